@@ -1,0 +1,1 @@
+"""Ask hospital patients how they were treated: at most once, and no line lost silently."""

@@ -1,0 +1,1 @@
+"""Hand claimed lines to Track: one POST, one table of outcomes, one place that sends."""

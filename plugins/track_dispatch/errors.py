@@ -1,0 +1,103 @@
+"""Every error of the product; the type says how to recover.
+
+TrackDispatchError
+├── ConfigError                 fix and redeploy                              fail
+├── SourceError
+│   ├── SourceUnavailableError  ERP unreachable or too slow; nothing was sent retry
+│   └── SourceContractError     a column is missing or of another type        fail
+├── DeliveryError               carries batch id and status, never a body
+│   ├── NotDeliveredError       certainly not processed                       release, retry
+│   ├── ServiceStoppedError     405/CAPTCHA, 401, 403                         release, fail
+│   ├── RefusedError            our content                                   refuse, go on
+│   ├── LinesInFlightError      another claim's lease is running              retry after it
+│   └── DeliveryUncertainError  maybe processed                               in doubt, fail
+├── LedgerError                 before any claim                              retry
+└── RedDayError                 the report's verdict: a person must look      fail
+
+Messages say what happened, where, and what to do. They never carry a patient's data: no name, no
+contact, no attendance id, no body of an answer.
+"""
+
+from __future__ import annotations
+
+
+class TrackDispatchError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class ConfigError(TrackDispatchError):
+    """A file, a connection or a setting is wrong: fix it and run again."""
+
+
+class SourceError(TrackDispatchError):
+    """The hospital's ERP did not give us the day."""
+
+
+class SourceUnavailableError(SourceError):
+    """The ERP is unreachable or too slow; nothing was sent, trying again is safe."""
+
+
+class SourceContractError(SourceError):
+    """The query's columns are not the agreed ones; somebody must change the SQL."""
+
+
+class DeliveryError(TrackDispatchError):
+    """A POST to Track did not end in plain acceptance."""
+
+    def __init__(
+        self, message: str, *, batch_id: str | None = None, status: int | None = None
+    ) -> None:
+        """Keep the batch's id and the HTTP status beside the message."""
+        where = [f"batch {batch_id}"] if batch_id else []
+        where += [f"HTTP {status}"] if status else []
+        super().__init__(f"{message} ({', '.join(where)})" if where else message)
+        self.batch_id = batch_id
+        self.status = status
+
+
+class NotDeliveredError(DeliveryError):
+    """Track certainly did not process the batch: its lines are ready again.
+
+    `retry_after` is the number of seconds Track asked us to wait, if it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        batch_id: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        """Keep what the retry policy needs."""
+        super().__init__(message, batch_id=batch_id, status=status)
+        self.retry_after = retry_after
+
+
+class ServiceStoppedError(DeliveryError):
+    """Track wants a person (CAPTCHA) or another key: nobody may go on by himself."""
+
+
+class RefusedError(DeliveryError):
+    """Track refused the content of the batch."""
+
+
+class LinesInFlightError(DeliveryError):
+    """Another claim's lease is still running; `retry_after` is what is left of it, in seconds."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        """Keep the rest of the lease for the retry policy."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeliveryUncertainError(DeliveryError):
+    """Track may have processed the batch: its lines are in doubt until a person decides."""
+
+
+class LedgerError(TrackDispatchError):
+    """The ledger cannot be reached or answered with an error, before any claim."""
+
+
+class RedDayError(TrackDispatchError):
+    """The day's report found something that needs a person."""

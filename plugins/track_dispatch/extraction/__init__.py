@@ -1,0 +1,1 @@
+"""Read one day of a hospital out of its Oracle ERP."""

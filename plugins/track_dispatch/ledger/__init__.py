@@ -1,0 +1,1 @@
+"""Our own database, which is the outbox, too: lines, batches, events."""

@@ -1,0 +1,1 @@
+"""What the tasks do, as plain functions that take hook, ledger, client and clock."""

@@ -1,0 +1,1 @@
+"""Turn ERP rows into import lines, or into exclusions with a reason. Pure functions."""
