@@ -1,0 +1,39 @@
+"""Configuration: one YAML file for each hospital over shared defaults, checked before use."""
+
+from __future__ import annotations
+
+from track_dispatch.config.go_live import check_go_live, check_lease_margin, demo_survey_uuid
+from track_dispatch.config.hospital import Hospital
+from track_dispatch.config.loading import (
+    BrokenHospital,
+    include_dir,
+    load_hospital,
+    load_hospitals,
+)
+from track_dispatch.config.policies import Identifier, VolumeGate
+from track_dispatch.config.schema import json_schema, write_schema
+from track_dispatch.config.templates import (
+    EmailTemplates,
+    TemplateSet,
+    WhatsappTemplate,
+    WhatsappTemplates,
+)
+
+__all__ = [
+    "BrokenHospital",
+    "EmailTemplates",
+    "Hospital",
+    "Identifier",
+    "TemplateSet",
+    "VolumeGate",
+    "WhatsappTemplate",
+    "WhatsappTemplates",
+    "check_go_live",
+    "check_lease_margin",
+    "demo_survey_uuid",
+    "include_dir",
+    "json_schema",
+    "load_hospital",
+    "load_hospitals",
+    "write_schema",
+]

@@ -1,0 +1,206 @@
+"""A hospital as its file describes it, complete with the policies and templates it uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date  # noqa: TC003 - pydantic reads the annotations at run time
+from typing import TYPE_CHECKING, Annotated, Literal
+from uuid import UUID  # noqa: TC003
+from zoneinfo import ZoneInfo, available_timezones
+
+from croniter import croniter
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    with_config,
+)
+from typing_extensions import TypedDict
+
+from track_dispatch.config.policies import Policies
+from track_dispatch.config.templates import TemplateSet  # noqa: TC001
+from track_dispatch.records import Area, Channel
+from track_dispatch.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+#: Codes whose DAG id would be that of an operations DAG.
+RESERVED_CODES = frozenset({"MORNING", "DECIDE", "HOUSEKEEPING"})
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a hospital's file refers to: the include folder and the sets of defaults.yaml."""
+
+    include: Path
+    template_sets: Mapping[str, TemplateSet]
+
+
+@with_config(ConfigDict(extra="forbid"))
+class Surveys(TypedDict, total=False):
+    """The survey of each area; an area without one is reported, never posted."""
+
+    pronto_socorro: UUID
+    internacao: UUID
+    maternidade: UUID
+    ambulatorio: UUID
+    exames: UUID
+    oncologia: UUID
+
+
+def _day(value: object) -> object:
+    """Let only days through: a bare number would count as seconds since 1970."""
+    if not isinstance(value, date | str):
+        message = "must be a day, YYYY-MM-DD"
+        raise ValueError(message)  # noqa: TRY004 - pydantic collects ValueErrors only
+    return value
+
+
+def _unique(values: tuple[object, ...]) -> None:
+    """Refuse a value that is listed twice.
+
+    Raises:
+        ValueError: A value is listed twice.
+    """
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"lists {', '.join(twice)} twice")
+
+
+class Hospital(Policies):
+    """One hospital: its names, its ERP, its surveys, and the policies in force."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,15}$")]
+    """Short name in capitals; the file is named after it in lower case."""
+    name: Annotated[str, Field(min_length=1)]
+    """The hospital's name for people."""
+    unidade: Annotated[str, Field(min_length=1)] | None
+    """What the surveys segment on, exactly; null only if the SQL takes it from the ERP."""
+    client_id: Annotated[str, Field(pattern=r"^\d+$")] = "40085"
+    """The client's id at the survey vendor, in quotes."""
+    erp: Literal["mv", "tasy"]
+    """The family of the ERP."""
+    source: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    """Fixed short name of the ERP's database, part of every line's identity: never rename it."""
+    oracle_conn_id: Annotated[str, Field(pattern=r"^oracle_[a-z0-9_]+$")]
+    """The Airflow connection to the ERP, oracle_<alias>."""
+    timezone: str
+    """The hospital's IANA time zone, which decides when its day begins."""
+    schedule: str
+    """Cron expression of five fields in the hospital's time zone; at least once every day."""
+    first_business_day: Annotated[date, BeforeValidator(_day)]
+    """Nobody who attended before this day is ever asked."""
+    sql: Annotated[str, Field(pattern=r"^(mv|tasy)/[a-z0-9_]+\.sql$")]
+    """The extraction query, below include/sql."""
+    companies: tuple[Annotated[int, Field(strict=True, ge=1)], ...] = ()
+    """The companies of a shared database that are this hospital; none = all."""
+    templates: str
+    """The name of a template set in defaults.yaml."""
+    template_set: TemplateSet
+    """The set that `templates` names; put in by the loader, never written in a file."""
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
+    """How patients are reached, in order of preference."""
+    surveys: Surveys
+    """Track's survey of each area."""
+
+    @property
+    def dag_id(self) -> str:
+        """The id of the hospital's DAG."""
+        return f"track_{self.code.lower()}"
+
+    @property
+    def pool(self) -> str:
+        """The Airflow pool that lets one extraction at a time into the source."""
+        return f"oracle_{self.source}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The hospital's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def lease_seconds(self) -> int:
+        """Seconds that a claim lasts: a whole POST and the margin after it."""
+        return self.post_deadline_seconds + self.lease_margin_seconds
+
+    def survey(self, area: Area) -> UUID | None:
+        """Return the area's survey, or None where there is none to ask with."""
+        by_key: Mapping[str, UUID] = {**self.surveys}  # type: ignore[dict-item]
+        return by_key.get(area.key)
+
+    @field_validator("code")
+    @classmethod
+    def _is_free(cls, code: str) -> str:
+        if code in RESERVED_CODES:
+            raise ValueError(f"is taken: the DAG track_{code.lower()} is not a hospital")
+        return code
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known_zone(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (KeyError, ValueError, OSError):
+            hint = did_you_mean(timezone, available_timezones())
+            raise ValueError(f"is no IANA time zone{hint}") from None
+        return timezone
+
+    @field_validator("schedule")
+    @classmethod
+    def _runs_every_day(cls, schedule: str) -> str:
+        fields = schedule.split()
+        if len(fields) != 5 or not croniter.is_valid(schedule):
+            message = 'is no cron expression of five fields like "0 9 * * *"'
+            raise ValueError(message)
+        if fields[2:] != ["*", "*", "*"]:
+            message = 'must end in "* * *": patients of a day without a run would never be asked'
+            raise ValueError(message)
+        return schedule
+
+    @field_validator("sql")
+    @classmethod
+    def _query_exists(cls, sql: str, info: ValidationInfo) -> str:
+        if isinstance(info.context, Surroundings):
+            folder = info.context.include / "sql"
+            if not (folder / sql).is_file():
+                known = (path.relative_to(folder).as_posix() for path in folder.rglob("*.sql"))
+                raise ValueError(f"is no file below {folder}{did_you_mean(sql, known)}")
+        return sql
+
+    @field_validator("templates")
+    @classmethod
+    def _is_known_set(cls, templates: str, info: ValidationInfo) -> str:
+        if isinstance(info.context, Surroundings) and templates not in info.context.template_sets:
+            known = sorted(info.context.template_sets)
+            hint = did_you_mean(templates, known)
+            raise ValueError(f"is no set of defaults.yaml, which has {', '.join(known)}{hint}")
+        return templates
+
+    @field_validator("channels")
+    @classmethod
+    def _have_templates(
+        cls, channels: tuple[Channel, ...], info: ValidationInfo
+    ) -> tuple[Channel, ...]:
+        _unique(channels)
+        templates: TemplateSet | None = info.data.get("template_set")
+        missing = [c.value for c in channels if templates and not templates.serves(c)]
+        if missing:
+            name = info.data.get("templates")
+            raise ValueError(f'need templates, but the set "{name}" has none for {missing[0]}')
+        return channels
+
+    @field_validator("companies")
+    @classmethod
+    def _are_different(cls, companies: tuple[int, ...]) -> tuple[int, ...]:
+        _unique(companies)
+        return companies
+
+    @field_validator("surveys")
+    @classmethod
+    def _one_for_each_area(cls, surveys: Surveys) -> Surveys:
+        _unique(tuple(surveys.values()))
+        return surveys

@@ -1,0 +1,37 @@
+"""The JSON schema of a hospital's file, for editors and for naming what is allowed."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from track_dispatch.config.hospital import Hospital
+from track_dispatch.config.policies import policy_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@cache
+def json_schema() -> dict[str, Any]:
+    """Return the schema of what a hospital's file may hold.
+
+    It differs from the model in two ways: policies may be left to defaults.yaml, and the template
+    set is named, not written out.
+    """
+    schema = Hospital.model_json_schema()
+    del schema["properties"]["template_set"]
+    elsewhere = policy_names() | {"template_set"}
+    schema["required"] = sorted(set(schema["required"]) - elsewhere)
+    for unused in ("TemplateSet", "EmailTemplates", "WhatsappTemplates", "WhatsappTemplate"):
+        del schema["$defs"][unused]
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+
+
+def write_schema(include: Path) -> Path:
+    """Write the schema to the include folder and return its path."""
+    path = include / "hospitals.schema.json"
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False, sort_keys=True)
+    path.write_text(f"{text}\n", encoding="utf-8")
+    return path

@@ -1,0 +1,52 @@
+"""Template sets: the messages in Track that carry a survey, by channel."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID  # noqa: TC003 - pydantic reads the annotation at run time
+
+from pydantic import Field
+
+from track_dispatch.config.policies import FileModel
+from track_dispatch.records import Channel
+
+TemplateHash = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{6}$")]
+Variable = Annotated[str, Field(pattern=r"^(customer|interaction)\.\w+$")]
+
+
+class EmailTemplates(FileModel):
+    """The three e-mail templates, by Track's 6-character hashes."""
+
+    invite: TemplateHash
+    expired: TemplateHash
+    thanks: TemplateHash
+
+
+class WhatsappTemplate(FileModel):
+    """One approved WhatsApp message."""
+
+    name: Annotated[str, Field(min_length=1)]
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}(_[A-Z]{2})?$")]
+    variables: tuple[Variable, ...]
+    """What fills the message's gaps, in order, from the import line."""
+    id_provider: Annotated[str, Field(min_length=1)]
+    """The message's id at the WhatsApp provider (HX...)."""
+
+
+class WhatsappTemplates(FileModel):
+    """The WhatsApp messages and the organization's integration that sends them."""
+
+    template: WhatsappTemplate
+    reminder: WhatsappTemplate
+    integration_uuid: UUID
+
+
+class TemplateSet(FileModel):
+    """The templates of one group of hospitals; a channel without them cannot be used."""
+
+    email: EmailTemplates | None = None
+    whatsapp: WhatsappTemplates | None = None
+
+    def serves(self, channel: Channel) -> bool:
+        """Tell whether the set has what a distribution over the channel needs."""
+        return {Channel.EMAIL: self.email, Channel.WHATSAPP: self.whatsapp}[channel] is not None
