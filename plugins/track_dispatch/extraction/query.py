@@ -1,0 +1,98 @@
+"""A hospital's extraction as one SELECT, rendered from the templates in `include/sql/`."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from track_dispatch.config import include_dir
+from track_dispatch.errors import ConfigError
+from track_dispatch.records import COLUMNS, Area
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from track_dispatch.config import Hospital
+
+#: What a template may put between quotes: printable text.
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
+
+
+def render(hospital: Hospital, include: Path | None = None) -> str:
+    """Render the hospital's query; its binds are those of `binds`.
+
+    Args:
+        hospital: whose code, unit, client id and companies the query needs.
+        include: the folder that holds `sql/`; the configured one by default.
+
+    Raises:
+        ConfigError: the template is missing, malformed, or asks for what the hospital lacks.
+    """
+    folder = (include or include_dir()) / "sql"
+    try:
+        return _environment(folder).get_template(hospital.sql).render(hospital=hospital).strip()
+    except jinja2.TemplateNotFound as error:
+        raise ConfigError(
+            f"hospital {hospital.code}: there is no SQL template {error.name} in {folder}; "
+            f"correct `sql:` in the hospital's file or the name in the template that asks for it"
+        ) from None
+    except jinja2.TemplateSyntaxError as error:
+        raise ConfigError(
+            f"hospital {hospital.code}: SQL template {folder / (error.name or hospital.sql)}, "
+            f"line {error.lineno}: {error.message}"
+        ) from None
+    except (jinja2.TemplateError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"hospital {hospital.code}: SQL template {folder / hospital.sql} cannot be rendered: "
+            f"{error}"
+        ) from None
+
+
+def binds(day: date) -> dict[str, datetime]:
+    """Return the query's binds: the business day, half-open, in the hospital's local time.
+
+    Naive on purpose: the ERP's DATE columns know no zone, and the driver sends a datetime as DATE,
+    so that the columns' indexes serve.
+    """
+    midnight = datetime.combine(day, time.min)
+    return {"day_start": midnight, "day_end": midnight + timedelta(days=1)}
+
+
+def literal(value: str | int | Sequence[str | int]) -> str:
+    """Write a value as SQL: text between quotes, a whole number as it is, a sequence with commas.
+
+    Raises:
+        ValueError: anything else, the empty text (Oracle takes it for null) or an empty sequence
+            (Oracle has no empty list).
+    """
+    match value:
+        case bool():
+            raise ValueError("SQL has no literal for true and false")
+        case int():
+            return str(value)
+        case str():
+            if not _PRINTABLE.fullmatch(value):
+                raise ValueError("a text for SQL is empty or holds control characters")
+            return "'" + value.replace("'", "''") + "'"
+        case list() | tuple():
+            if not value:
+                raise ValueError("a list of codes for SQL is empty (`companies:` missing?)")
+            return ", ".join(literal(item) for item in value)
+    raise ValueError(f"SQL has no literal for a value of type {type(value).__name__}")
+
+
+def _environment(folder: Path) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder, encoding="utf-8"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - SQL, not HTML; values go through `literal`
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["literal"] = literal
+    environment.globals |= {"columns": COLUMNS, "areas": tuple(Area)}
+    return environment
