@@ -1,1 +1,1 @@
-"""The demonstration world: an ERP, the survey service, and what fills them; no part of the product."""
+"""The demonstration world: an ERP, the survey service and what fills them; not the product."""

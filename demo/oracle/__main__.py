@@ -1,41 +1,34 @@
-"""Command line: python -m oracle_standin --port 15210 --user X --password Y --init schema.sql"""
+"""Start a stand-in Oracle: `python -m demo.oracle --user X --password Y --init schema.sql`."""
 
 from __future__ import annotations
 
 import argparse
+import signal
 import threading
 from pathlib import Path
 
 from demo.oracle.server import Faults, OracleStandIn
 
 
-def _fault(text: str) -> tuple[str, int, str]:
-    pattern, _, rest = text.rpartition("=")
-    code, _, message = rest.partition(":")
-    if not pattern:
-        raise argparse.ArgumentTypeError("expected REGEX=CODE[:MESSAGE]")
-    return pattern, int(code), message
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="oracle_standin", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=15210)
+    """Serve until SIGINT or SIGTERM; the first line of output tells the address."""
+    parser = argparse.ArgumentParser(prog="python -m demo.oracle", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=15210, help="0 takes a free one")
     parser.add_argument("--user", action="append", required=True)
-    parser.add_argument("--password", action="append", required=True, help="one per --user")
+    parser.add_argument("--password", action="append", required=True, help="one for each --user")
     parser.add_argument("--service", action="append", help="service name or SID (default ORCL)")
     parser.add_argument("--init", type=Path, action="append", default=[], help="DuckDB SQL script")
-    parser.add_argument("--database", default=":memory:", help="DuckDB file")
-    parser.add_argument("--clob", action="append", default=[], help="result column sent as CLOB")
-    parser.add_argument("--long", action="append", default=[], help="result column sent as LONG")
-    parser.add_argument("--strict-schema", action="store_true")
+    parser.add_argument("--database", default=":memory:", help="DuckDB file that keeps the data")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds per execute or fetch")
     parser.add_argument("--drop-after-rows", type=int)
-    parser.add_argument("--refuse", type=int, default=0, metavar="CODE")
-    parser.add_argument("--error", type=_fault, action="append", default=[], metavar="REGEX=CODE[:MESSAGE]")
+    parser.add_argument("--refuse", type=int, default=0, metavar="LISTENER_ERROR")
     options = parser.parse_args()
     if len(options.user) != len(options.password):
         parser.error("give one --password for each --user")
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
     server = OracleStandIn(
         users=dict(zip(options.user, options.password, strict=True)),
         init_sql="\n".join(path.read_text(encoding="utf-8") for path in options.init),
@@ -43,16 +36,11 @@ def main() -> None:
         database=options.database,
         host=options.host,
         port=options.port,
-        faults=Faults(options.latency, options.drop_after_rows, options.refuse, options.error),
-        lob_columns=dict.fromkeys(options.clob, "CLOB") | dict.fromkeys(options.long, "LONG"),
-        strict_schema=options.strict_schema,
+        faults=Faults(options.latency, options.drop_after_rows, options.refuse),
     )
     with server:
         print(f"listening on {server.dsn}", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            pass
+        stopped.wait()
 
 
 if __name__ == "__main__":
