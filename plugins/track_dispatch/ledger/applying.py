@@ -1,0 +1,225 @@
+"""Applying an extraction: one line or exclusion per attendance, in one transaction.
+
+Transform never touches a line that is on its way, in doubt or settled: every UPDATE here is guarded
+by the states it may leave. What it reads first only spares statements.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, and_, delete, or_, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.moves import NO_CLAIM, move, record
+from track_dispatch.ledger.schema import moment_in
+from track_dispatch.ledger.transitions import Transition
+from track_dispatch.records import LineState, Reason, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.staging import Extraction
+    from track_dispatch.records import Actor, Proposal
+
+
+@dataclass
+class Application:
+    """The open transaction of one transform and what it has counted so far."""
+
+    ledger: Ledger
+    connection: Connection
+    extraction: Extraction
+    actor: Actor
+    counts: dict[str, int] = field(
+        default_factory=lambda: {"attendances": 0, "other_day": 0, "other_hospital": 0}
+    )
+
+    def propose(self, proposals: Sequence[tuple[Proposal, Mapping[str, str]]]) -> None:
+        """Write a chunk of proposals, each with the normalised identity of its person."""
+        rows = {p.attendance_id: self._row(p, identity) for p, identity in proposals}
+        self.counts["attendances"] += len(rows)
+        found = self._insert(list(rows.values()))
+        known = [row for key, row in rows.items() if key not in found]
+        if known:
+            self._reevaluate(known)
+
+    def finish(self, *, rows_merged: int) -> None:
+        """Exclude what the day no longer holds, erase the staged rows, mark the extraction."""
+        extraction, lines = self.extraction, schema.lines
+        move(
+            self.connection,
+            Transition.GONE,
+            LineState.EXCLUDED,
+            lines.c.hospital == extraction.hospital,
+            lines.c.business_day == extraction.business_day,
+            lines.c.extraction_id != extraction.id,
+            actor=self.actor,
+            reason=Reason.GONE,
+        )
+        self._mark(applied_at=moment_in(), rows_merged=rows_merged, **self.counts)
+        self._erase_staged()
+
+    def supersede(self) -> None:
+        """Note that a newer extraction of the day was applied first; its rows are erased."""
+        self._mark(superseded_at=moment_in())
+        self._erase_staged()
+
+    def _row(self, proposal: Proposal, identity: Mapping[str, str]) -> dict[str, Any]:
+        keys, extraction = self.ledger.keys, self.extraction
+        line = dict(proposal.line) if proposal.line is not None else None
+        return {
+            "source": extraction.source,
+            "attendance_id": proposal.attendance_id,
+            "hospital": extraction.hospital,
+            "business_day": extraction.business_day,
+            "area": proposal.area,
+            "channel": proposal.channel,
+            "state": proposal.state,
+            "reason": proposal.reason,
+            "payload": keys.encrypt(line) if line is not None else None,
+            "digest": keys.digest(line) if line is not None else None,
+            **{
+                f"{kind}_hash": keys.identity(kind, identity.get(kind, ""))
+                for kind in ("cpf", "email", "phone")
+            },
+            "extraction_id": extraction.id,
+        }
+
+    def _insert(self, rows: list[dict[str, Any]]) -> set[str]:
+        dialect = postgresql if self.ledger.on_postgresql else sqlite
+        lines = schema.lines
+        statement = (
+            dialect.insert(lines)
+            .values(found_at=moment_in(), changed_at=moment_in())
+            .on_conflict_do_nothing(index_elements=["source", "attendance_id"])
+            .returning(lines.c.id, lines.c.attendance_id, lines.c.state, lines.c.reason)
+        )
+        ordered = sorted(rows, key=lambda row: str(row["attendance_id"]))  # no deadlocks
+        found = self.connection.execute(statement, ordered).all()
+        if found:
+            entered = [(row.id, row.state, row.reason, None) for row in found]
+            record(self.connection, Transition.FOUND, self.actor, entered)
+        return {row.attendance_id for row in found}
+
+    def _reevaluate(self, rows: list[dict[str, Any]]) -> None:
+        lines, extraction = schema.lines, self.extraction
+        existing = {
+            row.attendance_id: row
+            for row in self.connection.execute(
+                select(lines).where(
+                    lines.c.source == extraction.source,
+                    lines.c.attendance_id.in_([row["attendance_id"] for row in rows]),
+                )
+            )
+        }
+        ours = []
+        for row in rows:
+            line = existing[row["attendance_id"]]
+            if line.hospital != extraction.hospital:
+                self.counts["other_hospital"] += 1
+            elif line.business_day != extraction.business_day:
+                self.counts["other_day"] += 1
+            else:
+                ours.append(line.id)
+                self._reevaluate_line(line, row)
+        self.connection.execute(
+            update(lines).where(lines.c.id.in_(ours)).values(extraction_id=extraction.id)
+        )
+
+    def _reevaluate_line(self, line: Row[Any], row: dict[str, Any]) -> None:
+        compared = ("area", "channel", "state", "reason", "digest")
+        if all(getattr(line, name) == row[name] for name in compared):
+            return
+        lines = schema.lines
+        values = {name: value for name, value in row.items() if name != "state"}
+        for transition, condition in (
+            (Transition.REEVALUATED, true()),
+            (Transition.REFUSAL_REOPENED, may_reopen(row["digest"])),
+        ):
+            moved = move(
+                self.connection,
+                transition,
+                row["state"],
+                lines.c.id == line.id,
+                condition,
+                actor=self.actor,
+                **values,
+                retry_allowed=False,
+                batch_id=None,
+                **NO_CLAIM,
+            )
+            if moved:
+                return
+
+    def _mark(self, **values: Any) -> None:
+        table = schema.extractions
+        self.connection.execute(
+            update(table).where(table.c.id == self.extraction.id).values(**values)
+        )
+
+    def _erase_staged(self) -> None:
+        """Erase this extraction's rows, and what earlier tries of its run left unfinished."""
+        extractions, staged = schema.extractions, schema.staged_rows
+        finished = select(extractions.c.id).where(
+            extractions.c.run_id == self.extraction.run_id,
+            extractions.c.hospital == self.extraction.hospital,
+            extractions.c.business_day == self.extraction.business_day,
+            or_(
+                extractions.c.completed_at.is_(None),
+                extractions.c.completed_at <= self.extraction.completed_at,
+            ),
+        )
+        self.connection.execute(delete(staged).where(staged.c.extraction_id.in_(finished)))
+
+
+def may_reopen(digest: str | None) -> ColumnElement[bool]:
+    """Tell which refused lines a new reading reopens: allowed by a person, or mended in the ERP."""
+    lines = schema.lines
+    return or_(
+        lines.c.retry_allowed,
+        and_(
+            lines.c.reason == Refusal.BY_STATUS,
+            lines.c.digest.is_distinct_from(digest),
+        ),
+    )
+
+
+@contextmanager
+def applying(ledger: Ledger, extraction: Extraction, actor: Actor) -> Iterator[Application | None]:
+    """Open the transaction that applies an extraction; None when there is nothing to apply.
+
+    Nothing is to apply when it was applied already, or when a newer extraction of its day was: that
+    one is then noted as superseding it. The day's extractions are locked meanwhile, so of two
+    transforms of one day the second sees what the first did.
+
+    Raises:
+        LedgerError: the database failed; the ledger is as it was.
+    """
+    table = schema.extractions
+    with ledger.writing() as connection:
+        day = connection.execute(
+            select(table.c.id, table.c.completed_at, table.c.applied_at, table.c.superseded_at)
+            .where(
+                table.c.hospital == extraction.hospital,
+                table.c.business_day == extraction.business_day,
+            )
+            .order_by(table.c.id)
+            .with_for_update()
+        ).all()
+        mine = next(row for row in day if row.id == extraction.id)
+        newer = any(row.applied_at and row.completed_at > mine.completed_at for row in day)
+        application = Application(ledger, connection, extraction, actor)
+        if mine.applied_at or mine.superseded_at:
+            yield None
+        elif newer:
+            application.supersede()
+            yield None
+        else:
+            yield application

@@ -1,0 +1,248 @@
+"""Claims: the only way to send. A claim commits before the POST; what it returns is what goes out.
+
+Leases are set and compared with the database's clock only. Every function here is one transaction.
+`settling.py` is the other half: what becomes of a claim.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.moves import move
+from track_dispatch.ledger.schema import moment_in
+from track_dispatch.ledger.transitions import Transition
+from track_dispatch.records import BatchState, LineState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.records import Actor, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedLine:
+    """A line that is ours to send."""
+
+    id: int
+    attendance_id: str = field(repr=False)
+    fields: dict[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The lines of one POST; `id` is its Idempotency-Key, the moments are unix seconds."""
+
+    id: str
+    claim_id: str
+    survey_uuid: str
+    unit: Unit
+    validity_at: int
+    reminder_at: int | None
+    lines: tuple[ClaimedLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a claim is made under; `lease_seconds` covers one whole POST and a margin."""
+
+    survey_uuid: str
+    validity_at: int
+    reminder_at: int | None
+    lease_seconds: float
+
+
+class SurveyBusyError(Exception):
+    """Another batch of the survey is in flight; for `seconds` more at most."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+def claim(
+    ledger: Ledger, unit: Unit, terms: Terms, *, limit: int, after: int, actor: Actor
+) -> Batch | None:
+    """Claim up to `limit` ready lines of a unit with an id above `after`; None when there are none.
+
+    Raises:
+        SurveyBusyError: another batch of this survey is in flight.
+        LedgerError: the database failed; nothing is claimed.
+    """
+    lines = schema.lines
+    batch = Batch(
+        id=str(uuid.uuid4()),
+        claim_id=str(uuid.uuid4()),
+        survey_uuid=terms.survey_uuid,
+        unit=unit,
+        validity_at=terms.validity_at,
+        reminder_at=terms.reminder_at,
+        lines=(),
+    )
+    ready = select(lines.c.id).where(
+        *of_unit(unit), lines.c.state == LineState.READY, lines.c.id > after
+    )
+    next_ready = (
+        ready.order_by(lines.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)  # ignored by SQLite, load-bearing on PostgreSQL
+    )
+    with ledger.writing() as connection:
+        if connection.scalar(ready.limit(1)) is None:
+            return None
+        _open_batch(ledger, connection, batch, terms.lease_seconds, actor=actor)
+        taken = move(
+            connection,
+            Transition.CLAIMED,
+            LineState.SENDING,
+            lines.c.id.in_(next_ready),  # the outer state of `move` decides between two claims
+            actor=actor,
+            claim_id=batch.claim_id,
+            batch_id=batch.id,
+            lease_until=moment_in(terms.lease_seconds),
+        )
+        if not taken:
+            connection.rollback()
+            return None
+        _count_lines(connection, batch.id, len(taken))
+    return replace(batch, lines=tuple(_claimed(ledger, row) for row in taken))
+
+
+def start_part(
+    ledger: Ledger,
+    old: Batch,
+    part: Sequence[ClaimedLine],
+    *,
+    lease_seconds: float,
+    actor: Actor,
+) -> Batch | None:
+    """Make a new batch of some lines of a refused one; None when the claim is no longer ours.
+
+    The lines of the claim that are not posted yet share the renewed lease.
+
+    Raises:
+        SurveyBusyError: another batch of this survey went in between.
+    """
+    lines = schema.lines
+    mine = (lines.c.claim_id == old.claim_id, lines.c.state == LineState.SENDING)
+    batch = replace(old, id=str(uuid.uuid4()), lines=tuple(part))
+    with ledger.writing() as connection:
+        close_batch(connection, old.id, BatchState.SPLIT)
+        _open_batch(ledger, connection, batch, lease_seconds, actor=actor, split_from=old.id)
+        lease = moment_in(lease_seconds)
+        connection.execute(update(lines).where(*mine).values(lease_until=lease))
+        moved = move(
+            connection,
+            Transition.SPLIT,
+            LineState.SENDING,
+            lines.c.claim_id == old.claim_id,
+            lines.c.id.in_([line.id for line in part]),
+            actor=actor,
+            batch_id=batch.id,
+            lease_until=lease,
+        )
+        if len(moved) != len(part):
+            connection.rollback()
+            return None
+        _count_lines(connection, batch.id, len(part))
+    return batch
+
+
+def lease_left(ledger: Ledger, batch: Batch) -> float:
+    """Return the seconds left of a batch's lease; 0 when any of its lines is no longer ours."""
+    lines = schema.lines
+    with ledger.reading() as connection:
+        count, until, now = connection.execute(
+            select(func.count(), func.min(lines.c.lease_until), moment_in()).where(
+                lines.c.batch_id == batch.id,
+                lines.c.claim_id == batch.claim_id,
+                lines.c.state == LineState.SENDING,
+            )
+        ).one()
+    if count != len(batch.lines):
+        return 0
+    return float((until - now).total_seconds())
+
+
+def of_unit(unit: Unit) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that select a unit's lines."""
+    lines = schema.lines
+    return (
+        lines.c.hospital == unit.hospital,
+        lines.c.business_day == unit.business_day,
+        lines.c.area == unit.area,
+        lines.c.channel == unit.channel,
+    )
+
+
+def _claimed(ledger: Ledger, row: Row[Any]) -> ClaimedLine:
+    return ClaimedLine(row.id, row.attendance_id, ledger.keys.decrypt(row.payload))
+
+
+def _open_batch(
+    ledger: Ledger,
+    connection: Connection,
+    batch: Batch,
+    lease_seconds: float,
+    *,
+    actor: Actor,
+    split_from: str | None = None,
+) -> None:
+    batches = schema.batches
+    dialect = postgresql if ledger.on_postgresql else sqlite
+    unit = batch.unit
+    opened = connection.execute(
+        dialect.insert(batches)
+        .values(
+            id=batch.id,
+            claim_id=batch.claim_id,
+            survey_uuid=batch.survey_uuid,
+            hospital=unit.hospital,
+            business_day=unit.business_day,
+            area=unit.area,
+            channel=unit.channel,
+            state=BatchState.SENDING,
+            lines=0,
+            validity_at=batch.validity_at,
+            reminder_at=batch.reminder_at,
+            lease_until=moment_in(lease_seconds),
+            split_from=split_from,
+            run_id=actor.run_id,
+            try_number=actor.try_number,
+            created_at=moment_in(),
+            changed_at=moment_in(),
+        )
+        .on_conflict_do_nothing()
+        .returning(batches.c.id)
+    ).one_or_none()
+    if opened is None:
+        until, now = connection.execute(
+            select(func.max(batches.c.lease_until), moment_in()).where(
+                batches.c.survey_uuid == batch.survey_uuid, batches.c.state == BatchState.SENDING
+            )
+        ).one()
+        raise SurveyBusyError((until - now).total_seconds() if until else 0)
+
+
+def _count_lines(connection: Connection, batch_id: str, count: int) -> None:
+    batches = schema.batches
+    connection.execute(update(batches).where(batches.c.id == batch_id).values(lines=count))
+
+
+def close_batch(connection: Connection, batch_id: str, state: BatchState, **values: Any) -> None:
+    """Move a batch to its end, in the transaction that moves its lines."""
+    batches = schema.batches
+    leaves = (BatchState.SENDING, BatchState.IN_DOUBT, BatchState.SPLIT)
+    connection.execute(
+        update(batches)
+        .where(batches.c.id == batch_id, batches.c.state.in_(leaves))
+        .values(state=state, changed_at=moment_in(), **values)
+    )

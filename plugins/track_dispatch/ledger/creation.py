@@ -1,0 +1,131 @@
+"""Making and migrating a ledger: the only code that creates or alters its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import insert, select
+
+from track_dispatch.errors import ConfigError
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.database import Ledger, connect, has_table
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from track_dispatch.ledger.keys import KeyRing
+
+#: Alembic's own table, named so that it cannot meet another product's in one database.
+VERSION_TABLE = "ledger_version"
+
+INIT_HINT = "`python -m track_dispatch ledger init` creates it, once"
+
+
+def init_ledger(url: str, keys: KeyRing) -> bool:
+    """Create the ledger, or leave a ledger that is there as it is; tell whether it was created.
+
+    Raises:
+        ConfigError: the database holds another ledger than the keys belong to.
+        LedgerError: the database does not answer.
+    """
+    new = Ledger(connect(url), keys)
+    try:
+        with new.writing() as connection:
+            if has_table(connection, schema.ledger.name):
+                found = connection.scalar(select(schema.ledger.c.ledger_id))
+                if found == keys.ledger_id:
+                    return False
+                message = f"there is a ledger already, {found}, and these keys are not its keys"
+                raise ConfigError(message)
+            _upgrade(connection)
+            connection.execute(
+                insert(schema.ledger).values(
+                    ledger_id=keys.ledger_id, created_at=schema.moment_in()
+                )
+            )
+        return True
+    finally:
+        new.close()
+
+
+def migrate_ledger(url: str, keys: KeyRing) -> tuple[str, str]:
+    """Bring a ledger to this version's tables; return the revisions before and after.
+
+    Raises:
+        ConfigError: there is no ledger to migrate.
+        LedgerError: the database does not answer.
+    """
+    existing = Ledger(connect(url), keys)
+    try:
+        require_existing(existing.engine)
+        with existing.writing() as connection:
+            before = _revision(connection)
+            if before is None:
+                message = f"there is no ledger to migrate; {INIT_HINT}"
+                raise ConfigError(message)
+            _upgrade(connection)
+            return before, _head()
+    finally:
+        existing.close()
+
+
+def require_existing(engine: Engine) -> None:
+    """Refuse a SQLite file that is not there, which connecting would create.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    path = engine.url.database
+    if engine.dialect.name == "sqlite" and not (path and Path(path).is_file()):
+        message = f"there is no ledger at {path}; {INIT_HINT}"
+        raise ConfigError(message)
+
+
+def require_current(connection: Connection) -> None:
+    """Refuse a database without a ledger, or with one of another version.
+
+    Raises:
+        ConfigError: it says which command to run.
+    """
+    found = _revision(connection)
+    if found is None or not has_table(connection, schema.ledger.name):
+        message = f"the database holds no ledger; {INIT_HINT}"
+        raise ConfigError(message)
+    if found not in {script.revision for script in _scripts().walk_revisions()}:
+        return  # a newer version migrated it: migrations only add, so this code still works
+    if found != _head():
+        message = (
+            f"the ledger is at version {found}, this code wants {_head()}:"
+            " run `python -m track_dispatch ledger migrate`"
+        )
+        raise ConfigError(message)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _head() -> str:
+    return _scripts().get_current_head() or ""
+
+
+def _revision(connection: Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    return context.get_current_revision()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
