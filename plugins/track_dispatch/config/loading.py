@@ -8,21 +8,20 @@ from collections import defaultdict
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from track_dispatch.config.defaults import Defaults, read_defaults
 from track_dispatch.config.explaining import explain
 from track_dispatch.config.hospital import RESERVED_CODES, Hospital, Surroundings
-from track_dispatch.config.policies import Policies, policy_names
 from track_dispatch.config.schema import json_schema
-from track_dispatch.config.templates import TemplateSet  # noqa: TC001 - pydantic reads it
 from track_dispatch.config.yaml_file import read_yaml
 from track_dispatch.errors import ConfigError
 from track_dispatch.spelling import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +33,8 @@ class BrokenHospital:
     message: str
 
 
-class Defaults(Policies):
-    """The shared part of the configuration, defaults.yaml."""
-
-    templates: dict[str, TemplateSet]
-    """The template sets by name."""
-
-
 def include_dir() -> Path:
-    """Return the folder of configuration and SQL: $TRACK_INCLUDE_DIR, else include/ of the project."""
+    """Return the folder of configuration and SQL: $TRACK_INCLUDE_DIR, else the project's."""
     override = os.environ.get("TRACK_INCLUDE_DIR")
     return Path(override) if override else Path(__file__).parents[3] / "include"
 
@@ -66,11 +58,12 @@ def load_hospitals(include: Path | None = None) -> list[Hospital | BrokenHospita
         if path.suffix in {".yaml", ".yml"} and path.name[0] != "."
     )
     try:
-        shared = _load_defaults(include / "defaults.yaml")
+        defaults = read_defaults(include / "defaults.yaml")
     except ConfigError as error:
-        return [_broken(path, str(error)) for path in files]
-    loaded = [(path, _load_file(path, include, shared)) for path in files]
-    return sorted(_without_conflicts(loaded), key=lambda entry: entry.code)
+        entries: list[Hospital | BrokenHospital] = [_broken(path, str(error)) for path in files]
+    else:
+        entries = _without_conflicts((path, _load_file(path, include, defaults)) for path in files)
+    return sorted(entries, key=lambda entry: entry.code)
 
 
 def load_hospital(code: str, include: Path | None = None) -> Hospital:
@@ -89,26 +82,7 @@ def load_hospital(code: str, include: Path | None = None) -> Hospital:
     return entry
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """The policies of defaults.yaml as written there, and its template sets."""
-
-    policies: Mapping[str, Any]
-    template_sets: Mapping[str, TemplateSet]
-
-
-def _load_defaults(path: Path) -> _Shared:
-    content = read_yaml(path, label=path.name)
-    try:
-        defaults = Defaults.model_validate(content)
-    except ValidationError as error:
-        schema = Defaults.model_json_schema()
-        raise ConfigError("\n".join(explain(error, schema, label=path.name))) from None
-    policies = {name: content[name] for name in policy_names()}
-    return _Shared(policies, defaults.templates)
-
-
-def _load_file(path: Path, include: Path, shared: _Shared) -> Hospital | BrokenHospital:
+def _load_file(path: Path, include: Path, defaults: Defaults) -> Hospital | BrokenHospital:
     label = _label(path)
     try:
         content = read_yaml(path, label=label)
@@ -116,18 +90,16 @@ def _load_file(path: Path, include: Path, shared: _Shared) -> Hospital | BrokenH
         return _broken(path, str(error))
     problems = _name_problems(path, content.get("code"))
     name = content.get("templates")
-    resolved = shared.template_sets.get(name) if isinstance(name, str) else None
-    values = {**shared.policies, **content, **({"template_set": resolved} if resolved else {})}
+    resolved = defaults.template_sets.get(name) if isinstance(name, str) else None
+    values = {**defaults.policies, **content, **({"template_set": resolved} if resolved else {})}
     try:
         hospital = Hospital.model_validate(
-            values, context=Surroundings(include, shared.template_sets)
+            values, context=Surroundings(include, defaults.template_sets)
         )
     except ValidationError as error:
         problems += explain(error, json_schema(), label=label)
     if "template_set" in content:
-        problems.append(
-            f"{label}: template_set: is no field here{did_you_mean('templates', ['templates'])}"
-        )
+        problems.append(f'{label}: template_set: is no field (did you mean "templates"?)')
     return _broken(path, "\n".join(problems)) if problems else hospital
 
 
@@ -138,9 +110,9 @@ def _name_problems(path: Path, code: object) -> list[str]:
     right = f"{code.lower()}.yaml"
     if path.name == right:
         return []
-    taken = path.with_name(right).exists()
-    advice = f"{_label(path.with_name(right))} has it: two files with one code" if taken else ""
-    return [f'{_label(path)}: code: "{code}" belongs into {right}{advice and "; "}{advice}']
+    taken = (path.parent / right).exists()
+    advice = f"; hospitals/{right} is there: two files with one code" if taken else ""
+    return [f'{_label(path)}: code: "{code}" belongs into hospitals/{right}{advice}']
 
 
 def _without_conflicts(

@@ -1,11 +1,9 @@
 """The policies: what defaults.yaml states for all hospitals and a hospital's file may override."""
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 
 class Identifier(StrEnum):
@@ -28,19 +26,19 @@ class FileModel(BaseModel):
 class VolumeGate(FileModel):
     """When a day's number of lines is odd enough to ask a person first."""
 
-    low: Annotated[float, Field(ge=0, le=1)]
+    low: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Fewer lines than this share of the usual number are odd."""
-    high: Annotated[float, Field(ge=1)]
+    high: Annotated[float, Field(ge=1)] = 3
     """More lines than this many times the usual number are odd."""
-    min_lines: Annotated[int, Field(strict=True, ge=0)]
+    min_lines: Annotated[int, Field(strict=True, ge=0)] = 30
     """Days with fewer lines than this never ask."""
-    weeks: Annotated[int, Field(strict=True, ge=1)]
+    weeks: Annotated[int, Field(strict=True, ge=1)] = 8
     """How many weeks back the usual number is counted from."""
-    min_history_days: Annotated[int, Field(strict=True, ge=1)]
+    min_history_days: Annotated[int, Field(strict=True, ge=1)] = 4
     """With fewer days to compare with, nobody is asked."""
-    timeout_hours: Annotated[float, Field(gt=0)]
+    timeout_hours: Annotated[float, Field(gt=0)] = 8
     """Hours until an unanswered question counts as a no."""
-    backfills: bool
+    backfills: bool = False
     """Whether backfills ask, too."""
 
 
@@ -69,26 +67,22 @@ PositiveCount = Annotated[int, Field(strict=True, ge=1)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
-SEND_WINDOW_PATTERN = rf"^{_CLOCK}-({_CLOCK}|24:00)$"
+_WINDOW = rf"^{_CLOCK}-({_CLOCK}|24:00)$"
 
-#: Policies whose rule does not exist yet, each with the only values that are accepted until then:
-#: a setting that looks as if it were obeyed would be worse than none.
-NOT_BUILT: dict[str, object] = {
-    "send_window": "00:00-24:00",
-    "contact_cap_days": 0,
-    "volume_gate": None,
-    "import_fields": None,
-    "send_days": None,
-    "test_patterns": (),
-    "min_age_years": 0,
-    "rehearsal_lines": 0,
-    "rehearsal_contacts": (),
-    "ledger_retention_days": 0,
+#: Policies whose rule does not exist yet: the value that switches each off, and how YAML writes it.
+#: Any other is refused until the rule exists: a setting that only looks obeyed is worse than none.
+NOT_BUILT: dict[str, tuple[object, str]] = {
+    "send_window": ("00:00-24:00", '"00:00-24:00"'),
+    "contact_cap_days": (0, "0"),
+    "volume_gate": (None, "off"),
+    "import_fields": (None, "all"),
+    "send_days": (None, "null"),
+    "test_patterns": ((), "[]"),
+    "min_age_years": (0, "0"),
+    "rehearsal_lines": (0, "0"),
+    "rehearsal_contacts": ((), "[]"),
+    "ledger_retention_days": (0, "0"),
 }
-
-#: How the switched-off value of a policy is written in YAML.
-_WRITTEN = {None: "null", (): "[]"}
-_WRITTEN_FOR = {"volume_gate": "off", "import_fields": "all"}
 
 
 class Policies(FileModel):
@@ -100,7 +94,7 @@ class Policies(FileModel):
     """Days from dispatch until the survey can no longer be answered."""
     reminder_days: PositiveCount
     """Days from dispatch until the reminder; before the validity ends."""
-    send_window: Annotated[str, Field(pattern=SEND_WINDOW_PATTERN)]
+    send_window: Annotated[str, Field(pattern=_WINDOW, examples=["08:00-20:00"])]
     """Hours of the hospital's day in which surveys go out, HH:MM-HH:MM; 24:00 may end it."""
     max_age_days: Count
     """Days from the business day after which nobody is asked any more; 0 = no limit."""
@@ -126,7 +120,7 @@ class Policies(FileModel):
     """Younger patients are not asked; 0 = off."""
     rehearsal_lines: Count
     """Lines of a rehearsal; 0 = off."""
-    rehearsal_contacts: tuple[str, ...]
+    rehearsal_contacts: Annotated[tuple[str, ...], Field(repr=False)]
     """Contacts of our own staff that receive a rehearsal."""
     ledger_retention_days: Count
     """Days after which settled lines leave the ledger; 0 = kept for ever."""
@@ -135,26 +129,21 @@ class Policies(FileModel):
     lease_margin_seconds: PositiveCount
     """Seconds a claim outlives its POST, to write the outcome down."""
 
+    @field_validator("reminder_days")
+    @classmethod
+    def _within_validity(cls, days: int, info: ValidationInfo) -> int:
+        validity = info.data.get("validity_days")
+        if validity is not None and days >= validity:
+            raise ValueError(f"must be less than validity_days, {validity}")
+        return days
+
     @field_validator(*NOT_BUILT)
     @classmethod
-    def _is_built(cls, value: object, info: object) -> object:
-        name = getattr(info, "field_name", "")
-        off = NOT_BUILT[name]
+    def _built(cls, value: object, info: ValidationInfo) -> object:
+        off, written = NOT_BUILT[str(info.field_name)]
         if value != off:
-            written = _WRITTEN_FOR.get(name) or _WRITTEN.get(off, off)  # type: ignore[call-overload]
-            message = f"is not built yet; until then the only value is {written}"
-            raise ValueError(message)
+            raise ValueError(f"is not built yet: until then the only value is {written}")
         return value
-
-    @model_validator(mode="after")
-    def _reminder_within_validity(self) -> Self:
-        if self.reminder_days >= self.validity_days:
-            message = (
-                f"reminder_days ({self.reminder_days}) must be less than"
-                f" validity_days ({self.validity_days})"
-            )
-            raise ValueError(message)
-        return self
 
 
 def policy_names() -> frozenset[str]:

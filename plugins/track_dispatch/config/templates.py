@@ -1,17 +1,17 @@
 """Template sets: the messages in Track that carry a survey, by channel."""
 
-from __future__ import annotations
-
 from typing import Annotated
-from uuid import UUID  # noqa: TC003 - pydantic reads the annotation at run time
+from uuid import UUID
 
 from pydantic import Field
 
 from track_dispatch.config.policies import FileModel
 from track_dispatch.records import Channel
 
-TemplateHash = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{6}$")]
-Variable = Annotated[str, Field(pattern=r"^(customer|interaction)\.\w+$")]
+TemplateHash = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{6}$", examples=["a1B2c3"])]
+Variable = Annotated[
+    str, Field(pattern=r"^(customer|interaction)\.\w+$", examples=["customer.firstname"])
+]
 
 
 class EmailTemplates(FileModel):
@@ -26,7 +26,7 @@ class WhatsappTemplate(FileModel):
     """One approved WhatsApp message."""
 
     name: Annotated[str, Field(min_length=1)]
-    language: Annotated[str, Field(pattern=r"^[a-z]{2}(_[A-Z]{2})?$")]
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}(_[A-Z]{2})?$", examples=["pt_BR"])]
     variables: tuple[Variable, ...]
     """What fills the message's gaps, in order, from the import line."""
     id_provider: Annotated[str, Field(min_length=1)]
