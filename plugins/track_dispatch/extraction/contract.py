@@ -1,0 +1,133 @@
+"""What a query must return: the agreed columns, in order, each of a type that fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import oracledb
+
+from track_dispatch.errors import SourceContractError
+from track_dispatch.records import COLUMNS, EXTRA_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from track_dispatch.records import ErpRow
+
+_TEXT = frozenset(
+    {
+        oracledb.DB_TYPE_VARCHAR,
+        oracledb.DB_TYPE_CHAR,
+        oracledb.DB_TYPE_NVARCHAR,
+        oracledb.DB_TYPE_NCHAR,
+    }
+)
+_NUMBER = frozenset({oracledb.DB_TYPE_NUMBER})
+_DATE = frozenset({oracledb.DB_TYPE_DATE, oracledb.DB_TYPE_TIMESTAMP})
+
+#: Digits that some installations keep as a number. A number anywhere else is a column astray.
+_DIGITS = frozenset({"ID_Cliente_Hfocus", "cd_atendimento", "phone", "cpf"})
+_MOMENTS = frozenset({"data_atendimento", "data_saida_alta"})
+_ID = "cd_atendimento"
+
+#: A CPF has this many digits; a number has lost the zeros in front.
+_CPF_DIGITS = 11
+
+_HOW = (
+    f"the query must return {', '.join(COLUMNS)} in this order and with these names, then only "
+    f"columns that start with {EXTRA_PREFIX} (in double quotes: Oracle capitalises the rest)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """Columns that keep the contract, in the order of the query."""
+
+    names: tuple[str, ...]
+
+    def to_row(self, values: Sequence[Any], *, position: int) -> ErpRow:
+        """Turn a fetched row into texts: "" for null, `YYYY-MM-DD HH:MM:SS` for a date.
+
+        Args:
+            values: as the driver returns them.
+            position: of the row in the extraction, from 1; all that a message may say of it.
+
+        Raises:
+            SourceContractError: the row has no attendance id.
+        """
+        row = {name: _text(value) for name, value in zip(self.names, values, strict=True)}
+        if not row[_ID].strip():
+            raise SourceContractError(
+                f"row {position} of the query has an empty {_ID}: without it nobody can tell "
+                f"whether the attendance was asked; correct the SQL"
+            )
+        if row["cpf"] and not isinstance(values[COLUMNS.index("cpf")], str):
+            row["cpf"] = row["cpf"].zfill(_CPF_DIGITS)
+        return row
+
+
+def check_columns(description: Sequence[oracledb.FetchInfo]) -> ColumnPlan:
+    """Hold a cursor's description against the contract, before any row is used.
+
+    Raises:
+        SourceContractError: a column is missing, misplaced, of another name or of another type.
+    """
+    names = tuple(column.name for column in description)
+    if names[: len(COLUMNS)] != COLUMNS:
+        raise SourceContractError(f"{_misplaced(names)}; {_HOW}")
+    extras = names[len(COLUMNS) :]
+    if strangers := [name for name in extras if not name.startswith(EXTRA_PREFIX)]:
+        raise SourceContractError(f"the query has unknown columns {', '.join(strangers)}; {_HOW}")
+    if len(set(names)) < len(names):
+        raise SourceContractError(f"the query has two columns of one name; {_HOW}")
+    for column in description:
+        allowed = _allowed(column.name)
+        if column.type_code not in allowed and not _is_only_null(column):
+            raise SourceContractError(
+                f"column {column.name} is of type {_name(column.type_code)}, allowed are "
+                f"{', '.join(sorted(_name(kind) for kind in allowed))}; correct the SQL"
+            )
+    return ColumnPlan(names=names)
+
+
+def _misplaced(names: tuple[str, ...]) -> str:
+    """Say what is wrong with the agreed columns, the plainest reason first."""
+    if missing := [name for name in COLUMNS if name not in names]:
+        return f"the query lacks the columns {', '.join(missing)}"
+    place, (found, agreed) = next(
+        (place, pair)
+        for place, pair in enumerate(zip(names, COLUMNS, strict=False), start=1)
+        if pair[0] != pair[1]
+    )
+    return f"column {place} of the query is {found} where {agreed} is agreed"
+
+
+def _allowed(name: str) -> frozenset[oracledb.DbType]:
+    if name.startswith(EXTRA_PREFIX):
+        return _TEXT | _NUMBER | _DATE
+    if name in _MOMENTS:
+        return _DATE
+    return _TEXT | _NUMBER if name in _DIGITS else _TEXT
+
+
+def _is_only_null(column: oracledb.FetchInfo) -> bool:
+    """Tell `select null`, which Oracle describes as a text of no length, from a real text."""
+    return column.type_code in _TEXT and not column.internal_size
+
+
+def _name(kind: Any) -> str:
+    """Name a type as DBAs do."""
+    return str(kind.name).removeprefix("DB_TYPE_")
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case datetime():
+            return value.strftime("%Y-%m-%d %H:%M:%S")
+    return str(int(value)) if value == int(value) else str(value)

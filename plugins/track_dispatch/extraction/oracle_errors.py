@@ -1,0 +1,138 @@
+"""What an Oracle error means for us: which of our errors it is, and what to do about it.
+
+Of the driver's own text only the error numbers are passed on, and the name of an unknown column:
+since Oracle 23ai a message may quote the value that it stumbled over.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from track_dispatch.errors import (
+    ConfigError,
+    SourceContractError,
+    SourceUnavailableError,
+    TrackDispatchError,
+)
+
+if TYPE_CHECKING:
+    import oracledb
+
+_NUMBER = re.compile(r"\b(?:ORA|DPY|DPI)-\d+")
+_UNKNOWN_NAME = re.compile(r'ORA-00904: (?P<name>"[\w$#]+"(?:\."[\w$#]+")*)')
+
+_AGAIN = "nothing was sent, and trying again is safe"
+
+
+class _Meaning(NamedTuple):
+    numbers: str
+    kind: type[TrackDispatchError]
+    advice: str
+
+
+#: Read from the top; an error may name several numbers, the driver's beside the server's.
+#: Source: Oracle Database Error Messages; the cross reference in python-oracledb's errors.py.
+_MEANINGS = (
+    _Meaning(
+        "ORA-01017 ORA-01005 DPY-4001",
+        ConfigError,
+        "the ERP refused user and password: correct the connection's login and password (never "
+        "tried again by itself: failed log-ons lock the account)",
+    ),
+    _Meaning(
+        "ORA-28000 ORA-28001 ORA-01045",
+        ConfigError,
+        "the ERP's account is locked, expired or may not log on: ask the DBA to open it",
+    ),
+    _Meaning(
+        "DPY-3001 DPY-3010 DPY-3015 DPY-3040 ORA-12660",
+        ConfigError,
+        "this server needs the driver's thick mode: set thick_mode and thick_mode_lib_dir in the "
+        "connection's extra",
+    ),
+    _Meaning(
+        "DPI-1047 DPI-1072 DPY-2017 DPY-2019",
+        ConfigError,
+        "thick mode found no usable Oracle Client: check thick_mode_lib_dir in the connection's "
+        "extra, and the libraries there",
+    ),
+    _Meaning(
+        "DPY-2049 DPY-4000 DPY-4017 DPY-4018 DPY-4026 DPY-4027 ORA-12154",
+        ConfigError,
+        "the connection's address cannot be understood: give host, port and, in the extra, "
+        "service_name; or a whole dsn in the extra",
+    ),
+    _Meaning(
+        "ORA-00942 ORA-01031 ORA-04043",
+        SourceContractError,
+        "the query names a table that is not there or not granted to the connection's user: ask "
+        "the DBA for the grant, or correct the SQL",
+    ),
+    _Meaning(
+        "ORA-00904",
+        SourceContractError,
+        "the query names a column or function that this ERP has not: correct the SQL",
+    ),
+    _Meaning(
+        "DPY-4024 DPI-1067 ORA-01013 ORA-03136",
+        SourceUnavailableError,
+        f"the ERP did not answer within the call timeout; {_AGAIN}",
+    ),
+    _Meaning(
+        "ORA-01555 ORA-01652 ORA-04031 ORA-04068 ORA-08103 ORA-30036",
+        SourceUnavailableError,
+        f"the ERP could not keep what the query needs while it ran; {_AGAIN}",
+    ),
+    _Meaning(
+        "ORA-01033 ORA-01034 ORA-01089 ORA-01090 ORA-01109",
+        SourceUnavailableError,
+        f"the ERP is starting or shutting down; {_AGAIN}",
+    ),
+    _Meaning(
+        "ORA-00018 ORA-00020 ORA-02391 ORA-12516 ORA-12519 ORA-12520",
+        SourceUnavailableError,
+        f"the ERP takes no further sessions now; {_AGAIN}",
+    ),
+    _Meaning(
+        "DPY-6001 DPY-6003 ORA-12505 ORA-12514 ORA-12528",
+        SourceUnavailableError,
+        "the listener does not know the service: the ERP is starting, or service_name in the "
+        f"connection's extra is wrong; {_AGAIN}",
+    ),
+    _Meaning(
+        "DPY-6000 DPY-6005 ORA-12170 ORA-12518 ORA-12541 ORA-12543 ORA-12545 ORA-12560",
+        SourceUnavailableError,
+        f"the ERP cannot be reached: check its listener, host and port; {_AGAIN}",
+    ),
+    _Meaning(
+        "DPY-1001 DPY-4011 DPI-1010 DPI-1080 ORA-00028 ORA-01012 ORA-01092 ORA-02396 ORA-03113 "
+        "ORA-03114 ORA-03135 ORA-12537 ORA-12547",
+        SourceUnavailableError,
+        f"the connection to the ERP broke off; {_AGAIN}",
+    ),
+)
+
+
+def explain(
+    error: oracledb.Error, *, where: str, otherwise: type[TrackDispatchError]
+) -> TrackDispatchError:
+    """Return our error for Oracle's; raise it `from None`.
+
+    Args:
+        error: as the driver raised it.
+        where: connection, or module and action: what the reader of the message must look at.
+        otherwise: what an unknown error is, unless the driver calls it recoverable. Never a type
+            that is tried again: the error could be a log-on that fails.
+    """
+    text = str(error)
+    numbers = list(dict.fromkeys(_NUMBER.findall(text)))
+    named = _UNKNOWN_NAME.search(text)
+    label = f"{where}: {', '.join(numbers) or type(error).__name__}"
+    label += f" {named['name']}" if named else ""
+    for meaning in _MEANINGS:
+        if not set(meaning.numbers.split()).isdisjoint(numbers):
+            return meaning.kind(f"{label}: {meaning.advice}")
+    if getattr(error.args[0] if error.args else None, "isrecoverable", False):
+        return SourceUnavailableError(f"{label}: the ERP failed for now; {_AGAIN}")
+    return otherwise(f"{label}: the ERP refused; look the number up, then mend SQL or connection")

@@ -1,0 +1,126 @@
+"""Reading one business day from an ERP through Airflow's OracleHook, chunk by chunk."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import oracledb
+
+from track_dispatch.errors import ConfigError, SourceContractError
+from track_dispatch.extraction.contract import check_columns
+from track_dispatch.extraction.oracle_errors import explain
+from track_dispatch.extraction.query import binds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from track_dispatch.records import ErpRow
+
+#: V$SESSION keeps no more bytes of them on servers before 12.2.
+_MODULE_BYTES, _ACTION_BYTES = 48, 32
+
+
+@contextmanager
+def open_connection(conn_id: str) -> Iterator[oracledb.Connection]:
+    """Open the ERP's connection as Airflow knows it, and close it afterwards.
+
+    The hook reads everything from the connection, thick mode included.
+
+    Raises:
+        ConfigError: Airflow has no such connection, or the ERP refuses what it says.
+        SourceUnavailableError: the ERP cannot be reached.
+    """
+    connection = _connect(conn_id)
+    try:
+        yield connection
+    finally:
+        with suppress(oracledb.Error):  # a broken connection has nothing left to close
+            connection.close()
+
+
+def _connect(conn_id: str) -> oracledb.Connection:
+    # Imported here: the hook is slow to load, and whoever parses a DAG file passes by.
+    from airflow.providers.oracle.hooks.oracle import (  # noqa: PLC0415, TID251 - the one reader
+        OracleHook,
+    )
+    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415, TID251
+
+    try:
+        # log_sql: the hook would log every statement with its parameters
+        return OracleHook(oracle_conn_id=conn_id, log_sql=False).get_conn()
+    except AirflowNotFoundException:
+        raise ConfigError(
+            f"Airflow has no connection {conn_id}: create it (type oracle; host, port, login, "
+            f'password; extra {{"service_name": ...}})'
+        ) from None
+    except TypeError as error:
+        raise ConfigError(f"connection {conn_id}: its extra is malformed: {error}") from None
+    except oracledb.Error as error:
+        raise explain(error, where=f"connection {conn_id}", otherwise=ConfigError) from None
+
+
+def read_day(
+    connection: oracledb.Connection,
+    *,
+    sql: str,
+    day: date,
+    module: str,
+    action: str,
+    call_timeout_seconds: float,
+    chunk_rows: int = 1000,
+) -> Iterator[list[ErpRow]]:
+    """Yield the day's rows in chunks of `chunk_rows`; no more than one chunk is held.
+
+    Everything is read in one read-only transaction, so that the day is seen as of one moment. The
+    columns are checked before the first row is used.
+
+    Args:
+        connection: from `open_connection`.
+        sql: from `query.render`.
+        day: the business day.
+        module: what a DBA sees in V$SESSION.MODULE; cut at 48 bytes.
+        action: what a DBA sees in V$SESSION.ACTION; cut at 32 bytes.
+        call_timeout_seconds: the longest that one round trip to the ERP may take.
+        chunk_rows: rows for each round trip and each chunk.
+
+    Raises:
+        SourceContractError: the columns are not the agreed ones, a row has no attendance id, or the
+            ERP refuses the query.
+        SourceUnavailableError: the ERP broke off or was too slow.
+    """
+    where = f"reading the ERP ({module}, {action})"
+    with _explained(where):
+        connection.call_timeout = round(call_timeout_seconds * 1000)
+        connection.module = module.encode()[:_MODULE_BYTES].decode(errors="ignore")
+        connection.action = action.encode()[:_ACTION_BYTES].decode(errors="ignore")
+        connection.rollback()  # the next statement must be the first of its transaction
+        with connection.cursor() as cursor:
+            cursor.execute("set transaction read only")
+            cursor.arraysize = cursor.prefetchrows = chunk_rows
+            cursor.execute(sql, binds(day))
+            plan = check_columns(cursor.description)
+            position = 0
+            while values := cursor.fetchmany(chunk_rows):
+                yield [
+                    plan.to_row(row, position=position + number)
+                    for number, row in enumerate(values, start=1)
+                ]
+                position += len(values)
+
+
+@contextmanager
+def _explained(where: str) -> Iterator[None]:
+    try:
+        yield
+    except oracledb.Error as error:
+        raise explain(error, where=where, otherwise=SourceContractError) from None
+    except SourceContractError as error:
+        raise SourceContractError(f"{where}: {error}") from None
+    except ValueError:
+        # what the driver cannot decode: its message, and its object even more, hold the value
+        raise SourceContractError(
+            f"{where}: the ERP returned a text or a date that the driver cannot read; find it with "
+            f"the DBA, then cleanse it in the SQL"
+        ) from None
