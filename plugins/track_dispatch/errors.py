@@ -8,14 +8,14 @@ TrackDispatchError
 ├── DeliveryError               carries batch id and status, never a body
 │   ├── NotDeliveredError       certainly not processed                       release, retry
 │   ├── ServiceStoppedError     405/CAPTCHA, 401, 403                         release, fail
-│   ├── RefusedError            our content                                   refuse, go on
-│   ├── LinesInFlightError      another claim's lease is running              retry after it
+│   │   ├── LinesInFlightError      another claim's lease is running              retry after it
 │   └── DeliveryUncertainError  maybe processed                               in doubt, fail
 ├── LedgerError                 before any claim                              retry
 └── RedDayError                 the report's verdict: a person must look      fail
 
-Messages say what happened, where, and what to do. They never carry a patient's data: no name, no
-contact, no attendance id, no body of an answer.
+A line that Track refuses is a value, its state, not an error. Messages say what happened, where,
+and what to do. They never carry a patient's data: no name, no contact, no attendance id, no body of
+an answer.
 """
 
 from __future__ import annotations
@@ -76,10 +76,6 @@ class NotDeliveredError(DeliveryError):
 
 class ServiceStoppedError(DeliveryError):
     """Track wants a person (CAPTCHA) or another key: nobody may go on by himself."""
-
-
-class RefusedError(DeliveryError):
-    """Track refused the content of the batch."""
 
 
 class LinesInFlightError(DeliveryError):

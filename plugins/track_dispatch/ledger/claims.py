@@ -135,7 +135,7 @@ def start_part(
     mine = (lines.c.claim_id == old.claim_id, lines.c.state == LineState.SENDING)
     batch = replace(old, id=str(uuid.uuid4()), lines=tuple(part))
     with ledger.writing() as connection:
-        close_batch(connection, old.id, BatchState.SPLIT)
+        _split_refused(connection, old.claim_id)
         _open_batch(ledger, connection, batch, lease_seconds, actor=actor, split_from=old.id)
         lease = moment_in(lease_seconds)
         connection.execute(update(lines).where(*mine).values(lease_until=lease))
@@ -235,6 +235,16 @@ def _open_batch(
 def _count_lines(connection: Connection, batch_id: str, count: int) -> None:
     batches = schema.batches
     connection.execute(update(batches).where(batches.c.id == batch_id).values(lines=count))
+
+
+def _split_refused(connection: Connection, claim_id: str) -> None:
+    """Take the claim's refused batch out of flight, so that its survey is free for the part."""
+    batches = schema.batches
+    connection.execute(
+        update(batches)
+        .where(batches.c.claim_id == claim_id, batches.c.state == BatchState.SENDING)
+        .values(state=BatchState.SPLIT, changed_at=moment_in())
+    )
 
 
 def close_batch(connection: Connection, batch_id: str, state: BatchState, **values: Any) -> None:

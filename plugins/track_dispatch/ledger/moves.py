@@ -27,11 +27,13 @@ def move(
     to: LineState,
     *where: ColumnElement[bool],
     actor: Actor,
+    detail: str | None = None,
     **values: Any,
 ) -> Sequence[Row[Any]]:
     """Move the lines that `where` selects and the transition may take; return the moved rows.
 
-    The payload is erased when the new state does not wait. `values` are further columns to set.
+    The payload is erased when the new state does not wait. `values` are further
+    columns to set; `detail` goes into the events and carries no patient data.
     """
     rule = TABLE[transition]
     if to not in rule.enters:
@@ -48,16 +50,8 @@ def move(
         .returning(lines.c.id, lines.c.attendance_id, lines.c.payload, lines.c.batch_id)
     ).all()
     if moved:
-        reason = values.get("reason")
-        record(
-            connection,
-            transition,
-            actor,
-            [
-                (row.id, to, reason if isinstance(reason, str) else None, row.batch_id)
-                for row in moved
-            ],
-        )
+        entered = [(row.id, to, values.get("reason"), row.batch_id) for row in moved]
+        record(connection, transition, actor, entered, detail=detail)
     return sorted(moved, key=lambda row: int(row.id))
 
 
@@ -66,6 +60,8 @@ def record(
     transition: Transition,
     actor: Actor,
     entered: Sequence[tuple[int, str, str | None, str | None]],
+    *,
+    detail: str | None = None,
 ) -> None:
     """Append events, one for each `(line id, state entered, reason, batch id)`."""
     connection.execute(
@@ -75,6 +71,7 @@ def record(
             actor=actor.name,
             run_id=actor.run_id,
             try_number=actor.try_number,
+            detail=detail,
         ),
         [
             {"line_id": line_id, "state": state, "reason": reason, "batch_id": batch_id}

@@ -215,6 +215,7 @@ events = Table(
     Column("transition", Text, nullable=False),
     Column("state", Text, nullable=False),  # the state entered
     Column("reason", Text),
+    Column("detail", Text),  # what Track faulted: a code, a field; never a value
     Column("batch_id", Text),
     Column("actor", Text, nullable=False),
     Column("run_id", Text),

@@ -6,7 +6,7 @@ Nothing but these moves a line out of `sending`. Every function is one transacti
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
@@ -19,7 +19,7 @@ from track_dispatch.ledger.transitions import Transition
 from track_dispatch.records import BatchState, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -30,10 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The certain fate of some lines of a batch: ids, what Track said, and the batch's end."""
+    """The certain fate of lines of a claim, by id, and the end of the batch they were posted in.
+
+    `refused` says for each line what Track faulted.
+    """
 
     accepted: Collection[int] = ()
-    refused: Collection[int] = ()
+    refused: Mapping[int, str] = field(default_factory=dict)
     refusal: Refusal = Refusal.BY_STATUS
     released: Collection[int] = ()
     status: int | None = None
@@ -44,28 +47,27 @@ class Settlement:
 def settle(ledger: Ledger, batch: Batch, settlement: Settlement, *, actor: Actor) -> None:
     """Write a certain answer down, also when the lease made the lines in doubt meanwhile."""
     lines = schema.lines
-    fates: tuple[tuple[LineState, Collection[int], dict[str, Any]], ...] = (
-        (LineState.ACCEPTED, settlement.accepted, dict(NO_CLAIM)),
-        (
-            LineState.REFUSED,
-            settlement.refused,
-            {**NO_CLAIM, "reason": settlement.refusal.value, "retry_allowed": False},
-        ),
-        (LineState.READY, settlement.released, {**NO_CLAIM, "batch_id": None}),
-    )
+    refusal = {**NO_CLAIM, "reason": settlement.refusal.value, "retry_allowed": False}
+    fates: list[tuple[LineState, Collection[int], str | None, dict[str, Any]]] = [
+        (LineState.ACCEPTED, settlement.accepted, None, NO_CLAIM),
+        (LineState.READY, settlement.released, None, {**NO_CLAIM, "batch_id": None}),
+    ]
+    for fault in sorted(set(settlement.refused.values())):
+        faulted = [line for line, found in settlement.refused.items() if found == fault]
+        fates.append((LineState.REFUSED, faulted, fault or None, refusal))
     with ledger.writing() as connection:
-        for to, ids, values in fates:
+        for to, ids, detail, values in fates:
             for transition in (Transition.ANSWERED, Transition.ANSWERED_LATE):
-                if ids:
-                    move(
-                        connection,
-                        transition,
-                        to,
-                        lines.c.claim_id == batch.claim_id,
-                        lines.c.id.in_(sorted(ids)),
-                        actor=actor,
-                        **values,
-                    )
+                move(
+                    connection,
+                    transition,
+                    to,
+                    lines.c.claim_id == batch.claim_id,
+                    lines.c.id.in_(sorted(ids)),
+                    actor=actor,
+                    detail=detail,
+                    **values,
+                )
         close_batch(
             connection,
             batch.id,

@@ -67,9 +67,7 @@ class RunWork:
     transformed: bool
 
 
-def run_work(
-    connection: Connection, *, hospital: str, business_day: date, run_id: str
-) -> RunWork:
+def run_work(connection: Connection, *, hospital: str, business_day: date, run_id: str) -> RunWork:
     """Tell whether the run's last extraction is complete, and applied or rightly superseded."""
     table = schema.extractions
     last = connection.execute(
@@ -158,5 +156,3 @@ def in_flight_seconds(connection: Connection, unit: Unit) -> float | None:
         )
     ).one()
     return max(0.0, (until - now).total_seconds()) if until else None
-
-

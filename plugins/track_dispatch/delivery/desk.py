@@ -1,0 +1,93 @@
+"""What a dispatch works with, and how it waits."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from track_dispatch.errors import DeliveryUncertainError, LedgerError, LinesInFlightError
+from track_dispatch.ledger.claims import SurveyBusyError
+from track_dispatch.ledger.settling import expire_leases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from track_dispatch.config import Hospital
+    from track_dispatch.delivery.client import TrackClient
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.records import Actor
+
+T = TypeVar("T")
+
+#: Seconds between two looks at a survey that another dispatch is posting to.
+BUSY_PAUSE = 0.2
+#: Seconds between two attempts to write an answer down.
+LEDGER_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One hospital's dispatch: `now` and `pause` are the only clock it knows.
+
+    `stopped` tells that no further batch may be started.
+    """
+
+    hospital: Hospital
+    ledger: Ledger
+    client: TrackClient
+    track_host: str
+    actor: Actor
+    now: Callable[[], datetime]
+    pause: Callable[[float], None] = time.sleep
+    stopped: Callable[[], bool] = field(default=lambda: False)
+
+
+def when_survey_is_free(desk: Desk, start: Callable[[], T]) -> T:
+    """Start a batch, waiting up to a lease while another batch of its survey is in flight.
+
+    Raises:
+        LinesInFlightError: the survey stayed busy.
+    """
+
+    def attempt() -> T:
+        try:
+            return start()
+        except SurveyBusyError as busy:
+            if busy.seconds <= 0:
+                expire_leases(desk.ledger, hospital=desk.hospital.code, actor=desk.actor)
+            raise
+
+    try:
+        return Retrying(
+            retry=retry_if_exception_type(SurveyBusyError),
+            wait=wait_fixed(BUSY_PAUSE),
+            stop=stop_after_delay(desk.hospital.lease_seconds),
+            sleep=desk.pause,
+            reraise=True,
+        )(attempt)
+    except SurveyBusyError as busy:
+        message = f"{desk.hospital.code}: another batch of this survey is in flight"
+        raise LinesInFlightError(message, retry_after=max(0.0, busy.seconds)) from None
+
+
+def until_written(desk: Desk, write: Callable[[], None]) -> None:
+    """Write an answer down, again and again until the lease is over.
+
+    Raises:
+        DeliveryUncertainError: the ledger took it no more; the lease will put the lines in doubt.
+    """
+    try:
+        Retrying(
+            retry=retry_if_exception_type(LedgerError),
+            wait=wait_fixed(LEDGER_PAUSE),
+            stop=stop_after_delay(desk.hospital.lease_margin_seconds),
+            sleep=desk.pause,
+            reraise=True,
+        )(write)
+    except LedgerError as error:
+        message = f"Track's answer could not be written into the ledger: {error}"
+        raise DeliveryUncertainError(message) from None
