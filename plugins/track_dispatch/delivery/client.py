@@ -1,0 +1,214 @@
+"""Track's API as far as we use it: the list of surveys, and the POST of a distribution."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from requests import Request
+
+from track_dispatch.delivery.outcomes import Answer, Outcome, Silence, Verdict, judge
+from track_dispatch.delivery.wire import exchange
+from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from requests import Session
+
+#: Surveys asked for in one request.
+PAGE_ROWS = 100
+#: More pages than any organization has: a server that never ends its list is at fault.
+MAX_PAGES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """One survey of the organization, as Track lists it."""
+
+    uuid: str
+    name: str
+    status: str
+
+
+def is_stand_in(base_url: str) -> bool:
+    """Tell whether an address can only be that of a stand-in: loopback, or a name under .test."""
+    name = urlsplit(base_url).hostname or ""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".test")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class TrackClient:
+    """Talks to Track over a session that brings the token, proxies and certificates.
+
+    It logs nothing and raises nothing that carries a request or an answer.
+
+    Args:
+        session: from `TrackHook`; closed with the client.
+        base_url: scheme and host, perhaps with a port and a path.
+        organization: the organization's UUID.
+        deadline_seconds: for one whole request, from name resolution to the answer's last byte.
+        connect_timeout_seconds: for opening the connection; at most half the deadline is used.
+        clock: tells the time that a Retry-After date is counted from.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        base_url: str,
+        organization: str,
+        deadline_seconds: float,
+        connect_timeout_seconds: float = 10.0,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._session = session
+        self._root = f"{base_url.rstrip('/')}/v1/organizations/{organization}"
+        self._deadline = deadline_seconds
+        self._connect_timeout = min(connect_timeout_seconds, deadline_seconds / 2)
+        self._clock = clock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the session."""
+        self._session.close()
+
+    def probe(self) -> None:
+        """Ask one harmless question, so that an outage is met before a POST is at stake.
+
+        Raises:
+            NotDeliveredError: Track gave no proper answer.
+            ServiceStoppedError: Track wants a person or another key.
+            ConfigError: the connection points to the wrong place.
+        """
+        self._surveys(page=1, limit=1)
+
+    def list_surveys(self) -> list[Survey]:
+        """Fetch all surveys of the organization, page by page.
+
+        Raises:
+            NotDeliveredError: Track gave no proper answer.
+            ServiceStoppedError: Track wants a person or another key.
+            ConfigError: the connection points to the wrong place.
+        """
+        surveys: dict[str, Survey] = {}
+        for page in range(1, MAX_PAGES + 1):
+            rows, pages = self._surveys(page=page, limit=PAGE_ROWS)
+            found = {row["uuid"]: _survey(row) for row in rows}
+            is_last = page >= pages if pages is not None else len(rows) < PAGE_ROWS
+            nothing_new = found.keys() <= surveys.keys()
+            surveys |= found
+            if is_last or nothing_new:
+                return list(surveys.values())
+        raise NotDeliveredError(
+            f"Track's list of surveys did not end after {MAX_PAGES} pages: ask Track's support."
+        )
+
+    def create_distribution(
+        self,
+        body: Mapping[str, Any],
+        *,
+        idempotency_key: str,
+        attendance_ids: Sequence[str],
+    ) -> Outcome:
+        """Post one batch, once, and judge the answer.
+
+        Args:
+            body: from `distribution.distribution`.
+            idempotency_key: the batch's id.
+            attendance_ids: the batch's attendance ids, in the order of `import_lines`.
+        """
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+        request = Request(
+            "POST",
+            f"{self._root}/distributions",
+            # half a surrogate pair has no UTF-8: it becomes "?", like the ERP's own lost letters
+            data=text.encode("utf-8", errors="replace"),
+            headers={"Content-Type": "application/json", "Idempotency-Key": idempotency_key},
+        )
+        values = {value for line in body["import_lines"] for value in line.values()}
+        return judge(
+            self._exchange(request),
+            attendance_ids,
+            now=self._clock(),
+            values=values | set(attendance_ids),
+        )
+
+    def _exchange(self, request: Request) -> Answer | Silence:
+        request.headers |= {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        }
+        return exchange(
+            self._session,
+            request,
+            deadline_seconds=self._deadline,
+            connect_timeout_seconds=self._connect_timeout,
+        )
+
+    def _surveys(self, *, page: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+        """Fetch one page: its rows, and the number of pages if Track tells it."""
+        query = {"include_questions": "False", "limit": str(limit), "page": str(page)}
+        answer = self._exchange(Request("GET", f"{self._root}/surveys", params=query))
+        outcome = judge(answer, (), now=self._clock())
+        if isinstance(answer, Silence) or outcome.verdict is not Verdict.ACCEPTED:
+            raise _failure(outcome)
+        return _page(answer)
+
+
+def _failure(outcome: Outcome) -> ConfigError | NotDeliveredError | ServiceStoppedError:
+    """Make the error of a question; asking has no effect, so no failure of it is uncertain."""
+    detail = f"Track did not list its surveys: {outcome.detail}"
+    match outcome.verdict:
+        case Verdict.STOPPED:
+            return ServiceStoppedError(detail, status=outcome.status)
+        case Verdict.MISCONFIGURED | Verdict.REFUSED | Verdict.TOO_LARGE:
+            where = f" (HTTP {outcome.status})" if outcome.status else ""
+            return ConfigError(f"{detail}{where}")
+        case _:
+            return NotDeliveredError(detail, status=outcome.status, retry_after=outcome.retry_after)
+
+
+def _page(answer: Answer) -> tuple[list[dict[str, Any]], int | None]:
+    """Read a page of surveys: a bare list, or an object with `data` and perhaps `total_pages`.
+
+    Raises:
+        NotDeliveredError: the answer has another shape.
+    """
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        document = None
+    rows = document.get("data") if isinstance(document, dict) else document
+    if not isinstance(rows, list) or not all(_is_survey(row) for row in rows):
+        raise NotDeliveredError(
+            "Track's list of surveys cannot be read: neither a list of surveys nor an object with"
+            " one as `data`.",
+            status=answer.status,
+        )
+    pages = document.get("total_pages") if isinstance(document, dict) else None
+    return rows, pages if isinstance(pages, int) else None
+
+
+def _is_survey(row: object) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("uuid"), str)
+
+
+def _survey(row: Mapping[str, Any]) -> Survey:
+    return Survey(row["uuid"], str(row.get("name") or ""), str(row.get("status") or ""))

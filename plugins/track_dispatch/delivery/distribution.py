@@ -1,0 +1,92 @@
+"""The body of one POST of a distribution: pure data from a batch and a template set.
+
+Source: track-api.md of this project, the table of the fields.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from track_dispatch.errors import ConfigError
+from track_dispatch.records import Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from track_dispatch.config.templates import TemplateSet, WhatsappTemplate
+
+
+def schedule(
+    now: datetime, *, validity_days: int, reminder_days: int | None
+) -> tuple[int, int | None]:
+    """Count the end of validity and the moment of the reminder from the moment of dispatch.
+
+    Returns:
+        Both in unix seconds; no reminder without `reminder_days`.
+    """
+    validity_at = int((now + timedelta(days=validity_days)).timestamp())
+    if reminder_days is None:
+        return validity_at, None
+    return validity_at, int((now + timedelta(days=reminder_days)).timestamp())
+
+
+def distribution(
+    *,
+    channel: Channel,
+    survey_uuid: str,
+    lines: Sequence[Mapping[str, str]],
+    template_set: TemplateSet,
+    validity_at: int,
+    reminder_at: int | None = None,
+) -> dict[str, Any]:
+    """Compose the POST that hands a batch's lines to Track.
+
+    Args:
+        channel: how Track reaches the patients.
+        survey_uuid: the survey of the hospital's area; each line gets it as `uuid`, too.
+        lines: the import lines, in the batch's order.
+        template_set: the hospital's templates.
+        validity_at: end of the survey's validity, unix seconds.
+        reminder_at: moment of the reminder, unix seconds; None = no reminder.
+
+    Raises:
+        ConfigError: the template set has no templates for the channel.
+    """
+    body: dict[str, Any] = {
+        "survey_uuid": survey_uuid,
+        "distribution_channel": channel.value,
+        "validity_at": validity_at,
+    }
+    if reminder_at is not None:
+        body |= {"reminder_channel": channel.value, "reminder_at": reminder_at}
+    body |= _templates(channel, template_set, reminder=reminder_at is not None)
+    body["import_lines"] = [{**line, "uuid": survey_uuid} for line in lines]
+    return body
+
+
+def _templates(channel: Channel, templates: TemplateSet, *, reminder: bool) -> dict[str, Any]:
+    email, whatsapp = templates.email, templates.whatsapp
+    if channel is Channel.EMAIL and email is not None:
+        return {
+            "template_invite_hash": email.invite,
+            "template_expired_hash": email.expired,
+            "template_thanks_hash": email.thanks,
+        }
+    if channel is Channel.WHATSAPP and whatsapp is not None:
+        found: dict[str, Any] = {
+            "whatsapp_template": _whatsapp(whatsapp.template),
+            "whatsapp_integration_uuid": str(whatsapp.integration_uuid),
+        }
+        if reminder:
+            found["whatsapp_reminder_template"] = _whatsapp(whatsapp.reminder)
+        return found
+    raise ConfigError(
+        f"The hospital's template set has no templates for {channel.label}: add them to its file,"
+        " or take the channel out of the hospital's channels."
+    )
+
+
+def _whatsapp(template: WhatsappTemplate) -> dict[str, Any]:
+    return template.model_dump(mode="json")

@@ -1,0 +1,240 @@
+"""What an answer of Track means for a batch: the one table of outcomes.
+
+Pure: no network, no clock. `wire.py` brings an `Answer`, or the `Silence` that came instead;
+`judge` turns it into an `Outcome`, from which dispatch settles the lines.
+
+Source: the last table of this project's track-api.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from track_dispatch.delivery.faults import LineFault, named_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+__all__ = ["Answer", "LineFault", "Outcome", "Silence", "Verdict", "judge"]
+
+
+class Verdict(StrEnum):
+    """What became of a batch, and so what may be done with its lines."""
+
+    ACCEPTED = "accepted"
+    """Delivered; lines named in `faults` are refused for good."""
+    NOT_DELIVERED = "not_delivered"
+    """Certainly not processed; trying again may help."""
+    STOPPED = "stopped"
+    """Certainly not processed; a person must look before anything else is sent."""
+    MISCONFIGURED = "misconfigured"
+    """Certainly not processed; a setting is wrong, no line is to blame."""
+    TOO_LARGE = "too_large"
+    """Certainly not processed; a smaller batch may pass."""
+    REFUSED = "refused"
+    """Certainly not processed; the content is to blame, perhaps the lines in `faults`."""
+    UNCERTAIN = "uncertain"
+    """Perhaps processed: no machine may send these lines again."""
+
+
+class Silence(StrEnum):
+    """Why there is no answer; the last two: the request had begun, it may have arrived."""
+
+    NAME = "the host's name could not be resolved"
+    UNREACHABLE = "the connection was refused or broke before the request"
+    CONNECT_TIMEOUT = "the connection could not be opened in time"
+    TLS = "no trusted TLS connection could be made"
+    PROXY = "the proxy could not be reached or did not connect us"
+    LATE = "the deadline passed before the request could begin"
+    SETTINGS = "the connection's host, verify, cert or proxies cannot be used"
+    BROKEN = "the connection broke after the request had begun"
+    DEADLINE = "the deadline passed after the request had begun"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over the wire.
+
+    `complete` is False when the body was cut: by the network, our deadline or our size limit.
+    `retry_after` is the header's text.
+    """
+
+    status: int
+    content_type: str | None = None
+    body: bytes = field(default=b"", repr=False)
+    complete: bool = True
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict on one POST, free of any value of the batch.
+
+    Attributes:
+        verdict: what became of the batch.
+        status: the HTTP status, None without an answer.
+        receipt: Track's id of the distribution, if it gave one.
+        faults: the lines that Track names, by position in the batch; only ever in an accepted or
+            a refused batch.
+        retry_after: seconds that Track asks us to wait.
+        detail: what happened and what to do, in English, safe to log.
+    """
+
+    verdict: Verdict
+    detail: str
+    status: int | None = None
+    receipt: str | None = None
+    faults: Mapping[int, LineFault] = field(default_factory=lambda: MappingProxyType({}))
+    retry_after: float | None = None
+
+
+_RETRY = "nothing was sent; it is safe to try again"
+_BY_SILENCE: Mapping[Silence, tuple[Verdict, str]] = {
+    Silence.NAME: (Verdict.NOT_DELIVERED, _RETRY),
+    Silence.UNREACHABLE: (Verdict.NOT_DELIVERED, _RETRY),
+    Silence.CONNECT_TIMEOUT: (Verdict.NOT_DELIVERED, _RETRY),
+    Silence.TLS: (Verdict.NOT_DELIVERED, _RETRY),
+    Silence.PROXY: (Verdict.NOT_DELIVERED, _RETRY),
+    Silence.LATE: (Verdict.NOT_DELIVERED, _RETRY),
+    Silence.SETTINGS: (Verdict.MISCONFIGURED, "nothing was sent; correct the Airflow connection"),
+    Silence.BROKEN: (Verdict.UNCERTAIN, "Track may have processed the batch: a person decides"),
+    Silence.DEADLINE: (Verdict.UNCERTAIN, "Track may have processed the batch: a person decides"),
+}
+
+_BY_STATUS: Mapping[int, tuple[Verdict, str]] = {
+    400: (Verdict.REFUSED, "Track refuses the content of the batch"),
+    401: (Verdict.STOPPED, "Track does not know the token: check the connection's password"),
+    403: (Verdict.STOPPED, "the token lacks the right: check it in Track"),
+    404: (Verdict.MISCONFIGURED, "no such address: check the connection's host and login"),
+    405: (Verdict.STOPPED, "Track wants a person (CAPTCHA): look at the account, send nothing"),
+    408: (Verdict.UNCERTAIN, "Track gave up waiting, it may have processed the batch"),
+    409: (Verdict.UNCERTAIN, "Track reports a conflict, it may have processed the batch"),
+    413: (Verdict.TOO_LARGE, "the batch is too large for Track: send fewer lines at once"),
+    415: (Verdict.MISCONFIGURED, "Track does not take JSON at this address: check the host"),
+    422: (Verdict.REFUSED, "Track refuses the content of the batch"),
+    429: (Verdict.NOT_DELIVERED, "Track asks us to slow down: wait, then try again"),
+}
+_BY_CLASS: Mapping[int, tuple[Verdict, str]] = {
+    3: (Verdict.MISCONFIGURED, "Track redirects, which is never followed: check the host"),
+    4: (Verdict.MISCONFIGURED, "Track refuses the request as such: check the connection"),
+    5: (Verdict.UNCERTAIN, "Track failed, it may have processed the batch: a person decides"),
+}
+_UNKNOWN = (Verdict.UNCERTAIN, "an answer that HTTP does not foresee: a person decides")
+
+
+def judge(
+    answer: Answer | Silence,
+    attendance_ids: Sequence[str],
+    *,
+    now: datetime,
+    values: Collection[str] = (),
+) -> Outcome:
+    """Tell what an answer, or its absence, means for the batch that was posted.
+
+    Args:
+        answer: what `wire.exchange` brought back.
+        attendance_ids: the batch's attendance ids, in the order of its lines.
+        now: the moment of the answer, aware; a Retry-After date counts from it.
+        values: every text of the batch's lines; none of them gets into the outcome.
+    """
+    if isinstance(answer, Silence):
+        verdict, advice = _BY_SILENCE[answer]
+        return Outcome(verdict, f"{answer.value}: {advice}")
+    if 200 <= answer.status < 300:
+        return _judge_success(answer, attendance_ids, values)
+    by_class = _BY_CLASS.get(answer.status // 100, _UNKNOWN)
+    verdict, detail = _BY_STATUS.get(answer.status, by_class)
+    faults: Mapping[int, LineFault] = {}
+    if verdict is Verdict.REFUSED:
+        faults = named_lines(_document(answer), attendance_ids, values=values).faults
+        detail += f", naming {len(faults)} of its lines" if faults else ", naming no line"
+    return Outcome(
+        verdict,
+        detail,
+        status=answer.status,
+        faults=MappingProxyType(faults),
+        retry_after=_seconds(answer.retry_after, now),
+    )
+
+
+def _judge_success(
+    answer: Answer, attendance_ids: Sequence[str], values: Collection[str]
+) -> Outcome:
+    """Tell a 2xx of Track's program from that of a page in front of it."""
+    status = answer.status
+    if answer.complete and not answer.body.strip():
+        return Outcome(Verdict.ACCEPTED, "Track accepted the batch, without a word", status=status)
+    if not _speaks_json(answer):
+        detail = "a success that is no JSON, perhaps not from Track itself: a person decides"
+        return Outcome(Verdict.UNCERTAIN, detail, status=status)
+    document = _document(answer)
+    naming = named_lines(document, attendance_ids, values=values)
+    receipt = _receipt(document, values)
+    if naming.unmatched:
+        detail = "Track reports errors that match no line of the batch: a person decides"
+        return Outcome(Verdict.UNCERTAIN, detail, status=status, receipt=receipt)
+    detail = f"Track accepted the batch, refusing {len(naming.faults)} of its lines"
+    return Outcome(
+        Verdict.ACCEPTED,
+        detail if naming.faults else "Track accepted the batch",
+        status=status,
+        receipt=receipt,
+        faults=MappingProxyType(naming.faults),
+    )
+
+
+def _speaks_json(answer: Answer) -> bool:
+    """Tell whether the body is JSON, or was going to be before it was cut.
+
+    The declared type decides, but a body that opens with `<` is a page whatever its type claims.
+    Without a type only a whole JSON object or list counts.
+    """
+    if answer.body.lstrip().startswith(b"<"):
+        return False
+    if answer.content_type is None:
+        return isinstance(_document(answer), (dict, list))
+    kind = answer.content_type.partition(";")[0].strip().lower()
+    return kind in {"application/json", "text/json"} or kind.endswith("+json")
+
+
+def _document(answer: Answer) -> object:
+    """Parse the body; None when it is no JSON."""
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+_RECEIPT = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
+
+
+def _receipt(document: object, values: Collection[str]) -> str | None:
+    """Find the distribution's id: `uuid`, else `id`; an echo of the batch is none."""
+    found = (document.get("uuid"), document.get("id")) if isinstance(document, dict) else ()
+    for candidate in found:
+        if isinstance(candidate, bool) or not isinstance(candidate, (int, str)):
+            continue
+        receipt = str(candidate)
+        if _RECEIPT.fullmatch(receipt) and receipt not in values:
+            return receipt
+    return None
+
+
+def _seconds(retry_after: str | None, now: datetime) -> float | None:
+    """Read a Retry-After header: a number of seconds or a date; None when it is neither."""
+    text = (retry_after or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (aware - now).total_seconds())

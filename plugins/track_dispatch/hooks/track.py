@@ -1,0 +1,191 @@
+"""The Airflow connection to Track, made into a client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import requests
+from airflow.providers.http.hooks.http import HttpHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.utils.strings import to_boolean
+
+from track_dispatch.delivery.client import TrackClient, is_stand_in
+from track_dispatch.delivery.wire import BearerAuth
+from track_dispatch.errors import ConfigError, TrackDispatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Connection
+
+    from track_dispatch.delivery.client import Survey
+    from track_dispatch.delivery.outcomes import Outcome
+
+DEFAULT_DEADLINE_SECONDS = 60.0
+
+
+class TrackHook(HttpHook):
+    """Opens Track's API from an Airflow connection of type http.
+
+    The connection: host `https://api.track.co`, login the organization's UUID, password the token.
+    Of its extra only `proxies`, `verify`, `cert` and `trust_env` count; HttpHook would send any
+    other key as a header.
+
+    Args:
+        track_conn_id: the connection's id.
+    """
+
+    conn_name_attr = "track_conn_id"
+    default_conn_name = "track_api"
+    conn_type = "http"
+    hook_name = "Track"
+
+    def __init__(self, track_conn_id: str = default_conn_name) -> None:
+        super().__init__(method="POST", http_conn_id=track_conn_id, tcp_keep_alive=False)
+        self.track_conn_id = track_conn_id
+
+    def get_conn(
+        self,
+        headers: dict[Any, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+    ) -> requests.Session:
+        """Open a session with Track's token and the connection's proxies and certificates.
+
+        Raises:
+            ConfigError: the connection is missing or something in it is wrong.
+        """
+        return self._session(self._connection(), headers, extra_options)
+
+    def client(self, *, deadline_seconds: float = DEFAULT_DEADLINE_SECONDS) -> TrackClient:
+        """Open a client; close it after use.
+
+        Args:
+            deadline_seconds: for each whole request.
+
+        Raises:
+            ConfigError: the connection is missing or something in it is wrong.
+        """
+        connection = self._connection()
+        organization = _organization(connection.login, self.track_conn_id)
+        return TrackClient(
+            self._session(connection),
+            base_url=self.base_url,
+            organization=organization,
+            deadline_seconds=deadline_seconds,
+        )
+
+    def list_surveys(self) -> list[Survey]:
+        """Fetch all surveys of the organization; raises what `TrackClient.list_surveys` does."""
+        with self.client() as client:
+            return client.list_surveys()
+
+    def create_distribution(
+        self,
+        body: Mapping[str, Any],
+        *,
+        idempotency_key: str,
+        attendance_ids: Sequence[str],
+        deadline_seconds: float = DEFAULT_DEADLINE_SECONDS,
+    ) -> Outcome:
+        """Post one batch, once; see `TrackClient.create_distribution`."""
+        with self.client(deadline_seconds=deadline_seconds) as client:
+            return client.create_distribution(
+                body, idempotency_key=idempotency_key, attendance_ids=attendance_ids
+            )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Answer the UI's test button by listing the surveys; nothing is sent to anybody."""
+        try:
+            surveys = self.list_surveys()
+        except TrackDispatchError as error:
+            return False, str(error)
+        return True, f"Track answers: {len(surveys)} surveys"
+
+    def _connection(self) -> Connection:
+        try:
+            return self.get_connection(self.track_conn_id)
+        except AirflowNotFoundException:
+            raise ConfigError(
+                f"There is no Airflow connection {self.track_conn_id!r}: create it with type http,"
+                " host https://api.track.co, the organization's UUID as login and the token as"
+                " password."
+            ) from None
+
+    def _session(
+        self,
+        connection: Connection,
+        headers: dict[Any, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+    ) -> requests.Session:
+        _check_address(connection, self.track_conn_id)
+        _check_extra(connection.extra_dejson, self.track_conn_id)
+        auth = BearerAuth(connection.password or "")
+        session = super().get_conn(headers, extra_options)
+        session.auth = auth
+        session.headers.clear()
+        session.headers.update(requests.utils.default_headers())
+        session.headers.update(headers or {})
+        session.trust_env = to_boolean(str(connection.extra_dejson.get("trust_env", False)))
+        if isinstance(session.cert, list):
+            session.cert = tuple(session.cert)
+        return session
+
+
+def _check_address(connection: Connection, conn_id: str) -> None:
+    """Demand an address that cannot carry patients' data in clear over a network."""
+    host, scheme = connection.host or "", connection.schema or ""
+    try:
+        address = urlsplit(host if "://" in host else f"{scheme}://{host}")
+        name = address.hostname
+    except ValueError:
+        address, name = urlsplit(""), None
+    if address.scheme not in {"http", "https"} or not name:
+        problem = "needs a host with its scheme"
+    elif address.username or address.query or address.fragment:
+        problem = "has more in its host than scheme, name, port and path"
+    elif address.scheme == "http" and not is_stand_in(host if "://" in host else f"http://{host}"):
+        problem = "would send patients' data unencrypted: its host needs https"
+    else:
+        return
+    raise ConfigError(
+        f"The Airflow connection {conn_id!r} {problem}: set it to https://api.track.co."
+    )
+
+
+def _organization(login: str | None, conn_id: str) -> str:
+    """Read the organization's UUID; the login is not shown, a token might stand in its place."""
+    try:
+        return str(UUID(login or ""))
+    except ValueError:
+        raise ConfigError(
+            f"The Airflow connection {conn_id!r} needs the organization's UUID as login"
+            " (Track shows it in the organization's settings); what stands there is none."
+        ) from None
+
+
+def _check_extra(extra: Mapping[str, Any], conn_id: str) -> None:
+    """Check the shape of what `requests` will be given; it fails on others without a hint."""
+    proxies = extra.get("proxies", extra.get("proxy"))
+    verify = extra.get("verify", extra.get("verify_ssl"))
+    cert = extra.get("cert")
+    if not (proxies is None or _are_http_proxies(proxies)):
+        problem = '`proxies` must be an object like {"https": "http://proxy.example:3128"}'
+    elif not (verify is None or isinstance(verify, (bool, str))):
+        problem = "`verify` must be true, false or the path of a file with certificates"
+    elif not (cert is None or isinstance(cert, str) or _is_pair(cert)):
+        problem = "`cert` must be a path, or the two paths of certificate and key"
+    else:
+        return
+    raise ConfigError(f"The extra of the Airflow connection {conn_id!r} is wrong: {problem}.")
+
+
+def _are_http_proxies(proxies: object) -> bool:
+    return isinstance(proxies, dict) and all(
+        isinstance(url, str) and url.startswith(("http://", "https://")) for url in proxies.values()
+    )
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and [type(part) for part in value] == [str, str]

@@ -1,0 +1,183 @@
+"""A server of raw sockets for what no proper server does: drip, reset, hang, cut short.
+
+A behaviour is a function of the accepted socket; it runs in a thread of its own and ends when the
+client hangs up, so that no test has to sleep.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    import ssl
+
+Behaviour = Callable[[socket.socket], None]
+
+
+class RawServer:
+    """Listens on a free loopback port; `requests` holds what `answer` and the like have read."""
+
+    def __init__(self, behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> None:
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._behaviour = behaviour
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._threads = [Thread(target=self._accept, daemon=True)]
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._listener.close()
+
+    @property
+    def port(self) -> int:
+        return self._listener.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                sock, _ = self._listener.accept()
+                self.connections += 1
+                thread = Thread(target=self._serve, args=(sock,), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with sock, suppress(OSError):
+            if self._tls:
+                with self._tls.wrap_socket(sock, server_side=True) as secure:
+                    self._behave(secure)
+            else:
+                self._behave(sock)
+
+    def _behave(self, sock: socket.socket) -> None:
+        if not getattr(self._behaviour, "reads", True):
+            self._behaviour(sock)
+            return
+        request = read_request(sock)
+        if request:
+            self.requests.append(request)
+            self._behaviour(sock)
+
+
+def read_request(sock: socket.socket) -> bytes:
+    """Read one whole request, head and body; b"" if the client hung up before."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        chunk = sock.recv(65536)
+        if not chunk:
+            return b""
+        data += chunk
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = 0
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    while len(body) < length:
+        chunk = sock.recv(65536)
+        if not chunk:
+            return b""
+        body += chunk
+    return head + b"\r\n\r\n" + body
+
+
+def without_reading(behaviour: Behaviour) -> Behaviour:
+    """Mark a behaviour that starts before the request has been read."""
+    behaviour.reads = False  # type: ignore[attr-defined]
+    return behaviour
+
+
+def say(data: bytes) -> Behaviour:
+    """Send bytes as they are and hang up."""
+    return lambda sock: sock.sendall(data)
+
+
+def answer(
+    status: int,
+    body: bytes | str = b"",
+    content_type: str | None = "application/json",
+    headers: dict[str, str] | None = None,
+) -> Behaviour:
+    """Give a proper answer."""
+    return say(head_of(status, body, content_type, headers) + _bytes(body))
+
+
+def head_of(
+    status: int,
+    body: bytes | str = b"",
+    content_type: str | None = "application/json",
+    headers: dict[str, str] | None = None,
+) -> bytes:
+    """Compose an answer's head, with the length of its body."""
+    lines = [f"HTTP/1.1 {status} Whatever"]
+    if content_type is not None:
+        lines.append(f"Content-Type: {content_type}")
+    if status != 204:
+        lines.append(f"Content-Length: {len(_bytes(body))}")
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def hang(sock: socket.socket) -> None:
+    """Say nothing until the client hangs up."""
+    while sock.recv(65536):
+        pass
+
+
+def say_and_hang(data: bytes) -> Behaviour:
+    """Send a beginning and never the rest."""
+
+    def behave(sock: socket.socket) -> None:
+        sock.sendall(data)
+        hang(sock)
+
+    return behave
+
+
+def drip(start: bytes, drop: bytes) -> Behaviour:
+    """Send a beginning, then a drop every few milliseconds until the client hangs up."""
+
+    def behave(sock: socket.socket) -> None:
+        sock.sendall(start)
+        while True:
+            sock.sendall(drop)
+            time.sleep(0.02)
+
+    return behave
+
+
+def reset(sock: socket.socket) -> None:
+    """Break the connection with a TCP reset."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def say_and_reset(data: bytes) -> Behaviour:
+    """Send a beginning, then reset the connection."""
+
+    def behave(sock: socket.socket) -> None:
+        sock.sendall(data)
+        reset(sock)
+
+    return behave
+
+
+def _bytes(body: bytes | str) -> bytes:
+    return body if isinstance(body, bytes) else body.encode()

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from track_dispatch.delivery.outcomes import Answer, LineFault, Outcome, Silence, Verdict, judge
+
+NOW = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
+IDS = ("900000001", "900000002", "900000003")
+JSON = "application/json"
+
+
+def judged(answer: Answer | Silence, **options: object) -> Outcome:
+    return judge(answer, IDS, now=NOW, **options)  # type: ignore[arg-type]
+
+
+def with_errors(status: int, errors: object) -> Answer:
+    return Answer(status, JSON, json.dumps({"errors": errors}).encode())
+
+
+@pytest.mark.parametrize(
+    ("silence", "verdict"),
+    [
+        (Silence.NAME, Verdict.NOT_DELIVERED),
+        (Silence.UNREACHABLE, Verdict.NOT_DELIVERED),
+        (Silence.CONNECT_TIMEOUT, Verdict.NOT_DELIVERED),
+        (Silence.TLS, Verdict.NOT_DELIVERED),
+        (Silence.PROXY, Verdict.NOT_DELIVERED),
+        (Silence.LATE, Verdict.NOT_DELIVERED),
+        (Silence.SETTINGS, Verdict.MISCONFIGURED),
+        (Silence.BROKEN, Verdict.UNCERTAIN),
+        (Silence.DEADLINE, Verdict.UNCERTAIN),
+    ],
+)
+def test_silence_is_uncertain_only_once_the_request_had_begun(
+    silence: Silence, verdict: Verdict
+) -> None:
+    assert judged(silence).verdict == verdict
+
+
+def test_every_silence_has_a_verdict() -> None:
+    assert {judged(silence).status for silence in Silence} == {None}
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (301, Verdict.MISCONFIGURED),
+        (302, Verdict.MISCONFIGURED),
+        (304, Verdict.MISCONFIGURED),
+        (307, Verdict.MISCONFIGURED),
+        (400, Verdict.REFUSED),
+        (401, Verdict.STOPPED),
+        (402, Verdict.MISCONFIGURED),
+        (403, Verdict.STOPPED),
+        (404, Verdict.MISCONFIGURED),
+        (405, Verdict.STOPPED),
+        (408, Verdict.UNCERTAIN),
+        (409, Verdict.UNCERTAIN),
+        (413, Verdict.TOO_LARGE),
+        (415, Verdict.MISCONFIGURED),
+        (418, Verdict.MISCONFIGURED),
+        (422, Verdict.REFUSED),
+        (425, Verdict.MISCONFIGURED),
+        (429, Verdict.NOT_DELIVERED),
+        (499, Verdict.MISCONFIGURED),
+        (500, Verdict.UNCERTAIN),
+        (502, Verdict.UNCERTAIN),
+        (503, Verdict.UNCERTAIN),
+        (504, Verdict.UNCERTAIN),
+        (599, Verdict.UNCERTAIN),
+        (103, Verdict.UNCERTAIN),
+        (999, Verdict.UNCERTAIN),
+    ],
+)
+@pytest.mark.parametrize("content_type", [JSON, "text/html", None])
+def test_without_success_the_status_decides_whatever_the_body(
+    status: int, verdict: Verdict, content_type: str | None
+) -> None:
+    assert judged(Answer(status, content_type, b"<html>sorry</html>")).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (Answer(200, JSON, b'{"uuid": "a1"}'), Verdict.ACCEPTED),
+        (Answer(201, "application/json; charset=utf-8", b"{}"), Verdict.ACCEPTED),
+        (Answer(202, "APPLICATION/JSON", b"[]"), Verdict.ACCEPTED),
+        (Answer(200, "application/problem+json", b"{}"), Verdict.ACCEPTED),
+        (Answer(200, JSON, b'{"uuid": "a1', complete=False), Verdict.ACCEPTED),
+        (Answer(200, JSON, b'{"uuid": "a1'), Verdict.ACCEPTED),
+        (Answer(200, JSON, b"", complete=False), Verdict.ACCEPTED),
+        (Answer(204), Verdict.ACCEPTED),
+        (Answer(200, JSON, b""), Verdict.ACCEPTED),
+        (Answer(200, "text/html", b""), Verdict.ACCEPTED),
+        (Answer(200, None, b" \r\n"), Verdict.ACCEPTED),
+        (Answer(200, None, b'{"uuid": "a1"}'), Verdict.ACCEPTED),
+        (Answer(200, None, b'{"uuid": "a1', complete=False), Verdict.UNCERTAIN),
+        (Answer(200, None, b"OK"), Verdict.UNCERTAIN),
+        (Answer(200, None, b"12"), Verdict.UNCERTAIN),
+        (Answer(200, None, b"", complete=False), Verdict.UNCERTAIN),
+        (Answer(200, "text/html", b"", complete=False), Verdict.UNCERTAIN),
+        (Answer(200, "text/html", b"<html>login</html>"), Verdict.UNCERTAIN),
+        (Answer(200, "text/html", b'{"uuid": "a1"}'), Verdict.UNCERTAIN),
+        (Answer(200, "text/plain", b"OK"), Verdict.UNCERTAIN),
+        (Answer(200, JSON, b"  <!doctype html>"), Verdict.UNCERTAIN),
+        (Answer(200, JSON, b"[" * 100_000), Verdict.ACCEPTED),
+        (Answer(200, JSON, b'{"uuid": "\xff'), Verdict.ACCEPTED),
+    ],
+)
+def test_a_success_counts_only_as_json_or_empty(answer: Answer, verdict: Verdict) -> None:
+    assert judged(answer).verdict == verdict
+
+
+OBJECT_FORM = {"import_lines.0.phone": ["invalid"], "import_lines.2": ["invalid"]}
+OBJECT_FAULTS = {0: LineFault(None, "phone"), 2: LineFault(None, None)}
+
+
+@pytest.mark.parametrize("status", [200, 400, 422])
+@pytest.mark.parametrize(
+    ("errors", "faults"),
+    [
+        (OBJECT_FORM, OBJECT_FAULTS),
+        ({"import_lines.1.customer.email": ["x"]}, {1: LineFault(None, "email")}),
+        ([{"cd_atendimento": IDS[1]}], {1: LineFault(None, None)}),
+        ([{"cd_atendimento": int(IDS[1])}], {1: LineFault(None, None)}),
+        ([{"cd_atendimento": f" {IDS[1]} "}], {1: LineFault(None, None)}),
+        ([{"cd_atendimento": IDS[1], "line": 2}], {1: LineFault(None, None)}),
+        ([{"line": 0}, {"line": "2"}], {0: LineFault(None, None), 2: LineFault(None, None)}),
+        ([{"cd_atendimento": None, "line": 1}], {1: LineFault(None, None)}),
+        (
+            [{"line": 1, "code": "invalid_phone", "field": "phone"}],
+            {1: LineFault("invalid_phone", "phone")},
+        ),
+        ([{"line": 1, "code": 1024}], {1: LineFault("1024", None)}),
+        (
+            {"import_lines.1.phone": ["x"], "import_lines.1.email": ["x"]},
+            {1: LineFault(None, "phone")},
+        ),
+        ([], {}),
+        ({}, {}),
+        (None, {}),
+    ],
+)
+def test_errors_name_lines_in_either_form_with_success_and_refusal(
+    status: int, errors: object, faults: dict[int, LineFault]
+) -> None:
+    outcome = judged(with_errors(status, errors))
+
+    verdict = Verdict.ACCEPTED if status == 200 else Verdict.REFUSED
+    assert (outcome.verdict, outcome.faults) == (verdict, faults)
+
+
+UNMATCHED = [
+    {"survey_uuid": ["unknown"]},
+    {"import_lines": ["too many"]},
+    {"import_lines.3": ["x"]},
+    {"import_lines.-1": ["x"]},
+    {"import_lines.one": ["x"]},
+    {"import_lines.²": ["x"]},
+    {"import_lines.0x": ["x"]},
+    [{"line": 3}],
+    [{"line": -1}],
+    [{"line": True}],
+    [{"line": 1.0}],
+    [{"line": None}],
+    [{"cd_atendimento": "900000009"}],
+    [{"cd_atendimento": "900000009", "line": 0}],
+    [{"cd_atendimento": True}],
+    [{"cd_atendimento": [IDS[0]]}],
+    [{}],
+    ["something is wrong"],
+    [None],
+    "something is wrong",
+    3,
+    True,
+]
+
+
+@pytest.mark.parametrize("errors", UNMATCHED)
+def test_errors_that_match_no_line_put_an_accepted_batch_in_doubt(errors: object) -> None:
+    outcome = judged(with_errors(200, errors))
+
+    assert (outcome.verdict, outcome.faults) == (Verdict.UNCERTAIN, {})
+
+
+@pytest.mark.parametrize("errors", UNMATCHED)
+def test_errors_that_match_no_line_name_none_in_a_refusal(errors: object) -> None:
+    outcome = judged(with_errors(422, errors))
+
+    assert (outcome.verdict, outcome.faults) == (Verdict.REFUSED, {})
+
+
+def test_one_unmatched_error_among_others_still_puts_an_accepted_batch_in_doubt() -> None:
+    errors = OBJECT_FORM | {"whatsapp_template": ["unknown"]}
+
+    assert judged(with_errors(200, errors)).verdict == Verdict.UNCERTAIN
+
+
+def test_one_unmatched_error_among_others_leaves_a_refusals_lines_named() -> None:
+    errors = OBJECT_FORM | {"whatsapp_template": ["unknown"]}
+
+    assert judged(with_errors(422, errors)).faults == OBJECT_FAULTS
+
+
+@pytest.mark.parametrize("status", [409, 413, 429, 500])
+def test_only_acceptance_and_refusal_name_lines(status: int) -> None:
+    assert judged(with_errors(status, OBJECT_FORM)).faults == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "receipt"),
+    [
+        ({"uuid": "0b1c-77", "id": 5}, "0b1c-77"),
+        ({"id": 815}, "815"),
+        ({"uuid": "", "id": "x1"}, "x1"),
+        ({"uuid": True}, None),
+        ({"uuid": "a" * 101}, None),
+        ({"uuid": "two words"}, None),
+        ({"uuid": ["x"]}, None),
+        ({"uuid": "11122233344", "id": 5}, "5"),
+        ([], None),
+    ],
+)
+def test_the_receipt_is_an_id_that_is_no_value_of_the_batch(
+    body: object, receipt: str | None
+) -> None:
+    answer = Answer(200, JSON, json.dumps(body).encode())
+
+    assert judged(answer, values={"11122233344"}).receipt == receipt
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ({"code": "invalid_jose", "field": "phone"}, LineFault(None, "phone")),
+        ({"code": "Jose"}, LineFault(None, None)),
+        ({"code": "27999990000"}, LineFault(None, None)),
+        ({"code": "phone_27999990000"}, LineFault(None, None)),
+        ({"code": 27999990000}, LineFault(None, None)),
+        ({"code": "Nome José inválido"}, LineFault(None, None)),
+        ({"code": "required" * 10}, LineFault(None, None)),
+        ({"code": {"a": 1}, "field": ["phone"]}, LineFault(None, None)),
+        ({"code": "required", "field": "Jose"}, LineFault("required", None)),
+    ],
+)
+def test_a_fault_keeps_neither_free_text_nor_a_value_of_the_batch(
+    entry: dict[str, object], fault: LineFault
+) -> None:
+    outcome = judged(with_errors(422, [{"line": 0, **entry}]), values={"José da Silva"})
+
+    assert outcome.faults == {0: fault}
+
+
+def test_an_outcome_shows_nothing_of_the_answers_body() -> None:
+    answer = Answer(422, JSON, b'{"message": "phone 27999990000 of Jose"}')
+
+    assert "27999990000" not in f"{answer!r}{judged(answer)!r}"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("120", 120.0),
+        (" 0 ", 0.0),
+        ("Mon, 02 Mar 2026 11:05:00 GMT", 300.0),
+        ("Mon, 02 Mar 2026 11:05:00 -0000", 300.0),
+        ("Mon, 02 Mar 2026 10:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("9" * 400, None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date(
+    header: str | None, seconds: float | None
+) -> None:
+    assert judged(Answer(429, retry_after=header)).retry_after == seconds
