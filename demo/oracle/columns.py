@@ -31,6 +31,7 @@ _INTEGER_DIGITS = {
     "SMALLINT": 5,
     "INTEGER": 10,
     "BIGINT": 19,
+    "UBIGINT": 20,
     "HUGEINT": 38,
     "BOOLEAN": 1,
 }

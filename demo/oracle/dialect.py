@@ -174,14 +174,15 @@ def _cast_binds(tree: exp.Expr, bind_types: tuple[str, ...]) -> None:
 def _rewrite(tree: exp.Expr) -> exp.Expr:
     """Rewrite every node, children before parents."""
     for node in reversed(list(tree.walk(bfs=False))):
+        parent, key, index = node.parent, str(node.arg_key), node.index  # a rule may move the node
         rule = _RULES.get(type(node))
         new = rule(node) if rule else node
         if new is node:
             continue
-        if node.parent is None:
+        if parent is None:
             tree = new
         else:
-            node.parent.set(str(node.arg_key), new, node.index)
+            parent.set(key, new, index)
     return tree
 
 
@@ -259,6 +260,12 @@ def _to_char(node: exp.Expr) -> exp.Expr:
     return _call("strftime", node.this, exp.Literal.string(_date_format(model.this)))
 
 
+def _time_to_str(node: exp.Expr) -> exp.Expr:
+    """Take the quotes off literal text, which sqlglot leaves when it sees a date argument."""
+    node.set("format", exp.Literal.string(node.args["format"].name.replace('"', "")))
+    return node
+
+
 def _parse_date(duck_type: str) -> Callable[[exp.Expr], exp.Expr]:
     def rewrite(node: exp.Expr) -> exp.Expr:
         form = node.args.get("format")
@@ -319,6 +326,7 @@ _RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.RegexpReplace: _regexp_replacement,
     exp.DateTrunc: _date_trunc,
     exp.ToChar: _to_char,
+    exp.TimeToStr: _time_to_str,
     exp.StrToDate: _parse_date("TIMESTAMP_S"),
     exp.StrToTime: _parse_date("TIMESTAMP"),
     exp.DateStrToDate: lambda node: _cast(node.this, "TIMESTAMP_S"),

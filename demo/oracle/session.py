@@ -262,4 +262,4 @@ def _own_fault(error: Exception) -> bytes:
     """Tell type and place only: message and traceback could carry a patient's values."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     log.error("call failed: %s in %s:%s", type(error).__name__, where.name, where.lineno)
-    return _failure(OraError(600, text=f"fault of the stand-in: {type(error).__name__}"))
+    return _failure(OraError(3001, f"fault of the stand-in, {type(error).__name__}"))
