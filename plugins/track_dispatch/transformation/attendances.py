@@ -1,0 +1,41 @@
+"""Which attendance a row belongs to, under which area, and which of its rows stands for it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from track_dispatch.records import COLUMNS, Area
+from track_dispatch.transformation.clean_text import clean
+
+if TYPE_CHECKING:
+    from track_dispatch.records import ErpRow
+
+_BY_LABEL = {area.value: area for area in Area}
+
+
+def attendance_id(row: ErpRow) -> str:
+    """Return the id by which rows are merged into attendances; patient data."""
+    return clean(row["cd_atendimento"])
+
+
+def area_of(row: ErpRow) -> Area | None:
+    """Return the row's area, or None if its label is none of the six, letter for letter."""
+    return _BY_LABEL.get(clean(row["area_pesquisa"]))
+
+
+def area_rank(row: ErpRow) -> int:
+    """Return the priority of the row's area: 0 wins, an unknown label comes last."""
+    area = area_of(row)
+    return len(Area) if area is None else area.priority
+
+
+def rank(row: ErpRow) -> tuple[int, int]:
+    """Return what decides between the rows of one attendance (twins, two blocks): the least wins.
+
+    The second number is a digest of the columns: rows of one area are told apart by what they
+    hold, never by the order in which the ERP happened to return them.
+    """
+    content = "\x1f".join(row[column] for column in COLUMNS)
+    digest = hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return area_rank(row), int.from_bytes(digest, "big")

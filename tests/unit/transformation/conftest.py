@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from track_dispatch.records import ErpRow
+
+# Always the same examples, without a budget of time: a slow machine must not turn a test red.
+settings.register_profile(
+    "transformation", deadline=None, derandomize=True, database=None, max_examples=200
+)
+settings.load_profile("transformation")
+
+
+@pytest.fixture
+def row() -> ErpRow:
+    """Return the row of a made-up patient who can be reached both ways."""
+    return {
+        "ID_Cliente_Hfocus": "40085",
+        "cd_atendimento": "900000001",
+        "data_atendimento": "2026-03-10 08:30:00",
+        "data_saida_alta": "2026-03-12 14:05:09",
+        "name": "MARIA  DA SILVA",
+        "email": "Maria.Silva@Example.com",
+        "phone": "55(27) 99876-1234",
+        "cpf": "529.982.247-25",
+        "medico": "DR. JOAO  DE SOUZA",
+        "area_pesquisa": "INTERNACAO",
+        "unidade": "HOSPITAL DO ERP",
+        "setor": "INTERNACAO",
+    }

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from track_dispatch.records import Area
+from track_dispatch.transformation.attendances import area_of, area_rank, attendance_id, rank
+
+if TYPE_CHECKING:
+    from track_dispatch.records import ErpRow
+
+IN_ORDER = [
+    "ONCOLOGIA",
+    "MATERNIDADE",
+    "EXAMES",
+    "INTERNACAO",
+    "PRONTO SOCORRO GERAL",
+    "AMBULATORIO",
+    "HOSPITAL DIA",
+]
+
+
+def test_the_id_is_trimmed(row: ErpRow) -> None:
+    assert attendance_id(row | {"cd_atendimento": " 900000001\n"}) == "900000001"
+
+
+def test_areas_rank_as_the_hospitals_agreed_and_an_unknown_one_comes_last(row: ErpRow) -> None:
+    ranks = [area_rank(row | {"area_pesquisa": label}) for label in IN_ORDER]
+
+    assert ranks == [0, 1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("label", ["", "INTERNAÇÃO", "internacao", "PRONTO SOCORRO", "UTI"])
+def test_a_label_other_than_the_six_is_no_area(row: ErpRow, label: str) -> None:
+    assert area_of(row | {"area_pesquisa": label}) is None
+
+
+def test_blanks_around_a_label_do_not_matter(row: ErpRow) -> None:
+    """Oracle pads CHAR columns."""
+    assert area_of(row | {"area_pesquisa": "EXAMES   "}) == Area.EXAMES
+
+
+@pytest.mark.parametrize("labels", list(itertools.combinations(IN_ORDER, 2)))
+def test_the_better_area_wins_wherever_its_row_stands(row: ErpRow, labels: tuple[str, str]) -> None:
+    better, worse = (row | {"area_pesquisa": label} for label in labels)
+
+    assert min([worse, better], key=rank) == min([better, worse], key=rank) == better
+
+
+def test_rows_of_one_area_are_told_apart_by_content_not_by_order(row: ErpRow) -> None:
+    rows = [row | {"medico": medico} for medico in ("A", "B", "C")]
+
+    winners = [min(order, key=rank)["medico"] for order in itertools.permutations(rows)]
+
+    assert len(set(winners)) == 1
+
+
+def test_rows_that_differ_only_in_an_extra_column_rank_alike(row: ErpRow) -> None:
+    assert rank(row | {"x_age": "1"}) == rank(row | {"x_age": "2"})

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum.br import cpf
+
+from track_dispatch.transformation.cpf import usable_cpf
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("52998224725", "52998224725"),
+        ("529.982.247-25", "52998224725"),
+        (" 529 982 247 25 ", "52998224725"),
+        ("CPF: 529.982.247-25", "52998224725"),
+        ("1234567890", "01234567890"),  # a numeric column lost its zero
+        ("12345016", "00012345016"),  # and three of them
+    ],
+)
+def test_a_valid_cpf_comes_out_as_eleven_digits(text: str, expected: str) -> None:
+    assert usable_cpf(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "52998224724",  # a check digit is wrong
+        "52998224752",  # and turned around
+        "52998224725 1",
+        "052998224725",
+        "11222333000181",  # a company's number
+        "191",  # completed it would be valid, but who would have meant it?
+        "529982247-2X",
+        "NAO TEM",
+        "",
+    ],
+)
+def test_an_invalid_cpf_is_none(text: str) -> None:
+    assert usable_cpf(text) == ""
+
+
+@pytest.mark.parametrize("digit", "0123456789")
+def test_eleven_equal_digits_are_no_cpf(digit: str) -> None:
+    assert usable_cpf(digit * 11) == ""
+
+
+@given(st.text(alphabet="0123456789.-/ xé\u0663"))
+def test_what_comes_out_is_valid_and_stays_as_it_is(text: str) -> None:
+    usable = usable_cpf(text)
+
+    assert usable == "" or (cpf.is_valid(usable) and usable_cpf(usable) == usable)
+
+
+@given(st.text())
+def test_no_text_breaks_it(text: str) -> None:
+    assert usable_cpf(usable_cpf(text)) == usable_cpf(text)

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+
+from track_dispatch.config import Hospital, Identifier, load_hospital
+from track_dispatch.records import Area, Channel, LineState, Proposal, Reason
+from track_dispatch.transformation.eligibility import evaluate
+
+if TYPE_CHECKING:
+    from track_dispatch.records import ErpRow
+
+DAY = date(2026, 3, 12)
+NO_CONTACT = {"email": "NAO TEM", "phone": "55"}
+
+
+@pytest.fixture
+def hospital() -> Hospital:
+    return load_hospital("HMS").model_copy(
+        update={
+            "client_id": "40085",
+            "unidade": "Meridional Serra",
+            "channels": (Channel.EMAIL, Channel.WHATSAPP),
+            "surveys": {"internacao": UUID(int=1)},
+            "identifier": Identifier.ATTENDANCE,
+            "first_business_day": DAY,
+            "max_age_days": 15,
+        }
+    )
+
+
+def _evaluate(row: ErpRow, hospital: Hospital, *, day: date = DAY, age: int = 1) -> Proposal:
+    return evaluate(row, hospital, day, evaluated_on=day + timedelta(days=age))
+
+
+def test_a_patient_who_may_be_asked_becomes_a_ready_line(row: ErpRow, hospital: Hospital) -> None:
+    proposal = _evaluate(row, hospital)
+
+    assert (proposal.state, proposal.area, proposal.reason) == (
+        LineState.READY,
+        Area.INTERNACAO,
+        None,
+    )
+    assert proposal.attendance_id == "900000001"
+
+
+def test_the_line_carries_both_contacts_and_the_hospitals_labels(
+    row: ErpRow, hospital: Hospital
+) -> None:
+    line = _evaluate(row, hospital).line or {}
+
+    assert {key: line[key] for key in ("email", "phone", "unidade", "ID_Cliente_Hfocus")} == {
+        "email": "maria.silva@example.com",
+        "phone": "5527998761234",
+        "unidade": "Meridional Serra",
+        "ID_Cliente_Hfocus": "40085",
+    }
+
+
+@pytest.mark.parametrize(
+    ("channels", "missing", "expected"),
+    [
+        ("email whatsapp", "", Channel.EMAIL),
+        ("whatsapp email", "", Channel.WHATSAPP),
+        ("email whatsapp", "email", Channel.WHATSAPP),
+        ("whatsapp email", "phone", Channel.EMAIL),
+        ("email", "email", None),
+        ("whatsapp", "phone", None),
+    ],
+)
+def test_the_hospitals_first_channel_that_the_patient_has_is_taken(
+    row: ErpRow, hospital: Hospital, channels: str, missing: str, expected: Channel | None
+) -> None:
+    hospital = hospital.model_copy(
+        update={"channels": tuple(Channel(name) for name in channels.split())}
+    )
+    proposal = _evaluate(row | ({missing: ""} if missing else {}), hospital)
+
+    assert proposal.channel == expected
+    assert proposal.reason == (None if expected else Reason.NO_CONTACT)
+
+
+def test_no_usable_contact_is_no_contact(row: ErpRow, hospital: Hospital) -> None:
+    assert _evaluate(row | NO_CONTACT, hospital).reason == Reason.NO_CONTACT
+
+
+def test_an_area_without_survey_is_no_survey(row: ErpRow, hospital: Hospital) -> None:
+    proposal = _evaluate(row | {"area_pesquisa": "ONCOLOGIA"}, hospital)
+
+    assert (proposal.area, proposal.reason) == (Area.ONCOLOGIA, Reason.NO_SURVEY)
+
+
+def test_a_label_outside_the_six_is_an_unknown_area(row: ErpRow, hospital: Hospital) -> None:
+    proposal = _evaluate(row | {"area_pesquisa": "HOSPITAL DIA"}, hospital)
+
+    assert (proposal.area, proposal.reason) == (None, Reason.UNKNOWN_AREA)
+
+
+def test_a_day_before_the_first_business_day_is_before_go_live(
+    row: ErpRow, hospital: Hospital
+) -> None:
+    proposal = _evaluate(row, hospital, day=DAY - timedelta(days=1))
+
+    assert proposal.reason == Reason.BEFORE_GO_LIVE
+
+
+@pytest.mark.parametrize(
+    ("age", "limit", "reason"),
+    [(15, 15, None), (16, 15, Reason.TOO_OLD), (4000, 0, None), (-1, 15, None)],
+)
+def test_a_day_older_than_the_limit_is_too_old(
+    row: ErpRow, hospital: Hospital, age: int, limit: int, reason: Reason | None
+) -> None:
+    hospital = hospital.model_copy(update={"max_age_days": limit})
+
+    assert _evaluate(row, hospital, age=age).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("identifier", "column"),
+    [
+        (Identifier.CPF, "cpf"),
+        (Identifier.EMAIL, "email"),
+        (Identifier.PHONE, "phone"),
+        (Identifier.ATTENDANCE, "cd_atendimento"),
+    ],
+)
+def test_a_line_without_the_configured_identifier_is_excluded(
+    row: ErpRow, hospital: Hospital, identifier: Identifier, column: str
+) -> None:
+    hospital = hospital.model_copy(update={"identifier": identifier})
+
+    assert _evaluate(row | {column: ""}, hospital).reason == Reason.NO_IDENTIFIER
+
+
+def test_a_line_without_another_identifier_is_asked(row: ErpRow, hospital: Hospital) -> None:
+    assert _evaluate(row | {"cpf": "", "email": ""}, hospital).reason is None
+
+
+def test_a_row_without_attendance_id_is_never_asked(row: ErpRow, hospital: Hospital) -> None:
+    hospital = hospital.model_copy(update={"identifier": Identifier.CPF})
+
+    assert _evaluate(row | {"cd_atendimento": " "}, hospital).reason == Reason.NO_IDENTIFIER
+
+
+#: What makes each reason hold, in the order in which they count.
+_CAUSES: list[tuple[Reason, dict[str, Any]]] = [
+    (Reason.BEFORE_GO_LIVE, {"first_business_day": DAY + timedelta(days=1)}),
+    (Reason.UNKNOWN_AREA, {"area_pesquisa": "UTI"}),
+    (Reason.TOO_OLD, {"max_age_days": 1}),
+    (Reason.NO_SURVEY, {"surveys": {}}),
+    (Reason.NO_CONTACT, NO_CONTACT),
+    (Reason.NO_IDENTIFIER, {"cpf": ""}),
+]
+
+
+@pytest.mark.parametrize("first", range(len(_CAUSES)))
+def test_of_several_reasons_the_first_in_the_order_counts(
+    row: ErpRow, hospital: Hospital, first: int
+) -> None:
+    causes = {key: value for _, cause in _CAUSES[first:] for key, value in cause.items()}
+    policies = {key: value for key, value in causes.items() if key not in row}
+    dirty = row | {key: value for key, value in causes.items() if key in row}
+    hospital = hospital.model_copy(update={"identifier": Identifier.CPF, **policies})
+
+    assert _evaluate(dirty, hospital, age=2).reason == _CAUSES[first][0]
+
+
+def test_an_exclusion_keeps_no_line(row: ErpRow, hospital: Hospital) -> None:
+    proposal = _evaluate(row | NO_CONTACT, hospital)
+
+    assert (proposal.state, proposal.channel, proposal.line) == (LineState.EXCLUDED, None, None)
+
+
+def test_a_proposal_shows_nobody(row: ErpRow, hospital: Hospital) -> None:
+    shown = repr(_evaluate(row, hospital)).lower()
+
+    assert not [value for value in ("900000001", "silva", "998761234", "52998") if value in shown]

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from track_dispatch.transformation.names import tidy_name
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("MARIA DA SILVA", "Maria da Silva"),
+        ("  joão   DOS santos e SOUZA ", "João dos Santos e Souza"),
+        ("ANA DE OLIVEIRA DAS NEVES DO CARMO", "Ana de Oliveira das Neves do Carmo"),
+        ("DA SILVA, JOSE", "Da Silva, Jose"),
+        ("MARIA E. SOUZA", "Maria E. Souza"),
+        ("JOSÉ D'ÁVILA SANT’ANNA", "José D'Ávila Sant’Anna"),
+        ("ANA-MARIA M.SOUZA", "Ana-Maria M.Souza"),
+        ("CARLOS PEREIRA III", "Carlos Pereira III"),
+        ("ÂNGELA CONCEIÇÃO ÑUÑEZ", "Ângela Conceição Ñuñez"),
+        ("MARIA\tJOSE\r\nLIMA\x00", "Maria Jose Lima"),
+        ("JOSE\u0301 LIMA", "José Lima"),
+        ("RN MARIA LIMA", "Rn Maria Lima"),
+        (" ", ""),
+        ("", ""),
+    ],
+)
+def test_a_name_is_written_as_in_a_letter(text: str, expected: str) -> None:
+    assert tidy_name(text) == expected
+
+
+@given(st.text())
+def test_a_tidy_name_stays_as_it_is(text: str) -> None:
+    assert tidy_name(tidy_name(text)) == tidy_name(text)
+
+
+@given(st.text())
+def test_a_tidy_name_is_one_line_with_single_blanks(text: str) -> None:
+    name = tidy_name(text)
+
+    assert name == " ".join(name.split())

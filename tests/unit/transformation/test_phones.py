@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from track_dispatch.transformation.phones import usable_mobile
+
+GOOD = "5527998761234"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5527998761234",
+        "27998761234",
+        "+55 (27) 99876-1234",
+        "55(27)99876.1234",
+        "55 27 99876–1234",
+        "55\u00a027 9\u200b9876 1234\n",
+        "WhatsApp: 27 99876-1234",
+        "27 99876-1234 (falar com a filha)",
+        "27 99876-1234 ramal 12",
+        "2799876123 4",  # not a number of eight digits, and a 4
+    ],
+)
+def test_a_mobile_is_read_however_it_is_punctuated(text: str) -> None:
+    assert usable_mobile(text) == GOOD
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "555527998761234",  # the country code in the column and in the number
+        "55+5527998761234",
+        "5505527998761234",
+        "005527998761234",
+        "027998761234",
+        "55027998761234",
+        "0152 7998761234",  # carrier 15
+        "01527998761234",
+        "5501527998761234",
+        "552727998761234",  # the area code in both columns
+        "5502727998761234",
+    ],
+)
+def test_what_stands_in_front_of_a_number_goes(text: str) -> None:
+    assert usable_mobile(text) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("552798761234", "5527998761234"),
+        ("2788761234", "5527988761234"),
+        ("(27) 6876-1234", "5527968761234"),
+        ("55 27 7176-1234", "5527971761234"),
+        ("55552798761234", "5527998761234"),
+        ("0152798761234", "5527998761234"),
+        ("55272798761234", "5527998761234"),
+    ],
+)
+def test_a_mobile_of_eight_digits_gets_its_ninth(text: str, expected: str) -> None:
+    assert usable_mobile(text) == expected
+
+
+@pytest.mark.parametrize("start", ["70", "77", "78", "79"])
+def test_a_radio_number_never_got_a_ninth_digit(start: str) -> None:
+    assert usable_mobile(f"5527{start}761234") == ""
+
+
+@pytest.mark.parametrize("start", "2345")
+def test_a_landline_cannot_take_whatsapp(start: str) -> None:
+    assert usable_mobile(f"5527{start}3761234") == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "998761234",
+        "98761234",
+        "55998761234",  # could be area code 55 as well: nobody can tell
+        "5598761234",
+        "055998761234",
+        "+55 99876-1234",
+    ],
+)
+def test_a_number_without_area_code_is_none(text: str) -> None:
+    assert usable_mobile(text) == ""
+
+
+def test_the_area_code_55_counts_where_the_country_code_is_there_too() -> None:
+    assert usable_mobile("5555998761234") == "5555998761234"
+
+
+@pytest.mark.parametrize("area", ["00", "10", "20", "23", "25", "29", "39", "52", "60", "72", "80"])
+def test_an_area_code_that_does_not_exist_is_none(area: str) -> None:
+    assert usable_mobile(f"55{area}998761234") == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "55279987612345",  # a digit too many
+        "5527 9987612345",
+        "55279987612",
+        "27998761234 0",
+        "5527 798761234",
+        "27 9876-123O",  # the letter: without it eight digits would be left, a stranger's
+        "27 99876-l234",
+        "08007701234",
+        "40041234",
+        "190",
+        "55",
+        "NAO TEM",
+        "٢٧٩٩٨٧٦١٢٣٤",
+        "1e11",
+        "-",
+        "",
+    ],
+)
+def test_what_is_no_mobile_is_none(text: str) -> None:
+    assert usable_mobile(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "27999999999",
+        "2799999999",
+        "5527988888888",
+        "5527900000000",
+        "5527990000000",
+        "552790000000",
+        "00000000000",
+        "99999999999",
+        "11111111111",
+        "5500000000000",
+    ],
+)
+def test_a_filler_is_none(text: str) -> None:
+    assert usable_mobile(text) == ""
+
+
+def test_a_number_that_ends_in_zeros_is_no_filler() -> None:
+    assert usable_mobile("5527999990000") == "5527999990000"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+351 912 345 678",
+        "351912345678",
+        "+1 212 555 0123",
+        "+51 987 654 321",  # without the plus it would be Porto Alegre
+        "55+51987654321",
+        "0054 9 11 2345-6789",
+        "5215512345678",
+    ],
+)
+def test_a_foreign_number_is_none(text: str) -> None:
+    assert usable_mobile(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5527998761234/27988884321",
+        "5527998761234;27988884321",
+        "27 99876-1234, 27 98888-4321",
+        "27 99876-1234 ou 27 98888-4321",
+        "5527998761234 27988884321",
+        "(27) 99876-1234 (27) 98888-4321",
+        "552733334444 / (27) 99876-1234",  # the first is a landline
+        "(27) 3333-4444 (27) 99876-1234",
+        "27 99999-9999 / 27 99876-1234",
+        "99888-7777 / 27 99876-1234",
+        "27 9876-1234/5",
+    ],
+)
+def test_of_several_numbers_the_first_usable_is_taken(text: str) -> None:
+    assert usable_mobile(text) == GOOD
+
+
+@given(st.integers(10, 99), st.integers(0, 999_999_999))
+def test_the_numbering_plan_is_the_librarys(area: int, number: int) -> None:
+    """Every mobile of nine digits that the library knows is read, and no other."""
+    national = f"{area}{number:09}"
+    known = phonenumbers.number_type(phonenumbers.parse(f"+55{national}"))
+    filler = re.fullmatch(r"\d{4}(\d)\1{6}", national)
+
+    expected = f"55{national}" if known == phonenumbers.PhoneNumberType.MOBILE else ""
+
+    assert filler or usable_mobile(f"55{national}") == expected
+
+
+def test_every_area_code_of_the_library_is_known() -> None:
+    areas = [
+        area
+        for area in range(10, 100)
+        if phonenumbers.is_valid_number(phonenumbers.parse(f"+55{area}998761234"))
+    ]
+
+    assert [area for area in range(10, 100) if usable_mobile(f"55{area}998761234")] == areas
+    assert len(areas) == 67
+
+
+@given(st.text(alphabet="0123456789 5279()+-/.;ou"))
+def test_what_comes_out_is_a_mobile_and_stays_as_it_is(text: str) -> None:
+    mobile = usable_mobile(text)
+
+    assert mobile == "" or (
+        re.fullmatch(r"55[1-9][1-9]9[0-9]{8}", mobile) and usable_mobile(mobile) == mobile
+    )
+
+
+@given(st.text())
+def test_no_text_is_too_strange_for_a_phone(text: str) -> None:
+    assert usable_mobile(usable_mobile(text)) == usable_mobile(text)
