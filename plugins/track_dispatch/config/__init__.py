@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from track_dispatch.config.go_live import check_go_live, check_lease_margin, demo_survey_uuid
+from track_dispatch.config.go_live import (
+    check_go_live,
+    check_lease_margin,
+    demo_survey_uuid,
+    is_demo_survey,
+)
 from track_dispatch.config.hospital import Hospital
 from track_dispatch.config.loading import (
     BrokenHospital,
@@ -32,6 +37,7 @@ __all__ = [
     "check_lease_margin",
     "demo_survey_uuid",
     "include_dir",
+    "is_demo_survey",
     "json_schema",
     "load_hospital",
     "load_hospitals",

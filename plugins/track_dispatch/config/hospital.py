@@ -102,7 +102,7 @@ class Hospital(Policies):
     """The name of a template set in defaults.yaml."""
     template_set: TemplateSet
     """The set that `templates` names; put in by the loader, never written in a file."""
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
+    channels: Annotated[tuple[Channel, ...], Field(json_schema_extra={"minItems": 1})]
     """How patients are reached, in order of preference."""
     surveys: Surveys
     """Track's survey of each area."""
@@ -173,6 +173,8 @@ class Hospital(Policies):
     def _have_templates(
         cls, channels: tuple[Channel, ...], info: ValidationInfo
     ) -> tuple[Channel, ...]:
+        if not channels:
+            raise ValueError(f"must list one of {', '.join(Channel)} at least")
         _unique(channels)
         templates: TemplateSet | None = info.data.get("template_set")
         missing = [c.value for c in channels if templates and not templates.serves(c)]

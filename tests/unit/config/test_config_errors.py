@@ -1,0 +1,203 @@
+"""What a mistake in a file costs: its own hospital, with a message that says what to mend."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from track_dispatch.config import BrokenHospital, Hospital, load_hospital, load_hospitals
+from track_dispatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Write = Callable[..., Path]
+    Broken = Callable[[], dict[str, str]]
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"bacth_size": 5}, 'bacth_size: is no field (did you mean "batch_size"?); allowed: batch_'),
+    ({"name": None}, "name: is missing"),
+    ({"template_set": {}}, 'template_set: is no field (did you mean "templates"?)'),
+    ({"code": "Hms"}, 'code: "Hms" must be like "HMS"'),
+    ({"erp": "soul"}, 'erp: "soul" must be one of mv, tasy'),
+    ({"client_id": 40085}, "client_id: 40085 must be text: put it in quotes"),
+    ({"source": "HMS"}, 'source: "HMS" must be like "oto_ing": Fixed short name'),
+    ({"oracle_conn_id": "hms"}, 'oracle_conn_id: "hms" must be like "oracle_oto_ing"'),
+    (
+        {"timezone": "America/São_Paulo"},
+        'timezone: "America/São_Paulo" is no IANA time zone (did you mean "America/Sao_Paulo"?)',
+    ),
+    ({"timezone": "../../etc/passwd"}, 'timezone: "../../etc/passwd" is no IANA time zone'),
+    ({"timezone": "America"}, 'timezone: "America" is no IANA time zone'),
+    ({"schedule": "0 25 * * *"}, 'schedule: "0 25 * * *" must be like "0 9 * * *"'),
+    ({"schedule": "@daily"}, 'schedule: "@daily" must be like "0 9 * * *"'),
+    ({"schedule": "0 9 * * 1-5"}, "patients of a day left out would never be asked"),
+    ({"first_business_day": "yesterday"}, 'first_business_day: "yesterday" must be a valid date'),
+    ({"first_business_day": 86400}, "first_business_day: 86400 must be a day, YYYY-MM-DD"),
+    ({"sql": "mv/hsm.sql"}, '(did you mean "mv/hms.sql"?)'),
+    ({"sql": "../defaults.yaml"}, 'sql: "../defaults.yaml" must be like "mv/hms.sql"'),
+    ({"companies": [1, 2, 1]}, "companies: [1, 2, 1] lists 1 twice"),
+    ({"companies": [True]}, "companies.0: true must be a valid integer"),
+    ({"companies": 7}, "companies: 7 must be a list"),
+    ({"channels": []}, "channels: [] "),
+    ({"channels": ["email", "email"]}, "lists email twice"),
+    (
+        {"channels": ["whatsap"]},
+        'channels.0: "whatsap" must be one of email, whatsapp (did you mean "whatsapp"?)',
+    ),
+    (
+        {"templates": "hubes"},
+        (
+            'templates: "hubes" is no set of defaults.yaml, which has hub_es, oto, tasy'
+            ' (did you mean "hub_es"?)'
+        ),
+    ),
+    ({"templates": ["oto"]}, "templates: ['oto'] must be a valid string"),
+    (
+        {"surveys": {"internaco": "00000000-0000-4000-8000-000000000001"}},
+        'surveys.internaco: is no field (did you mean "internacao"?); allowed: ambulatorio, exames',
+    ),
+    ({"surveys": {"exames": "abc"}}, 'surveys.exames: "abc" must be a valid UUID'),
+    ({"surveys": ["exames"]}, "surveys: ['exames'] must hold fields: pronto_socorro, internacao"),
+    (
+        {"surveys": dict.fromkeys(("exames", "oncologia"), "1dd63e6d-2146-4258-92e8-2b873a439953")},
+        "lists 1dd63e6d-2146-4258-92e8-2b873a439953 twice",
+    ),
+    ({"batch_size": 0}, "batch_size: 0 must be greater than or equal to 1"),
+    ({"batch_size": True}, "batch_size: true must be a valid integer"),
+    ({"batch_size": "100"}, 'batch_size: "100" must be a valid integer'),
+    ({"max_age_days": -1}, "max_age_days: -1 must be greater than or equal to 0"),
+    ({"reminder_days": 15}, "reminder_days: 15 must be less than validity_days, 15"),
+    ({"identifier": "CPF"}, 'identifier: "CPF" must be one of cpf, email, phone, cd_atendimento'),
+    ({"send_window": "8-20"}, 'send_window: "8-20" must be like "08:00-20:00"'),
+    ({"volume_gate": {"lo": 1}}, 'volume_gate.lo: is no field (did you mean "low"?); allowed: ba'),
+    ({"volume_gate": True}, "volume_gate: true must be off, or low, high"),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), MISTAKES, ids=lambda value: str(value)[:40])
+def test_a_mistake_is_told_with_file_field_value_and_what_is_allowed(
+    write: Write, broken: Broken, changes: dict[str, Any], expected: str
+) -> None:
+    write(**changes)
+    message = broken()["HMS"]
+
+    assert message.startswith("hospitals/hms.yaml: ")
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("send_window", "08:00-20:00"),
+        ("contact_cap_days", 30),
+        ("volume_gate", {"low": 0.3, "high": 3, "backfills": False}),
+        ("import_fields", ["cd_atendimento"]),
+        ("send_days", ["mon", "fri"]),
+        ("test_patterns", ["TESTE"]),
+        ("min_age_years", 18),
+        ("rehearsal_lines", 3),
+        ("rehearsal_contacts", ["ana@example.com"]),
+        ("ledger_retention_days", 730),
+    ],
+)
+@pytest.mark.parametrize("file", ["hms.yaml", "defaults.yaml"])
+def test_a_policy_without_a_rule_can_only_be_off(
+    *, write: Write, include: Path, broken: Broken, field: str, value: object, file: str
+) -> None:
+    if file == "hms.yaml":
+        write(**{field: value})
+    else:
+        path = include / file
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        path.write_text(yaml.safe_dump({**content, field: value}), encoding="utf-8")
+
+    message = broken()["HMS"]
+
+    assert f"{file}: {field}: " in message
+    assert "is not built yet: until then the only value is " in message
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("send_window", "00:00-24:00"),
+        ("import_fields", "all"),
+        ("volume_gate", "off"),
+        ("max_age_days", 0),
+        ("identifier", "cpf"),
+        ("rehearsal_contacts", []),
+    ],
+)
+def test_a_policy_accepts(write: Write, include: Path, field: str, value: object) -> None:
+    write(**{field: value})
+
+    assert isinstance(load_hospital("HMS", include), Hospital)
+
+
+def test_contacts_of_a_rehearsal_are_in_no_message(write: Write, broken: Broken) -> None:
+    write(rehearsal_contacts=["ana@example.com", 5511999990000])
+
+    assert not {"ana@example.com", "5511999990000"} & set(broken()["HMS"].replace(",", " ").split())
+
+
+def test_all_mistakes_of_a_file_are_told_one_a_line(write: Write, broken: Broken) -> None:
+    write(batch_size=0, erp="soul", nmae="x", channels=["fax"])
+    fields = [line.split(": ")[1] for line in broken()["HMS"].splitlines()]
+
+    assert sorted(fields) == ["batch_size", "channels.0", "erp", "nmae"]
+
+
+def test_a_channel_without_templates_is_told(write: Write, include: Path, broken: Broken) -> None:
+    path = include / "defaults.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del content["templates"]["hub_es"]["email"]
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    write(channels=["whatsapp", "email"])
+
+    assert (
+        "channels: ['whatsapp', 'email'] need templates, but the set \"hub_es\" has none for"
+        " email" in broken()["HMS"]
+    )
+
+
+def test_a_broken_file_takes_no_other_hospital_away(write: Write, include: Path) -> None:
+    write("hpc.yaml", code="HPC", source="hpc", oracle_conn_id="oracle_hpc", erp="soul")
+    entries = {entry.code: type(entry) for entry in load_hospitals(include)}
+
+    assert entries == {"HMS": Hospital, "HPC": BrokenHospital}
+
+
+def test_a_broken_file_keeps_its_dag_id(write: Write, include: Path) -> None:
+    write(code="OTHER")
+
+    assert [entry.dag_id for entry in load_hospitals(include)] == ["track_hms"]
+
+
+def test_loading_a_broken_hospital_raises_its_message(write: Write, include: Path) -> None:
+    write(erp="soul")
+
+    with pytest.raises(ConfigError, match=r"erp: .soul. must be one of mv, tasy"):
+        load_hospital("HMS", include)
+
+
+@pytest.mark.parametrize("code", ["MORNING", "DECIDE", "HOUSEKEEPING"])
+def test_a_code_whose_dag_is_an_operations_dag_is_refused(
+    write: Write, include: Path, code: str
+) -> None:
+    write(f"{code.lower()}.yaml", code=code, source="other", oracle_conn_id="oracle_other")
+    entry = next(entry for entry in load_hospitals(include) if isinstance(entry, BrokenHospital))
+
+    assert entry.dag_id != f"track_{code.lower()}"
+    assert "is taken" in entry.message
+
+
+def test_dates_in_quotes_are_dates_too(write: Write, include: Path) -> None:
+    write(first_business_day="2026-11-20")
+
+    assert load_hospital("HMS", include).first_business_day == date(2026, 11, 20)
