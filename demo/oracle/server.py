@@ -150,7 +150,8 @@ class OracleStandIn:
 
     def kill_sessions(self) -> None:
         """Cut every connection, as a crash or a broken network would."""
-        sessions = list(self._sessions.items())
+        with self._lock:
+            sessions = list(self._sessions.items())
         for session, _ in sessions:
             session.abort()
         for _, thread in sessions:
@@ -199,8 +200,9 @@ class OracleStandIn:
             thread = threading.Thread(
                 target=self._serve, args=(session,), name="oracle-session", daemon=True
             )
-            self._sessions[session] = thread
-            thread.start()
+            with self._lock:  # whoever kills sessions finds none that has not begun
+                self._sessions[session] = thread
+                thread.start()
 
     def _serve(self, session: Session) -> None:
         try:

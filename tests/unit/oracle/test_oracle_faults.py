@@ -7,7 +7,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-import time
 
 import oracledb
 import pytest
@@ -19,6 +18,11 @@ SLOW = (
     "select count(*) from dbamv.atendime a, dbamv.atendime b, dbamv.atendime c"
     " where a.nm_paciente || b.nm_paciente || c.nm_paciente like '%z%y'"
 )
+
+
+def wait_for_a_statement(server: OracleStandIn, client: threading.Thread) -> None:
+    while client.is_alive() and not server.statements:
+        client.join(timeout=0.001)
 
 
 def test_a_refused_connection_tells_the_listeners_error(server: OracleStandIn) -> None:
@@ -73,8 +77,7 @@ def test_a_kill_stops_a_running_query(server: OracleStandIn) -> None:
 
     client = threading.Thread(target=run)
     client.start()
-    while not server.statements:
-        time.sleep(0.001)
+    wait_for_a_statement(server, client)
     server.kill_sessions()
     client.join(timeout=30)
 
@@ -97,7 +100,7 @@ def test_a_call_timeout_leaves_the_connection_usable(
 ) -> None:
     cursor = connection.cursor()
     server.faults.latency = 600
-    connection.call_timeout = 100
+    connection.call_timeout = 500
     with pytest.raises(oracledb.DatabaseError, match="DPY-4024"):
         cursor.execute("select 2 from dual")
     server.faults.latency = 0
@@ -108,7 +111,7 @@ def test_a_call_timeout_leaves_the_connection_usable(
 
 def test_a_call_timeout_stops_a_running_query(connection: oracledb.Connection) -> None:
     cursor = connection.cursor()
-    connection.call_timeout = 100
+    connection.call_timeout = 1000
     with pytest.raises(oracledb.DatabaseError, match="DPY-4024"):
         cursor.execute(SLOW)
     connection.call_timeout = 0
@@ -121,7 +124,7 @@ def test_latency_slows_a_fetch_too(server: OracleStandIn, connection: oracledb.C
     cursor.prefetchrows = cursor.arraysize = 10
     cursor.execute("select * from dbamv.atendime")
     server.faults.latency = 600
-    connection.call_timeout = 100
+    connection.call_timeout = 500
 
     with pytest.raises(oracledb.DatabaseError, match="DPY-4024"):
         cursor.fetchall()
@@ -141,8 +144,7 @@ def test_a_cancelled_call_ends_at_once(
 
     client = threading.Thread(target=run)
     client.start()
-    while not server.statements:
-        time.sleep(0.001)
+    wait_for_a_statement(server, client)
     connection.cancel()
     client.join(timeout=30)
 
@@ -230,4 +232,5 @@ def test_a_fault_of_the_stand_in_is_told_without_values(
 
 
 def test_faults_are_off_from_the_start() -> None:
-    assert OracleStandIn().faults == Faults()
+    with OracleStandIn() as server:
+        assert server.faults == Faults()
