@@ -1,0 +1,474 @@
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import logging
+import socket
+import ssl
+import threading
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.unit.delivery.raw_server import (
+    Behaviour,
+    RawServer,
+    answer,
+    drip,
+    hang,
+    head_of,
+    reset,
+    say,
+    say_and_hang,
+    say_and_reset,
+    without_reading,
+)
+from track_dispatch.delivery import wire
+from track_dispatch.delivery.outcomes import Answer, Silence
+from track_dispatch.delivery.wire import BearerAuth, exchange
+from track_dispatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEADLINE = 0.4
+ACCEPTED = answer(200, '{"uuid": "a1"}')
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as opened:
+        opened.trust_env = False
+        yield opened
+
+
+def post(
+    session: requests.Session,
+    url: str,
+    *,
+    data: bytes = b"{}",
+    deadline: float = DEADLINE,
+    connect_timeout: float = 0.2,
+    headers: dict[str, str] | None = None,
+) -> Answer | Silence:
+    return exchange(
+        session,
+        requests.Request("POST", url, data=data, headers=headers),
+        deadline_seconds=deadline,
+        connect_timeout_seconds=connect_timeout,
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate of 127.0.0.1 with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "stand-in.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + built.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def test_an_answer_comes_back_whole(session: requests.Session) -> None:
+    behaviour = answer(429, '{"a": 1}', headers={"Retry-After": "7"})
+
+    with RawServer(behaviour) as server:
+        found = post(session, server.url)
+
+    assert found == Answer(429, "application/json", b'{"a": 1}', retry_after="7")
+
+
+def test_an_answer_comes_back_over_tls(
+    session: requests.Session, certificate: Path, server_tls: ssl.SSLContext
+) -> None:
+    session.verify = str(certificate)
+
+    with RawServer(ACCEPTED, tls=server_tls) as server:
+        found = post(session, server.url, deadline=5, connect_timeout=2)
+
+    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        say(b"HTTP/1.1 204 No Content\r\n\r\n"),
+        say(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        say(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        say_and_hang(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        say(b"HTTP/1.1 200 OK\r\n\r\n"),
+        say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ],
+)
+def test_an_empty_answer_is_complete(session: requests.Session, behaviour: Behaviour) -> None:
+    with RawServer(behaviour) as server:
+        found = post(session, server.url)
+
+    assert (found.body, found.complete) == (b"", True)  # type: ignore[union-attr]
+
+
+def test_a_kept_open_connection_does_not_hold_up_a_whole_answer(session: requests.Session) -> None:
+    body = b'{"uuid": "a1"}'
+
+    with RawServer(say_and_hang(head_of(200, body) + body)) as server:
+        found = post(session, server.url)
+
+    assert found == Answer(200, "application/json", body)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        say(HEAD + b'Content-Length: 99\r\n\r\n{"a": 1}'),
+        say_and_hang(HEAD + b'Content-Length: 99\r\n\r\n{"a": 1}'),
+        say(CHUNKED + b'8\r\n{"a": 1}\r\n'),
+        say(CHUNKED + b'9\r\n{"a": 1}'),
+        say_and_hang(CHUNKED + b'8\r\n{"a": 1}\r\n'),
+        say_and_hang(HEAD + b'\r\n{"a": 1}'),
+    ],
+)
+def test_what_came_of_a_body_that_was_cut_is_kept_and_marked(
+    session: requests.Session, behaviour: Behaviour
+) -> None:
+    with RawServer(behaviour) as server:
+        found = post(session, server.url)
+
+    assert found == Answer(200, "application/json", b'{"a": 1}', complete=False)
+
+
+@pytest.mark.parametrize("start", [HEAD + b"Content-Length: 9999\r\n\r\n", HEAD + b"\r\n"])
+def test_a_dripping_body_ends_at_the_deadline(session: requests.Session, start: bytes) -> None:
+    with RawServer(drip(start, b" ")) as server:
+        found = post(session, server.url)
+
+    assert (found.status, found.complete) == (200, False)  # type: ignore[union-attr]
+
+
+def test_a_dripping_body_ends_at_the_deadline_over_tls(
+    session: requests.Session, certificate: Path, server_tls: ssl.SSLContext
+) -> None:
+    session.verify = str(certificate)
+
+    with RawServer(drip(HEAD + b"\r\n", b" "), tls=server_tls) as server:
+        found = post(session, server.url, deadline=1, connect_timeout=0.9)
+
+    assert (found.status, found.complete) == (200, False)  # type: ignore[union-attr]
+
+
+def test_no_more_of_a_body_is_read_than_the_limit(session: requests.Session) -> None:
+    body = b" " * (wire.MAX_BODY_BYTES * 3)
+
+    with RawServer(say(HEAD + b"\r\n" + body)) as server:
+        found = post(session, server.url, deadline=5)
+
+    assert found.complete is False  # type: ignore[union-attr]
+    assert len(found.body) < wire.MAX_BODY_BYTES * 2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        hang,
+        drip(b"", b"H"),
+        drip(b"HTTP/1.1 200 OK\r\n", b"X-Drop: 1\r\n"),
+        drip(b"HTTP/1.1 200 OK\r\nContent-Type: ", b"a"),
+        say_and_hang(b"HTTP/1.1 200 OK\r\n"),
+        say_and_hang(b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n"),
+    ],
+)
+def test_an_answer_whose_head_is_not_there_by_the_deadline_is_none(
+    session: requests.Session, behaviour: Behaviour
+) -> None:
+    with RawServer(behaviour) as server:
+        assert post(session, server.url) == Silence.DEADLINE
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        reset,
+        say(b""),
+        say(b"SSH-2.0-OpenSSH_9.2\r\n"),
+        say(b"HTTP/1.1 200 OK\r\n"),
+        say(b"HTTP/1.1 200 OK\r\nContent-Type: text/h"),
+        say(b"HTTP/1.1 200 OK"),
+        say_and_reset(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"),
+        without_reading(say(b"")),
+    ],
+)
+def test_a_connection_that_breaks_before_the_head_is_whole_gives_no_answer(
+    session: requests.Session, behaviour: Behaviour
+) -> None:
+    with RawServer(behaviour) as server:
+        assert post(session, server.url) == Silence.BROKEN
+
+
+def test_the_deadline_covers_the_upload(session: requests.Session) -> None:
+    never_reads = threading.Event()
+
+    def refuse_to_read(_: socket.socket) -> None:
+        never_reads.wait(10)
+
+    with RawServer(without_reading(refuse_to_read)) as server:
+        found = post(session, server.url, data=b" " * 32_000_000)
+        never_reads.set()
+
+    assert found == Silence.DEADLINE
+
+
+def test_an_upload_may_take_longer_than_connecting(session: requests.Session) -> None:
+    late_reader = threading.Event()
+    threading.Timer(0.3, late_reader.set).start()
+
+    def read_late(sock: socket.socket) -> None:
+        late_reader.wait(10)
+        remaining = 32_000_000
+        while remaining > 0:
+            remaining -= len(sock.recv(1_000_000))
+        ACCEPTED(sock)
+
+    with RawServer(without_reading(read_late)) as server:
+        found = post(session, server.url, data=b" " * 32_000_000, deadline=20, connect_timeout=0.1)
+
+    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+
+
+def test_an_early_answer_to_a_large_upload_is_heard(session: requests.Session) -> None:
+    def answer_after_the_head(sock: socket.socket) -> None:
+        sock.recv(65536)
+        answer(413)(sock)
+        hang(sock)
+
+    with RawServer(without_reading(answer_after_the_head)) as server:
+        found = post(session, server.url, data=b" " * 8_000_000)
+
+    assert found.status == 413  # type: ignore[union-attr]
+
+
+def test_a_refused_connection_was_certainly_no_delivery(session: requests.Session) -> None:
+    assert post(session, f"http://127.0.0.1:{free_port()}") == Silence.UNREACHABLE
+
+
+def test_an_unanswered_connection_was_certainly_no_delivery(session: requests.Session) -> None:
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):  # a queue that is full answers nobody any more
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+
+        found = post(session, f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+    assert found == Silence.CONNECT_TIMEOUT
+
+
+def test_an_unknown_name_was_certainly_no_delivery(
+    session: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+    assert post(session, "http://track-api.test") == Silence.NAME
+
+
+def test_a_name_that_resolves_too_late_sends_nothing(
+    session: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+
+    def resolve_late(*args: Any) -> list[Any]:
+        threading.Event().wait(DEADLINE + 0.1)
+        return resolve("127.0.0.1", *args[1:])
+
+    with RawServer(ACCEPTED) as server:
+        monkeypatch.setattr(socket, "getaddrinfo", resolve_late)
+        found = post(session, f"http://track-api.test:{server.port}")
+
+    assert (found, server.requests) == (Silence.LATE, [])
+
+
+@pytest.mark.parametrize(
+    "behaviour", [say(b"220 this is no TLS\r\n"), say(b""), reset, answer(400)]
+)
+def test_a_server_without_tls_was_certainly_no_delivery(
+    session: requests.Session, behaviour: Behaviour
+) -> None:
+    def after_the_hello(sock: socket.socket) -> None:
+        sock.recv(65536)
+        behaviour(sock)
+
+    with RawServer(without_reading(after_the_hello)) as server:
+        found = post(session, server.url.replace("http:", "https:"))
+
+    assert found in {Silence.TLS, Silence.UNREACHABLE}
+
+
+def test_an_untrusted_certificate_was_certainly_no_delivery(
+    session: requests.Session, server_tls: ssl.SSLContext
+) -> None:
+    with RawServer(ACCEPTED, tls=server_tls) as server:
+        found = post(session, server.url, deadline=5, connect_timeout=2)
+
+    assert (found, server.requests) == (Silence.TLS, [])
+
+
+@pytest.mark.parametrize("behaviour", [hang, drip(b"\x16\x03\x03\x40\x00", b"\x02")])
+def test_a_handshake_that_never_ends_was_certainly_no_delivery(
+    session: requests.Session, behaviour: Behaviour
+) -> None:
+    with RawServer(without_reading(behaviour)) as server:
+        found = post(session, server.url.replace("http:", "https:"))
+
+    assert found in {Silence.CONNECT_TIMEOUT, Silence.LATE, Silence.TLS}
+
+
+def test_a_missing_certificate_file_is_a_matter_of_settings(session: requests.Session) -> None:
+    session.verify = "/nowhere/certificates.pem"
+
+    assert post(session, f"https://127.0.0.1:{free_port()}") == Silence.SETTINGS
+
+
+@pytest.mark.parametrize("url", ["http://", "track-api.test", "ftp://track-api.test"])
+def test_an_impossible_address_is_a_matter_of_settings(session: requests.Session, url: str) -> None:
+    assert post(session, url) == Silence.SETTINGS
+
+
+def test_a_proxy_that_is_down_was_certainly_no_delivery(session: requests.Session) -> None:
+    session.proxies = {"https": f"http://127.0.0.1:{free_port()}"}
+
+    assert post(session, "https://track-api.test") == Silence.PROXY
+
+
+@pytest.mark.parametrize("behaviour", [answer(407), answer(502), say(b""), hang])
+def test_a_proxy_that_does_not_connect_us_was_certainly_no_delivery(
+    session: requests.Session, behaviour: Behaviour
+) -> None:
+    with RawServer(behaviour) as proxy:
+        session.proxies = {"https": proxy.url}
+        found = post(session, "https://track-api.test", headers={"Authorization": "Bearer s3cret"})
+
+    assert found in {Silence.PROXY, Silence.UNREACHABLE, Silence.CONNECT_TIMEOUT, Silence.LATE}
+    assert b"s3cret" not in b"".join(proxy.requests)
+
+
+def test_a_request_through_a_proxy_that_breaks_may_have_arrived(session: requests.Session) -> None:
+    with RawServer(reset) as proxy:
+        session.proxies = {"http": proxy.url}
+        found = post(session, "http://track-api.test")
+
+    assert found == Silence.BROKEN
+
+
+def test_other_kinds_of_proxies_are_a_matter_of_settings(session: requests.Session) -> None:
+    session.proxies = {"http": f"socks5://127.0.0.1:{free_port()}"}
+
+    assert post(session, "http://track-api.test") == Silence.SETTINGS
+
+
+def test_a_redirect_is_an_answer_and_never_followed(session: requests.Session) -> None:
+    with RawServer(ACCEPTED) as elsewhere:
+        behaviour = answer(302, headers={"Location": f"{elsewhere.url}/login"})
+        with RawServer(behaviour) as server:
+            found = post(session, server.url)
+
+    assert (found.status, elsewhere.connections) == (302, 0)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("status", [408, 413, 429, 500, 503])
+def test_no_status_makes_the_request_go_out_twice(session: requests.Session, status: int) -> None:
+    with RawServer(answer(status, headers={"Retry-After": "0"})) as server:
+        post(session, server.url)
+
+    assert len(server.requests) == 1
+
+
+def test_every_request_has_a_connection_of_its_own(session: requests.Session) -> None:
+    with RawServer(say_and_hang(head_of(200, "{}") + b"{}")) as server:
+        for _ in range(3):
+            post(session, server.url)
+
+    assert (server.connections, len(server.requests)) == (3, 3)
+
+
+def test_no_thread_outlives_its_request(session: requests.Session) -> None:
+    before = threading.active_count()
+
+    post(session, f"http://127.0.0.1:{free_port()}", deadline=60)
+
+    assert threading.active_count() == before
+
+
+def test_neither_logs_nor_prints_show_the_token_the_body_or_the_answer(
+    session: requests.Session,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    caplog.set_level(logging.DEBUG)
+    session.auth = BearerAuth("planted-token")
+    broken_head = b"HTTP/1.1 200 OK\r\nno header planted-echo\r\n\r\nplanted-echo"
+
+    for behaviour in (say(broken_head), say(b"planted-echo\r\n\r\n")):
+        with RawServer(behaviour) as server:
+            post(session, server.url, data=b"planted-body")
+    printed = capfd.readouterr()
+
+    assert "planted" in server.requests[0].decode()
+    assert "planted" not in caplog.text + printed.out + printed.err + repr(session.auth)
+
+
+@pytest.mark.parametrize("token", ["", " ", "two words", "line\nbreak", "ção"])
+def test_a_token_that_no_header_takes_is_refused_without_being_shown(token: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        BearerAuth(token)
+
+    assert not token.strip() or token not in str(caught.value)
