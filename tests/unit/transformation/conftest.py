@@ -9,9 +9,7 @@ if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
 
 # Always the same examples, without a budget of time: a slow machine must not turn a test red.
-settings.register_profile(
-    "transformation", deadline=None, derandomize=True, database=None, max_examples=200
-)
+settings.register_profile("transformation", deadline=None, derandomize=True, database=None)
 settings.load_profile("transformation")
 
 
