@@ -99,9 +99,13 @@ def read_request(sock: socket.socket) -> bytes:
 
 
 def without_reading(behaviour: Behaviour) -> Behaviour:
-    """Mark a behaviour that starts before the request has been read."""
-    behaviour.reads = False  # type: ignore[attr-defined]
-    return behaviour
+    """Make a behaviour start before the request has been read."""
+
+    def behave(sock: socket.socket) -> None:
+        behaviour(sock)
+
+    behave.reads = False  # type: ignore[attr-defined]
+    return behave
 
 
 def say(data: bytes) -> Behaviour:

@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from tests.unit.delivery.raw_server import (
+    Behaviour,
+    RawServer,
+    answer,
+    drip,
+    hang,
+    head_of,
+    reset,
+    say,
+    say_and_reset,
+)
+from track_dispatch.delivery.client import MAX_PAGES, Survey, TrackClient, is_stand_in
+from track_dispatch.delivery.outcomes import LineFault, Outcome, Verdict
+from track_dispatch.delivery.wire import BearerAuth
+from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
+
+ORGANIZATION = "6f9b3c52-0000-4000-8000-0000000000aa"
+ROOT = f"/v1/organizations/{ORGANIZATION}"
+NOW = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
+IDS = ("900000001", "900000002")
+BODY: dict[str, Any] = {
+    "survey_uuid": "0d2a0000-0000-4000-8000-000000000001",
+    "distribution_channel": "email",
+    "import_lines": [
+        {"cd_atendimento": IDS[0], "name": "Antônia Planted", "cpf": "11122233344"},
+        {"cd_atendimento": IDS[1], "name": "João Planted", "phone": "5527999990000"},
+    ],
+}
+HTML = "<html>Em manutenção</html>"
+
+
+def client_of(url: str, *, deadline: float = 0.5) -> TrackClient:
+    session = requests.Session()
+    session.trust_env = False
+    session.auth = BearerAuth("planted-token")
+    return TrackClient(
+        session,
+        base_url=url,
+        organization=ORGANIZATION,
+        deadline_seconds=deadline,
+        clock=lambda: NOW,
+    )
+
+
+@pytest.fixture
+def closed_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+def posted(client: TrackClient) -> Outcome:
+    with client:
+        return client.create_distribution(BODY, idempotency_key="batch-1", attendance_ids=IDS)
+
+
+def errors(value: object) -> str:
+    return json.dumps({"uuid": "d-1", "errors": value})
+
+
+JSON_HEAD = head_of(200, "x" * 50)
+
+#: The table at the end of track-api.md, row by row.
+ROWS: list[tuple[str, Behaviour, Verdict]] = [
+    ("429 in seconds", answer(429, headers={"Retry-After": "60"}), Verdict.NOT_DELIVERED),
+    ("405, the CAPTCHA", answer(405, HTML, "text/html"), Verdict.STOPPED),
+    ("401", answer(401), Verdict.STOPPED),
+    ("403", answer(403), Verdict.STOPPED),
+    ("302", answer(302, headers={"Location": "/login"}), Verdict.MISCONFIGURED),
+    ("302 to nowhere", answer(302, headers={"Location": "http://["}), Verdict.MISCONFIGURED),
+    ("404", answer(404, HTML, "text/html"), Verdict.MISCONFIGURED),
+    ("415", answer(415), Verdict.MISCONFIGURED),
+    ("418", answer(418), Verdict.MISCONFIGURED),
+    ("413", answer(413), Verdict.TOO_LARGE),
+    ("400 naming", answer(400, errors([{"cd_atendimento": IDS[0]}])), Verdict.REFUSED),
+    ("422 naming", answer(422, errors({"import_lines.0.cpf": ["x"]})), Verdict.REFUSED),
+    ("422 naming nobody", answer(422, '{"message": "no"}'), Verdict.REFUSED),
+    ("200 JSON", answer(200, '{"uuid": "d-1"}'), Verdict.ACCEPTED),
+    ("201 without length", say(b"HTTP/1.1 201 OK\r\n\r\n"), Verdict.ACCEPTED),
+    ("204", answer(204, content_type=None), Verdict.ACCEPTED),
+    ("200 JSON cut short", say(JSON_HEAD + b'{"uuid'), Verdict.ACCEPTED),
+    ("200 JSON reset in the body", say_and_reset(JSON_HEAD + b'{"uuid'), Verdict.ACCEPTED),
+    ("200 JSON that drips", drip(JSON_HEAD, b" "), Verdict.ACCEPTED),
+    ("200 with errors", answer(200, errors([{"line": 1}])), Verdict.ACCEPTED),
+    ("200 with other errors", answer(200, errors(["oops"])), Verdict.UNCERTAIN),
+    ("200 HTML", answer(200, HTML, "text/html; charset=utf-8"), Verdict.UNCERTAIN),
+    ("200 text", answer(200, "OK", "text/plain"), Verdict.UNCERTAIN),
+    ("200 cut in the head", say(b"HTTP/1.1 200 OK\r\nContent-Ty"), Verdict.UNCERTAIN),
+    ("408", answer(408), Verdict.UNCERTAIN),
+    ("409", answer(409), Verdict.UNCERTAIN),
+    ("500", answer(500, HTML, "text/html"), Verdict.UNCERTAIN),
+    ("502", answer(502, HTML, "text/html"), Verdict.UNCERTAIN),
+    ("read timeout", hang, Verdict.UNCERTAIN),
+    ("a head that drips", drip(b"HTTP/1.1 200 OK\r\n", b"X-Drop: 1\r\n"), Verdict.UNCERTAIN),
+    ("reset", reset, Verdict.UNCERTAIN),
+    ("hung up", say(b""), Verdict.UNCERTAIN),
+]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "verdict"),
+    [pytest.param(behaviour, verdict, id=name) for name, behaviour, verdict in ROWS],
+)
+def test_each_row_of_the_table_of_outcomes(behaviour: Behaviour, verdict: Verdict) -> None:
+    with RawServer(behaviour) as server:
+        outcome = posted(client_of(server.url))
+
+    assert (outcome.verdict, len(server.requests)) == (verdict, 1)
+
+
+def test_a_refused_connection_is_no_delivery(closed_port: str) -> None:
+    assert posted(client_of(closed_port)).verdict == Verdict.NOT_DELIVERED
+
+
+@pytest.mark.parametrize("header", ["300", "Mon, 02 Mar 2026 11:05:00 GMT"])
+def test_retry_after_counts_in_seconds_from_now(header: str) -> None:
+    with RawServer(answer(429, headers={"Retry-After": header})) as server:
+        assert posted(client_of(server.url)).retry_after == 300.0
+
+
+def test_receipt_and_refused_lines_come_out_of_an_acceptance() -> None:
+    body = errors([{"cd_atendimento": IDS[1], "code": "invalid_phone", "field": "phone"}])
+
+    with RawServer(answer(200, body)) as server:
+        outcome = posted(client_of(server.url))
+
+    assert (outcome.receipt, outcome.faults) == ("d-1", {1: LineFault("invalid_phone", "phone")})
+
+
+@pytest.mark.parametrize("echo", ["Planted", "planted_cpf", "11122233344", "5527999990000"])
+def test_what_track_echoes_of_the_batch_is_not_kept(echo: str) -> None:
+    body = json.dumps({"uuid": echo, "errors": [{"line": 0, "code": echo, "field": echo}]})
+
+    with RawServer(answer(422, body)) as server:
+        outcome = posted(client_of(server.url))
+
+    assert echo not in repr(outcome)
+
+
+def test_a_post_is_utf8_json_with_token_and_key() -> None:
+    with RawServer(answer(204)) as server:
+        posted(client_of(server.url))
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+
+    assert lines[0] == f"POST {ROOT}/distributions HTTP/1.1"
+    assert {
+        "Authorization: Bearer planted-token",
+        "Content-Type: application/json",
+        "Idempotency-Key: batch-1",
+    } <= set(lines)
+    assert json.loads(body.decode("utf-8")) == BODY
+    assert "Antônia".encode() in body
+
+
+def test_a_letter_that_has_no_utf8_does_not_keep_a_batch_from_going_out() -> None:
+    body = BODY | {"import_lines": [{"name": "A\udc80"}]}
+
+    with RawServer(answer(204)) as server, client_of(server.url) as client:
+        client.create_distribution(body, idempotency_key="batch-1", attendance_ids=IDS[:1])
+
+    assert json.loads(server.requests[0].partition(b"\r\n\r\n")[2])["import_lines"] == [
+        {"name": "A?"}
+    ]
+
+
+def test_nothing_of_a_post_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    for behaviour in (answer(422, errors(["Planted"])), reset):
+        with RawServer(behaviour) as server:
+            posted(client_of(server.url))
+
+    assert not {text for text in ("lanted", *IDS, "11122233344") if text in caplog.text}
+
+
+def pages(server_pages: list[object]) -> Behaviour:
+    """Give one page after the other, the last one for ever."""
+    left = [json.dumps(page) for page in server_pages]
+
+    def behave(sock: socket.socket) -> None:
+        answer(200, left.pop(0) if len(left) > 1 else left[0])(sock)
+
+    return behave
+
+
+def rows(first: int, last: int) -> list[dict[str, str]]:
+    return [
+        {"uuid": f"s{i}", "name": f"Survey {i}", "status": "active"} for i in range(first, last)
+    ]
+
+
+def listed(server_pages: list[object]) -> list[str]:
+    with RawServer(pages(server_pages)) as server, client_of(server.url, deadline=5) as client:
+        return [survey.uuid for survey in client.list_surveys()]
+
+
+def uuids(last: int) -> list[str]:
+    return [f"s{i}" for i in range(last)]
+
+
+@pytest.mark.parametrize(
+    ("server_pages", "count"),
+    [
+        ([{"data": rows(0, 2), "page": 1, "total_pages": 1}], 2),
+        ([{"data": rows(0, 2), "total_pages": 2}, {"data": rows(2, 3), "total_pages": 2}], 3),
+        ([{"data": [], "page": 1, "total_pages": 0}], 0),
+        ([rows(0, 3)], 3),
+        ([rows(0, 100), rows(100, 101)], 101),
+        ([rows(0, 100)], 100),
+        ([{"data": rows(0, 100)}, {"data": []}], 100),
+        ([{"data": rows(0, 2), "total_pages": 10**9}], 2),
+        ([[]], 0),
+    ],
+)
+def test_surveys_are_listed_page_by_page(server_pages: list[object], count: int) -> None:
+    assert listed(server_pages) == uuids(count)
+
+
+def test_a_survey_has_uuid_name_and_status() -> None:
+    page = [{"uuid": "s0", "name": "Internação", "status": "active"}, {"uuid": "s1"}]
+
+    with RawServer(pages([page])) as server, client_of(server.url) as client:
+        assert client.list_surveys() == [
+            Survey("s0", "Internação", "active"),
+            Survey("s1", "", ""),
+        ]
+
+
+def test_a_list_of_surveys_without_end_is_given_up() -> None:
+    endless = [{"data": rows(i, i + 1), "total_pages": 10**9} for i in range(MAX_PAGES + 5)]
+
+    with pytest.raises(NotDeliveredError, match="did not end"):
+        listed(endless)
+
+
+def test_listing_asks_for_the_pages_in_turn() -> None:
+    with (
+        RawServer(pages([rows(0, 100), []])) as server,
+        client_of(server.url) as client,
+    ):
+        client.list_surveys()
+    targets = [urlsplit(request.split()[1].decode()) for request in server.requests]
+
+    assert [target.path for target in targets] == [f"{ROOT}/surveys"] * 2
+    assert [parse_qs(target.query) for target in targets] == [
+        {"include_questions": ["False"], "limit": ["100"], "page": [page]} for page in ("1", "2")
+    ]
+
+
+def test_a_probe_asks_once_for_one_survey() -> None:
+    with RawServer(pages([rows(0, 1)])) as server, client_of(server.url) as client:
+        client.probe()
+
+    assert [request.split()[:2] for request in server.requests] == [
+        [b"GET", f"{ROOT}/surveys?include_questions=False&limit=1&page=1".encode()]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        (answer(401), ServiceStoppedError),
+        (answer(403), ServiceStoppedError),
+        (answer(405, HTML, "text/html"), ServiceStoppedError),
+        (answer(302, headers={"Location": "/login"}), ConfigError),
+        (answer(404), ConfigError),
+        (answer(400), ConfigError),
+        (answer(422), ConfigError),
+        (answer(429), NotDeliveredError),
+        (answer(409), NotDeliveredError),
+        (answer(500), NotDeliveredError),
+        (answer(503), NotDeliveredError),
+        (answer(200, HTML, "text/html"), NotDeliveredError),
+        (answer(200, HTML), NotDeliveredError),
+        (answer(200, ""), NotDeliveredError),
+        (answer(200, "null"), NotDeliveredError),
+        (answer(200, "{}"), NotDeliveredError),
+        (answer(200, '{"data": [{"name": "x"}]}'), NotDeliveredError),
+        (answer(200, '["s1"]'), NotDeliveredError),
+        (answer(204), NotDeliveredError),
+        (say(JSON_HEAD + b'[{"uuid"'), NotDeliveredError),
+        (reset, NotDeliveredError),
+        (hang, NotDeliveredError),
+        (drip(JSON_HEAD, b" "), NotDeliveredError),
+    ],
+)
+def test_a_question_without_a_proper_answer_is_an_error(
+    behaviour: Behaviour, error: type[Exception]
+) -> None:
+    with RawServer(behaviour) as server, client_of(server.url) as client, pytest.raises(error):
+        client.probe()
+
+
+def test_an_outage_is_an_error_of_the_question(closed_port: str) -> None:
+    with client_of(closed_port) as client, pytest.raises(NotDeliveredError):
+        client.probe()
+
+
+def test_a_question_put_off_says_for_how_long() -> None:
+    with (
+        RawServer(answer(503, headers={"Retry-After": "90"})) as server,
+        client_of(server.url) as client,
+        pytest.raises(NotDeliveredError) as caught,
+    ):
+        client.list_surveys()
+
+    assert (caught.value.status, caught.value.retry_after) == (503, 90.0)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:8000", True),
+        ("http://[::1]:8000", True),
+        ("http://localhost", True),
+        ("http://track-api.test:8000", True),
+        ("https://api.track.co", False),
+        ("https://127.0.0.1.track.co", False),
+        ("https://10.0.0.1", False),
+        ("https://latest", False),
+    ],
+)
+def test_a_stand_in_is_on_loopback_or_under_test(url: str, expected: bool) -> None:
+    assert is_stand_in(url) is expected
