@@ -40,7 +40,7 @@ def catalogue() -> Tables:
         ],
         "ori_ate": [
             {"cd_ori_ate": code, "ds_ori_ate": f"ORIGEM {code}"}
-            for code in sorted({code or 0 for code in (*_CLINIC_ORIGINS, *_EXAM_ORIGINS)})
+            for code in sorted(filter(None, {*_CLINIC_ORIGINS, *_EXAM_ORIGINS}))
         ],
         "servico": [{"cd_servico": code, "ds_servico": f"SERVIÇO {code}"} for code in _SERVICES],
         "tip_res": [{"cd_tip_res": code, "sn_obito": dead} for code, dead in _OUTCOMES.items()],

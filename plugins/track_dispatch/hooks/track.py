@@ -133,6 +133,17 @@ class TrackHook(HttpHook):
         return session
 
 
+def track_host(track_conn_id: str = TrackHook.default_conn_name) -> str:
+    """Return the address that the connection points to.
+
+    Raises:
+        ConfigError: there is no such connection, or its address cannot be used.
+    """
+    hook = TrackHook(track_conn_id)
+    hook.get_conn().close()
+    return hook.base_url
+
+
 def _check_address(connection: Connection, conn_id: str) -> None:
     """Demand an address that cannot carry patients' data in clear over a network."""
     host, scheme = connection.host or "", connection.schema or ""

@@ -1,0 +1,147 @@
+"""The pipeline, once; one DAG for each file in `include/hospitals/`.
+
+extract -> transform -> volume_gate -> dispatch [area · channel] -> report
+
+`report` is the only leaf, so it alone decides the run's colour. Tasks exchange the hospital's code,
+labels and counts; patients travel through the ledger.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from airflow.sdk import (
+    DAG,
+    CronDataIntervalTimetable,
+    Param,
+    TriggerRule,
+    get_current_context,
+    task,
+)
+
+from track_dispatch.config import BrokenHospital, Hospital, load_hospitals
+from track_dispatch.errors import ConfigError, RedDayError
+from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.hooks.track import track_host
+from track_dispatch.operators.airflow_run import run_of
+from track_dispatch.operators.recovery import Recovery
+from track_dispatch.operators.texts import DAY_HELP, DAY_TITLE, TASKS, broken_doc, hospital_doc
+from track_dispatch.operators.track import TrackOperator
+from track_dispatch.pipeline.extracting import extract as extract_day
+from track_dispatch.pipeline.reporting import report as report_day
+from track_dispatch.pipeline.transforming import transform as transform_day
+
+log = logging.getLogger(__name__)
+
+DEFAULTS = {
+    "owner": "track-dispatch",
+    "retries": 3,
+    "retry_delay": timedelta(minutes=5),
+    "retry_policy": Recovery(),
+}
+
+
+def options(task_id: str, *, hours: float) -> dict[str, Any]:
+    """Return what every task sets: its id, its name in the UI, the longest it may run."""
+    return {
+        "task_id": task_id,
+        "task_display_name": TASKS[task_id],
+        "execution_timeout": timedelta(hours=hours),
+    }
+
+
+def step(task_id: str, *, hours: float, **more: Any) -> Any:
+    """Return the decorator of a Python task; what it returns is counts, and is not logged."""
+    return task(**options(task_id, hours=hours), show_return_value_in_logs=False, **more)
+
+
+def build(hospital: Hospital) -> DAG:
+    """Build the DAG of one hospital."""
+    with DAG(
+        dag_id=hospital.dag_id,
+        dag_display_name=f"Pesquisa · {hospital.name}",
+        description=f"Convida os pacientes de ontem de {hospital.name} a responder a pesquisa",
+        doc_md=hospital_doc(hospital),
+        schedule=CronDataIntervalTimetable(hospital.schedule, timezone=hospital.timezone),
+        start_date=datetime.combine(hospital.first_business_day, time.min, hospital.zone),
+        catchup=False,
+        max_active_runs=1,
+        default_args=DEFAULTS,
+        params={
+            "business_day": Param(
+                None, type=["null", "string"], format="date", title=DAY_TITLE, description=DAY_HELP
+            )
+        },
+        tags=["pesquisa", hospital.erp, hospital.source],
+    ) as dag:
+
+        @step("extract", hours=2, pool=hospital.pool)
+        def extract(code: str) -> dict[str, int]:
+            run = run_of(code, get_current_context())
+            with closing(open_configured()) as ledger:
+                return extract_day(run, ledger=ledger, track_host=track_host())
+
+        @step("transform", hours=1)
+        def transform(code: str) -> list[dict[str, Any]]:
+            context = get_current_context()
+            run = run_of(code, context)
+            with closing(open_configured()) as ledger:
+                done = transform_day(run, ledger=ledger, now=datetime.now(UTC))
+            context["ti"].xcom_push(key="counts", value=done.counts)
+            return done.units
+
+        @step("volume_gate", hours=0.1)
+        def volume_gate() -> None:
+            """Let the day pass: no volume is out of range yet."""
+
+        @step("report", hours=0.5, trigger_rule=TriggerRule.ALL_DONE)
+        def report(code: str) -> dict[str, int]:
+            run = run_of(code, get_current_context())
+            with closing(open_configured()) as ledger:
+                day = report_day(run, ledger=ledger)
+            for line in day.text():
+                log.info("%s", line)
+            if day.problems:
+                raise RedDayError("; ".join(day.problems))
+            return day.summary()
+
+        units = transform(hospital.code)
+        dispatch = TrackOperator.partial(
+            **options("dispatch", hours=3),
+            hospital=hospital.code,
+            map_index_template="{{ unit_label }}",
+        ).expand_kwargs(units)
+        extract(hospital.code) >> units >> volume_gate() >> dispatch >> report(hospital.code)
+    return dag
+
+
+def build_broken(broken: BrokenHospital) -> DAG:
+    """Build the DAG that stands for a file with errors: red, and saying why."""
+    with DAG(
+        dag_id=broken.dag_id,
+        dag_display_name=f"Pesquisa · {broken.code} (configuração com erro)",
+        doc_md=broken_doc(broken.code, broken.message),
+        schedule="@daily",
+        start_date=datetime(2024, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        default_args={"owner": "track-dispatch", "retries": 0},
+        tags=["pesquisa", "config-error"],
+    ) as dag:
+
+        @task(task_id="config_error", execution_timeout=timedelta(minutes=5))
+        def config_error(message: str) -> None:
+            raise ConfigError(message)
+
+        config_error(broken.message)
+    return dag
+
+
+for found in load_hospitals():
+    if isinstance(found, BrokenHospital):
+        build_broken(found)
+    else:
+        build(found)

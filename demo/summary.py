@@ -1,0 +1,101 @@
+"""What the demo prints at its end: the ledger's account of the day beside what Track received."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.ledger.views import day_counts, equation
+from track_dispatch.records import LineState
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from rich.console import Console
+
+    from demo.world import World
+    from track_dispatch.config import Hospital
+    from track_dispatch.ledger.database import Ledger
+
+STATES = ("accepted", "refused", "in_doubt")
+
+
+def show(world: World, days: dict[str, date], states: dict[str, str], console: Console) -> int:
+    """Print the tables; return the demo's exit code."""
+    received = Counter(
+        {
+            (unit["unidade"], unit["area_pesquisa"]): 0
+            for unit in world.track.summary()["units"]
+        }
+    )
+    for unit in world.track.summary()["units"]:
+        received[unit["unidade"], unit["area_pesquisa"]] += unit["accepted"]
+    good = True
+    table = Table(title="What became of each attendance", title_justify="left")
+    for name in ("hospital", "day", "area", "attendances", "excluded", *STATES, "Track received"):
+        table.add_column(name, justify="left" if name in {"hospital", "day", "area", "excluded"} else "right")
+    sentences = []
+    with closing(open_configured()) as ledger:
+        for hospital in world.hospitals:
+            day = days[hospital.code]
+            good &= _rows(table, ledger, hospital, day, received)
+            sentence, holds = _equation(ledger, hospital, day)
+            green = states[hospital.code] == "success"
+            sentences.append(f"{hospital.dag_id}: run {'green' if green else 'RED'}; {sentence}")
+            good &= holds and green
+    console.print(table)
+    console.print("\n".join(sentences), highlight=False)
+    twice = world.track.accepted_twice()
+    console.print(f"accepted twice by Track: {len(twice)}")
+    return 0 if good and not twice else 1
+
+
+def _rows(
+    table: Table,
+    ledger: Ledger,
+    hospital: Hospital,
+    day: date,
+    received: Counter[tuple[str, str]],
+) -> bool:
+    """Add a hospital's rows; tell whether Track received what the ledger calls accepted."""
+    areas: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    with ledger.reading() as connection:
+        for count in day_counts(connection, hospital=hospital.code, business_day=day):
+            kind = count.reason if count.state is LineState.EXCLUDED else count.state
+            areas[count.area or "?"][str(kind)] += count.lines
+    agree = True
+    for area, kinds in areas.items():
+        excluded = ", ".join(
+            f"{lines} {reason}" for reason, lines in kinds.items() if reason not in set(LineState)
+        )
+        at_track = received[hospital.unidade or "", area]
+        agree &= at_track == kinds["accepted"]
+        table.add_row(
+            hospital.code,
+            str(day),
+            area,
+            str(kinds.total()),
+            excluded,
+            *(str(kinds[state]) for state in STATES),
+            str(at_track),
+        )
+    table.add_section()
+    return agree
+
+
+def _equation(ledger: Ledger, hospital: Hospital, day: date) -> tuple[str, bool]:
+    with ledger.reading() as connection:
+        balance = equation(connection, hospital=hospital.code, business_day=day)
+    if balance is None:
+        return "nothing was extracted", False
+    states = " + ".join(f"{count} {state}" for state, count in balance.states) or "0"
+    return (
+        f"{balance.rows} rows = {balance.rows_merged} merged + {balance.attendances} attendances;"
+        f" {balance.attendances} = {states} + {balance.other_day} of another day"
+        f" + {balance.other_hospital} of another hospital: {'holds' if balance.holds else 'FAILS'}",
+        balance.holds,
+    )

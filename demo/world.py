@@ -1,0 +1,133 @@
+"""Everything a newcomer has not got: ERPs and Track on free loopback ports, and Airflow's settings.
+
+The product's code meets them as it meets the real ones: through Airflow connections.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from demo.erp_data import erp_sql
+from demo.oracle import OracleStandIn
+from demo.track_api import ORGANIZATION, TOKEN, Survey, TrackStandIn
+from track_dispatch.config import BrokenHospital, Hospital, load_hospitals
+from track_dispatch.records import Area
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import date
+
+ROOT = Path(__file__).resolve().parents[1]
+SERVICE, USER, PASSWORD = "ERP", "TRACK", "demo-only"
+#: Patients whose address is here are refused by the stand-in, one by one and by name.
+REFUSED_DOMAIN = "recusado.test"
+
+
+class World:
+    """The stand-ins of some hospitals, running; a context manager.
+
+    Args:
+        hospitals: whose ERPs to fill, and whose surveys Track has.
+        days: the business days that have patients.
+        seed: another seed, other patients.
+    """
+
+    def __init__(
+        self, hospitals: Sequence[Hospital], *, days: Sequence[date], seed: int = 1
+    ) -> None:
+        self.hospitals = tuple(hospitals)
+        self.erps = {
+            source: OracleStandIn(
+                users={USER: PASSWORD},
+                services=(SERVICE,),
+                init_sql=erp_sql(source, days=days, seed=seed),
+            )
+            for source in sorted({hospital.source for hospital in hospitals})
+        }
+        self.track = TrackStandIn(
+            surveys=[survey for hospital in hospitals for survey in surveys_of(hospital)],
+            refused_email_domain=REFUSED_DOMAIN,
+        )
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        for erp in self.erps.values():
+            self._running.enter_context(erp)
+        self._running.enter_context(self.track)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def connections(self) -> dict[str, str]:
+        """Return the Airflow connections as the environment variables that Airflow reads."""
+        found = {
+            hospital.oracle_conn_id: oracle_connection(self.erps[hospital.source].port)
+            for hospital in self.hospitals
+        }
+        found["track_api"] = track_connection(self.track.url)
+        return {f"AIRFLOW_CONN_{name.upper()}": value for name, value in found.items()}
+
+
+def surveys_of(hospital: Hospital) -> list[Survey]:
+    """Return the surveys that a hospital's file names, as Track would list them."""
+    return [
+        Survey(uuid=str(uuid), name=f"{hospital.name} · {area}")
+        for area in Area
+        if (uuid := hospital.survey(area)) is not None
+    ]
+
+
+def oracle_connection(port: int, host: str = "127.0.0.1") -> str:
+    """Return the connection to a stand-in of an ERP."""
+    return json.dumps(
+        {
+            "conn_type": "oracle",
+            "host": host,
+            "port": port,
+            "login": USER,
+            "password": PASSWORD,
+            "extra": {"service_name": SERVICE},
+        }
+    )
+
+
+def track_connection(url: str) -> str:
+    """Return the connection to the stand-in of Track."""
+    return json.dumps(
+        {"conn_type": "http", "host": url, "login": ORGANIZATION, "password": TOKEN}
+    )
+
+
+def airflow_settings(home: Path) -> dict[str, str]:
+    """Return the environment of an Airflow of its own below `home`, with the project's DAGs."""
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
+def chosen_hospitals(codes: Collection[str]) -> list[Hospital]:
+    """Return the hospitals with these codes, or all there are.
+
+    Raises:
+        SystemExit: there is no such hospital, or its file is broken.
+    """
+    found = {hospital.code: hospital for hospital in load_hospitals()}
+    chosen = []
+    for code in sorted(found) if "ALL" in codes else codes:
+        hospital = found.get(code)
+        if hospital is None:
+            raise SystemExit(f"there is no hospital {code}; there are {', '.join(sorted(found))}")
+        if isinstance(hospital, BrokenHospital):
+            raise SystemExit(hospital.message)
+        chosen.append(hospital)
+    return chosen

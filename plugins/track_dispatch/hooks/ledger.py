@@ -1,0 +1,155 @@
+"""Where the ledger is: the Airflow connection `track_ledger`, or the file beside Airflow's own.
+
+A task only ever opens a ledger; `python -m track_dispatch ledger init` is what creates one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow.configuration import AIRFLOW_HOME, conf
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+from sqlalchemy.engine import URL, make_url
+
+from track_dispatch.errors import ConfigError
+from track_dispatch.ledger import creation
+from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from track_dispatch.ledger.database import Ledger
+
+CONN_ID = "track_ledger"
+#: Executors whose tasks run on machines that may not share a file.
+DISTRIBUTED = ("Celery", "Kubernetes", "ECS", "Batch", "Edge")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a ledger is and where its keys are; `key_file` only without a connection."""
+
+    url: str
+    connection: Connection | None = None
+    key_file: Path | None = None
+
+    def keys(self) -> KeyRing:
+        """Read the keys.
+
+        Raises:
+            ConfigError: they are missing or unusable.
+        """
+        if self.connection is not None:
+            return parse_keys(self.connection.extra_dejson, f"connection {CONN_ID}")
+        path = self.key_file
+        if path is None or not path.is_file():
+            message = f"there are no keys at {path}; {creation.INIT_HINT}"
+            raise ConfigError(message)
+        try:
+            return parse_keys(json.loads(path.read_text(encoding="utf-8")), str(path))
+        except json.JSONDecodeError:
+            message = f"{path} is no JSON: put the ledger's keys back from their backup"
+            raise ConfigError(message) from None
+
+
+def place() -> Place:
+    """Find the ledger's place.
+
+    Raises:
+        ConfigError: an SQLite ledger where tasks run on several machines, or another database.
+    """
+    try:
+        connection = BaseHook.get_connection(CONN_ID)
+    except AirflowNotFoundException:
+        home = Path(AIRFLOW_HOME)
+        found = Place(
+            url=f"sqlite:///{home / 'track_ledger.db'}", key_file=home / "track_ledger.keys"
+        )
+    else:
+        found = Place(url=_url(connection), connection=connection)
+    executor = conf.get("core", "executor")
+    if make_url(found.url).get_backend_name() == "sqlite" and any(
+        name in executor for name in DISTRIBUTED
+    ):
+        message = (
+            f"the executor {executor} runs tasks on several machines: an SQLite ledger would be"
+            f" a different one on each; point the connection {CONN_ID} to PostgreSQL"
+        )
+        raise ConfigError(message)
+    return found
+
+
+def open_configured() -> Ledger:
+    """Open the installation's ledger; close it after use.
+
+    Raises:
+        ConfigError: there is none, or not the right one.
+        LedgerError: its database does not answer.
+    """
+    here = place()
+    return open_ledger(here.url, here.keys())
+
+
+def init() -> tuple[str, bool]:
+    """Create the installation's ledger where there is none; return its address and whether so.
+
+    Raises:
+        ConfigError: the connection has no keys, or the database holds another ledger.
+        LedgerError: the database does not answer.
+    """
+    here = place()
+    if here.key_file is not None and not here.key_file.exists():
+        database = Path(make_url(here.url).database or "")
+        if database.exists():
+            message = f"{database} is there but its keys {here.key_file} are not: put them back"
+            raise ConfigError(message)
+        _write_keys(here.key_file, new_keys())
+    return _shown(here.url), creation.init_ledger(here.url, here.keys())
+
+
+def migrate() -> tuple[str, str]:
+    """Bring the installation's ledger to this version; return the revisions before and after.
+
+    Raises:
+        ConfigError: there is no ledger.
+        LedgerError: the database does not answer.
+    """
+    here = place()
+    return creation.migrate_ledger(here.url, here.keys())
+
+
+def _write_keys(path: Path, keys: KeyRing) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(keys.model_dump_json(indent=2))
+
+
+def _url(connection: Connection) -> str:
+    """Make a database URL of a connection of type postgres or sqlite."""
+    if connection.conn_type == "sqlite":
+        return f"sqlite:///{connection.host}"
+    if connection.conn_type in {"postgres", "postgresql"}:
+        return URL.create(
+            "postgresql+psycopg",
+            username=connection.login,
+            password=connection.password,
+            host=connection.host,
+            port=connection.port,
+            database=connection.schema,
+        ).render_as_string(hide_password=False)
+    message = (
+        f"connection {CONN_ID}: the ledger lives on postgres or sqlite, not on"
+        f" {connection.conn_type}"
+    )
+    raise ConfigError(message)
+
+
+def _shown(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)

@@ -1,0 +1,21 @@
+"""The Airflow pools that let one extraction at a time into each ERP."""
+
+from __future__ import annotations
+
+from airflow.models.pool import Pool
+
+from track_dispatch.config import BrokenHospital, load_hospitals
+
+
+def create_pools() -> list[str]:
+    """Create the pool of each source, with one slot; return their names.
+
+    A task whose pool is missing waits for ever, and only a warning of the scheduler says so.
+    """
+    hospitals = [h for h in load_hospitals() if not isinstance(h, BrokenHospital)]
+    names = sorted({hospital.pool for hospital in hospitals})
+    for name in names:
+        Pool.create_or_update_pool(
+            name, slots=1, description="one extraction at a time", include_deferred=False
+        )
+    return names

@@ -1,0 +1,42 @@
+"""A task's run as Airflow's context tells it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from track_dispatch.business_day import business_day, check_conf
+from track_dispatch.config import load_hospital
+from track_dispatch.pipeline.run import Run
+from track_dispatch.records import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = logging.getLogger(__name__)
+
+#: The Params of a hospital's DAG; any other key in a run's conf is refused.
+PARAMS = ("business_day",)
+
+
+def run_of(code: str, context: Mapping[str, Any]) -> Run:
+    """Read the run from Airflow's context; the day is the first line of the task's log.
+
+    Raises:
+        ConfigError: the hospital's file is broken, the conf has an unknown key, or the day is
+            not one this run may take.
+    """
+    dag_run, ti = context["dag_run"], context["ti"]
+    check_conf(dag_run.conf, PARAMS)
+    hospital = load_hospital(code)
+    day = business_day(
+        timezone=hospital.timezone,
+        run_after=dag_run.run_after,
+        logical_date=dag_run.logical_date,
+        partition_key=getattr(dag_run, "partition_key", None),
+        override=context["params"].get("business_day"),
+        run_type=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
+    )
+    log.info("business day %s hospital=%s", day, hospital.code)
+    actor = Actor(name=ti.task_id, run_id=dag_run.run_id, try_number=ti.try_number)
+    return Run(hospital, day, actor)

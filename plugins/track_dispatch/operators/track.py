@@ -1,0 +1,83 @@
+"""TrackOperator: one unit's lines to Track, as one mapped task."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from track_dispatch.delivery.desk import Desk
+from track_dispatch.delivery.dispatch import dispatch
+from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.hooks.track import TrackHook
+from track_dispatch.operators.airflow_run import run_of
+from track_dispatch.records import Area, Channel, Unit
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class TrackOperator(BaseOperator):
+    """Claim, POST and settle what is ready of one area and channel of a hospital's day.
+
+    Its arguments are labels and counts only: Airflow stores and shows them.
+
+    Args:
+        hospital: the hospital's code.
+        area: one of the six areas' labels.
+        channel: `email` or `whatsapp`.
+        lines: how many lines transform found ready; for the eye, not for the work.
+        track_conn_id: the Airflow connection to Track.
+    """
+
+    ui_color = "#d8ecf3"
+
+    def __init__(
+        self,
+        *,
+        hospital: str,
+        area: str,
+        channel: str,
+        lines: int = 0,
+        track_conn_id: str = TrackHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.hospital = hospital
+        self.area = area
+        self.channel = channel
+        self.lines = lines
+        self.track_conn_id = track_conn_id
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Dispatch the unit and return counts.
+
+        Raises:
+            TrackDispatchError: see `delivery.dispatch.dispatch`.
+        """
+        self._stopped = threading.Event()
+        area, channel = Area(self.area), Channel(self.channel)
+        context["unit_label"] = f"{area} · {channel.label}"  # type: ignore[typeddict-unknown-key]
+        run = run_of(self.hospital, context)
+        hook = TrackHook(self.track_conn_id)
+        deadline = run.hospital.post_deadline_seconds
+        with closing(open_configured()) as ledger, hook.client(deadline_seconds=deadline) as client:
+            desk = Desk(
+                hospital=run.hospital,
+                ledger=ledger,
+                client=client,
+                track_host=hook.base_url,
+                actor=run.actor,
+                now=lambda: datetime.now(UTC),
+                stopped=self._stopped.is_set,
+            )
+            tally = dispatch(desk, Unit(run.hospital.code, run.business_day, area, channel))
+        return asdict(tally)
+
+    def on_kill(self) -> None:
+        """Start no further batch; Airflow calls this in the middle of whatever we are doing."""
+        self._stopped.set()

@@ -1,0 +1,57 @@
+"""The task `extract`: one day of the ERP into the ledger, encrypted, as one extraction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from track_dispatch.config import check_go_live
+from track_dispatch.extraction.query import render
+from track_dispatch.extraction.reader import open_connection, read_day
+from track_dispatch.ledger.staging import stage_extraction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.pipeline.run import Run
+    from track_dispatch.records import ErpRow
+
+#: Seconds that one round trip to the ERP may take: its first rows cost the whole query.
+CALL_TIMEOUT = 600.0
+
+
+def extract(
+    run: Run, *, ledger: Ledger, track_host: str, call_timeout_seconds: float = CALL_TIMEOUT
+) -> dict[str, int]:
+    """Stage the day's rows and return their count.
+
+    Raises:
+        ConfigError: a setting, the SQL template or the connection is wrong.
+        SourceUnavailableError: the ERP is unreachable or too slow.
+        SourceContractError: the query's columns are not the agreed ones.
+        LedgerError: the ledger failed; the extraction stays incomplete.
+    """
+    hospital = run.hospital
+    check_go_live(hospital, track_host)
+    sql = render(hospital)
+
+    def chunks() -> Iterator[list[ErpRow]]:
+        with open_connection(hospital.oracle_conn_id) as connection:
+            yield from read_day(
+                connection,
+                sql=sql,
+                day=run.business_day,
+                module="track_dispatch",
+                action=f"{hospital.code} {run.business_day}",
+                call_timeout_seconds=call_timeout_seconds,
+            )
+
+    rows = stage_extraction(
+        ledger,
+        chunks(),
+        source=hospital.source,
+        hospital=hospital.code,
+        business_day=run.business_day,
+        actor=run.actor,
+    )
+    return {"rows": rows}

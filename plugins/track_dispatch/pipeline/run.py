@@ -1,0 +1,26 @@
+"""What every task knows of its run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from track_dispatch.config import Hospital
+    from track_dispatch.records import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One try of one task: the hospital, the business day, who acts."""
+
+    hospital: Hospital
+    business_day: date
+    actor: Actor
+
+    @property
+    def id(self) -> str:
+        """The run that the ledger keeps extractions under."""
+        return self.actor.run_id or self.actor.name

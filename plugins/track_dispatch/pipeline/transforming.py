@@ -1,0 +1,108 @@
+"""The task `transform`: one line or exclusion per attendance, in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from track_dispatch.errors import ConfigError
+from track_dispatch.ledger.applying import applying
+from track_dispatch.ledger.staging import newest_extraction, staged_chunks
+from track_dispatch.ledger.views import day_counts
+from track_dispatch.records import LineState
+from track_dispatch.transformation.attendances import attendance_id, rank
+from track_dispatch.transformation.eligibility import evaluate
+from track_dispatch.transformation.identities import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import date, datetime
+
+    from track_dispatch.ledger.applying import Application
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.pipeline.run import Run
+    from track_dispatch.records import ErpRow
+
+
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """What the task gives to the next ones: units, and counts by state and reason."""
+
+    units: list[dict[str, str | int]]
+    counts: dict[str, int]
+
+
+def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
+    """Apply the run's newest complete extraction and return what the ledger then holds.
+
+    Raises:
+        ConfigError: the run has no complete extraction, or a setting is wrong.
+        LedgerError: the ledger failed; it is as it was.
+    """
+    hospital, day = run.hospital, run.business_day
+    with ledger.reading() as connection:
+        extraction = newest_extraction(
+            connection, hospital=hospital.code, business_day=day, run_id=run.id
+        )
+    if extraction is None:
+        message = f"{hospital.code} {day}: this run holds no complete extraction; clear `extract`"
+        raise ConfigError(message)
+    with applying(ledger, extraction, run.actor) as application:
+        if application is not None:
+            _apply(run, application, evaluated_on=now.astimezone(hospital.zone).date())
+    with ledger.reading() as connection:
+        counts = day_counts(connection, hospital=hospital.code, business_day=day)
+    units: dict[tuple[str, str], int] = {}
+    totals: Counter[str] = Counter()
+    for count in counts:
+        kind = f"{count.state}({count.reason})" if count.reason else str(count.state)
+        totals[kind] += count.lines
+        if count.area and count.channel and count.state is not LineState.EXCLUDED:
+            ready = count.lines if count.state is LineState.READY else 0
+            key = (count.area, count.channel)
+            units[key] = units.get(key, 0) + ready
+    return Transformed(
+        units=[
+            {"area": area, "channel": channel, "lines": ready}
+            for (area, channel), ready in units.items()
+        ],
+        counts=dict(totals),
+    )
+
+
+def _apply(run: Run, application: Application, *, evaluated_on: date) -> None:
+    """Evaluate the row that stands for each attendance, reading the staged rows twice.
+
+    The first reading keeps a number for each attendance, so that memory does not hold the day.
+    """
+    best: dict[str, tuple[int, int]] = {}
+    rows = 0
+    for chunk in _chunks(application):
+        for row in chunk:
+            rows += 1
+            key, found = attendance_id(row), rank(row)
+            if key not in best or found < best[key]:
+                best[key] = found
+    attendances = len(best)
+    for chunk in _chunks(application):
+        proposals = []
+        for row in _winners(chunk, best):
+            proposal = evaluate(row, run.hospital, run.business_day, evaluated_on=evaluated_on)
+            person = identity(proposal.line) if proposal.line is not None else {}
+            proposals.append((proposal, person))
+        application.propose(proposals)
+    application.finish(rows_merged=rows - attendances)
+
+
+def _chunks(application: Application) -> Iterator[list[ErpRow]]:
+    return staged_chunks(application.ledger, application.connection, application.extraction.id)
+
+
+def _winners(chunk: Iterable[ErpRow], best: dict[str, tuple[int, int]]) -> Iterator[ErpRow]:
+    """Yield the rows that stand for their attendances; of equal rows only the first."""
+    for row in chunk:
+        key = attendance_id(row)
+        if best.get(key) == rank(row):
+            del best[key]
+            yield row

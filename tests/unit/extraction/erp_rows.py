@@ -1,0 +1,108 @@
+"""Rows of an ERP that tests plant, and how they read a day of them back."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from track_dispatch.config import load_hospital
+from track_dispatch.extraction.query import render
+from track_dispatch.extraction.reader import open_connection, read_day
+
+if TYPE_CHECKING:
+    from demo.erp.tables import Row, Tables
+    from track_dispatch.config import Hospital
+    from track_dispatch.records import ErpRow
+
+#: An ordinary day, the first of a month, and the day that three years of four have not.
+DAYS = (date(2026, 11, 20), date(2026, 3, 1), date(2024, 2, 29))
+
+USER, PASSWORD, SERVICE = "TRACK_READER", "a made-up password", "HIS"
+
+UNIDADES = {
+    "HMS": "Meridional Serra",
+    "OTOA": "Hospital Oto Aldeota",
+    "OTOM": "Hospital Oto Meireles",
+    "OTOS": "Hospital Oto Sul",
+    "OTOSD": "Hospital Oto Santos Dumont",
+    "ING": "Instituto De Neurologia De Goiania",
+    "HSMC": "Hospital Sao Mateus Cuiabá",
+}
+COMPANIES = {
+    "OTOA": (1, 2, 3, 6, 7, 12, 13, 16, 26),
+    "OTOM": (18,),
+    "OTOS": (10, 11),
+    "OTOSD": (8, 19, 23, 25),
+    "ING": (20, 21, 22),
+}
+
+
+def hospital(code: str) -> Hospital:
+    """Return a hospital; those without a file yet are made of the group's first."""
+    if code not in COMPANIES:
+        return load_hospital(code)
+    return load_hospital("OTOA").model_copy(
+        update={"code": code, "unidade": UNIDADES[code], "companies": COMPANIES[code]}
+    )
+
+
+def read(code: str, day: date) -> list[ErpRow]:
+    """Read a hospital's day through Airflow's hook, the driver and a socket."""
+    where = hospital(code)
+    with open_connection(where.oracle_conn_id) as connection:
+        chunks = read_day(
+            connection,
+            sql=render(where),
+            day=day,
+            module="test",
+            action="rules",
+            call_timeout_seconds=30,
+        )
+        return [row for chunk in chunks for row in chunk]
+
+
+def at(day: date, offset: timedelta) -> datetime:
+    """Return the moment that lies so long after the day's midnight."""
+    return datetime.combine(day, time.min) + offset
+
+
+def placed(row: Row, day: date) -> Row:
+    """Turn the row's offsets into moments of the day."""
+    return {
+        column: at(day, value) if isinstance(value, timedelta) else value
+        for column, value in row.items()
+    }
+
+
+def patients(numbers: list[int]) -> list[Row]:
+    """Return patients of whom each fourth lacks something."""
+    return [
+        {
+            "cd_paciente": number,
+            "nm_paciente": f"PACIENTE DE PROVA {number}",
+            "email": None if number % 4 == 0 else f"pessoa{number}@example.com",
+            "nr_cpf": None if number % 4 == 1 else f"{number:011}",
+            "nr_ddi_celular": None if number % 3 else "351",
+            "nr_ddd_celular": None if number % 4 == 2 else "(27)",
+            "nr_celular": None if number % 4 == 3 else f"9{number % 10**8:08}",
+        }
+        for number in numbers
+    ]
+
+
+def mv_tables(attendances: list[Row]) -> Tables:
+    """Return an MV with these attendances and every code they can name."""
+    return {
+        "atendime": attendances,
+        "paciente": patients(sorted({int(str(row["cd_paciente"])) for row in attendances})),
+        "prestador": [{"cd_prestador": code, "nm_prestador": f"DRA. {code}"} for code in (1, 2, 3)],
+        "ser_dis": [{"cd_ser_dis": n, "ds_ser_dis": f"CLÍNICA {n}"} for n in range(1, 100)],
+        "tip_res": [
+            {"cd_tip_res": code, "sn_obito": "S" if code in (5, 9) else "N"}
+            for code in range(1, 13)
+        ],
+        "mot_alt": [
+            {"cd_mot_alt": code, "tp_mot_alta": "O" if code in (8, 23) else "A"}
+            for code in range(1, 24)
+        ],
+    }
