@@ -1,0 +1,63 @@
+# make demo     one day of three hospitals, from Oracle to Track, on the embedded default
+# make ui       the same world under a live Airflow, http://localhost:8080
+# make test     everything that must hold; CI runs this
+# make check    the quick part of it: format, lint, types, layers
+# make setup    the environment only: .venv with requirements.txt
+# make lock     compile requirements*.txt anew (needs uv)
+# make schema   write include/hospitals.schema.json anew
+
+SHELL := /bin/bash
+PYTHON ?= python3.11
+HOSPITALS ?= HMS,OTOA,HSMC
+BIN := .venv/bin
+export PYTHONPATH := plugins:.
+
+# uv where there is one, else plain pip: both check the hashes
+ifneq ($(shell command -v uv),)
+  VENV := uv venv --quiet --allow-existing --python $(PYTHON) .venv
+  INSTALL := uv pip install --quiet --python $(BIN)/python
+else
+  VENV := $(PYTHON) -m venv .venv
+  INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+endif
+
+.PHONY: setup demo ui test check lock schema clean
+
+setup: .venv/installed
+
+.venv/installed: requirements.txt pyproject.toml
+	$(VENV)
+	$(INSTALL) --require-hashes -r requirements.txt
+	$(INSTALL) --no-deps -e .
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: setup
+	@$(BIN)/python -m demo.run --hospitals $(HOSPITALS) $(if $(DAY),--day $(DAY))
+
+ui: setup
+	@$(BIN)/python -m demo.live --hospitals $(HOSPITALS)
+
+check: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest
+
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  requirements.in -o requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+schema: setup
+	$(BIN)/python -m track_dispatch.config
+
+clean:
+	rm -rf .venv .airflow
