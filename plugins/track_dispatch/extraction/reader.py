@@ -96,7 +96,7 @@ def read_day(
         connection.module = module.encode()[:_MODULE_BYTES].decode(errors="ignore")
         connection.action = action.encode()[:_ACTION_BYTES].decode(errors="ignore")
         connection.rollback()  # the next statement must be the first of its transaction
-        with connection.cursor() as cursor:
+        with _cursor(connection) as cursor:
             cursor.execute("set transaction read only")
             cursor.arraysize = cursor.prefetchrows = chunk_rows
             cursor.execute(sql, binds(day))
@@ -108,6 +108,16 @@ def read_day(
                     for number, row in enumerate(values, start=1)
                 ]
                 position += len(values)
+
+
+@contextmanager
+def _cursor(connection: oracledb.Connection) -> Iterator[oracledb.Cursor]:
+    cursor = connection.cursor()
+    try:
+        yield cursor
+    finally:
+        with suppress(oracledb.Error):  # whoever stops half-way may have closed the connection
+            cursor.close()
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def placed(row: Row, day: date) -> Row:
 
 
 def patients(numbers: list[int]) -> list[Row]:
-    """Return patients of whom each fourth lacks something."""
+    """Return patients of whom each fourth lacks something; each eleventh is not there at all."""
     return [
         {
             "cd_paciente": number,
@@ -87,6 +87,7 @@ def patients(numbers: list[int]) -> list[Row]:
             "nr_celular": None if number % 4 == 3 else f"9{number % 10**8:08}",
         }
         for number in numbers
+        if number % 11
     ]
 
 

@@ -23,7 +23,8 @@ PRIORITY = (
     "AMBULATORIO",
 )
 BIRTHS = (
-    "O60 O80 O82 O84 O757 O800 O801 O809 O810 O820 O821 O822 O829 O839 O840 O842 Z380 Z382".split()
+    *("O60", "O80", "O82", "O84", "O757", "O800", "O801", "O809", "O810", "O820", "O821", "O822"),
+    *("O829", "O839", "O840", "O842", "Z380", "Z382"),
 )
 HMS_REASONS = {6, 7, 9, *range(17, 23)}
 EXAMS = {
@@ -110,7 +111,9 @@ def _oto(row: _Record, look: dict[str, Any], is_mother: bool) -> dict[str, str]:
         elif row.cd_cid not in BIRTHS:
             areas["INTERNACAO"] = "INTERNACAO"
     if row.tp_atendimento == "E":
-        areas |= {"EXAMES": name for name, origins in EXAMS.items() if row.cd_ori_ate in origins}
+        for name, origins in EXAMS.items():
+            if row.cd_ori_ate in origins:
+                areas["EXAMES"] = name
     if row.tp_atendimento == "A":
         named = row.cd_ser_dis in (9, 15, 30, 31, 33, 46)
         areas["AMBULATORIO"] = _clinic(row, look) if named else "AMBULATORIO_GERAL"

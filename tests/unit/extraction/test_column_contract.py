@@ -1,0 +1,166 @@
+"""The columns of an extraction, as the real driver describes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import oracledb
+import pytest
+from erp_rows import PASSWORD, USER
+
+from demo.oracle import OracleStandIn
+from track_dispatch.errors import SourceContractError
+from track_dispatch.extraction.contract import check_columns
+from track_dispatch.records import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from track_dispatch.records import ErpRow
+
+ROW = """
+create schema dbamv;
+create table dbamv.sample as select
+  'a text' as txt, 900000001 as num, 123456789::double as plain_number,
+  1.5::decimal(5, 2) as fraction, 9900000001::bigint as big, null::varchar as no_txt,
+  cast(timestamp '2026-11-20 23:59:59' as timestamp_s) as dat, null::timestamp_s as no_dat,
+  timestamp '2026-11-20 10:00:00.987654' as stamp;
+"""
+FITTING = {
+    "ID_Cliente_Hfocus": "'40085'",
+    "cd_atendimento": "big",
+    "data_atendimento": "dat",
+    "data_saida_alta": "no_dat",
+    "name": "txt",
+    "email": "no_txt",
+    "phone": "'55' || txt",
+    "cpf": "'01234567890'",
+    "medico": "txt",
+    "area_pesquisa": "'EXAMES'",
+    "unidade": "'Unidade'",
+    "setor": "txt",
+}
+
+
+@pytest.fixture(scope="module")
+def cursor() -> Iterator[oracledb.Cursor]:
+    with (
+        OracleStandIn(users={USER: PASSWORD}, init_sql=ROW) as server,
+        oracledb.connect(user=USER, password=PASSWORD, dsn=server.dsn) as connection,
+        connection.cursor() as opened,
+    ):
+        yield opened
+
+
+def row_of(cursor: oracledb.Cursor, expressions: dict[str, str]) -> ErpRow:
+    items = ", ".join(f'{sql} as "{name}"' for name, sql in expressions.items())
+    cursor.execute(f"select {items} from dbamv.sample")
+    plan = check_columns(cursor.description)
+    return plan.to_row(cursor.fetchone(), position=1)
+
+
+def test_a_row_becomes_text(cursor: oracledb.Cursor) -> None:
+    assert row_of(cursor, FITTING) == {
+        "ID_Cliente_Hfocus": "40085",
+        "cd_atendimento": "9900000001",
+        "data_atendimento": "2026-11-20 23:59:59",
+        "data_saida_alta": "",
+        "name": "a text",
+        "email": "",
+        "phone": "55a text",
+        "cpf": "01234567890",
+        "medico": "a text",
+        "area_pesquisa": "EXAMES",
+        "unidade": "Unidade",
+        "setor": "a text",
+    }
+
+
+@pytest.mark.parametrize(
+    ("column", "expression", "text"),
+    [
+        ("ID_Cliente_Hfocus", "40085", "40085"),
+        ("cd_atendimento", "plain_number", "123456789"),
+        ("cd_atendimento", "'A-900000001'", "A-900000001"),
+        ("data_saida_alta", "stamp", "2026-11-20 10:00:00"),
+        ("data_saida_alta", "null", ""),
+        ("phone", "55900000001", "55900000001"),
+        ("cpf", "1234567890", "01234567890"),
+        ("email", "null", ""),
+        ("name", "cast(null as varchar2(1))", ""),
+    ],
+)
+def test_a_type_that_fits_is_taken(
+    cursor: oracledb.Cursor, column: str, expression: str, text: str
+) -> None:
+    assert row_of(cursor, FITTING | {column: expression})[column] == text
+
+
+@pytest.mark.parametrize(
+    ("column", "expression", "kind"),
+    [
+        ("data_atendimento", "'2026-11-20 10:00:00'", "VARCHAR"),
+        ("data_saida_alta", "num", "NUMBER"),
+        ("cd_atendimento", "dat", "DATE"),
+        ("name", "num", "NUMBER"),
+        ("email", "dat", "DATE"),
+        ("area_pesquisa", "num", "NUMBER"),
+        ("cpf", "dat", "DATE"),
+    ],
+)
+def test_a_type_that_does_not_fit_is_named(
+    cursor: oracledb.Cursor, column: str, expression: str, kind: str
+) -> None:
+    with pytest.raises(SourceContractError, match=rf"column {column} is of type \w*{kind}"):
+        row_of(cursor, FITTING | {column: expression})
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_missing_column_is_named(cursor: oracledb.Cursor, column: str) -> None:
+    with pytest.raises(SourceContractError, match=f"lacks the columns {column};"):
+        row_of(cursor, {name: sql for name, sql in FITTING.items() if name != column})
+
+
+def test_two_columns_in_each_other_s_place_are_named(cursor: oracledb.Cursor) -> None:
+    """The predecessor sent the physician's name as e-mail: its blocks had other orders."""
+    swapped = list(FITTING)
+    swapped[5], swapped[8] = swapped[8], swapped[5]
+
+    with pytest.raises(SourceContractError, match="column 6 of the query is medico where email"):
+        row_of(cursor, {name: FITTING[name] for name in swapped})
+
+
+def test_a_column_in_capitals_is_another_column(cursor: oracledb.Cursor) -> None:
+    renamed = {("NAME" if name == "name" else name): sql for name, sql in FITTING.items()}
+
+    with pytest.raises(SourceContractError, match="lacks the columns name;"):
+        row_of(cursor, renamed)
+
+
+def test_further_columns_start_with_x(cursor: oracledb.Cursor) -> None:
+    extras = {"x_age": "num", "x_weight": "fraction", "x_born": "dat", "x_note": "txt"}
+
+    row = row_of(cursor, FITTING | extras)
+
+    assert [row[name] for name in extras] == ["900000001", "1.5", "2026-11-20 23:59:59", "a text"]
+
+
+@pytest.mark.parametrize("name", ["age", "X_AGE", "xage"])
+def test_an_unknown_column_is_named(cursor: oracledb.Cursor, name: str) -> None:
+    with pytest.raises(SourceContractError, match=f"unknown columns {name};"):
+        row_of(cursor, FITTING | {name: "num"})
+
+
+def test_a_further_column_comes_after_the_agreed_ones(cursor: oracledb.Cursor) -> None:
+    with pytest.raises(SourceContractError, match="column 1 of the query is x_age where ID_Cli"):
+        row_of(cursor, {"x_age": "num"} | FITTING)
+
+
+@pytest.mark.parametrize("expression", ["no_txt", "cast(null as varchar2(1))", "'  '"])
+def test_a_row_without_attendance_id_stops_by_its_position(
+    cursor: oracledb.Cursor, expression: str
+) -> None:
+    with pytest.raises(SourceContractError, match="row 1 of the query has an empty cd_atend") as e:
+        row_of(cursor, FITTING | {"cd_atendimento": expression})
+
+    assert "a text" not in str(e.value)
