@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import jinja2
 
+from track_dispatch.business_day import day_bounds
 from track_dispatch.config import include_dir
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import COLUMNS, Area
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date, datetime
     from pathlib import Path
 
     from track_dispatch.config import Hospital
@@ -58,8 +59,8 @@ def binds(day: date) -> dict[str, datetime]:
     Naive on purpose: the ERP's DATE columns know no zone, and the driver sends a datetime as DATE,
     so that the columns' indexes serve.
     """
-    midnight = datetime.combine(day, time.min)
-    return {"day_start": midnight, "day_end": midnight + timedelta(days=1)}
+    day_start, day_end = day_bounds(day)
+    return {"day_start": day_start, "day_end": day_end}
 
 
 def literal(value: str | int | Sequence[str | int]) -> str:

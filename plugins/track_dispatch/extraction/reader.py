@@ -100,7 +100,7 @@ def read_day(
             cursor.execute("set transaction read only")
             cursor.arraysize = cursor.prefetchrows = chunk_rows
             cursor.execute(sql, binds(day))
-            plan = check_columns(cursor.description)
+            plan = check_columns(cursor.description or ())
             position = 0
             while values := cursor.fetchmany(chunk_rows):
                 yield [

@@ -22,8 +22,8 @@ CALL_TIMEOUT = 600.0
 
 def extract(
     run: Run, *, ledger: Ledger, track_host: str, call_timeout_seconds: float = CALL_TIMEOUT
-) -> dict[str, int]:
-    """Stage the day's rows and return their count.
+) -> dict[str, int | str]:
+    """Stage the day's rows and return their count, with the day.
 
     Raises:
         ConfigError: a setting, the SQL template or the connection is wrong.
@@ -54,4 +54,4 @@ def extract(
         business_day=run.business_day,
         actor=run.actor,
     )
-    return {"rows": rows}
+    return {"business_day": run.business_day.isoformat(), "rows": rows}
