@@ -74,6 +74,7 @@ DATES = [
 NULLS = [
     case("no physician", U | {"cd_prestador": None}, ADULT),
     case("a physician who is gone", U | {"cd_prestador": 999}, ADULT),
+    case("a patient who is gone", U | {"cd_paciente": 11}, ADULT),
     case("no outcome", U | {"cd_tip_res": None}, ADULT),
     case("no service", U | {"cd_servico": None}, ADULT),
     case("no reason", I | {"cd_mot_alt": None}, WARD),

@@ -1,0 +1,133 @@
+"""The demo's made-up ERPs: the same for the same seed, untidy, and nobody real."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import date, timedelta
+
+import pytest
+from expected_mv import expected as expected_mv
+from expected_tasy import expected as expected_tasy
+from stdnum.br import cpf
+
+from demo.erp_data import SOURCES, erp_people, erp_sql, erp_tables
+from track_dispatch.records import Area
+
+DAY = date(2026, 11, 20)
+WEEK = [DAY + timedelta(days=n) for n in range(7)]
+HOSPITALS = {
+    "hms": ("HMS",),
+    "oto_ing": ("OTOA", "OTOM", "OTOS", "OTOSD", "ING"),
+    "hsmc": ("HSMC",),
+}
+RESERVED = re.compile(r"@ ?(example\.(com|net|org)|[a-z-]+\.test|naotem\.com)")
+
+
+def extracted(source: str, code: str, day: date, days: list[date]) -> list[dict[str, str]]:
+    tables = erp_tables(source, days=days)
+    read = expected_tasy(tables, day) if code == "HSMC" else expected_mv(code, tables, day)
+    return list(read.values())
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_seed_makes_the_same_erp_again(source: str) -> None:
+    assert erp_sql(source, days=[DAY], seed=7) == erp_sql(source, days=[DAY], seed=7)
+    assert erp_sql(source, days=[DAY], seed=7) != erp_sql(source, days=[DAY], seed=8)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_day_is_the_same_whichever_days_are_asked_for(source: str) -> None:
+    code = HOSPITALS[source][0]
+
+    assert extracted(source, code, DAY, [DAY]) == extracted(source, code, DAY, WEEK)
+
+
+@pytest.mark.parametrize("day", [date(2024, 2, 29), date(2026, 1, 1), date(2026, 12, 31)], ids=str)
+@pytest.mark.parametrize("source", SOURCES)
+def test_any_day_has_a_hospital_s_number_of_patients(source: str, day: date) -> None:
+    for code in HOSPITALS[source]:
+        assert 30 <= len(extracted(source, code, day, [day])) <= 130
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_week_holds_every_area_of_the_hospital(source: str) -> None:
+    code = HOSPITALS[source][0]
+    found = Counter(
+        row["area_pesquisa"] for day in WEEK for row in extracted(source, code, day, WEEK)
+    )
+
+    without = {
+        "hms": set(),
+        "oto_ing": {Area.ONCOLOGIA},
+        "hsmc": {Area.MATERNIDADE, Area.EXAMES},
+    }[source]
+    assert set(found) == set(Area) - without
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_everybody_planted_is_known(source: str) -> None:
+    tables = erp_tables(source, days=WEEK)
+    planted = {
+        str(row.get("cd_atendimento") or row.get("nr_atendimento"))
+        for row in tables.get("atendime") or tables["atendimento_paciente"]
+    }
+    known = [found for person in erp_people(source, days=WEEK) for found in person.attendance_ids]
+
+    assert sorted(known) == sorted(planted)
+    assert all(re.fullmatch(r"[0-9]{9,}", found) for found in known)
+
+
+def test_a_person_s_values_stand_in_the_script_and_tell_him_from_others() -> None:
+    script = re.sub(r"\s+", " ", erp_sql("hms", days=[DAY]))
+    for person in erp_people("hms", days=[DAY]):
+        assert person.values()
+        for value in person.values():
+            assert len(value) >= 9
+            assert "NAO TEM" not in value
+            if not value.isdigit():
+                assert value.replace("  ", " ") in script
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_address_is_somebody_s(source: str) -> None:
+    addresses = [person.patient.email or "" for person in erp_people(source, days=WEEK)]
+
+    assert all(RESERVED.search(one.lower()) for one in addresses if re.search("@.*[.]", one))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda one: one.email == "NAO TEM",
+        lambda one: one.email == "naotem@naotem.com",
+        lambda one: one.email and ";" in one.email,
+        lambda one: one.email and one.email.endswith("@recusado.test"),
+        lambda one: one.email and one.email.strip() and "@" not in one.email,
+        lambda one: one.email and one.email.isupper() and "@" in one.email,
+        lambda one: one.email is None,
+        lambda one: one.phone is None,
+        lambda one: one.phone and "-" in one.phone,
+        lambda one: one.phone and len(one.phone) == 8 and one.phone[0] == "3",
+        lambda one: one.phone and len(one.phone) == 8 and one.phone[0] in "6789",
+        lambda one: one.phone and one.area_code is None,
+        lambda one: one.phone and one.country_code == "55" and one.phone.startswith("55"),
+        lambda one: one.cpf and "." in one.cpf,
+        lambda one: one.cpf and len(set(one.cpf)) == 1,
+        lambda one: one.cpf and not cpf.is_valid(one.cpf) and len(set(one.cpf)) > 1,
+        lambda one: one.name.startswith("RN DE "),
+        lambda one: one.name.islower(),
+        lambda one: "  " in one.name.strip(),
+        lambda one: one.name.startswith("PACIENTE TESTE"),
+    ],
+)
+def test_each_kind_of_untidiness_occurs(kind: object) -> None:
+    people = [person.patient for person in erp_people("hms", days=WEEK)]
+
+    assert any(map(kind, people))  # type: ignore[arg-type]
+
+
+def test_most_cpfs_are_right() -> None:
+    people = [person.patient for person in erp_people("hms", days=WEEK)]
+
+    assert sum(cpf.is_valid(one.cpf or "") for one in people) > len(people) * 0.7
