@@ -12,7 +12,6 @@ import shutil
 import sys
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -22,6 +21,7 @@ from demo.world import ROOT, World, airflow_settings, chosen_hospitals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from track_dispatch.config import Hospital
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.table import Table
 
 from track_dispatch.hooks.ledger import open_configured
@@ -21,23 +22,21 @@ if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.ledger.database import Ledger
 
-STATES = ("accepted", "refused", "in_doubt")
+STATES = (LineState.ACCEPTED, LineState.REFUSED, LineState.IN_DOUBT)
 
 
 def show(world: World, days: dict[str, date], states: dict[str, str], console: Console) -> int:
     """Print the tables; return the demo's exit code."""
-    received = Counter(
-        {
-            (unit["unidade"], unit["area_pesquisa"]): 0
-            for unit in world.track.summary()["units"]
-        }
-    )
+    received: Counter[tuple[str, str]] = Counter()
     for unit in world.track.summary()["units"]:
         received[unit["unidade"], unit["area_pesquisa"]] += unit["accepted"]
     good = True
-    table = Table(title="What became of each attendance", title_justify="left")
-    for name in ("hospital", "day", "area", "attendances", "excluded", *STATES, "Track received"):
-        table.add_column(name, justify="left" if name in {"hospital", "day", "area", "excluded"} else "right")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("hospital", "day", "area"):
+        table.add_column(name, no_wrap=True)
+    for name in ("extracted", "accepted", "refused", "in doubt", "at Track"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("excluded", no_wrap=True)
     sentences = []
     with closing(open_configured()) as ledger:
         for hospital in world.hospitals:
@@ -45,10 +44,10 @@ def show(world: World, days: dict[str, date], states: dict[str, str], console: C
             good &= _rows(table, ledger, hospital, day, received)
             sentence, holds = _equation(ledger, hospital, day)
             green = states[hospital.code] == "success"
-            sentences.append(f"{hospital.dag_id}: run {'green' if green else 'RED'}; {sentence}")
+            sentences.append(f"{hospital.dag_id}: run {'green' if green else 'RED'}\n{sentence}")
             good &= holds and green
     console.print(table)
-    console.print("\n".join(sentences), highlight=False)
+    console.print("\n".join(sentences), highlight=False, soft_wrap=True)
     twice = world.track.accepted_twice()
     console.print(f"accepted twice by Track: {len(twice)}")
     return 0 if good and not twice else 1
@@ -79,9 +78,9 @@ def _rows(
             str(day),
             area,
             str(kinds.total()),
-            excluded,
             *(str(kinds[state]) for state in STATES),
             str(at_track),
+            excluded,
         )
     table.add_section()
     return agree
@@ -93,9 +92,12 @@ def _equation(ledger: Ledger, hospital: Hospital, day: date) -> tuple[str, bool]
     if balance is None:
         return "nothing was extracted", False
     states = " + ".join(f"{count} {state}" for state, count in balance.states) or "0"
-    return (
-        f"{balance.rows} rows = {balance.rows_merged} merged + {balance.attendances} attendances;"
-        f" {balance.attendances} = {states} + {balance.other_day} of another day"
-        f" + {balance.other_hospital} of another hospital: {'holds' if balance.holds else 'FAILS'}",
-        balance.holds,
+    verdict = "holds" if balance.holds else "FAILS"
+    merged = (
+        f"  {balance.rows} rows = {balance.attendances} attendances + {balance.rows_merged} merged"
     )
+    whole = (
+        f"  {balance.attendances} attendances = {states} + {balance.other_day} of another day"
+        f" + {balance.other_hospital} of another hospital: {verdict}"
+    )
+    return f"{merged}\n{whole}", balance.holds

@@ -97,9 +97,7 @@ def oracle_connection(port: int, host: str = "127.0.0.1") -> str:
 
 def track_connection(url: str) -> str:
     """Return the connection to the stand-in of Track."""
-    return json.dumps(
-        {"conn_type": "http", "host": url, "login": ORGANIZATION, "password": TOKEN}
-    )
+    return json.dumps({"conn_type": "http", "host": url, "login": ORGANIZATION, "password": TOKEN})
 
 
 def airflow_settings(home: Path) -> dict[str, str]:
