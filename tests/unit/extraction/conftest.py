@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from erp_rows import PASSWORD, SERVICE, USER
+from many_rows import CONN_ID, TABLE, connection_to
 
-from demo.oracle import OracleStandIn
+from demo.oracle import Faults, OracleStandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,20 +15,32 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _serving(conn_id: str, init_sql: str) -> Iterator[OracleStandIn]:
+def _serving(conn_ids: str, init_sql: str) -> Iterator[OracleStandIn]:
     with (
         OracleStandIn(users={USER: PASSWORD}, init_sql=init_sql, services=(SERVICE,)) as server,
         pytest.MonkeyPatch.context() as patch,
     ):
-        password = PASSWORD.replace(" ", "%20")
-        patch.setenv(
-            f"AIRFLOW_CONN_{conn_id.upper()}",
-            f"oracle://{USER}:{password}@127.0.0.1:{server.port}/?service_name={SERVICE}",
-        )
+        for conn_id in conn_ids.split():
+            patch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection_to(server.port))
         yield server
 
 
 @pytest.fixture(scope="package")
 def serving() -> Callable[[str, str], AbstractContextManager[OracleStandIn]]:
-    """Return what runs an Oracle with this script behind the Airflow connection of this id."""
+    """Return what runs an Oracle with a script behind Airflow connections of these ids."""
     return _serving
+
+
+@pytest.fixture(scope="package")
+def running() -> Iterator[OracleStandIn]:
+    with _serving(CONN_ID, TABLE) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: OracleStandIn) -> Iterator[OracleStandIn]:
+    """Return an Oracle with a day of many rows, without faults yet."""
+    running.faults = Faults()
+    running.statements.clear()
+    yield running
+    running.faults = Faults()

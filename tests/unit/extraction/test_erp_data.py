@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from datetime import date, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import pytest
 from expected_mv import expected as expected_mv
@@ -13,6 +15,10 @@ from stdnum.br import cpf
 
 from demo.erp_data import SOURCES, erp_people, erp_sql, erp_tables
 from track_dispatch.records import Area
+
+if TYPE_CHECKING:
+    from demo.erp.patients import Patient
+    from demo.erp.tables import Tables
 
 DAY = date(2026, 11, 20)
 WEEK = [DAY + timedelta(days=n) for n in range(7)]
@@ -24,8 +30,18 @@ HOSPITALS = {
 RESERVED = re.compile(r"@ ?(example\.(com|net|org)|[a-z-]+\.test|naotem\.com)")
 
 
+@lru_cache
+def tables_of(source: str, days: tuple[date, ...]) -> Tables:
+    return erp_tables(source, days=days)
+
+
+@lru_cache
+def patients_of(source: str) -> list[Patient]:
+    return [person.patient for person in erp_people(source, days=WEEK)]
+
+
 def extracted(source: str, code: str, day: date, days: list[date]) -> list[dict[str, str]]:
-    tables = erp_tables(source, days=days)
+    tables = tables_of(source, tuple(days))
     read = expected_tasy(tables, day) if code == "HSMC" else expected_mv(code, tables, day)
     return list(read.values())
 
@@ -67,7 +83,7 @@ def test_a_week_holds_every_area_of_the_hospital(source: str) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_everybody_planted_is_known(source: str) -> None:
-    tables = erp_tables(source, days=WEEK)
+    tables = tables_of(source, tuple(WEEK))
     planted = {
         str(row.get("cd_atendimento") or row.get("nr_atendimento"))
         for row in tables.get("atendime") or tables["atendimento_paciente"]
@@ -91,7 +107,7 @@ def test_a_person_s_values_stand_in_the_script_and_tell_him_from_others() -> Non
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_no_address_is_somebody_s(source: str) -> None:
-    addresses = [person.patient.email or "" for person in erp_people(source, days=WEEK)]
+    addresses = [one.email or "" for one in patients_of(source)]
 
     assert all(RESERVED.search(one.lower()) for one in addresses if re.search("@.*[.]", one))
 
@@ -122,12 +138,12 @@ def test_no_address_is_somebody_s(source: str) -> None:
     ],
 )
 def test_each_kind_of_untidiness_occurs(kind: object) -> None:
-    people = [person.patient for person in erp_people("hms", days=WEEK)]
+    people = patients_of("hms")
 
     assert any(map(kind, people))  # type: ignore[arg-type]
 
 
 def test_most_cpfs_are_right() -> None:
-    people = [person.patient for person in erp_people("hms", days=WEEK)]
+    people = patients_of("hms")
 
     assert sum(cpf.is_valid(one.cpf or "") for one in people) > len(people) * 0.7

@@ -123,8 +123,7 @@ def drawn(serving: Serving) -> Iterator[dict[str, Tables]]:
     mv, tasy = drawn_mv(), drawn_tasy()
     mv_script = schemas.MV + insert_sql("dbamv", mv)
     with (
-        serving("oracle_hms", mv_script),
-        serving("oracle_oto_ing", mv_script),
+        serving("oracle_hms oracle_oto_ing", mv_script),
         serving("oracle_hsmc", schemas.TASY + insert_sql("tasy", tasy)),
     ):
         yield {"hms": mv, "oto_ing": mv, "hsmc": tasy}

@@ -1,0 +1,125 @@
+"""What goes wrong between us and an ERP: which error it is, and what its message says."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from erp_rows import PASSWORD, USER
+from many_rows import CONN_ID, SELECT, chunks, connection_to, consume
+
+from demo.oracle import OracleStandIn
+from track_dispatch.errors import ConfigError, SourceContractError, SourceUnavailableError
+from track_dispatch.extraction.reader import open_connection
+
+if TYPE_CHECKING:
+    from track_dispatch.errors import TrackDispatchError
+
+
+def test_an_unknown_connection_is_to_be_created(server: OracleStandIn) -> None:
+    with pytest.raises(ConfigError, match="Airflow has no connection oracle_nowhere"):  # noqa: SIM117
+        with open_connection("oracle_nowhere"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "message"),
+    [
+        ({"password": "another one"}, ConfigError, "ORA-01017: .*login and password"),
+        ({"user": "NOBODY"}, ConfigError, "ORA-01017: .*login and password"),
+        ({"service": "OTHER"}, SourceUnavailableError, "DPY-6001, .*service_name"),
+    ],
+)
+def test_a_wrong_connection_says_what_to_correct(
+    server: OracleStandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, str],
+    kind: type[TrackDispatchError],
+    message: str,
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", connection_to(server.port, **changes))
+
+    with pytest.raises(kind, match=f"connection oracle_test: .*{message}") as caught:
+        consume()
+
+    assert caught.value.__cause__ is None
+    assert PASSWORD not in str(caught.value)
+
+
+def test_a_malformed_extra_is_to_be_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {"thick_mode": True, "thick_mode_lib_dir": 5}
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_ORACLE_ODD", json.dumps({"conn_type": "oracle", "extra": extra})
+    )
+
+    with pytest.raises(ConfigError, match=r"oracle_odd: its extra .*thick_mode_lib_dir expected"):  # noqa: SIM117
+        with open_connection("oracle_odd"):
+            pass
+
+
+def test_a_stopped_listener_is_tried_again(
+    server: OracleStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OracleStandIn(users={USER: PASSWORD}) as stopped:
+        port = stopped.port
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", connection_to(port))
+
+    with pytest.raises(SourceUnavailableError, match=r"oracle_test: DPY-6005: .*listener"):
+        consume()
+
+
+def test_a_full_server_is_tried_again(server: OracleStandIn) -> None:
+    server.faults.refuse = 12516
+
+    with pytest.raises(SourceUnavailableError, match=r"oracle_test: .*nothing was sent"):
+        consume()
+
+
+def test_a_connection_that_breaks_amid_the_rows_is_tried_again(server: OracleStandIn) -> None:
+    server.faults.drop_after_rows = 2500
+    got = []
+
+    with pytest.raises(SourceUnavailableError, match=r"track_test, TEST.*DPY-4011: .*broke off"):
+        got.extend(map(len, chunks()))
+
+    assert got == [1000, 1000]
+
+
+def test_a_slow_answer_is_cut_off_and_tried_again(server: OracleStandIn) -> None:
+    server.faults.latency = 5
+
+    with pytest.raises(SourceUnavailableError, match=r"DPY-4024: .*call timeout"):
+        consume(timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "kind", "advice"),
+    [
+        (942, "", SourceContractError, "ORA-00942: .*grant"),
+        (904, '"A"."CD_NOVO": invalid identifier', SourceContractError, 'ORA-00904 "A"."CD_NOVO"'),
+        (1722, "unable to convert 'PESSOA SECRETA 7'", SourceContractError, "ORA-01722: .*refused"),
+        (1031, "insufficient privileges", SourceContractError, "ORA-01031: .*grant"),
+        (28000, "the account is locked", ConfigError, "ORA-28000: .*DBA"),
+        (1555, "snapshot too old", SourceUnavailableError, "ORA-01555: .*safe"),
+        (3113, "end-of-file on communication channel", SourceUnavailableError, "broke off"),
+        (1034, "ORACLE not available", SourceUnavailableError, "ORA-01034: .*starting"),
+        (20, "maximum number of processes", SourceUnavailableError, "ORA-00020: .*sessions"),
+    ],
+)
+def test_an_error_of_the_query_says_how_to_recover(
+    server: OracleStandIn, code: int, text: str, kind: type[TrackDispatchError], advice: str
+) -> None:
+    server.faults.errors = [("dbamv", code, f"ORA-{code:05}: {text}" if text else "")]
+
+    with pytest.raises(kind, match=advice) as caught:
+        consume()
+
+    assert caught.value.__cause__ is None
+    assert "SECRETA" not in str(caught.value)
+    assert "track_test, TEST 2026-11-20" in str(caught.value)
+
+
+def test_a_table_that_is_not_there_is_no_reason_to_try_again(server: OracleStandIn) -> None:
+    with pytest.raises(SourceContractError, match=r"ORA-00942: .*grant, or correct the SQL"):
+        consume(SELECT.replace("dbamv.many", "dbamv.none"))
