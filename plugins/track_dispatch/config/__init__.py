@@ -7,6 +7,7 @@ from track_dispatch.config.go_live import (
     check_lease_margin,
     demo_survey_uuid,
     is_demo_survey,
+    is_practice_host,
 )
 from track_dispatch.config.hospital import Hospital
 from track_dispatch.config.loading import (
@@ -38,6 +39,7 @@ __all__ = [
     "demo_survey_uuid",
     "include_dir",
     "is_demo_survey",
+    "is_practice_host",
     "json_schema",
     "load_hospital",
     "load_hospitals",

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 from requests import Request
 
@@ -33,15 +31,6 @@ class Survey:
     uuid: str
     name: str
     status: str
-
-
-def is_stand_in(base_url: str) -> bool:
-    """Tell whether an address can only be that of a stand-in: loopback, or a name under .test."""
-    name = urlsplit(base_url).hostname or ""
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".test")
 
 
 def _utc_now() -> datetime:

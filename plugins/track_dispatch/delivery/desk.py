@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from track_dispatch.errors import DeliveryUncertainError, LedgerError, LinesInFlightError
+from track_dispatch.errors import (
+    DeliveryUncertainError,
+    LedgerError,
+    LinesInFlightError,
+    NotDeliveredError,
+)
 from track_dispatch.ledger.claims import SurveyBusyError
 from track_dispatch.ledger.settling import expire_leases
 
@@ -25,7 +30,7 @@ T = TypeVar("T")
 
 #: Seconds between two looks at a survey that another dispatch is posting to.
 BUSY_PAUSE = 0.2
-#: Seconds between two attempts to write an answer down.
+#: Seconds between two attempts to reach the ledger about a claim of ours.
 LEDGER_PAUSE = 1.0
 
 
@@ -51,9 +56,14 @@ def when_survey_is_free(desk: Desk, start: Callable[[], T]) -> T:
 
     Raises:
         LinesInFlightError: the survey stayed busy.
+        NotDeliveredError: we were stopped.
+        LedgerError: the ledger failed.
     """
 
     def attempt() -> T:
+        if desk.stopped():
+            message = f"{desk.hospital.code}: stopped from outside; what was not posted is ready"
+            raise NotDeliveredError(message)
         try:
             return start()
         except SurveyBusyError as busy:
@@ -74,20 +84,20 @@ def when_survey_is_free(desk: Desk, start: Callable[[], T]) -> T:
         raise LinesInFlightError(message, retry_after=max(0.0, busy.seconds)) from None
 
 
-def until_written(desk: Desk, write: Callable[[], None]) -> None:
-    """Write an answer down, again and again until the lease is over.
+def insist(desk: Desk, access: Callable[[], T]) -> T:
+    """Read or write the ledger about a claim of ours, again and again until its lease is over.
 
     Raises:
-        DeliveryUncertainError: the ledger took it no more; the lease will put the lines in doubt.
+        DeliveryUncertainError: the ledger failed all the time; the lease puts the lines in doubt.
     """
     try:
-        Retrying(
+        return Retrying(
             retry=retry_if_exception_type(LedgerError),
             wait=wait_fixed(LEDGER_PAUSE),
             stop=stop_after_delay(desk.hospital.lease_margin_seconds),
             sleep=desk.pause,
             reraise=True,
-        )(write)
+        )(access)
     except LedgerError as error:
-        message = f"Track's answer could not be written into the ledger: {error}"
+        message = f"the ledger failed until the lease was over, its lines will be in doubt: {error}"
         raise DeliveryUncertainError(message) from None

@@ -7,18 +7,24 @@ out, or our own word before a connection was opened moves a line out of `sending
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import check_go_live, check_lease_margin
 from track_dispatch.delivery.desk import when_survey_is_free
 from track_dispatch.delivery.distribution import schedule
-from track_dispatch.delivery.sending import Tally, send_claim
-from track_dispatch.errors import DeliveryUncertainError, LinesInFlightError, NotDeliveredError
+from track_dispatch.delivery.sending import send_claim
+from track_dispatch.delivery.splitting import Tally
+from track_dispatch.errors import (
+    ConfigError,
+    DeliveryUncertainError,
+    LinesInFlightError,
+    NotDeliveredError,
+)
 from track_dispatch.ledger.claims import Terms, claim
 from track_dispatch.ledger.settling import close_unit, expire_leases
 from track_dispatch.ledger.views import in_flight_seconds, ready_lines
 from track_dispatch.records import Reason
+from track_dispatch.transformation.eligibility import is_too_old
 
 if TYPE_CHECKING:
     from track_dispatch.delivery.desk import Desk
@@ -55,17 +61,15 @@ def dispatch(desk: Desk, unit: Unit) -> Tally:
     if seconds is not None:
         message = f"{unit}: lines are in flight under another claim"
         raise LinesInFlightError(message, retry_after=seconds)
-    if left and desk.stopped():
-        message = f"{unit}: stopped from outside; {left} lines are still ready"
+    if left:
+        message = f"{unit}: {left} lines became ready meanwhile"
         raise NotDeliveredError(message)
     return tally
 
 
 def _send_all(desk: Desk, unit: Unit) -> Tally:
     tally, after, proven = Tally(), 0, False
-    while not desk.stopped():
-        if not _open_for_business(desk, unit):
-            break
+    while tally.doubts < DOUBTS and _open_for_business(desk, unit):
         if not proven:
             desk.client.probe()
             proven = True
@@ -78,8 +82,6 @@ def _send_all(desk: Desk, unit: Unit) -> Tally:
         if sent.in_doubt:
             proven = False
             after = batch.lines[0].id - 1  # what the doubt left over is ready again
-        if tally.doubts >= DOUBTS:
-            break
     return tally
 
 
@@ -87,7 +89,8 @@ def _open_for_business(desk: Desk, unit: Unit) -> bool:
     """Check again, before every claim, what may have changed since transform.
 
     Raises:
-        ConfigError: a real Track host, and shipped settings or too short a lease.
+        ConfigError: a real Track host, and shipped settings or too short a lease; or the hospital
+            no longer uses the unit's channel.
     """
     hospital = desk.hospital
     check_go_live(hospital, desk.track_host)
@@ -102,9 +105,15 @@ def _open_for_business(desk: Desk, unit: Unit) -> bool:
         close_unit(desk.ledger, unit, reason=Reason.BEFORE_GO_LIVE, actor=desk.actor)
         return False
     today = desk.now().astimezone(hospital.zone).date()
-    if hospital.max_age_days and today - unit.business_day > timedelta(hospital.max_age_days):
+    if is_too_old(unit.business_day, today, max_age_days=hospital.max_age_days):
         close_unit(desk.ledger, unit, actor=desk.actor)
         return False
+    if unit.channel not in hospital.channels:
+        message = (
+            f"{unit}: {unit.channel} is no longer among the hospital's channels: put it back, or"
+            " clear `extract` and what follows, so that the lines are made anew"
+        )
+        raise ConfigError(message)
     return True
 
 
@@ -113,6 +122,8 @@ def _claim(desk: Desk, unit: Unit, after: int) -> Batch | None:
 
     Raises:
         LinesInFlightError: the survey stayed busy.
+        NotDeliveredError: we were stopped.
+        LedgerError: the ledger failed.
     """
     hospital = desk.hospital
     validity_at, reminder_at = schedule(

@@ -8,13 +8,12 @@ wrong template must not refuse every patient for good.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, NoReturn
 
-from track_dispatch.delivery.desk import until_written, when_survey_is_free
+from track_dispatch.delivery.desk import insist, when_survey_is_free
 from track_dispatch.delivery.distribution import distribution
 from track_dispatch.delivery.outcomes import Verdict
+from track_dispatch.delivery.splitting import Progress, Tally, fault_text
 from track_dispatch.errors import (
     ConfigError,
     NotDeliveredError,
@@ -26,42 +25,11 @@ from track_dispatch.ledger.settling import Settlement, doubt, settle
 from track_dispatch.records import BatchState, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from track_dispatch.delivery.desk import Desk
-    from track_dispatch.delivery.outcomes import LineFault, Outcome
-    from track_dispatch.ledger.claims import Batch, ClaimedLine
+    from track_dispatch.delivery.outcomes import Outcome
+    from track_dispatch.ledger.claims import Batch
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What became of lines, and how many outcomes were uncertain."""
-
-    accepted: int = 0
-    refused: int = 0
-    in_doubt: int = 0
-    doubts: int = 0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-
-
-@dataclass(slots=True)
-class _Claim:
-    """A claim on its way: parts still to post, lines that stand accused, what is settled."""
-
-    batch: Batch
-    parts: list[tuple[Batch, Sequence[ClaimedLine]]] = field(default_factory=list)
-    accused: list[tuple[Batch, ClaimedLine, str]] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
-
-    @property
-    def waiting(self) -> list[int]:
-        """Lines certainly not delivered so far: in parts not posted, or accused."""
-        parts = [line.id for _, lines in self.parts for line in lines]
-        return parts + [line.id for _, line, _ in self.accused]
 
 
 def send_claim(desk: Desk, claimed: Batch) -> Tally:
@@ -72,33 +40,35 @@ def send_claim(desk: Desk, claimed: Batch) -> Tally:
         NotDeliveredError: certainly not delivered; what was not settled before is ready.
         ServiceStoppedError: Track wants a person or another key; as above.
         LinesInFlightError: the survey stayed busy between two parts; as above.
+        LedgerError: the ledger failed between two parts; as above.
         DeliveryUncertainError: an answer could not be written down.
     """
-    claim = _Claim(claimed)
+    progress = Progress(claimed)
     batch = claimed
     while True:
-        outcome = _post(desk, claim, batch)
+        outcome = _post(desk, progress, batch)
         log.info(
             "batch posted batch_id=%s unit=%s lines=%d verdict=%s status=%s: %s",
             batch.id, batch.unit, len(batch.lines), outcome.verdict, outcome.status, outcome.detail,
         )  # fmt: skip
-        _act(desk, claim, batch, outcome)
-        if not claim.parts:
+        _act(desk, progress, batch, outcome)
+        if not progress.parts:
             break
-        batch = _next_part(desk, claim, batch)
-    _judge_accused(desk, claim, batch)
-    return claim.tally
+        batch = _next_part(desk, progress)
+    _judge_accused(desk, progress)
+    return progress.tally
 
 
-def _post(desk: Desk, claim: _Claim, batch: Batch) -> Outcome:
+def _post(desk: Desk, progress: Progress, batch: Batch) -> Outcome:
     """Post a batch, if its lease still covers a whole POST.
 
     Raises:
         NotDeliveredError: it does not; the lines are ready again.
     """
-    if lease_left(desk.ledger, batch) < desk.hospital.post_deadline_seconds:
+    left = insist(desk, lambda: lease_left(desk.ledger, batch))
+    if left < desk.hospital.post_deadline_seconds:
         message = "the claim grew too old before it could be posted"
-        _give_up(desk, claim, batch, NotDeliveredError(message, batch_id=batch.id))
+        _give_up(desk, progress, batch, NotDeliveredError(message, batch_id=batch.id))
     body = distribution(
         channel=batch.unit.channel,
         survey_uuid=batch.survey_uuid,
@@ -114,33 +84,41 @@ def _post(desk: Desk, claim: _Claim, batch: Batch) -> Outcome:
     )
 
 
-def _act(desk: Desk, claim: _Claim, batch: Batch, outcome: Outcome) -> None:
+def _act(desk: Desk, progress: Progress, batch: Batch, outcome: Outcome) -> None:
     """Do what the outcome says with the lines of the batch just posted."""
     detail, status = outcome.detail, outcome.status
+    error: TrackDispatchError
     match outcome.verdict:
         case Verdict.ACCEPTED:
-            _accept(desk, claim, batch, outcome)
+            _accept(desk, progress, batch, outcome)
         case Verdict.REFUSED:
-            _accuse(claim, batch, outcome)
+            progress.accuse(batch, outcome)
+        case Verdict.TOO_LARGE if len(batch.lines) > 1:
+            progress.halve(batch, outcome)
         case Verdict.TOO_LARGE:
-            _halve_or_refuse(desk, claim, batch, outcome)
-        case Verdict.UNCERTAIN:
-            _doubt(desk, claim, batch, outcome)
-        case Verdict.STOPPED:
-            _give_up(
-                desk, claim, batch, ServiceStoppedError(detail, batch_id=batch.id, status=status)
+            _settle(
+                desk, batch, Settlement(refused={batch.lines[0].id: "too_large"}, status=status)
             )
+            progress.tally += Tally(refused=1)
+        case Verdict.UNCERTAIN:
+            insist(desk, lambda: doubt(desk.ledger, batch, status=status, actor=desk.actor))
+            progress.tally += Tally(in_doubt=len(batch.lines), doubts=1)
+            _end_early(desk, progress)
+        case Verdict.STOPPED:
+            error = ServiceStoppedError(detail, batch_id=batch.id, status=status)
+            _give_up(desk, progress, batch, error, status=status)
         case Verdict.MISCONFIGURED:
-            _give_up(desk, claim, batch, ConfigError(f"{detail} (HTTP {status})"))
+            error = ConfigError(f"{detail} (HTTP {status})" if status else detail)
+            _give_up(desk, progress, batch, error, status=status)
         case Verdict.NOT_DELIVERED:
             error = NotDeliveredError(
                 detail, batch_id=batch.id, status=status, retry_after=outcome.retry_after
             )
-            _give_up(desk, claim, batch, error)
+            _give_up(desk, progress, batch, error, status=status)
 
 
-def _accept(desk: Desk, claim: _Claim, batch: Batch, outcome: Outcome) -> None:
-    named = {batch.lines[i].id: _fault_text(fault) for i, fault in outcome.faults.items()}
+def _accept(desk: Desk, progress: Progress, batch: Batch, outcome: Outcome) -> None:
+    named = {batch.lines[i].id: fault_text(fault) for i, fault in outcome.faults.items()}
     accepted = [line.id for line in batch.lines if line.id not in named]
     settlement = Settlement(
         accepted=accepted,
@@ -150,138 +128,113 @@ def _accept(desk: Desk, claim: _Claim, batch: Batch, outcome: Outcome) -> None:
         receipt=outcome.receipt,
     )
     _settle(desk, batch, settlement)
-    claim.tally += Tally(accepted=len(accepted), refused=len(named))
+    progress.tally += Tally(accepted=len(accepted), refused=len(named))
 
 
-def _accuse(claim: _Claim, batch: Batch, outcome: Outcome) -> None:
-    """Single out the lines that Track names; where it names none, halve the batch."""
-    named = outcome.faults
-    if named or len(batch.lines) == 1:
-        accused = named.keys() or {0}
-        claim.accused += [(batch, batch.lines[i], _fault_text(named.get(i))) for i in accused]
-        rest = [line for i, line in enumerate(batch.lines) if i not in accused]
-        claim.parts += [(batch, rest)] if rest else []
-    else:
-        claim.parts += _halves(batch)
-
-
-def _halve_or_refuse(desk: Desk, claim: _Claim, batch: Batch, outcome: Outcome) -> None:
-    if len(batch.lines) > 1:
-        claim.parts += _halves(batch)
-        return
-    refused = {batch.lines[0].id: "too_large"}
-    _settle(desk, batch, Settlement(refused=refused, status=outcome.status))
-    claim.tally += Tally(refused=1)
-
-
-def _halves(batch: Batch) -> list[tuple[Batch, Sequence[ClaimedLine]]]:
-    middle = (len(batch.lines) + 1) // 2
-    return [(batch, batch.lines[middle:]), (batch, batch.lines[:middle])]
-
-
-def _doubt(desk: Desk, claim: _Claim, batch: Batch, outcome: Outcome) -> None:
-    """Leave the batch to a person, and what of the claim was not posted ready."""
-    until_written(desk, lambda: doubt(desk.ledger, batch, status=outcome.status, actor=desk.actor))
-    claim.tally += Tally(in_doubt=len(batch.lines), doubts=1)
-    _drop(desk, claim)
-
-
-def _drop(desk: Desk, claim: _Claim) -> None:
-    """Close what is left of a claim that ends early: every line of it was certainly refused."""
-    if claim.tally.accepted:
-        _refuse_accused(desk, claim)
-    if waiting := claim.waiting:
-        released = Settlement(released=waiting, batch_state=BatchState.SPLIT)
-        _settle(desk, claim.batch, released)
-    claim.parts, claim.accused = [], []
-
-
-def _give_up(desk: Desk, claim: _Claim, batch: Batch, error: TrackDispatchError) -> NoReturn:
+def _give_up(
+    desk: Desk,
+    progress: Progress,
+    batch: Batch,
+    error: TrackDispatchError,
+    *,
+    status: int | None = None,
+) -> NoReturn:
     """Release the batch and what of its claim is not settled, and say why."""
-    released = [line.id for line in batch.lines]
-    status = getattr(error, "status", None)
-    _settle(
-        desk,
-        batch,
-        Settlement(released=released, status=status, batch_state=BatchState.NOT_DELIVERED),
+    settlement = Settlement(
+        released=[line.id for line in batch.lines],
+        status=status,
+        batch_state=BatchState.NOT_DELIVERED,
     )
-    _drop(desk, claim)
+    _settle(desk, batch, settlement)
+    _end_early(desk, progress)
     raise error
 
 
-def _next_part(desk: Desk, claim: _Claim, previous: Batch) -> Batch:
+def _next_part(desk: Desk, progress: Progress) -> Batch:
     """Start the next part as a batch of its own.
 
     Raises:
         NotDeliveredError: the claim is no longer ours to split, or we were stopped.
         LinesInFlightError: the survey stayed busy.
+        LedgerError: the ledger failed.
     """
-    origin, part = claim.parts[-1]
+    part = progress.parts[-1]
+    _, status = progress.refused or (None, None)
     try:
-        if desk.stopped():
-            message = "stopped from outside"
-            raise NotDeliveredError(message, batch_id=previous.id)
         batch = when_survey_is_free(
             desk,
             lambda: start_part(
                 desk.ledger,
-                origin,
-                part,
+                part.origin,
+                part.lines,
                 lease_seconds=desk.hospital.lease_seconds,
+                status=status,
                 actor=desk.actor,
             ),
         )
-        if batch is None:
-            message = "the claim's lease ended while its batch was being split"
-            raise NotDeliveredError(message, batch_id=previous.id)
     except TrackDispatchError:
-        # nothing of these lines has been posted since Track refused them
-        _drop(desk, claim)
+        # no connection was opened for these lines since Track refused them
+        _end_early(desk, progress)
         raise
-    claim.parts.pop()
+    if batch is None:
+        _end_early(desk, progress)
+        message = "the claim's lease ended while its batch was being split"
+        raise NotDeliveredError(message, batch_id=part.origin.id)
+    progress.parts.pop()
     return batch
 
 
-def _judge_accused(desk: Desk, claim: _Claim, last: Batch) -> None:
+def _judge_accused(desk: Desk, progress: Progress) -> None:
     """Refuse the lines that stand accused, unless nothing of the claim got through.
 
     Raises:
         ConfigError: Track refuses every line of a claim of two or more: a setting is to blame.
     """
-    if not claim.accused:
+    if not progress.accused:
         return
-    if claim.tally.accepted or len(claim.batch.lines) == 1:
-        _refuse_accused(desk, claim)
+    if progress.tally.accepted or len(progress.claimed.lines) == 1:
+        _refuse_accused(desk, progress)
         return
-    message = (
-        f"Track refuses every line of this unit ({last.unit}): check its templates, its survey and"
-        " the fields of the import lines; the lines are ready again"
+    _release_waiting(desk, progress)
+    raise ConfigError(
+        f"Track refuses every line of this unit ({progress.claimed.unit}): check its templates,"
+        " its survey and the fields of the import lines; the lines are ready again"
     )
-    released = Settlement(released=claim.waiting, batch_state=BatchState.NOT_DELIVERED)
-    _settle(desk, last, released)
-    raise ConfigError(message)
 
 
-def _refuse_accused(desk: Desk, claim: _Claim) -> None:
-    by_batch: dict[str, list[tuple[Batch, ClaimedLine, str]]] = defaultdict(list)
-    for accusation in claim.accused:
-        by_batch[accusation[0].id].append(accusation)
-    for accusations in by_batch.values():
-        batch = accusations[0][0]
-        whole = len(accusations) == len(batch.lines)
+def _end_early(desk: Desk, progress: Progress) -> None:
+    """Close what is left of a claim that goes no further: all of it was certainly refused."""
+    if progress.tally.accepted:
+        _refuse_accused(desk, progress)
+    _release_waiting(desk, progress)
+
+
+def _refuse_accused(desk: Desk, progress: Progress) -> None:
+    for accusation in progress.accused:
         settlement = Settlement(
-            refused={line.id: fault for _, line, fault in accusations},
-            batch_state=BatchState.SETTLED if whole else BatchState.SPLIT,
+            refused=accusation.faults,
+            status=accusation.status,
+            batch_state=BatchState.SETTLED if accusation.is_whole else BatchState.SPLIT,
         )
-        _settle(desk, batch, settlement)
-    claim.tally += Tally(refused=len(claim.accused))
-    claim.accused = []
+        _settle(desk, accusation.origin, settlement)
+        progress.tally += Tally(refused=len(accusation.faults))
+    progress.accused = []
+
+
+def _release_waiting(desk: Desk, progress: Progress) -> None:
+    waiting = progress.waiting
+    if not waiting or progress.refused is None:
+        return
+    batch, status = progress.refused
+    untouched = waiting.issuperset(line.id for line in batch.lines)
+    settlement = Settlement(
+        released=waiting,
+        status=status,
+        batch_state=BatchState.NOT_DELIVERED if untouched else BatchState.SPLIT,
+    )
+    _settle(desk, batch, settlement)
+    progress.parts, progress.accused = [], []
 
 
 def _settle(desk: Desk, batch: Batch, settlement: Settlement) -> None:
-    until_written(desk, lambda: settle(desk.ledger, batch, settlement, actor=desk.actor))
-
-
-def _fault_text(fault: LineFault | None) -> str:
-    """Name what Track faults: an error code and a field, never a value."""
-    return " ".join(part for part in (fault and fault.code, fault and fault.field) if part)
+    insist(desk, lambda: settle(desk.ledger, batch, settlement, actor=desk.actor))

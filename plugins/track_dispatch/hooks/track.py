@@ -11,7 +11,8 @@ from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.utils.strings import to_boolean
 
-from track_dispatch.delivery.client import TrackClient, is_stand_in
+from track_dispatch.config import is_practice_host
+from track_dispatch.delivery.client import TrackClient
 from track_dispatch.delivery.wire import BearerAuth
 from track_dispatch.errors import ConfigError, TrackDispatchError
 
@@ -156,7 +157,7 @@ def _check_address(connection: Connection, conn_id: str) -> None:
         problem = "needs a host with its scheme"
     elif address.username or address.query or address.fragment:
         problem = "has more in its host than scheme, name, port and path"
-    elif address.scheme == "http" and not is_stand_in(host if "://" in host else f"http://{host}"):
+    elif address.scheme == "http" and not is_practice_host(host):
         problem = "would send patients' data unencrypted: its host needs https"
     else:
         return

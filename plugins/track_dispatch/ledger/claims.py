@@ -76,6 +76,7 @@ def claim(
     Raises:
         SurveyBusyError: another batch of this survey is in flight.
         LedgerError: the database failed; nothing is claimed.
+        ConfigError: the ledger's keys do not open a line; nothing is claimed.
     """
     lines = schema.lines
     batch = Batch(
@@ -113,7 +114,8 @@ def claim(
             connection.rollback()
             return None
         _count_lines(connection, batch.id, len(taken))
-    return replace(batch, lines=tuple(_claimed(ledger, row) for row in taken))
+        # before the commit: what no key opens must not be claimed
+        return replace(batch, lines=tuple(_claimed(ledger, row) for row in taken))
 
 
 def start_part(
@@ -123,10 +125,12 @@ def start_part(
     *,
     lease_seconds: float,
     actor: Actor,
+    status: int | None = None,
 ) -> Batch | None:
     """Make a new batch of some lines of a refused one; None when the claim is no longer ours.
 
-    The lines of the claim that are not posted yet share the renewed lease.
+    The lines of the claim that are not posted yet share the renewed lease. `status` is the HTTP
+    status of the last refusal.
 
     Raises:
         SurveyBusyError: another batch of this survey went in between.
@@ -135,7 +139,7 @@ def start_part(
     mine = (lines.c.claim_id == old.claim_id, lines.c.state == LineState.SENDING)
     batch = replace(old, id=str(uuid.uuid4()), lines=tuple(part))
     with ledger.writing() as connection:
-        _split_refused(connection, old.claim_id)
+        _split_refused(connection, old.claim_id, status)
         _open_batch(ledger, connection, batch, lease_seconds, actor=actor, split_from=old.id)
         lease = moment_in(lease_seconds)
         connection.execute(update(lines).where(*mine).values(lease_until=lease))
@@ -237,22 +241,23 @@ def _count_lines(connection: Connection, batch_id: str, count: int) -> None:
     connection.execute(update(batches).where(batches.c.id == batch_id).values(lines=count))
 
 
-def _split_refused(connection: Connection, claim_id: str) -> None:
+def _split_refused(connection: Connection, claim_id: str, status: int | None) -> None:
     """Take the claim's refused batch out of flight, so that its survey is free for the part."""
     batches = schema.batches
     connection.execute(
         update(batches)
         .where(batches.c.claim_id == claim_id, batches.c.state == BatchState.SENDING)
-        .values(state=BatchState.SPLIT, changed_at=moment_in())
+        .values(state=BatchState.SPLIT, status=status, changed_at=moment_in())
     )
 
 
 def close_batch(connection: Connection, batch_id: str, state: BatchState, **values: Any) -> None:
-    """Move a batch to its end, in the transaction that moves its lines."""
+    """Move a batch to its end, in the transaction that moves its lines; None keeps what it has."""
     batches = schema.batches
+    said = {name: value for name, value in values.items() if value is not None}
     leaves = (BatchState.SENDING, BatchState.IN_DOUBT, BatchState.SPLIT)
     connection.execute(
         update(batches)
         .where(batches.c.id == batch_id, batches.c.state.in_(leaves))
-        .values(state=state, changed_at=moment_in(), **values)
+        .values(state=state, changed_at=moment_in(), **said)
     )

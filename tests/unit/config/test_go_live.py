@@ -32,6 +32,7 @@ REAL_HOSTS = [
     "localhost.track.co",
     "http://127.0.0.1@api.track.co",
     "http://127.0.0.1.nip.io",
+    "https://latest",
     "http://api.track.co/.test",
     "http://[broken",
     "10.0.0.1",

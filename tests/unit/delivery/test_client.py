@@ -21,7 +21,7 @@ from tests.unit.delivery.raw_server import (
     say,
     say_and_reset,
 )
-from track_dispatch.delivery.client import MAX_PAGES, Survey, TrackClient, is_stand_in
+from track_dispatch.delivery.client import MAX_PAGES, Survey, TrackClient
 from track_dispatch.delivery.outcomes import LineFault, Outcome, Verdict
 from track_dispatch.delivery.wire import BearerAuth
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
@@ -318,20 +318,3 @@ def test_a_question_put_off_says_for_how_long() -> None:
         client.list_surveys()
 
     assert (caught.value.status, caught.value.retry_after) == (503, 90.0)
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("http://127.0.0.1:8000", True),
-        ("http://[::1]:8000", True),
-        ("http://localhost", True),
-        ("http://track-api.test:8000", True),
-        ("https://api.track.co", False),
-        ("https://127.0.0.1.track.co", False),
-        ("https://10.0.0.1", False),
-        ("https://latest", False),
-    ],
-)
-def test_a_stand_in_is_on_loopback_or_under_test(url: str, expected: bool) -> None:
-    assert is_stand_in(url) is expected
