@@ -10,23 +10,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, true, update
+from sqlalchemy import and_, delete, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.moves import NO_CLAIM, move, record
 from track_dispatch.ledger.schema import moment_in
-from track_dispatch.ledger.transitions import Transition
+from track_dispatch.ledger.transitions import TABLE, Transition
 from track_dispatch.records import LineState, Reason, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.staging import Extraction
     from track_dispatch.records import Actor, Proposal
+
+#: Columns that tell whether a new reading changes a line.
+COMPARED = ("area", "channel", "state", "reason", "digest")
 
 
 @dataclass
@@ -110,53 +113,54 @@ class Application:
 
     def _reevaluate(self, rows: list[dict[str, Any]]) -> None:
         lines, extraction = schema.lines, self.extraction
-        existing = {
-            row.attendance_id: row
-            for row in self.connection.execute(
-                select(lines).where(
-                    lines.c.source == extraction.source,
-                    lines.c.attendance_id.in_([row["attendance_id"] for row in rows]),
-                )
-            )
-        }
+        proposed = {row["attendance_id"]: row for row in rows}
+        wanted = ("id", "attendance_id", "hospital", "business_day", *COMPARED)
+        existing = self.connection.execute(
+            select(*(lines.c[name] for name in wanted))
+            .where(lines.c.source == extraction.source, lines.c.attendance_id.in_(proposed))
+            .order_by(lines.c.attendance_id)
+        )
         ours = []
-        for row in rows:
-            line = existing[row["attendance_id"]]
+        for line in existing.all():
             if line.hospital != extraction.hospital:
                 self.counts["other_hospital"] += 1
             elif line.business_day != extraction.business_day:
                 self.counts["other_day"] += 1
             else:
                 ours.append(line.id)
-                self._reevaluate_line(line, row)
+                self._reevaluate_line(line, proposed[line.attendance_id])
         self.connection.execute(
             update(lines).where(lines.c.id.in_(ours)).values(extraction_id=extraction.id)
         )
 
     def _reevaluate_line(self, line: Row[Any], row: dict[str, Any]) -> None:
-        compared = ("area", "channel", "state", "reason", "digest")
-        if all(getattr(line, name) == row[name] for name in compared):
+        if line.state == LineState.REFUSED:
+            transition, condition = Transition.REFUSAL_REOPENED, self._may_reopen(row)
+        elif line.state in TABLE[Transition.REEVALUATED].leaves:
+            transition, condition = Transition.REEVALUATED, true()
+        else:
             return
-        lines = schema.lines
-        values = {name: value for name, value in row.items() if name != "state"}
-        for transition, condition in (
-            (Transition.REEVALUATED, true()),
-            (Transition.REFUSAL_REOPENED, may_reopen(row["digest"])),
-        ):
-            moved = move(
-                self.connection,
-                transition,
-                row["state"],
-                lines.c.id == line.id,
-                condition,
-                actor=self.actor,
-                **values,
-                retry_allowed=False,
-                batch_id=None,
-                **NO_CLAIM,
-            )
-            if moved:
-                return
+        if all(getattr(line, name) == row[name] for name in COMPARED):
+            return
+        move(
+            self.connection,
+            transition,
+            row["state"],
+            schema.lines.c.id == line.id,
+            condition,
+            actor=self.actor,
+            **{name: value for name, value in row.items() if name != "state"},
+            retry_allowed=False,
+            batch_id=None,
+            **NO_CLAIM,
+        )
+
+    def _may_reopen(self, row: dict[str, Any]) -> ColumnElement[bool]:
+        """Tell whether to reopen a refused line: allowed by a person, or mended in the ERP."""
+        keys, lines = self.ledger.keys, schema.lines
+        digests = keys.digests(keys.decrypt(row["payload"])) if row["payload"] else ()
+        mended = and_(lines.c.reason == Refusal.BY_STATUS, lines.c.digest.not_in(digests))
+        return or_(lines.c.retry_allowed, mended)
 
     def _mark(self, **values: Any) -> None:
         table = schema.extractions
@@ -165,30 +169,25 @@ class Application:
         )
 
     def _erase_staged(self) -> None:
-        """Erase this extraction's rows, and what earlier tries of its run left unfinished."""
-        extractions, staged = schema.extractions, schema.staged_rows
-        finished = select(extractions.c.id).where(
-            extractions.c.run_id == self.extraction.run_id,
-            extractions.c.hospital == self.extraction.hospital,
-            extractions.c.business_day == self.extraction.business_day,
-            or_(
-                extractions.c.completed_at.is_(None),
-                extractions.c.completed_at <= self.extraction.completed_at,
-            ),
+        """Erase this extraction's rows and those of earlier tries of its run.
+
+        An earlier try that broke off is superseded: were it still alive, it would end without the
+        rows that are erased here.
+        """
+        table, staged, mine = schema.extractions, schema.staged_rows, self.extraction
+        tries = (
+            table.c.run_id == mine.run_id,
+            table.c.hospital == mine.hospital,
+            table.c.business_day == mine.business_day,
+            func.coalesce(table.c.completed_at, table.c.started_at) <= mine.completed_at,
         )
-        self.connection.execute(delete(staged).where(staged.c.extraction_id.in_(finished)))
-
-
-def may_reopen(digest: str | None) -> ColumnElement[bool]:
-    """Tell which refused lines a new reading reopens: allowed by a person, or mended in the ERP."""
-    lines = schema.lines
-    return or_(
-        lines.c.retry_allowed,
-        and_(
-            lines.c.reason == Refusal.BY_STATUS,
-            lines.c.digest.is_distinct_from(digest),
-        ),
-    )
+        self.connection.execute(
+            update(table)
+            .where(*tries, table.c.completed_at.is_(None), table.c.superseded_at.is_(None))
+            .values(superseded_at=moment_in())
+        )
+        erased = select(table.c.id).where(*tries)
+        self.connection.execute(delete(staged).where(staged.c.extraction_id.in_(erased)))
 
 
 @contextmanager
@@ -211,7 +210,7 @@ def applying(ledger: Ledger, extraction: Extraction, actor: Actor) -> Iterator[A
                 table.c.business_day == extraction.business_day,
             )
             .order_by(table.c.id)
-            .with_for_update()
+            .with_for_update(key_share=True)  # a day's extraction may go on staging meanwhile
         ).all()
         mine = next(row for row in day if row.id == extraction.id)
         newer = any(row.applied_at and row.completed_at > mine.completed_at for row in day)

@@ -21,6 +21,7 @@ from track_dispatch.records import BatchState, LineState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection, Row
 
@@ -78,16 +79,7 @@ def claim(
         LedgerError: the database failed; nothing is claimed.
         ConfigError: the ledger's keys do not open a line; nothing is claimed.
     """
-    lines = schema.lines
-    batch = Batch(
-        id=str(uuid.uuid4()),
-        claim_id=str(uuid.uuid4()),
-        survey_uuid=terms.survey_uuid,
-        unit=unit,
-        validity_at=terms.validity_at,
-        reminder_at=terms.reminder_at,
-        lines=(),
-    )
+    lines, batch = schema.lines, _new_batch(unit, terms)
     ready = select(lines.c.id).where(
         *of_unit(unit), lines.c.state == LineState.READY, lines.c.id > after
     )
@@ -95,20 +87,23 @@ def claim(
         ready.order_by(lines.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # ignored by SQLite, load-bearing on PostgreSQL
+        .cte("next_ready")  # evaluated once whatever the plan: a subquery can outrun its limit
     )
     with ledger.writing() as connection:
         if connection.scalar(ready.limit(1)) is None:
             return None
-        _open_batch(ledger, connection, batch, terms.lease_seconds, actor=actor)
+        lease = _lease(connection, terms.lease_seconds)
+        _open_batch(ledger, connection, batch, lease, actor=actor)
         taken = move(
             connection,
             Transition.CLAIMED,
             LineState.SENDING,
-            lines.c.id.in_(next_ready),  # the outer state of `move` decides between two claims
+            # the outer state of `move` decides between two claims
+            lines.c.id.in_(select(next_ready.c.id)),
             actor=actor,
             claim_id=batch.claim_id,
             batch_id=batch.id,
-            lease_until=moment_in(terms.lease_seconds),
+            lease_until=lease,
         )
         if not taken:
             connection.rollback()
@@ -127,27 +122,31 @@ def start_part(
     actor: Actor,
     status: int | None = None,
 ) -> Batch | None:
-    """Make a new batch of some lines of a refused one; None when the claim is no longer ours.
+    """Make a new batch of some lines of a refused one; None when the claim's lease is over.
 
     The lines of the claim that are not posted yet share the renewed lease. `status` is the HTTP
     status of the last refusal.
 
     Raises:
-        SurveyBusyError: another batch of this survey went in between.
+        SurveyBusyError: another batch of this survey went in between; the claim is as it was.
+        LedgerError: the database failed; the claim is as it was.
     """
     lines = schema.lines
-    mine = (lines.c.claim_id == old.claim_id, lines.c.state == LineState.SENDING)
+    mine = (lines.c.claim_id == old.claim_id, lines.c.lease_until > moment_in())
     batch = replace(old, id=str(uuid.uuid4()), lines=tuple(part))
     with ledger.writing() as connection:
+        lease = _lease(connection, lease_seconds)
+        # lines before batches, as everywhere: two sessions must not lock crosswise
+        connection.execute(
+            update(lines).where(*mine, lines.c.state == LineState.SENDING).values(lease_until=lease)
+        )
         _split_refused(connection, old.claim_id, status)
-        _open_batch(ledger, connection, batch, lease_seconds, actor=actor, split_from=old.id)
-        lease = moment_in(lease_seconds)
-        connection.execute(update(lines).where(*mine).values(lease_until=lease))
+        _open_batch(ledger, connection, batch, lease, actor=actor, split_from=old.id)
         moved = move(
             connection,
             Transition.SPLIT,
             LineState.SENDING,
-            lines.c.claim_id == old.claim_id,
+            *mine,
             lines.c.id.in_([line.id for line in part]),
             actor=actor,
             batch_id=batch.id,
@@ -161,7 +160,7 @@ def start_part(
 
 
 def lease_left(ledger: Ledger, batch: Batch) -> float:
-    """Return the seconds left of a batch's lease; 0 when any of its lines is no longer ours."""
+    """Return the seconds left of a batch's lease; 0 when it is over, or a line no longer ours."""
     lines = schema.lines
     with ledger.reading() as connection:
         count, until, now = connection.execute(
@@ -172,8 +171,9 @@ def lease_left(ledger: Ledger, batch: Batch) -> float:
             )
         ).one()
     if count != len(batch.lines):
-        return 0
-    return float((until - now).total_seconds())
+        return 0.0
+    seconds: float = (until - now).total_seconds()
+    return max(0.0, seconds)
 
 
 def of_unit(unit: Unit) -> tuple[ColumnElement[bool], ...]:
@@ -187,6 +187,23 @@ def of_unit(unit: Unit) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+def _new_batch(unit: Unit, terms: Terms) -> Batch:
+    return Batch(
+        id=str(uuid.uuid4()),
+        claim_id=str(uuid.uuid4()),
+        survey_uuid=terms.survey_uuid,
+        unit=unit,
+        validity_at=terms.validity_at,
+        reminder_at=terms.reminder_at,
+        lines=(),
+    )
+
+
+def _lease(connection: Connection, seconds: float) -> datetime:
+    """Return when a lease that begins now ends; a batch and its lines share one moment."""
+    return connection.execute(select(moment_in(seconds))).scalar_one()
+
+
 def _claimed(ledger: Ledger, row: Row[Any]) -> ClaimedLine:
     return ClaimedLine(row.id, row.attendance_id, ledger.keys.decrypt(row.payload))
 
@@ -195,11 +212,16 @@ def _open_batch(
     ledger: Ledger,
     connection: Connection,
     batch: Batch,
-    lease_seconds: float,
+    lease_until: datetime,
     *,
     actor: Actor,
     split_from: str | None = None,
 ) -> None:
+    """Put a batch in flight.
+
+    Raises:
+        SurveyBusyError: another batch of its survey is.
+    """
     batches = schema.batches
     dialect = postgresql if ledger.on_postgresql else sqlite
     unit = batch.unit
@@ -217,7 +239,7 @@ def _open_batch(
             lines=0,
             validity_at=batch.validity_at,
             reminder_at=batch.reminder_at,
-            lease_until=moment_in(lease_seconds),
+            lease_until=lease_until,
             split_from=split_from,
             run_id=actor.run_id,
             try_number=actor.try_number,
@@ -248,16 +270,4 @@ def _split_refused(connection: Connection, claim_id: str, status: int | None) ->
         update(batches)
         .where(batches.c.claim_id == claim_id, batches.c.state == BatchState.SENDING)
         .values(state=BatchState.SPLIT, status=status, changed_at=moment_in())
-    )
-
-
-def close_batch(connection: Connection, batch_id: str, state: BatchState, **values: Any) -> None:
-    """Move a batch to its end, in the transaction that moves its lines; None keeps what it has."""
-    batches = schema.batches
-    said = {name: value for name, value in values.items() if value is not None}
-    leaves = (BatchState.SENDING, BatchState.IN_DOUBT, BatchState.SPLIT)
-    connection.execute(
-        update(batches)
-        .where(batches.c.id == batch_id, batches.c.state.in_(leaves))
-        .values(state=state, changed_at=moment_in(), **said)
     )

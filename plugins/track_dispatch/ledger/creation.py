@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.database import Ledger, connect, has_table
+from track_dispatch.ledger.database import Ledger, connect, has_table, require_same_ledger
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -56,8 +56,10 @@ def init_ledger(url: str, keys: KeyRing) -> bool:
 def migrate_ledger(url: str, keys: KeyRing) -> tuple[str, str]:
     """Bring a ledger to this version's tables; return the revisions before and after.
 
+    A ledger that a newer version migrated stays as it is.
+
     Raises:
-        ConfigError: there is no ledger to migrate.
+        ConfigError: there is no ledger to migrate, or it is another one than the keys'.
         LedgerError: the database does not answer.
     """
     existing = Ledger(connect(url), keys)
@@ -68,6 +70,9 @@ def migrate_ledger(url: str, keys: KeyRing) -> tuple[str, str]:
             if before is None:
                 message = f"there is no ledger to migrate; {INIT_HINT}"
                 raise ConfigError(message)
+            require_same_ledger(connection, keys)
+            if not _is_known(before):
+                return before, before
             _upgrade(connection)
             return before, _head()
     finally:
@@ -96,9 +101,8 @@ def require_current(connection: Connection) -> None:
     if found is None or not has_table(connection, schema.ledger.name):
         message = f"the database holds no ledger; {INIT_HINT}"
         raise ConfigError(message)
-    if found not in {script.revision for script in _scripts().walk_revisions()}:
-        return  # a newer version migrated it: migrations only add, so this code still works
-    if found != _head():
+    # one that we do not know is of a newer version: migrations only add, so this code still works
+    if _is_known(found) and found != _head():
         message = (
             f"the ledger is at version {found}, this code wants {_head()}:"
             " run `python -m track_dispatch ledger migrate`"
@@ -118,6 +122,10 @@ def _scripts() -> ScriptDirectory:
 
 def _head() -> str:
     return _scripts().get_current_head() or ""
+
+
+def _is_known(revision: str) -> bool:
+    return revision in {script.revision for script in _scripts().walk_revisions()}
 
 
 def _revision(connection: Connection) -> str | None:

@@ -53,13 +53,16 @@ class Ledger:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open one reading transaction.
+        """Open one reading transaction: all it reads is of one moment.
 
         Raises:
             LedgerError: the database failed.
         """
-        with _database_errors(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with _database_errors(), self.engine.connect() as connection:
+            if self.on_postgresql:  # SQLite reads a snapshot anyway
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     def close(self) -> None:
         """Give the connections back."""
@@ -109,14 +112,19 @@ def open_ledger(url: str, keys: KeyRing) -> Ledger:
         creation.require_existing(opened.engine)
         with opened.reading() as connection:
             creation.require_current(connection)
-            _require_same_ledger(connection, keys)
+            require_same_ledger(connection, keys)
     except Exception:
         opened.close()
         raise
     return opened
 
 
-def _require_same_ledger(connection: Connection, keys: KeyRing) -> None:
+def require_same_ledger(connection: Connection, keys: KeyRing) -> None:
+    """Refuse a ledger that these keys do not belong to.
+
+    Raises:
+        ConfigError: it names both ledgers.
+    """
     found = connection.scalar(select(schema.ledger.c.ledger_id))
     if found != keys.ledger_id:
         message = (

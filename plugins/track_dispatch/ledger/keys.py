@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import uuid
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -40,7 +41,7 @@ class KeyRing(BaseModel):
 
     def encrypt(self, value: Any) -> bytes:
         """Encrypt a JSON value with the newest payload key."""
-        return self._fernet().encrypt(json.dumps(value, ensure_ascii=False).encode())
+        return self._fernet.encrypt(json.dumps(value, ensure_ascii=False).encode())
 
     def decrypt(self, token: bytes) -> Any:
         """Give a value back that any of the payload keys encrypted.
@@ -49,7 +50,7 @@ class KeyRing(BaseModel):
             ConfigError: no key opens it.
         """
         try:
-            return json.loads(self._fernet().decrypt(token))
+            return json.loads(self._fernet.decrypt(token))
         except InvalidToken:
             message = (
                 "the ledger holds data that none of its payload_keys opens:"
@@ -59,12 +60,18 @@ class KeyRing(BaseModel):
 
     def digest(self, line: Mapping[str, str]) -> str:
         """Return a keyed digest of an import line: equal when nothing was corrected in the ERP."""
-        return self._hash(self.identity_keys[0], "line", json.dumps(line, sort_keys=True))
+        return self.digests(line)[0]
+
+    def digests(self, line: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the digests of an import line by every key, the newest first, for comparing."""
+        text = json.dumps(line, sort_keys=True)
+        return tuple(self._hash(key, "line", text) for key in self.identity_keys)
 
     def identity(self, kind: str, value: str) -> str | None:
         """Return the hash of a normalised CPF, e-mail or phone; None where there is none."""
         return self._hash(self.identity_keys[0], kind, value) if value else None
 
+    @cached_property
     def _fernet(self) -> MultiFernet:
         return MultiFernet([Fernet(key) for key in self.payload_keys])
 

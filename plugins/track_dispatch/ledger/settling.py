@@ -9,10 +9,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import exists, func, insert, select, update
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.claims import close_batch, of_unit
+from track_dispatch.ledger.claims import of_unit
 from track_dispatch.ledger.moves import NO_CLAIM, move
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.transitions import Transition
@@ -57,24 +57,29 @@ def settle(ledger: Ledger, batch: Batch, settlement: Settlement, *, actor: Actor
         fates.append((LineState.REFUSED, faulted, fault or None, refusal))
     with ledger.writing() as connection:
         for to, ids, detail, values in fates:
+            left = set(ids)
             for transition in (Transition.ANSWERED, Transition.ANSWERED_LATE):
-                move(
+                if not left:
+                    break
+                moved = move(
                     connection,
                     transition,
                     to,
                     lines.c.claim_id == batch.claim_id,
-                    lines.c.id.in_(sorted(ids)),
+                    lines.c.id.in_(sorted(left)),
                     actor=actor,
                     detail=detail,
                     **values,
                 )
-        close_batch(
+                left -= {row.id for row in moved}
+        _close_batch(
             connection,
-            batch.id,
+            batch,
             settlement.batch_state,
             status=settlement.status,
             receipt=settlement.receipt,
         )
+        _close_emptied(connection, batch.claim_id, settlement.batch_state)
 
 
 def doubt(ledger: Ledger, batch: Batch, *, status: int | None, actor: Actor) -> None:
@@ -89,19 +94,20 @@ def doubt(ledger: Ledger, batch: Batch, *, status: int | None, actor: Actor) -> 
             lines.c.batch_id == batch.id,
             actor=actor,
         )
-        close_batch(connection, batch.id, BatchState.IN_DOUBT, status=status)
+        _close_batch(connection, batch, BatchState.IN_DOUBT, status=status)
 
 
 def expire_leases(ledger: Ledger, *, hospital: str, actor: Actor) -> int:
     """Put lines whose lease is over in doubt, with their batches; return how many lines."""
     lines, batches = schema.lines, schema.batches
     with ledger.writing() as connection:
+        now = connection.execute(select(moment_in())).scalar_one()  # one for lines and batches
         moved = move(
             connection,
             Transition.LEASE_OVER,
             LineState.IN_DOUBT,
             lines.c.hospital == hospital,
-            lines.c.lease_until < moment_in(),
+            lines.c.lease_until < now,
             actor=actor,
         )
         _regroup_unposted(connection, [row.id for row in moved])
@@ -110,7 +116,7 @@ def expire_leases(ledger: Ledger, *, hospital: str, actor: Actor) -> int:
             .where(
                 batches.c.hospital == hospital,
                 batches.c.state == BatchState.SENDING,
-                batches.c.lease_until < moment_in(),
+                batches.c.lease_until < now,
             )
             .values(state=BatchState.IN_DOUBT, changed_at=moment_in())
         )
@@ -118,9 +124,10 @@ def expire_leases(ledger: Ledger, *, hospital: str, actor: Actor) -> int:
 
 
 def close_unit(ledger: Ledger, unit: Unit, *, reason: Reason | None = None, actor: Actor) -> int:
-    """Take what is ready out of a unit that may no longer be asked; return how many lines.
+    """Take what waits out of a unit that may no longer be asked; return how many lines.
 
-    With a reason the lines are excluded, without one they are too old: expired.
+    With a reason its ready lines are excluded; without one it is too old: what is ready or held
+    expires.
     """
     transition = Transition.EXCLUDED_AT_CLAIM if reason else Transition.EXPIRED
     to = LineState.EXCLUDED if reason else LineState.EXPIRED
@@ -130,11 +137,44 @@ def close_unit(ledger: Ledger, unit: Unit, *, reason: Reason | None = None, acto
             transition,
             to,
             *of_unit(unit),
-            schema.lines.c.state == LineState.READY,
             actor=actor,
             reason=reason,
         )
     return len(moved)
+
+
+def _close_batch(connection: Connection, batch: Batch, state: BatchState, **values: Any) -> None:
+    """Move a batch to its end, unless a person took it over meanwhile; None keeps what it has."""
+    batches = schema.batches
+    said = {name: value for name, value in values.items() if value is not None}
+    leaves = (BatchState.SENDING, BatchState.IN_DOUBT, BatchState.SPLIT)
+    connection.execute(
+        update(batches)
+        .where(
+            batches.c.id == batch.id,
+            batches.c.claim_id == batch.claim_id,
+            batches.c.state.in_(leaves),
+        )
+        .values(state=state, changed_at=moment_in(), **said)
+    )
+
+
+def _close_emptied(connection: Connection, claim_id: str, state: BatchState) -> None:
+    """Close the claim's other batches that have no line on its way any more.
+
+    A late answer may empty a batch of leftovers, which nobody needs to decide on then.
+    """
+    lines, batches = schema.lines, schema.batches
+    under_way = (LineState.SENDING, LineState.IN_DOUBT)
+    connection.execute(
+        update(batches)
+        .where(
+            batches.c.claim_id == claim_id,
+            batches.c.state.in_((BatchState.SENDING, BatchState.IN_DOUBT)),
+            ~exists().where(lines.c.batch_id == batches.c.id, lines.c.state.in_(under_way)),
+        )
+        .values(state=state, changed_at=moment_in())
+    )
 
 
 def _regroup_unposted(connection: Connection, line_ids: Sequence[int]) -> None:

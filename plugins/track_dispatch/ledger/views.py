@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from track_dispatch.records import Unit
 
-#: States of lines that are, were or will be on their way: what a unit consists of.
-INVITABLE = tuple(state for state in LineState if state is not LineState.EXCLUDED)
-
 
 @dataclass(frozen=True, slots=True)
 class LineCount:
