@@ -1,21 +1,50 @@
-"""What every floor of the tests shares: a ledger on either database, and nothing of Airflow."""
+"""What every floor of the tests shares: a ledger on either database, and an Airflow of its own."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import create_engine, text
 
+from demo.world import airflow_settings
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.database import Ledger, open_ledger
 from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
+
+    from airflow.sdk import DAG
+
+#: Airflow reads its settings when it is imported, so they must be there before any test module.
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-"))
+os.environ.update(airflow_settings(AIRFLOW_HOME))
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """Make Airflow's database."""
+    from airflow.utils.db import initdb  # noqa: PLC0415 - only where it is wanted
+
+    initdb()
+
+
+@pytest.fixture(scope="session")
+def dags() -> Mapping[str, DAG]:
+    """Load the project's DAGs as the DAG processor does."""
+    from demo.run import load_dags  # noqa: PLC0415 - imports Airflow
+
+    return load_dags()
 
 
 @pytest.fixture(scope="session")

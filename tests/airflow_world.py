@@ -1,0 +1,255 @@
+"""A hospital's days under Airflow in this process: real DAG, driver, sockets and database.
+
+`AirflowWorld` does what a scheduler and a worker do, one task after the other: it creates runs of
+any kind, works them off, clears tasks and works them off again. A retry's delay is not waited for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from airflow import settings
+from airflow.dag_processing.dagbag import DagBag
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import clear_task_instances
+from airflow.sdk.definitions.dag import _run_task
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.state import DagRunState, TaskInstanceState
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from sqlalchemy import select
+
+from demo.world import ROOT
+from track_dispatch.hooks.ledger import open_configured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+    from pathlib import Path
+
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.sdk import DAG
+    from airflow.serialization.definitions.dag import SerializedDAG
+
+    from demo.oracle import OracleStandIn
+    from demo.track_api import TrackStandIn
+    from demo.world import World
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.keys import KeyRing
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Played:
+    """A run as it stands after its tasks were worked off.
+
+    Attributes:
+        state: its colour, `success` or `failed`; `running` while a task waits for its next try.
+        tasks: states by task, a mapped one as `dispatch[area · channel]`; None: not begun.
+        errors: what tasks raised this time, by task.
+    """
+
+    dag_id: str
+    run_id: str
+    state: str
+    tasks: dict[str, str | None]
+    errors: dict[str, BaseException] = field(default_factory=dict, compare=False)
+
+    def states(self, task_id: str) -> set[str | None]:
+        """Return the states of a task, of all its instances if it is mapped."""
+        return {state for name, state in self.tasks.items() if name.split("[")[0] == task_id}
+
+
+@dataclass
+class AirflowWorld:
+    """The stand-ins and the Airflow that runs over them, with a fresh ledger.
+
+    Attributes:
+        stand_ins: ERPs and Track, which the environment's Airflow connections lead to.
+    """
+
+    stand_ins: World
+
+    @property
+    def track(self) -> TrackStandIn:
+        """Track, to be scripted and asked what it received."""
+        return self.stand_ins.track
+
+    def erp(self, source: str = "hms") -> OracleStandIn:
+        """Return the ERP of a source."""
+        return self.stand_ins.erps[source]
+
+    def run_day(
+        self,
+        code: str,
+        day: date,
+        *,
+        kind: str = "manual",
+        retries: int | None = 0,
+        conf: dict[str, Any] | None = None,
+        run_after: datetime | None = None,
+        marked: Mapping[str, str] | None = None,
+    ) -> Played:
+        """Create a run of a hospital's day and work it off.
+
+        Args:
+            code: the hospital's.
+            day: the business day.
+            kind: `manual` (the day is the Param's), `scheduled` or `backfill` (the day is the
+                logical date's).
+            retries: those of each task; None leaves the DAG's, and a task that waits for its next
+                try stays `up_for_retry`.
+            conf: instead of the Param `business_day`.
+            run_after: when the run may start; by default 9:00 of the next day.
+            marked: states by task id, which the tasks get instead of being run.
+        """
+        hospital = next(one for one in self.stand_ins.hospitals if one.code == code)
+        local = datetime.combine(day, datetime.min.time(), hospital.zone).replace(hour=9)
+        if kind == "manual" and conf is None:
+            conf = {"business_day": day.isoformat()}
+        logical_date = None if kind == "manual" else local.astimezone(UTC)
+        return self.run(
+            hospital.dag_id,
+            kind=kind,
+            retries=retries,
+            conf=conf,
+            run_after=run_after or (local + timedelta(days=1)).astimezone(UTC),
+            logical_date=logical_date,
+            marked=marked,
+        )
+
+    def run(
+        self,
+        dag_id: str,
+        *,
+        kind: str = "manual",
+        retries: int | None = 0,
+        conf: dict[str, Any] | None = None,
+        run_after: datetime,
+        logical_date: datetime | None = None,
+        marked: Mapping[str, str] | None = None,
+    ) -> Played:
+        """Create a run of a DAG and work it off; the arguments are those of `run_day`."""
+        interval = (logical_date, run_after) if logical_date else None
+        created = _scheduled_dag(dag_id).create_dagrun(
+            run_id=f"{kind}__{run_after.isoformat()}_{next(_numbers)}",
+            logical_date=logical_date,
+            data_interval=interval,
+            run_after=run_after,
+            conf=conf,
+            run_type=DagRunType(kind),
+            triggered_by=DagRunTriggeredByType.TEST,
+            state=DagRunState.RUNNING,
+            start_date=run_after,
+            session=settings.Session(),
+        )
+        settings.Session().commit()
+        return self._work_off(created, retries=retries, marked=marked or {})
+
+    def clear(self, run: Played, *task_ids: str, retries: int | None = 0) -> Played:
+        """Clear tasks of a run (all, if none is named) and work it off again.
+
+        Like the UI's dialog it clears what is named and no more: name the downstream tasks too.
+        """
+        session = settings.Session()
+        found = self._dag_run(run)
+        cleared = [
+            ti
+            for ti in found.get_task_instances(session=session)
+            if not task_ids or ti.task_id in task_ids
+        ]
+        clear_task_instances(cleared, session, dag_run_state=DagRunState.RUNNING)
+        session.commit()
+        return self._work_off(found, retries=retries, marked={})
+
+    def clear_from(self, run: Played, task_id: str) -> Played:
+        """Clear a task with everything downstream, as the UI offers first, and work it off."""
+        downstream = parsed_dag(run.dag_id).get_task(task_id).get_flat_relative_ids(upstream=False)
+        return self.clear(run, task_id, *downstream)
+
+    def retry(self, run: Played) -> Played:
+        """Work off the next tries of tasks that are waiting for them, without the wait."""
+        session = settings.Session()
+        found = self._dag_run(run)
+        for ti in found.get_task_instances(session=session):
+            if ti.state == TaskInstanceState.UP_FOR_RETRY:
+                ti.end_date -= timedelta(days=1)
+        session.commit()
+        return self._work_off(found, retries=None, marked={})
+
+    def report(self, run: Played) -> dict[str, int]:
+        """Return what the run's `report` returned; empty if it failed."""
+        session = settings.Session()
+        ti = self._dag_run(run).get_task_instance("report", session=session)
+        return dict(ti.xcom_pull(task_ids="report", session=session) or {})
+
+    def ledger(self) -> Ledger:
+        """Open the ledger; close it after use."""
+        return open_configured()
+
+    def _dag_run(self, run: Played) -> DagRun:
+        session = settings.Session()
+        session.expire_all()
+        found = session.scalars(
+            select(DagRun).where(DagRun.dag_id == run.dag_id, DagRun.run_id == run.run_id)
+        ).one()
+        found.dag = _scheduled_dag(run.dag_id)
+        return found
+
+    def _work_off(self, run: DagRun, *, retries: int | None, marked: Mapping[str, str]) -> Played:
+        """Schedule and run tasks until nothing can start: what `dag.test()` does, without waits."""
+        session = settings.Session()
+        dag = parsed_dag(run.dag_id)
+        errors: dict[str, BaseException] = {}
+        before = None
+        while run.state == DagRunState.RUNNING and before != (before := self._seen(run)):
+            session.expire_all()
+            due, _ = run.update_state(session=session)
+            for ti in due:
+                ti.try_number += 1
+                ti.state = TaskInstanceState.SCHEDULED
+                if retries is not None:
+                    ti.max_tries = ti.try_number - 1 + retries
+            session.commit()
+            for ti in run.get_task_instances(session=session):
+                if ti.state != TaskInstanceState.SCHEDULED:
+                    continue
+                if ti.task_id in marked:
+                    ti.set_state(TaskInstanceState(marked[ti.task_id]), session=session)
+                    continue
+                done = _run_task(ti=ti, task=dag.get_task(ti.task_id))
+                if done is None or done.error is not None:
+                    errors[_name(ti)] = (done and done.error) or RuntimeError("Airflow broke off")
+        session.expire_all()
+        return replace(self._seen(run), errors=errors)
+
+    def _seen(self, run: DagRun) -> Played:
+        found = run.get_task_instances(session=settings.Session())
+        tasks = {_name(ti): None if ti.state is None else str(ti.state) for ti in found}
+        return Played(run.dag_id, run.run_id, str(run.state), tasks)
+
+
+def parsed_dag(dag_id: str) -> DAG:
+    """Parse the DAG anew, as each worker does: the Params of a run stay in the object it ran on."""
+    return DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder").dags[dag_id]
+
+
+def _scheduled_dag(dag_id: str) -> SerializedDAG:
+    """Return the DAG as a scheduler has it."""
+    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(parsed_dag(dag_id)))
+
+
+def _name(ti: TaskInstance) -> str:
+    label = f"[{ti.rendered_map_index or ti.map_index}]" if ti.map_index >= 0 else ""
+    return ti.task_id + label
+
+
+def ledger_connection(path: Path, keys: KeyRing) -> str:
+    """Return the Airflow connection to an SQLite ledger at `path`."""
+    return json.dumps(
+        {"conn_type": "sqlite", "host": str(path), "extra": keys.model_dump(mode="json")}
+    )

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+from demo.world import ROOT, World, chosen_hospitals
+from tests.airflow_world import AirflowWorld, ledger_connection
+from track_dispatch.hooks import ledger as ledger_hook
+from track_dispatch.hooks.pools import create_pools
+from track_dispatch.ledger.keys import new_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    OpenWorld = Callable[..., AirflowWorld]
+
+
+@pytest.fixture(scope="session")
+def airflow(airflow_db: None) -> None:
+    """Bring the DAGs into Airflow's database, as the DAG processor does."""
+    create_pools()
+    DagBundlesManager().sync_bundles_to_db()
+    bag = DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    sync_bag_to_db(bag, "dags-folder", None)
+
+
+@pytest.fixture
+def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copy the include folder for a test to change; no day of the past is too old in it."""
+    folder = tmp_path / "include"
+    shutil.copytree(ROOT / "include", folder)
+    monkeypatch.setenv("TRACK_INCLUDE_DIR", str(folder))
+    defaults = folder / "defaults.yaml"
+    text = defaults.read_text(encoding="utf-8")
+    assert text.count("max_age_days: 15") == 1
+    defaults.write_text(text.replace("max_age_days: 15", "max_age_days: 0"), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def open_world(
+    airflow: None,
+    include: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[OpenWorld]:
+    """Start the stand-ins of hospitals and a fresh ledger; the demo's patients come on `days`."""
+    with ExitStack() as running:
+
+        def opened(codes: Sequence[str] = ("HMS",), *, days: Sequence[date] = ()) -> AirflowWorld:
+            stand_ins = running.enter_context(World(chosen_hospitals(codes), days=days))
+            for name, value in stand_ins.connections().items():
+                monkeypatch.setenv(name, value)
+            ledger = ledger_connection(tmp_path / "ledger.db", new_keys())
+            monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", ledger)
+            ledger_hook.init()
+            return AirflowWorld(stand_ins)
+
+        yield opened
+
+
+@pytest.fixture
+def world(open_world: OpenWorld) -> AirflowWorld:
+    """Start HMS with an ERP that has no patients yet: `hms_patients` plants them."""
+    return open_world()
