@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from airflow.configuration import AIRFLOW_HOME, conf
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 from sqlalchemy.engine import URL, make_url
 
 from track_dispatch.errors import ConfigError
@@ -62,17 +63,17 @@ def place() -> Place:
     """Find the ledger's place.
 
     Raises:
-        ConfigError: an SQLite ledger where tasks run on several machines, or another database.
+        ConfigError: two ledgers to choose from, an SQLite ledger where tasks run on several
+            machines, or another database.
     """
+    file = Path(AIRFLOW_HOME) / "track_ledger.db"
     try:
         connection = BaseHook.get_connection(CONN_ID)
     except AirflowNotFoundException:
-        home = Path(AIRFLOW_HOME)
-        found = Place(
-            url=f"sqlite:///{home / 'track_ledger.db'}", key_file=home / "track_ledger.keys"
-        )
+        found = Place(url=f"sqlite:///{file}", key_file=file.with_suffix(".keys"))
     else:
         found = Place(url=_url(connection), connection=connection)
+        _require_one_ledger(found.url, file)
     executor = conf.get("core", "executor")
     if make_url(found.url).get_backend_name() == "sqlite" and any(
         name in executor for name in DISTRIBUTED
@@ -100,10 +101,13 @@ def init() -> tuple[str, bool]:
     """Create the installation's ledger where there is none; return its address and whether so.
 
     Raises:
-        ConfigError: the connection has no keys, or the database holds another ledger.
+        ConfigError: the connection has no keys, or the database holds another ledger, or nobody
+            can tell whether there is a connection.
         LedgerError: the database does not answer.
     """
     here = place()
+    if here.connection is None:
+        _require_certain_absence()
     if here.key_file is not None and not here.key_file.exists():
         database = Path(make_url(here.url).database or "")
         if database.exists():
@@ -122,6 +126,38 @@ def migrate() -> tuple[str, str]:
     """
     here = place()
     return creation.migrate_ledger(here.url, here.keys())
+
+
+def _require_one_ledger(url: str, file: Path) -> None:
+    """Refuse a ledger file beside the connection's ledger.
+
+    One of the two does not know who was asked; and a look-up of the connection that fails, which
+    Airflow does not tell from one that finds nothing, would lead a task to the file.
+    """
+    if file.exists() and make_url(url).database != str(file):
+        message = (
+            f"there is the connection {CONN_ID} and the ledger {file} as well: find out which of"
+            " them knows who was asked, then remove the connection or move the file away"
+        )
+        raise ConfigError(message)
+
+
+def _require_certain_absence() -> None:
+    """Refuse to take a failing store of connections for one without the ledger's.
+
+    Looking a connection up passes over a store that fails; what follows from "there is none" would
+    be a second, empty ledger.
+    """
+    for store in ensure_secrets_backend_loaded():
+        try:
+            store.get_connection(CONN_ID)
+        except Exception as error:  # noqa: BLE001 - a store is anybody's plugin
+            message = (
+                f"{type(store).__name__} failed with {type(error).__name__}, so that nobody knows"
+                f" whether there is a connection {CONN_ID}: check that Airflow's database runs and"
+                " is migrated (`airflow db migrate`), then try again"
+            )
+            raise ConfigError(message) from None
 
 
 def _write_keys(path: Path, keys: KeyRing) -> None:

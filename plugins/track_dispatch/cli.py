@@ -1,0 +1,105 @@
+"""`python -m track_dispatch <verb>`: what a person does to an installation from a shell.
+
+Airflow takes seconds to import: each verb imports what it needs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from track_dispatch.config import BrokenHospital, load_hospitals
+from track_dispatch.errors import TrackDispatchError
+
+app = typer.Typer(
+    help="Ask hospital patients how they were treated, at most once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ledger_app = typer.Typer(help="The ledger: who was asked, and what became of it.")
+config_app = typer.Typer(help="The hospitals' files.")
+app.add_typer(ledger_app, name="ledger", no_args_is_help=True)
+app.add_typer(config_app, name="config", no_args_is_help=True)
+
+
+def main() -> None:
+    """Run a verb: exit 0 when it did its work, 1 with our message when not, 2 on wrong usage."""
+    # Outside a task the SDK looks for connections in Airflow's database only when it is told that
+    # this is no worker; a verb must find what a task finds.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    # Airflow logs to standard output, which is the verb's.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
+    try:
+        app()
+    except TrackDispatchError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+@app.command()
+def setup() -> None:
+    """Create what tasks need: the ledger where there is none, a pool for each ERP.
+
+    Repeat it whenever a hospital is added: a task whose pool is missing waits for ever.
+    """
+    from track_dispatch.hooks.pools import create_pools  # noqa: PLC0415 - imports Airflow
+
+    ledger_init()
+    for name in create_pools():
+        typer.echo(f"pool {name}: one slot")
+    for broken in _broken_hospitals():
+        typer.echo(
+            f"{broken.code}: has no pool yet, its file has errors (see `config check`);"
+            " mend it, then repeat setup",
+            err=True,
+        )
+
+
+@ledger_app.command("init")
+def ledger_init() -> None:
+    """Create the ledger; a ledger that is there stays as it is."""
+    from track_dispatch.hooks import ledger  # noqa: PLC0415 - imports Airflow
+
+    address, created = ledger.init()
+    typer.echo(f"ledger {address}: {'created' if created else 'there already, left as it is'}")
+
+
+@ledger_app.command("migrate")
+def ledger_migrate() -> None:
+    """Bring the ledger's tables to this version; the version before still works on them."""
+    from track_dispatch.hooks import ledger  # noqa: PLC0415 - imports Airflow
+
+    before, after = ledger.migrate()
+    changed = f"migrated from {before} to {after}" if before != after else f"at {after} already"
+    typer.echo(f"ledger: {changed}")
+
+
+@ledger_app.command("new-keys")
+def ledger_new_keys() -> None:
+    """Print the keys of a new ledger, as one line of JSON for the connection's extra.
+
+    Keep a copy apart from the ledger's backup: without them its payloads cannot be read, and
+    nobody it knows is recognised again.
+    """
+    from track_dispatch.ledger.keys import new_keys  # noqa: PLC0415 - imports cryptography
+
+    typer.echo(new_keys().model_dump_json())
+
+
+@config_app.command("check")
+def config_check() -> None:
+    """Check every hospital's file; exit 1 when one has an error."""
+    for entry in load_hospitals():
+        if isinstance(entry, BrokenHospital):
+            typer.echo(f"{entry.code}: ERROR\n{entry.message}")
+        else:
+            typer.echo(f"{entry.code}: ok")
+    if _broken_hospitals():
+        raise typer.Exit(1)
+
+
+def _broken_hospitals() -> list[BrokenHospital]:
+    return [entry for entry in load_hospitals() if isinstance(entry, BrokenHospital)]

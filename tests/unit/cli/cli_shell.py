@@ -1,0 +1,50 @@
+"""The command line as a person meets it: a process of its own, an Airflow of its own."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from demo.world import ROOT, airflow_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A shell on an installation; `home` is its AIRFLOW_HOME."""
+
+    home: Path
+
+    def python(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run Python; `more` is added to the environment."""
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")
+        }
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env=inherited
+            | airflow_settings(self.home)
+            | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
+            | more,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def track_dispatch(self, *verb: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb."""
+        return self.python("-m", "track_dispatch", *verb, **more)
+
+
+def query(database: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """Run one statement on an SQLite database and return its rows."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        return connection.execute(sql, values).fetchall()

@@ -1,0 +1,139 @@
+"""Where the ledger is, and what is refused: an empty ledger would ask everybody again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from track_dispatch.errors import ConfigError, LedgerError
+from track_dispatch.hooks import ledger as place
+from track_dispatch.ledger.creation import init_ledger
+from track_dispatch.ledger.keys import new_keys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let AIRFLOW_HOME, which Airflow reads once for all, be this test's."""
+    monkeypatch.setattr(place, "AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.delenv("AIRFLOW_CONN_TRACK_LEDGER", raising=False)
+    return tmp_path
+
+
+def connect_to(
+    database: Path, monkeypatch: pytest.MonkeyPatch, extra: dict[str, object] | None = None
+) -> None:
+    connection = {
+        "conn_type": "sqlite",
+        "host": str(database),
+        "extra": new_keys().model_dump(mode="json") if extra is None else extra,
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", json.dumps(connection))
+
+
+def test_without_a_connection_the_ledger_is_beside_airflows_database(home: Path) -> None:
+    assert place.init() == (f"sqlite:///{home}/track_ledger.db", True)
+    place.open_configured().close()
+
+
+def test_the_key_file_is_for_its_owner_only(home: Path) -> None:
+    place.init()
+
+    assert (home / "track_ledger.keys").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_init_keeps_ledger_and_keys(home: Path) -> None:
+    place.init()
+    before = (home / "track_ledger.keys").read_bytes()
+
+    assert place.init() == (f"sqlite:///{home}/track_ledger.db", False)
+    assert (home / "track_ledger.keys").read_bytes() == before
+
+
+def test_a_ledger_that_lost_its_keys_gets_no_new_ones(home: Path) -> None:
+    place.init()
+    (home / "track_ledger.keys").unlink()
+
+    with pytest.raises(ConfigError, match="put them back"):
+        place.init()
+
+
+def test_a_connection_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect_to(home / "elsewhere.db", monkeypatch)
+
+    assert place.init() == (f"sqlite:///{home}/elsewhere.db", True)
+    assert not (home / "track_ledger.db").exists()
+
+
+def test_a_connection_without_keys_makes_neither_ledger_nor_keys(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_to(home / "elsewhere.db", monkeypatch, extra={})
+
+    with pytest.raises(ConfigError, match="the ledger's keys are unusable"):
+        place.init()
+    assert not list(home.iterdir())
+
+
+def test_a_ledger_file_beside_the_connections_ledger_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.init()
+    connect_to(home / "elsewhere.db", monkeypatch)
+
+    with pytest.raises(ConfigError, match="which of them knows who was asked"):
+        place.open_configured()
+
+
+def test_a_connection_may_name_the_ledger_file_itself(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = new_keys()
+    init_ledger(f"sqlite:///{home}/track_ledger.db", keys)
+    connect_to(home / "track_ledger.db", monkeypatch, extra=keys.model_dump(mode="json"))
+
+    place.open_configured().close()
+
+
+def test_opening_makes_no_ledger(home: Path) -> None:
+    with pytest.raises(ConfigError, match="ledger init"):
+        place.open_configured()
+    assert not list(home.iterdir())
+
+
+def test_an_sqlite_ledger_is_refused_where_tasks_run_on_several_machines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+
+    with pytest.raises(ConfigError, match="point the connection track_ledger to PostgreSQL"):
+        place.place()
+
+
+def test_migrate_makes_no_ledger(home: Path) -> None:
+    with pytest.raises(ConfigError, match="there are no keys at"):
+        place.migrate()
+    assert not list(home.iterdir())
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = {
+        "conn_type": "postgres",
+        "host": "127.0.0.1",
+        "port": 1,
+        "login": "ledger",
+        "password": "not-to-be-shown",
+        "schema": "ledger",
+        "extra": new_keys().model_dump(mode="json"),
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", json.dumps(connection))
+
+    with pytest.raises(LedgerError) as caught:
+        place.init()
+    assert "not-to-be-shown" not in str(caught.value)
