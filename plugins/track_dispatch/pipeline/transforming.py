@@ -13,7 +13,7 @@ from track_dispatch.ledger.views import day_counts
 from track_dispatch.records import LineState
 from track_dispatch.transformation.attendances import attendance_id, rank
 from track_dispatch.transformation.eligibility import evaluate
-from track_dispatch.transformation.identities import identity
+from track_dispatch.transformation.identities import line_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -89,7 +89,7 @@ def _apply(run: Run, application: Application, *, evaluated_on: date) -> None:
         proposals = []
         for row in _winners(chunk, best):
             proposal = evaluate(row, run.hospital, run.business_day, evaluated_on=evaluated_on)
-            person = identity(proposal.line) if proposal.line is not None else {}
+            person = line_identity(proposal.line) if proposal.line is not None else {}
             proposals.append((proposal, person))
         application.propose(proposals)
     application.finish(rows_merged=rows - attendances)

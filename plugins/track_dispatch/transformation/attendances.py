@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
 
 _BY_LABEL = {area.value: area for area in Area}
+_RANKS = {area.value: area.priority for area in Area}
 
 
 def attendance_id(row: ErpRow) -> str:
@@ -26,8 +27,7 @@ def area_of(row: ErpRow) -> Area | None:
 
 def area_rank(row: ErpRow) -> int:
     """Return the priority of the row's area: 0 wins, an unknown label comes last."""
-    area = area_of(row)
-    return len(Area) if area is None else area.priority
+    return _RANKS.get(clean(row["area_pesquisa"]), len(Area))
 
 
 def rank(row: ErpRow) -> tuple[int, int]:

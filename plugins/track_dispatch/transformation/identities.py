@@ -22,3 +22,8 @@ def identity(line: Mapping[str, str]) -> dict[str, str]:
     """
     forms = {kind: form(line.get(kind, "")) for kind, form in _NORMAL_FORM.items()}
     return {kind: value for kind, value in forms.items() if value}
+
+
+def line_identity(line: Mapping[str, str]) -> dict[str, str]:
+    """Return the identity of an import line: its contacts are in their normal form already."""
+    return {kind: line[kind] for kind in _NORMAL_FORM if line[kind]}
