@@ -46,6 +46,8 @@ class Application:
 
     def propose(self, proposals: Sequence[tuple[Proposal, Mapping[str, str]]]) -> None:
         """Write a chunk of proposals, each with the normalised identity of its person."""
+        if not proposals:
+            return
         rows = {p.attendance_id: self._row(p, identity) for p, identity in proposals}
         self.counts["attendances"] += len(rows)
         found = self._insert(list(rows.values()))

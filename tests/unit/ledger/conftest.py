@@ -1,0 +1,69 @@
+"""One ledger on each engine for the whole suite, emptied before every test.
+
+There is no way around PostgreSQL: where it does not start, the tests fail.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine, delete, text
+
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.creation import init_ledger
+from track_dispatch.ledger.database import Ledger, open_ledger
+from track_dispatch.ledger.keys import new_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def _sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    yield from _opened(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/track_ledger.db")
+
+
+@pytest.fixture(scope="session")
+def _postgresql(postgres: str) -> Iterator[Ledger]:
+    server = create_engine(postgres, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text("create database ledger_suite"))
+    server.dispose()
+    url = server.url.set(database="ledger_suite")
+    yield from _opened(url.render_as_string(hide_password=False))
+
+
+@pytest.fixture
+def sqlite_ledger(_sqlite: Ledger) -> Ledger:
+    """Return an empty ledger on SQLite, for what only SQLite does."""
+    return _emptied(_sqlite)
+
+
+@pytest.fixture
+def postgresql_ledger(_postgresql: Ledger) -> Ledger:
+    """Return an empty ledger on PostgreSQL, for what only PostgreSQL does."""
+    return _emptied(_postgresql)
+
+
+@pytest.fixture(params=["sqlite_ledger", "postgresql_ledger"], ids=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    """Return an empty ledger, on one engine after the other."""
+    found: Ledger = request.getfixturevalue(request.param)
+    return found
+
+
+def _opened(url: str) -> Iterator[Ledger]:
+    keys = new_keys()
+    init_ledger(url, keys)
+    opened = open_ledger(url, keys)
+    yield opened
+    opened.close()
+
+
+def _emptied(ledger: Ledger) -> Ledger:
+    with ledger.writing() as connection:
+        for table in reversed(schema.metadata.sorted_tables):
+            if table is not schema.ledger:
+                connection.execute(delete(table))
+    return ledger
