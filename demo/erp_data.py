@@ -34,7 +34,15 @@ MV_SITES = {
         Site("oto_ing", 22, "85", _OTO),
     )
 }
-TASY_SITES = {site.source: site for site in (Site("hsmc", 31, "65", {1: (60, 100)}),)}
+TASY_SITES = {
+    site.source: site
+    for site in (
+        Site("hsmc", 31, "65", {1: (60, 100)}),
+        Site("hac", 32, "61", {1: (80, 110)}),
+        Site("hpm_hst", 33, "63", {1: (60, 80), 71: (10, 20), 81: (70, 100), 99: (2, 5)}),
+        Site("encore", 34, "62", {21: (70, 90), 1: (5, 9), 2: (5, 9), 4: (5, 9), 5: (2, 5)}),
+    )
+}
 
 SOURCES = (*MV_SITES, *TASY_SITES)
 
@@ -59,7 +67,12 @@ def erp_sql(source: str, *, days: Sequence[date], seed: int = 1) -> str:
         days: the business days to fill, 60 to 120 attendances each and more in a shared database.
         seed: another seed, other people.
     """
-    schema, ddl = ("dbamv", schemas.MV) if source in MV_SITES else ("tasy", schemas.TASY)
+    if source in MV_SITES:
+        schema, ddl = "dbamv", schemas.MV
+    elif source == "encore":
+        schema, ddl = "usuario_principal", schemas.ENCORE
+    else:
+        schema, ddl = "tasy", schemas.TASY
     return ddl + insert_sql(schema, erp_tables(source, days=days, seed=seed))
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from track_dispatch.hooks.ledger import open_configured
 from track_dispatch.ledger.views import day_counts, equation
-from track_dispatch.records import LineState
+from track_dispatch.records import Area, LineState
 
 if TYPE_CHECKING:
     from datetime import date
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.ledger.database import Ledger
 
+NO_AREA = "?"
 STATES = (LineState.ACCEPTED, LineState.REFUSED, LineState.IN_DOUBT)
 
 
 def show(world: World, days: dict[str, date], states: dict[str, str], console: Console) -> int:
     """Print the tables; return the demo's exit code."""
-    received: Counter[tuple[str, str]] = Counter()
-    for unit in world.track.summary()["units"]:
-        received[unit["unidade"], unit["area_pesquisa"]] += unit["accepted"]
+    # by survey, which each hospital has for itself: ENCORE's unidade only its ERP knows
+    received = Counter({row["uuid"]: row["accepted"] for row in world.track.summary()["surveys"]})
     good = True
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("hospital", "day", "area"):
@@ -58,20 +58,21 @@ def _rows(
     ledger: Ledger,
     hospital: Hospital,
     day: date,
-    received: Counter[tuple[str, str]],
+    received: Counter[str],
 ) -> bool:
     """Add a hospital's rows; tell whether Track received what the ledger calls accepted."""
     areas: defaultdict[str, Counter[str]] = defaultdict(Counter)
     with ledger.reading() as connection:
         for count in day_counts(connection, hospital=hospital.code, business_day=day):
             kind = count.reason if count.state is LineState.EXCLUDED else count.state
-            areas[count.area or "?"][str(kind)] += count.lines
+            areas[count.area or NO_AREA][str(kind)] += count.lines
     agree = True
     for area, kinds in areas.items():
         excluded = ", ".join(
             f"{lines} {reason}" for reason, lines in kinds.items() if reason not in set(LineState)
         )
-        at_track = received[hospital.unidade or "", area]
+        survey = hospital.survey(Area(area)) if area != NO_AREA else None
+        at_track = received[str(survey)]
         agree &= at_track == kinds["accepted"]
         table.add_row(
             hospital.code,

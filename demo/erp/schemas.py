@@ -84,3 +84,6 @@ create macro tasy.obter_primeiro_setor_atend(nr, campo) as (
 );
 create macro tasy.obter_nome_fantasia_estab(estab) as concat('Unidade ', estab);
 """
+
+#: ENCORE's Tasy lives in another schema.
+ENCORE = TASY.replace("tasy", "usuario_principal")

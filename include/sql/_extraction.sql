@@ -40,7 +40,7 @@ attendances_of_day as (
   from {{ table }} a
   where a.{{ branch.day_of }} >= :day_start
     and a.{{ branch.day_of }} < :day_end
-    and {{ branch.which }}
+    and {{ branch.which | trim | indent(4) }}
 {% for condition in conditions if condition | trim %}
     and {{ condition | trim | indent(4) }}
 {% endfor %}

@@ -7,6 +7,23 @@
 {{ schema }}.obter_primeiro_setor_atend(a.nr_atendimento, 'C')
 {%- endmacro %}
 
+{#- The department, which only the view knows. max: one answer, whatever else the view joins. -#}
+{% macro department(schema="tasy") -%}
+(
+  select max(v.cd_setor_atendimento)
+  from {{ schema }}.atendimento_paciente_v v
+  where v.nr_atendimento = a.nr_atendimento
+)
+{%- endmacro %}
+
+{#- Age in whole years, which the function gives as text; who has no known age passes. -#}
+{% macro at_least(years, schema="tasy") -%}
+nvl(
+  to_number(regexp_replace({{ schema }}.obter_dados_pf(a.cd_pessoa_fisica, 'I'), '[^0-9]', '')),
+  {{ years }}
+) >= {{ years }}
+{%- endmacro %}
+
 {% macro email(schema="tasy") -%}
 {{ schema }}.obter_compl_pf(a.cd_pessoa_fisica, 1, 'M')
 {%- endmacro %}
@@ -30,12 +47,13 @@ cast(null as varchar2(1))
   carried: further columns of the attendance that the areas and setores speak of.
   The six areas: condition each, none where the hospital has no such area.
   setor_*: expression each; MATERNIDADE and INTERNACAO are always their own label.
+  unidade: expression where the unit's name comes from the ERP.
 -#}
 {% macro query(
   on_discharge, on_entry, email, phone,
   oncologia, maternidade, exames, internacao, pronto_socorro, ambulatorio,
   setor_pronto_socorro, setor_ambulatorio, setor_exames=none, setor_oncologia=none,
-  only=none, shared=false, carried=[], schema="tasy"
+  only=none, shared=false, carried=[], schema="tasy", unidade=none
 ) -%}
 {%- set columns_carried = [
   "nr_atendimento", "cd_pessoa_fisica", "cd_medico_resp", "dt_entrada", "dt_alta",
@@ -77,7 +95,7 @@ with {{ extraction.attendances_of_day(
   "cpf": "p.nr_cpf",
   "medico": "m.nm_pessoa_fisica",
   "area_pesquisa": "a.area_pesquisa",
-  "unidade": hospital.unidade | literal,
+  "unidade": hospital.unidade | literal if unidade is none else unidade,
   "setor": extraction.setor({
     "oncologia": setor_oncologia, "maternidade": none, "exames": setor_exames,
     "internacao": none, "pronto_socorro": setor_pronto_socorro, "ambulatorio": setor_ambulatorio,

@@ -26,7 +26,11 @@ UNIDADES = {
     "OTOS": "Hospital Oto Sul",
     "OTOSD": "Hospital Oto Santos Dumont",
     "ING": "Instituto De Neurologia De Goiania",
+    "HAC": "Hospital São Francisco DF",
+    "HPM": "Hospital Palmas Medical",
+    "HST": "Hospital Santa Thereza",
     "HSMC": "Hospital Sao Mateus Cuiabá",
+    "ENCORE": "Unidade 21",  # what the stand-in calls establishment 21
 }
 COMPANIES = {
     "OTOA": (1, 2, 3, 6, 7, 12, 13, 16, 26),

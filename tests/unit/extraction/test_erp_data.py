@@ -13,7 +13,7 @@ from expected_mv import expected as expected_mv
 from expected_tasy import expected as expected_tasy
 from stdnum.br import cpf
 
-from demo.erp_data import SOURCES, erp_people, erp_sql, erp_tables
+from demo.erp_data import SOURCES, TASY_SITES, erp_people, erp_sql, erp_tables
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ WEEK = [DAY + timedelta(days=n) for n in range(7)]
 HOSPITALS = {
     "hms": ("HMS",),
     "oto_ing": ("OTOA", "OTOM", "OTOS", "OTOSD", "ING"),
+    "hac": ("HAC",),
+    "hpm_hst": ("HPM", "HST"),
     "hsmc": ("HSMC",),
+    "encore": ("ENCORE",),
 }
 RESERVED = re.compile(r"@ ?(example\.(com|net|org)|[a-z-]+\.test|naotem\.com)")
 
@@ -42,8 +45,8 @@ def patients_of(source: str) -> list[Patient]:
 
 def extracted(source: str, code: str, day: date, days: list[date]) -> list[dict[str, str]]:
     tables = tables_of(source, tuple(days))
-    read = expected_tasy(tables, day) if code == "HSMC" else expected_mv(code, tables, day)
-    return list(read.values())
+    expected = expected_tasy if source in TASY_SITES else expected_mv
+    return list(expected(code, tables, day).values())
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -76,7 +79,10 @@ def test_a_week_holds_every_area_of_the_hospital(source: str) -> None:
     without = {
         "hms": set(),
         "oto_ing": {Area.ONCOLOGIA},
+        "hac": {Area.ONCOLOGIA},
+        "hpm_hst": {Area.MATERNIDADE, Area.EXAMES},
         "hsmc": {Area.MATERNIDADE, Area.EXAMES},
+        "encore": {Area.MATERNIDADE, Area.ONCOLOGIA},
     }[source]
     assert set(found) == set(Area) - without
 

@@ -1,4 +1,4 @@
-"""The SQL against a second reading of the facts in plain Python, attendance by attendance."""
+"""The SQL of MV's hospitals against a second reading of the facts in plain Python, row by row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import expected_mv
-import expected_tasy
 import pytest
 from erp_rows import DAYS, at, mv_tables, read
 
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     Serving = Callable[[str, str], AbstractContextManager[OracleStandIn]]
 
 MV_CODES = ("HMS", "OTOA", "OTOM", "OTOS", "OTOSD", "ING")
-CONNECTIONS = {"hms": "oracle_hms", "oto_ing": "oracle_oto_ing", "hsmc": "oracle_hsmc"}
-SOURCE = {"HMS": "hms", "HSMC": "hsmc"} | dict.fromkeys(MV_CODES[1:], "oto_ing")
+CONNECTIONS = {"hms": "oracle_hms", "oto_ing": "oracle_oto_ing"}
+SOURCE = {"HMS": "hms"} | dict.fromkeys(MV_CODES[1:], "oto_ing")
 ROWS_A_DAY = 2000
 
 #: Most attendances lie on the day, the others beside it.
@@ -45,13 +44,6 @@ MV_CODES_DRAWN: dict[str, tuple[object, ...]] = {
     "cd_cid": (None, "A09", "O81", *expected_mv.BIRTHS[:6]),
     "cd_tip_res": (None, *range(1, 13), 77),
     "cd_mot_alt": (None, *range(1, 24), 77),
-}
-TASY_CODES_DRAWN: dict[str, tuple[object, ...]] = {
-    "cd_medico_resp": ("M1", "M999", None),
-    "ie_tipo_atendimento": (1, 2, 3, 7, 8, 8, 8),
-    "cd_motivo_alta": (None, *range(1, 26)),
-    "cd_estabelecimento": (1, 2),
-    "demo_primeiro_setor": (None, 147, 148, 148, 149),
 }
 
 
@@ -78,39 +70,6 @@ def drawn_mv() -> Tables:
     return mv_tables(rows)
 
 
-def drawn_tasy() -> Tables:
-    rng, rows = Random(2026), []
-    for place, day in enumerate(DAYS):
-        for number in range(ROWS_A_DAY):
-            row: Row = {name: rng.choice(codes) for name, codes in TASY_CODES_DRAWN.items()}
-            row |= {
-                "nr_atendimento": 910_000_000 + place * 100_000 + number,
-                "cd_pessoa_fisica": f"P{number % 50}",
-                "dt_entrada": moment(rng, day),
-                "dt_alta": rng.choice((None, *(moment(rng, day) for _ in range(5)))),
-                "dt_cancelamento": rng.choice((None, None, None, moment(rng, day))),
-            }
-            rows.append(row)
-    people: list[Row] = [
-        {
-            "cd_pessoa_fisica": f"P{n}",
-            "nm_pessoa_fisica": f"PACIENTE {n}" if n % 7 else None,
-            "nr_ddd_celular": f"({65 + n % 3})" if n % 5 else None,
-            "nr_telefone_celular": f"9{n:04}-{n * 7:04}" if n % 3 else None,
-            "nr_cpf": f"{n:011}" if n % 4 else None,
-        }
-        for n in range(45)  # five attendances in fifty have no person
-    ]
-    people.append({"cd_pessoa_fisica": "M1", "nm_pessoa_fisica": "DRA. M1"})
-    return {"pessoa_fisica": people, "atendimento_paciente": rows}
-
-
-def second_reading(code: str, tables: Tables, day: date) -> dict[str, ErpRow]:
-    if code == "HSMC":
-        return expected_tasy.expected(tables, day)
-    return expected_mv.expected(code, tables, day)
-
-
 def by_id(rows: list[ErpRow]) -> dict[str, ErpRow]:
     found = {row["cd_atendimento"]: row for row in rows}
     assert len(found) == len(rows)
@@ -120,21 +79,17 @@ def by_id(rows: list[ErpRow]) -> dict[str, ErpRow]:
 @pytest.fixture(scope="module")
 def drawn(serving: Serving) -> Iterator[dict[str, Tables]]:
     """Serve every source with rows whose codes are drawn from all that a rule names, and others."""
-    mv, tasy = drawn_mv(), drawn_tasy()
-    mv_script = schemas.MV + insert_sql("dbamv", mv)
-    with (
-        serving("oracle_hms oracle_oto_ing", mv_script),
-        serving("oracle_hsmc", schemas.TASY + insert_sql("tasy", tasy)),
-    ):
-        yield {"hms": mv, "oto_ing": mv, "hsmc": tasy}
+    mv = drawn_mv()
+    with serving("oracle_hms oracle_oto_ing", schemas.MV + insert_sql("dbamv", mv)):
+        yield {"hms": mv, "oto_ing": mv}
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
-@pytest.mark.parametrize("code", [*MV_CODES, "HSMC"])
+@pytest.mark.parametrize("code", MV_CODES)
 def test_drawn_attendances_are_read_as_the_facts_say(
     drawn: dict[str, Tables], code: str, day: date
 ) -> None:
-    wanted = second_reading(code, drawn[SOURCE[code]], day)
+    wanted = expected_mv.expected(code, drawn[SOURCE[code]], day)
 
     assert len(wanted) > 10  # else the draw proves nothing
     assert by_id(read(code, day)) == wanted
@@ -146,7 +101,7 @@ def test_the_demo_s_erp_is_read_as_the_facts_say(source: str, day: date, serving
     tables = erp_tables(source, days=[day])
     with serving(CONNECTIONS[source], erp_sql(source, days=[day])):
         for code in (code for code, name in SOURCE.items() if name == source):
-            assert by_id(read(code, day)) == second_reading(code, tables, day)
+            assert by_id(read(code, day)) == expected_mv.expected(code, tables, day)
 
 
 def test_a_shared_database_gives_each_attendance_to_one_hospital_at_most(
