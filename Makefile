@@ -1,6 +1,7 @@
 # make demo     one day of three hospitals, from Oracle to Track, on the embedded default
 # make ui       the same world under a live Airflow, http://localhost:8080
 # make test     everything that must hold; CI runs this
+# make bench    how fast the pipeline is and what memory it needs; asserts nothing
 # make check    the quick part of it: format, lint, types, layers
 # make setup    the environment only: .venv with requirements.txt
 # make lock     compile requirements*.txt anew (needs uv)
@@ -21,7 +22,7 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: setup demo ui test check lock schema clean
+.PHONY: setup demo ui test bench check lock schema clean
 
 setup: .venv/installed
 
@@ -39,7 +40,7 @@ demo: setup
 	@$(BIN)/python -m demo.run --hospitals $(HOSPITALS) $(if $(DAY),--day $(DAY))
 
 ui: setup
-	@$(BIN)/python -m demo.live --hospitals $(HOSPITALS)
+	@$(BIN)/python -m demo.live --hospitals $(HOSPITALS) $(if $(PORT),--port $(PORT))
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .
@@ -49,6 +50,9 @@ check: .venv/installed-dev
 
 test: check
 	$(BIN)/pytest
+
+bench: setup
+	@$(BIN)/python -m tests.bench
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

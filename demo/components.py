@@ -1,0 +1,110 @@
+"""Airflow's components as processes that all end with the one that started them.
+
+Each leads a session of its own: Airflow gives its tasks process groups of their own, and a stopped
+scheduler leaves them behind, but a process cannot leave its session unless it starts a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+class Components:
+    """Processes under a common name each; a context manager that stops them all.
+
+    Args:
+        commands: the arguments of each, by name.
+        logs: the folder of `<name>.log`.
+        patience: how long they may take to stop by themselves, in seconds; a scheduler takes
+            minutes if it is let.
+    """
+
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], *, logs: Path, patience: float = 5.0
+    ) -> None:
+        self._commands = commands
+        self._logs = logs
+        self._patience = patience
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        for name, command in self._commands.items():
+            with self.log(name).open("ab") as log:
+                self._running[name] = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def log(self, name: str) -> Path:
+        """Return the file with what a component printed."""
+        return self._logs / f"{name}.log"
+
+    def ended(self) -> list[str]:
+        """Name the components that have stopped by themselves."""
+        return [name for name, process in self._running.items() if process.poll() is not None]
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every living process of the components' sessions."""
+        sessions = {process.pid for process in self._running.values()}
+        return [
+            process
+            for process in psutil.process_iter()
+            if _session(process.pid) in sessions and _alive(process)
+        ]
+
+    def stop(self) -> None:
+        """Ask all processes to stop, then kill what has not, and what that left behind."""
+        _signal(self.processes(), signal.SIGTERM)
+        limit = time.monotonic() + self._patience
+        while self.processes() and time.monotonic() < limit:
+            time.sleep(0.05)
+        while left := self.processes():
+            _signal(left, signal.SIGKILL)
+            time.sleep(0.05)
+        for leader in self._running.values():
+            leader.wait()
+
+
+def airflow_component(*arguments: str) -> list[str]:
+    """Return the command of one of Airflow's components."""
+    return [sys.executable, "-m", "airflow", *arguments]
+
+
+def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
+def _alive(process: psutil.Process) -> bool:
+    """Tell whether there is something to kill: a zombie only waits for its parent to notice."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
