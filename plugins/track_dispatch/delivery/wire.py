@@ -124,8 +124,6 @@ class _Exchange:
         """
         with self._lock:
             self._twin = sock.dup()
-            if self.cut:
-                self._twin.shutdown(socket.SHUT_RDWR)
 
     def begin(self, connection: HTTPConnection) -> float:
         """Allow the request to be sent, once and in time; from here on it may have arrived.
@@ -197,6 +195,9 @@ class _Guarded(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
         self._exchange.opened(sock)
+        if self._exchange.late:  # the watchdog has come and gone: nobody would end a handshake
+            sock.close()
+            raise ConnectTimeoutError(self, "too late to begin")
         return sock
 
     def connect(self) -> None:

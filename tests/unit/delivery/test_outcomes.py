@@ -142,6 +142,9 @@ OBJECT_FAULTS = {0: LineFault(None, "phone"), 2: LineFault(None, None)}
         ([], {}),
         ({}, {}),
         (None, {}),
+        (False, {}),
+        (0, {}),
+        ("", {}),
     ],
 )
 def test_errors_name_lines_in_either_form_with_success_and_refusal(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+#: Seconds for what never ends by itself; everything else has ample time on a busy machine.
 DEADLINE = 0.4
 ACCEPTED = answer(200, '{"uuid": "a1"}')
 
@@ -55,8 +56,8 @@ def post(
     url: str,
     *,
     data: bytes = b"{}",
-    deadline: float = DEADLINE,
-    connect_timeout: float = 0.2,
+    deadline: float = 10,
+    connect_timeout: float = 5,
     headers: dict[str, str] | None = None,
 ) -> Answer | Silence:
     return exchange(
@@ -124,7 +125,7 @@ def test_an_answer_comes_back_over_tls(
     session.verify = str(certificate)
 
     with RawServer(ACCEPTED, tls=server_tls) as server:
-        found = post(session, server.url, deadline=5, connect_timeout=2)
+        found = post(session, server.url)
 
     assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
 
@@ -175,7 +176,7 @@ def test_what_came_of_a_body_that_was_cut_is_kept_and_marked(
     session: requests.Session, behaviour: Behaviour
 ) -> None:
     with RawServer(behaviour) as server:
-        found = post(session, server.url)
+        found = post(session, server.url, deadline=DEADLINE)
 
     assert found == Answer(200, "application/json", b'{"a": 1}', complete=False)
 
@@ -183,7 +184,7 @@ def test_what_came_of_a_body_that_was_cut_is_kept_and_marked(
 @pytest.mark.parametrize("start", [HEAD + b"Content-Length: 9999\r\n\r\n", HEAD + b"\r\n"])
 def test_a_dripping_body_ends_at_the_deadline(session: requests.Session, start: bytes) -> None:
     with RawServer(drip(start, b" ")) as server:
-        found = post(session, server.url)
+        found = post(session, server.url, deadline=DEADLINE)
 
     assert (found.status, found.complete) == (200, False)  # type: ignore[union-attr]
 
@@ -203,7 +204,7 @@ def test_no_more_of_a_body_is_read_than_the_limit(session: requests.Session) -> 
     body = b" " * (wire.MAX_BODY_BYTES * 3)
 
     with RawServer(say(HEAD + b"\r\n" + body)) as server:
-        found = post(session, server.url, deadline=5)
+        found = post(session, server.url)
 
     assert found.complete is False  # type: ignore[union-attr]
     assert len(found.body) < wire.MAX_BODY_BYTES * 2  # type: ignore[union-attr]
@@ -224,7 +225,7 @@ def test_an_answer_whose_head_is_not_there_by_the_deadline_is_none(
     session: requests.Session, behaviour: Behaviour
 ) -> None:
     with RawServer(behaviour) as server:
-        assert post(session, server.url) == Silence.DEADLINE
+        assert post(session, server.url, deadline=DEADLINE) == Silence.DEADLINE
 
 
 @pytest.mark.parametrize(
@@ -254,7 +255,7 @@ def test_the_deadline_covers_the_upload(session: requests.Session) -> None:
         never_reads.wait(10)
 
     with RawServer(without_reading(refuse_to_read)) as server:
-        found = post(session, server.url, data=b" " * 32_000_000)
+        found = post(session, server.url, data=b" " * 32_000_000, deadline=DEADLINE)
         never_reads.set()
 
     assert found == Silence.DEADLINE
@@ -303,7 +304,7 @@ def test_an_unanswered_connection_was_certainly_no_delivery(session: requests.Se
             waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())
 
-        found = post(session, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        found = post(session, f"http://127.0.0.1:{listener.getsockname()[1]}", connect_timeout=0.2)
 
     assert found == Silence.CONNECT_TIMEOUT
 
@@ -319,20 +320,34 @@ def test_an_unknown_name_was_certainly_no_delivery(
     assert post(session, "http://track-api.test") == Silence.NAME
 
 
-def test_a_name_that_resolves_too_late_sends_nothing(
-    session: requests.Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def slow_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resolve every name to loopback, just after the deadline."""
     resolve = socket.getaddrinfo
 
     def resolve_late(*args: Any) -> list[Any]:
         threading.Event().wait(DEADLINE + 0.1)
         return resolve("127.0.0.1", *args[1:])
 
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_late)
+
+
+def test_a_name_that_resolves_too_late_sends_nothing(
+    session: requests.Session, slow_names: None
+) -> None:
     with RawServer(ACCEPTED) as server:
-        monkeypatch.setattr(socket, "getaddrinfo", resolve_late)
-        found = post(session, f"http://track-api.test:{server.port}")
+        found = post(session, f"http://track-api.test:{server.port}", deadline=DEADLINE)
 
     assert (found, server.requests) == (Silence.LATE, [])
+
+
+def test_after_a_late_name_no_handshake_goes_on(
+    session: requests.Session, slow_names: None
+) -> None:
+    with RawServer(without_reading(drip(b"\x16\x03\x03\x40\x00", b"\x02"))) as server:
+        found = post(session, f"https://track-api.test:{server.port}", deadline=DEADLINE)
+
+    assert found == Silence.LATE
 
 
 @pytest.mark.parametrize(
@@ -355,7 +370,7 @@ def test_an_untrusted_certificate_was_certainly_no_delivery(
     session: requests.Session, server_tls: ssl.SSLContext
 ) -> None:
     with RawServer(ACCEPTED, tls=server_tls) as server:
-        found = post(session, server.url, deadline=5, connect_timeout=2)
+        found = post(session, server.url)
 
     assert (found, server.requests) == (Silence.TLS, [])
 
@@ -365,7 +380,7 @@ def test_a_handshake_that_never_ends_was_certainly_no_delivery(
     session: requests.Session, behaviour: Behaviour
 ) -> None:
     with RawServer(without_reading(behaviour)) as server:
-        found = post(session, server.url.replace("http:", "https:"))
+        found = post(session, server.url.replace("http:", "https:"), deadline=DEADLINE)
 
     assert found in {Silence.CONNECT_TIMEOUT, Silence.LATE, Silence.TLS}
 
@@ -393,7 +408,12 @@ def test_a_proxy_that_does_not_connect_us_was_certainly_no_delivery(
 ) -> None:
     with RawServer(behaviour) as proxy:
         session.proxies = {"https": proxy.url}
-        found = post(session, "https://track-api.test", headers={"Authorization": "Bearer s3cret"})
+        found = post(
+            session,
+            "https://track-api.test",
+            headers={"Authorization": "Bearer s3cret"},
+            deadline=DEADLINE,
+        )
 
     assert found in {Silence.PROXY, Silence.UNREACHABLE, Silence.CONNECT_TIMEOUT, Silence.LATE}
     assert b"s3cret" not in b"".join(proxy.requests)
