@@ -82,6 +82,43 @@ def test_shipped_files_carry_the_shipped_first_day(path: Path) -> None:
                 "tasy/hsmc.sql",
             ),
         ),
+        (
+            "HAC",
+            (
+                "Hospital São Francisco DF",
+                "tasy",
+                "hac",
+                "oracle_hac",
+                "America/Sao_Paulo",
+                "tasy/hac.sql",
+            ),
+        ),
+        (
+            "HPM",
+            (
+                "Hospital Palmas Medical",
+                "tasy",
+                "hpm_hst",
+                "oracle_hpm_hst",
+                "America/Araguaina",
+                "tasy/hpm_hst.sql",
+            ),
+        ),
+        (
+            "HST",
+            (
+                "Hospital Santa Thereza",
+                "tasy",
+                "hpm_hst",
+                "oracle_hpm_hst",
+                "America/Araguaina",
+                "tasy/hpm_hst.sql",
+            ),
+        ),
+        (
+            "ENCORE",
+            (None, "tasy", "encore", "oracle_encore", "America/Sao_Paulo", "tasy/encore.sql"),
+        ),
     ],
 )
 def test_the_facts_of_a_hospital(code: str, expected: tuple[str, ...]) -> None:
@@ -90,8 +127,18 @@ def test_the_facts_of_a_hospital(code: str, expected: tuple[str, ...]) -> None:
     assert (h.unidade, h.erp, h.source, h.oracle_conn_id, h.timezone, h.sql) == expected
 
 
-def test_otoa_is_told_apart_by_its_companies() -> None:
-    assert load_hospital("OTOA").companies == (1, 2, 3, 6, 7, 12, 13, 16, 26)
+@pytest.mark.parametrize(
+    ("code", "companies"),
+    [
+        ("OTOA", (1, 2, 3, 6, 7, 12, 13, 16, 26)),
+        ("HPM", (1, 71)),
+        ("HST", (81,)),
+    ],
+)
+def test_a_shared_database_is_told_apart_by_companies(
+    code: str, companies: tuple[int, ...]
+) -> None:
+    assert load_hospital(code).companies == companies
 
 
 @pytest.mark.parametrize(
@@ -100,6 +147,10 @@ def test_otoa_is_told_apart_by_its_companies() -> None:
         ("HMS", set()),
         ("OTOA", {Area.ONCOLOGIA}),
         ("HSMC", {Area.MATERNIDADE, Area.EXAMES}),
+        ("HAC", {Area.ONCOLOGIA}),
+        ("HPM", {Area.MATERNIDADE, Area.EXAMES}),
+        ("HST", {Area.MATERNIDADE, Area.EXAMES}),
+        ("ENCORE", {Area.MATERNIDADE, Area.ONCOLOGIA}),
     ],
 )
 def test_areas_without_a_survey(code: str, without: set[Area]) -> None:
