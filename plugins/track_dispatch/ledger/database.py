@@ -6,6 +6,7 @@ driver's default begins late and then fails at once, whatever the timeout.
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from track_dispatch.ledger.keys import KeyRing
+
+#: The engine's logger shows statements but never rows, whatever level is set above it.
+_LOGGING_NAME = "track_ledger"
+logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").setLevel(logging.INFO)
 
 #: How long SQLite waits for another writer, in milliseconds.
 BUSY_TIMEOUT = 60_000
@@ -80,7 +85,12 @@ def connect(url: str) -> Engine:
     except ArgumentError:
         raise ConfigError("the ledger's address is no database URL") from None
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": 60})
+        engine = create_engine(
+            parsed,
+            hide_parameters=True,
+            logging_name=_LOGGING_NAME,
+            connect_args={"timeout": 60},
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -89,6 +99,7 @@ def connect(url: str) -> Engine:
         return create_engine(
             parsed,
             hide_parameters=True,
+            logging_name=_LOGGING_NAME,
             pool_pre_ping=True,
             isolation_level="READ COMMITTED",
             connect_args={"connect_timeout": 10},
