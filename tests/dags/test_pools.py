@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.models.pool import Pool
 
+from track_dispatch.config import Hospital, load_hospitals
 from track_dispatch.hooks.pools import create_pools
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ def test_setup_creates_every_pool_that_a_dag_names(
     assert {pool.pool for pool in Pool.get_pools()} >= named
 
 
-def test_each_extraction_has_its_sources_pool(dags: Mapping[str, DAG]) -> None:
-    pools = {dag_id: dag.get_task("extract").pool for dag_id, dag in dags.items()}
-
-    assert pools == {
-        "track_hms": "oracle_hms",
-        "track_hsmc": "oracle_hsmc",
-        "track_otoa": "oracle_oto_ing",
+def test_each_extraction_has_the_pool_of_its_source(dags: Mapping[str, DAG]) -> None:
+    sources = {
+        hospital.dag_id: hospital.source
+        for hospital in load_hospitals()
+        if isinstance(hospital, Hospital)
     }
+
+    pools = {dag_id: dags[dag_id].get_task("extract").pool for dag_id in sources}
+
+    assert pools == {dag_id: f"oracle_{source}" for dag_id, source in sources.items()}

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, select
+from sqlalchemy import column, insert, select, table
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
@@ -129,8 +128,13 @@ def _is_known(revision: str) -> bool:
 
 
 def _revision(connection: Connection) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    return context.get_current_revision()
+    """Read the version without Alembic, which would log two lines about itself in every task."""
+    if not has_table(connection, VERSION_TABLE):
+        return None
+    version: str | None = connection.scalar(
+        select(column("version_num")).select_from(table(VERSION_TABLE))
+    )
+    return version
 
 
 def _upgrade(connection: Connection) -> None:

@@ -33,21 +33,21 @@ lê o ERP, monta uma linha por atendimento e envia cada área pelo canal que o p
 
 | tarefa | o que faz |
 | --- | --- |
-| `extract` | lê do ERP os atendimentos do dia |
-| `transform` | monta as linhas; quem não pode ser convidado é excluído, com o motivo |
-| `volume_gate` | deixa passar ou retém o dia |
-| `dispatch` | envia, uma tarefa por área e canal |
-| `report` | fecha a conta do dia e decide a cor da execução |
+| **{extract}** | lê do ERP os atendimentos do dia |
+| **{transform}** | monta as linhas; quem não pode ser convidado é excluído, com o motivo |
+| **{volume_gate}** | deixa passar ou retém o dia |
+| **{dispatch}** | envia, uma tarefa por área e canal |
+| **{report}** | fecha a conta do dia e decide a cor da execução |
 
 #### Verde ou vermelho
-A última tarefa, `report`, decide. **Verde**: cada atendimento terminou com um destino. Exclusões,
+A última tarefa, **{report}**, decide. **Verde**: cada atendimento terminou com um destino. Exclusões,
 recusas isoladas e áreas sem pesquisa são normais. **Vermelho**: falta algo; as últimas linhas do
-log de `report` dizem o quê e o que fazer.
+log dela dizem o quê e o que fazer.
 
 | você vê | o que fazer |
 | --- | --- |
-| `extract` vermelho | o ERP não respondeu ou a consulta mudou; depois de resolvido, limpe `extract` e as seguintes |
-| `dispatch` vermelho, linhas prontas | o Track não recebeu; limpe a tarefa e as seguintes: só o que falta é enviado |
+| **{extract}** vermelho | o ERP não respondeu ou a consulta mudou; depois de resolvido, limpe essa tarefa e as seguintes |
+| **{dispatch}** vermelho, linhas prontas | o Track não recebeu; limpe a tarefa e as seguintes: só o que falta é enviado |
 | linhas **em dúvida** | pode ter chegado ao Track; não limpe à toa, nada é reenviado sozinho: uma pessoa decide |
 | "recusou todas as linhas" | modelo, pesquisa ou chave errados no Track: avise a engenharia de dados |
 | área desconhecida | a consulta do hospital devolveu uma área fora das seis: avise a engenharia de dados |
@@ -75,6 +75,7 @@ não são afetados. Mostre a mensagem abaixo à engenharia de dados.
 def hospital_doc(hospital: Hospital) -> str:
     """Describe a hospital's DAG."""
     return _DOC.format(
+        **TASKS,
         name=hospital.name,
         day_title=DAY_TITLE,
         unidade=hospital.unidade or "a do ERP",

@@ -39,10 +39,21 @@ def shell(empty_shell: Shell, migrated_home: Path) -> Shell:
 
 
 @pytest.fixture
-def broken_include(tmp_path: Path) -> Path:
-    """Return a copy of the include folder in which HSMC's file has a mistyped field."""
+def include(tmp_path: Path) -> Path:
+    """Return an include folder of three hospitals."""
     folder = tmp_path / "include"
     shutil.copytree(ROOT / "include", folder)
+    for file in (folder / "hospitals").iterdir():
+        if file.stem not in {"hms", "hsmc", "otoa"}:
+            file.unlink()
+    return folder
+
+
+@pytest.fixture
+def broken_include(include: Path, tmp_path: Path) -> Path:
+    """Return a copy of `include` in which HSMC's file has a mistyped field."""
+    folder = tmp_path / "broken_include"
+    shutil.copytree(include, folder)
     file = folder / "hospitals" / "hsmc.yaml"
     mistyped = file.read_text(encoding="utf-8").replace("channels:", "chanels:")
     file.write_text(mistyped, encoding="utf-8")

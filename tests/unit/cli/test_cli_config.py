@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from cli_shell import Shell
 
 
-def test_good_files_are_named_one_a_line(empty_shell: Shell) -> None:
-    done = empty_shell.track_dispatch("config", "check")
+def test_good_files_are_named_one_a_line(empty_shell: Shell, include: Path) -> None:
+    done = empty_shell.track_dispatch("config", "check", TRACK_INCLUDE_DIR=str(include))
 
     assert (done.stdout.splitlines(), done.stderr, done.returncode) == (
         ["HMS: ok", "HSMC: ok", "OTOA: ok"],

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def test_setup_tells_each_thing_on_a_line_and_repeats_without_harm(
-    shell: Shell, broken_include: Path
+    shell: Shell, include: Path, broken_include: Path
 ) -> None:
-    first = shell.track_dispatch("setup")
+    first = shell.track_dispatch("setup", TRACK_INCLUDE_DIR=str(include))
     made = query(shell.home / "track_ledger.db", "select * from ledger")
     second = shell.track_dispatch("setup", TRACK_INCLUDE_DIR=str(broken_include))
 
