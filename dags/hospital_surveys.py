@@ -54,8 +54,13 @@ def options(task_id: str, *, hours: float) -> dict[str, Any]:
 
 
 def step(task_id: str, *, hours: float, **more: Any) -> Any:
-    """Return the decorator of a Python task; what it returns is counts, and is not logged."""
-    return task(**options(task_id, hours=hours), show_return_value_in_logs=False, **more)
+    """Return the decorator of a Python task; what it returns is counts, one value, not logged."""
+    return task(
+        **options(task_id, hours=hours),
+        multiple_outputs=False,
+        show_return_value_in_logs=False,
+        **more,
+    )
 
 
 def build(hospital: Hospital) -> DAG:

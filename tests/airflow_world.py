@@ -7,9 +7,12 @@ any kind, works them off, clears tasks and works them off again. A retry's delay
 from __future__ import annotations
 
 import json
+from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from airflow import settings
@@ -20,10 +23,11 @@ from airflow.sdk.definitions.dag import _run_task
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from demo.world import ROOT
 from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.ledger.views import day_counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +41,6 @@ if TYPE_CHECKING:
     from demo.oracle import OracleStandIn
     from demo.track_api import TrackStandIn
     from demo.world import World
-    from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.keys import KeyRing
 
 _numbers = count(1)
@@ -62,6 +65,12 @@ class Played:
     def states(self, task_id: str) -> set[str | None]:
         """Return the states of a task, of all its instances if it is mapped."""
         return {state for name, state in self.tasks.items() if name.split("[")[0] == task_id}
+
+    def said(self, task_id: str) -> str:
+        """Return the messages of a task's errors."""
+        return "\n".join(
+            str(error) for name, error in self.errors.items() if name.split("[")[0] == task_id
+        )
 
 
 @dataclass
@@ -93,6 +102,7 @@ class AirflowWorld:
         conf: dict[str, Any] | None = None,
         run_after: datetime | None = None,
         marked: Mapping[str, str] | None = None,
+        before: str | None = None,
     ) -> Played:
         """Create a run of a hospital's day and work it off.
 
@@ -106,6 +116,7 @@ class AirflowWorld:
             conf: instead of the Param `business_day`.
             run_after: when the run may start; by default 9:00 of the next day.
             marked: states by task id, which the tasks get instead of being run.
+            before: a task; it is not begun, and the run stays there until `go_on`.
         """
         hospital = next(one for one in self.stand_ins.hospitals if one.code == code)
         local = datetime.combine(day, datetime.min.time(), hospital.zone).replace(hour=9)
@@ -120,6 +131,7 @@ class AirflowWorld:
             run_after=run_after or (local + timedelta(days=1)).astimezone(UTC),
             logical_date=logical_date,
             marked=marked,
+            before=before,
         )
 
     def run(
@@ -132,10 +144,11 @@ class AirflowWorld:
         run_after: datetime,
         logical_date: datetime | None = None,
         marked: Mapping[str, str] | None = None,
+        before: str | None = None,
     ) -> Played:
         """Create a run of a DAG and work it off; the arguments are those of `run_day`."""
         interval = (logical_date, run_after) if logical_date else None
-        created = _scheduled_dag(dag_id).create_dagrun(
+        created = scheduled_dag(parsed_dag(dag_id)).create_dagrun(
             run_id=f"{kind}__{run_after.isoformat()}_{next(_numbers)}",
             logical_date=logical_date,
             data_interval=interval,
@@ -148,7 +161,11 @@ class AirflowWorld:
             session=settings.Session(),
         )
         settings.Session().commit()
-        return self._work_off(created, retries=retries, marked=marked or {})
+        return self._work_off(created, retries=retries, marked=marked or {}, before=before)
+
+    def go_on(self, run: Played) -> Played:
+        """Work off what a run that stopped `before` a task has left."""
+        return self._work_off(self._dag_run(run))
 
     def clear(self, run: Played, *task_ids: str, retries: int | None = 0) -> Played:
         """Clear tasks of a run (all, if none is named) and work it off again.
@@ -164,7 +181,7 @@ class AirflowWorld:
         ]
         clear_task_instances(cleared, session, dag_run_state=DagRunState.RUNNING)
         session.commit()
-        return self._work_off(found, retries=retries, marked={})
+        return self._work_off(found, retries=retries)
 
     def clear_from(self, run: Played, task_id: str) -> Played:
         """Clear a task with everything downstream, as the UI offers first, and work it off."""
@@ -179,7 +196,7 @@ class AirflowWorld:
             if ti.state == TaskInstanceState.UP_FOR_RETRY:
                 ti.end_date -= timedelta(days=1)
         session.commit()
-        return self._work_off(found, retries=None, marked={})
+        return self._work_off(found, retries=None)
 
     def report(self, run: Played) -> dict[str, int]:
         """Return what the run's `report` returned; empty if it failed."""
@@ -187,26 +204,42 @@ class AirflowWorld:
         ti = self._dag_run(run).get_task_instance("report", session=session)
         return dict(ti.xcom_pull(task_ids="report", session=session) or {})
 
-    def ledger(self) -> Ledger:
-        """Open the ledger; close it after use."""
-        return open_configured()
+    def lines(self, code: str, day: date) -> dict[str, int]:
+        """Count a day's lines in the ledger: `accepted`, `excluded(no_contact)`, ..."""
+        with closing(open_configured()) as ledger, ledger.reading() as connection:
+            counts = day_counts(connection, hospital=code, business_day=day)
+        found: Counter[str] = Counter()
+        for one in counts:
+            found[f"{one.state}({one.reason})" if one.reason else str(one.state)] += one.lines
+        return dict(found)
+
+    def alter_ledger(self, statement: str) -> None:
+        """Change the ledger by SQL behind the product's back."""
+        with closing(open_configured()) as ledger, ledger.writing() as connection:
+            connection.execute(text(statement))
 
     def _dag_run(self, run: Played) -> DagRun:
         session = settings.Session()
         session.expire_all()
-        found = session.scalars(
+        return session.scalars(
             select(DagRun).where(DagRun.dag_id == run.dag_id, DagRun.run_id == run.run_id)
         ).one()
-        found.dag = _scheduled_dag(run.dag_id)
-        return found
 
-    def _work_off(self, run: DagRun, *, retries: int | None, marked: Mapping[str, str]) -> Played:
+    def _work_off(
+        self,
+        run: DagRun,
+        *,
+        retries: int | None = 0,
+        marked: Mapping[str, str] = MappingProxyType({}),
+        before: str | None = None,
+    ) -> Played:
         """Schedule and run tasks until nothing can start: what `dag.test()` does, without waits."""
         session = settings.Session()
         dag = parsed_dag(run.dag_id)
+        run.dag = scheduled_dag(dag)
         errors: dict[str, BaseException] = {}
-        before = None
-        while run.state == DagRunState.RUNNING and before != (before := self._seen(run)):
+        seen = None
+        while run.state == DagRunState.RUNNING and seen != (seen := self._seen(run)):
             session.expire_all()
             due, _ = run.update_state(session=session)
             for ti in due:
@@ -216,7 +249,7 @@ class AirflowWorld:
                     ti.max_tries = ti.try_number - 1 + retries
             session.commit()
             for ti in run.get_task_instances(session=session):
-                if ti.state != TaskInstanceState.SCHEDULED:
+                if ti.state != TaskInstanceState.SCHEDULED or ti.task_id == before:
                     continue
                 if ti.task_id in marked:
                     ti.set_state(TaskInstanceState(marked[ti.task_id]), session=session)
@@ -238,9 +271,9 @@ def parsed_dag(dag_id: str) -> DAG:
     return DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder").dags[dag_id]
 
 
-def _scheduled_dag(dag_id: str) -> SerializedDAG:
-    """Return the DAG as a scheduler has it."""
-    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(parsed_dag(dag_id)))
+def scheduled_dag(dag: DAG) -> SerializedDAG:
+    """Return a DAG as a scheduler has it."""
+    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
 
 
 def _name(ti: TaskInstance) -> str:

@@ -5,8 +5,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from airflow import settings
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+from airflow.models.dagrun import DagRun
+from sqlalchemy import delete
 
 from demo.world import ROOT, World, chosen_hospitals
 from tests.airflow_world import AirflowWorld, ledger_connection
@@ -33,6 +36,16 @@ def airflow(airflow_db: None) -> None:
 
 
 @pytest.fixture
+def no_runs(airflow: None) -> Iterator[None]:
+    """Forget the test's runs: Airflow keeps only one for each logical date."""
+    yield
+    session = settings.Session()
+    session.rollback()
+    session.execute(delete(DagRun))
+    session.commit()
+
+
+@pytest.fixture
 def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Copy the include folder for a test to change; no day of the past is too old in it."""
     folder = tmp_path / "include"
@@ -47,7 +60,7 @@ def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def open_world(
-    airflow: None,
+    no_runs: None,
     include: Path,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
