@@ -209,14 +209,14 @@ def blocked(ledger: Ledger, call: Callable[[], Any]) -> Iterator[Future[Any]]:
     """Run a call in another session, and go on when it waits for ours."""
     begun = Event()
 
-    def note(_connection: Any) -> None:
+    def note(*_: Any) -> None:
         begun.set()
 
     with ThreadPoolExecutor(1) as pool:
-        event.listen(ledger.engine, "begin", note, insert=True)
+        event.listen(ledger.engine, "before_cursor_execute", note)
         future = pool.submit(call)
         assert begun.wait(30)
-        event.remove(ledger.engine, "begin", note)
+        event.remove(ledger.engine, "before_cursor_execute", note)
         if ledger.on_postgresql:
             _until_a_session_waits(ledger)
         yield future
