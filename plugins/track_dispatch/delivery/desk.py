@@ -99,5 +99,7 @@ def insist(desk: Desk, access: Callable[[], T]) -> T:
             reraise=True,
         )(access)
     except LedgerError as error:
-        message = f"the ledger failed until the lease was over, its lines will be in doubt: {error}"
+        message = (
+            f"the ledger failed until a claim's lease was over, which puts it in doubt: {error}"
+        )
         raise DeliveryUncertainError(message) from None

@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pytest
 import requests
 from sqlalchemy import select, text
 
-from demo.track_api import ORGANIZATION, TOKEN, TrackStandIn
+from demo.track_api import ORGANIZATION, TOKEN, Fault, TrackStandIn
 from track_dispatch.config import Hospital, load_hospital
 from track_dispatch.delivery.client import TrackClient
 from track_dispatch.delivery.desk import Desk
@@ -36,6 +37,9 @@ DAY = date(2026, 3, 2)
 UNIT = Unit("HMS", DAY, Area.EXAMES, Channel.EMAIL)
 HOSPITAL = load_hospital("HMS").model_copy(update={"lease_margin_seconds": 60})
 SURVEY = str(HOSPITAL.survey(Area.EXAMES))
+
+#: Where the wire is in question and not the ledger, one database is enough.
+on_one_database = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 
 
 def import_line(attendance_id: str) -> dict[str, str]:
@@ -220,3 +224,8 @@ class Bench:
 
 def once_each(ids: Iterable[str]) -> Counter[str]:
     return Counter(dict.fromkeys(ids, 1))
+
+
+def by_name(value: object) -> str | None:
+    """Call a parameter that is a fault by the fault's name."""
+    return value.name if isinstance(value, Fault) else None

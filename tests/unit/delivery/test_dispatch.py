@@ -178,6 +178,19 @@ def test_what_a_broken_dispatch_left_goes_out_with_the_next(bench: Bench) -> Non
     assert bench.api.accepted_ids() == once_each(ids)
 
 
+def test_lines_that_become_ready_behind_a_dispatch_are_left_to_its_retry(bench: Bench) -> None:
+    ids = bench.fill(3, batch_size=1)
+    first = f"attendance_id = '{ids[0]}'"
+    bench.execute(f"update lines set state = 'held' where {first}")
+    bench.during_post(2, lambda: bench.execute(f"update lines set state = 'ready' where {first}"))
+
+    with pytest.raises(NotDeliveredError, match="1 lines"):
+        bench.dispatch()
+    bench.dispatch()
+
+    assert bench.posts == [[ids[1]], [ids[2]], [ids[0]]]
+
+
 # -- who is left out at the claim --------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.track_api import Fault, faults
-from tests.unit.delivery.bench import once_each
+from tests.unit.delivery.bench import by_name, on_one_database, once_each
 from track_dispatch.delivery.splitting import Tally
 from track_dispatch.errors import (
     ConfigError,
@@ -38,9 +38,8 @@ NO_PROPER_ANSWER = [
 # -- before the first POST ---------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"), NO_PROPER_ANSWER, ids=lambda value: getattr(value, "name", None)
-)
+@on_one_database
+@pytest.mark.parametrize(("fault", "error"), NO_PROPER_ANSWER, ids=by_name)
 def test_without_a_proper_answer_to_a_question_nothing_is_claimed(
     bench: Bench, fault: Fault, error: type[TrackDispatchError]
 ) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.track_api import ErrorsForm, Fault, faults
-from tests.unit.delivery.bench import NOW, once_each
+from tests.unit.delivery.bench import NOW, by_name, on_one_database, once_each
 from tests.unit.delivery.raw_server import answer, read_request
 from track_dispatch.delivery.splitting import Tally
 from track_dispatch.errors import (
@@ -69,10 +69,6 @@ ODD_ACCEPTANCES = [
 ]
 
 
-def by_name(fault: object) -> str | None:
-    return fault.name if isinstance(fault, Fault) else None
-
-
 # -- certainly not delivered -------------------------------------------------------
 
 
@@ -93,6 +89,7 @@ def test_a_post_that_is_not_taken_releases_its_lines_and_ends_the_unit(
     assert bench.api.violations == []
 
 
+@on_one_database
 @pytest.mark.parametrize("fault", [fault for fault, _, _ in NOT_DELIVERED], ids=by_name)
 def test_what_was_not_taken_goes_out_later(bench: Bench, fault: Fault) -> None:
     ids = bench.fill(2)
@@ -105,6 +102,7 @@ def test_what_was_not_taken_goes_out_later(bench: Bench, fault: Fault) -> None:
     assert bench.api.accepted_ids() == once_each(ids)
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("fault", "seconds"),
     [
@@ -163,6 +161,7 @@ def test_a_connection_that_does_not_open_in_time_releases_the_lines(bench: Bench
 # -- unknown -----------------------------------------------------------------------
 
 
+@on_one_database
 @pytest.mark.parametrize("fault", UNKNOWN, ids=by_name)
 def test_an_unknown_outcome_leaves_the_lines_to_a_person(bench: Bench, fault: Fault) -> None:
     bench.fill(2, **(IMPATIENT if fault.seconds else {}))
@@ -191,6 +190,7 @@ def test_a_line_in_doubt_keeps_what_a_person_may_want_to_send_again(bench: Bench
 # -- accepted ----------------------------------------------------------------------
 
 
+@on_one_database
 @pytest.mark.parametrize("fault", ODD_ACCEPTANCES, ids=by_name)
 def test_an_odd_acceptance_is_one(bench: Bench, fault: Fault) -> None:
     ids = bench.fill(2, **(IMPATIENT if fault.seconds else {}))

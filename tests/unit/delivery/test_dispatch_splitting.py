@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.track_api import ErrorsForm, Fault, faults
-from tests.unit.delivery.bench import once_each
+from tests.unit.delivery.bench import by_name, once_each
 from track_dispatch.delivery.splitting import Tally
 from track_dispatch.errors import (
     ConfigError,
@@ -216,6 +216,7 @@ def test_a_doubt_does_not_clear_who_is_known_to_be_at_fault(bench: Bench) -> Non
         (faults.captcha(), ServiceStoppedError),
         (faults.answer(404), ConfigError),
     ],
+    ids=by_name,
 )
 def test_a_split_that_is_not_taken_releases_what_is_not_settled(
     bench: Bench, fault: Fault, error: type[TrackDispatchError]
