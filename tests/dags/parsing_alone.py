@@ -1,0 +1,51 @@
+"""Parses a DAG file in an interpreter of its own and prints what it reached for besides.
+
+    python -m tests.dags.parsing_alone FILE
+
+Prints JSON: `touched`, the forbidden things, and `seconds` that the first parsing took.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+import time
+import zoneinfo
+from pathlib import Path
+
+import airflow.models.dagbag  # noqa: F401 - Airflow's own imports are not the file's doing
+
+from demo.world import ROOT
+
+#: Audit events of a network or a database.
+FORBIDDEN = ("socket.connect", "socket.getaddrinfo", "sqlite3.connect")
+#: What imports may do, but not a file whose imports are done: croniter asks for the machine's kind.
+AFTER_IMPORTS = ("subprocess.Popen", "os.system")
+#: Where a file may read once its imports are done: its own house, and the time zones.
+READABLE = (ROOT / "include", ROOT / "dags", ROOT / "plugins", *map(Path, zoneinfo.TZPATH))
+
+touched: list[str] = []
+imported = False
+
+
+def watch(event: str, arguments: tuple[object, ...]) -> None:
+    """Note what a DAG file must not do."""
+    if event in FORBIDDEN or (imported and event in AFTER_IMPORTS):
+        touched.append(event)
+    if event == "open" and imported and isinstance(arguments[0], (str, bytes)):
+        path = Path(str(arguments[0])).resolve()
+        if not any(path.is_relative_to(folder) for folder in READABLE):
+            touched.append(f"open {path}")
+
+
+if __name__ == "__main__":
+    sys.addaudithook(watch)
+    started = time.monotonic()
+    runpy.run_path(sys.argv[1])
+    seconds = time.monotonic() - started
+    imported = True
+    runpy.run_path(sys.argv[1])
+    imported = False
+    found = {"touched": touched, "seconds": round(seconds, 2)}
+    print(json.dumps(found))  # noqa: T201 - to the test that started it

@@ -1,0 +1,66 @@
+"""One broken file takes away its own DAG and no other, and says so in the UI."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+
+from demo.world import ROOT
+from track_dispatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from airflow.sdk import DAG
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, DAG]:
+    """Parse the DAGs with a slip of the pen in HMS's file."""
+    include = tmp_path / "include"
+    shutil.copytree(ROOT / "include", include)
+    monkeypatch.setenv("TRACK_INCLUDE_DIR", str(include))
+    file = include / "hospitals" / "hms.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert text.count("timezone:") == 1
+    file.write_text(text.replace("timezone:", "timezome:"), encoding="utf-8")
+    bag = DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    return dict(bag.dags)
+
+
+def test_a_broken_file_keeps_its_dag_under_the_same_name(
+    broken: Mapping[str, DAG], dags: Mapping[str, DAG]
+) -> None:
+    assert set(broken) == set(dags)
+    assert broken["track_hms"].tags == {"pesquisa", "config-error"}
+
+
+def test_the_other_hospitals_are_as_they_were(
+    broken: Mapping[str, DAG], dags: Mapping[str, DAG]
+) -> None:
+    others = set(dags) - {"track_hms"}
+
+    assert {dag_id: broken[dag_id].task_ids for dag_id in others} == {
+        dag_id: dags[dag_id].task_ids for dag_id in others
+    }
+
+
+def test_its_one_task_fails_with_what_is_wrong_in_the_file(broken: Mapping[str, DAG]) -> None:
+    (task,) = broken["track_hms"].tasks
+
+    with pytest.raises(ConfigError, match=r"hospitals/hms\.yaml: timezome"):
+        task.execute({})
+
+
+def test_its_page_shows_the_message_too(broken: Mapping[str, DAG]) -> None:
+    assert 'did you mean "timezone"?' in str(broken["track_hms"].doc_md)
+
+
+def test_airflow_can_store_it(broken: Mapping[str, DAG]) -> None:
+    assert DagSerialization.to_dict(broken["track_hms"])["dag"]["dag_id"] == "track_hms"

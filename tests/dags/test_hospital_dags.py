@@ -1,0 +1,157 @@
+"""What every hospital's DAG must be, whatever its file says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import CronDataIntervalTimetable, TriggerRule
+from airflow.sdk.exceptions import ParamValidationError
+from airflow.serialization.serialized_objects import DagSerialization
+
+from demo.world import ROOT
+from track_dispatch.config import Hospital, load_hospitals
+from track_dispatch.operators.recovery import Recovery
+from track_dispatch.operators.texts import TASKS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import DAG
+
+HOSPITALS = [one for one in load_hospitals() if isinstance(one, Hospital)]
+STEPS = ["extract", "transform", "volume_gate", "dispatch", "report"]
+
+
+@pytest.fixture(params=HOSPITALS, ids=lambda hospital: hospital.code)
+def hospital(request: pytest.FixtureRequest) -> Hospital:
+    found: Hospital = request.param
+    return found
+
+
+@pytest.fixture
+def dag(hospital: Hospital, dags: Mapping[str, DAG]) -> DAG:
+    return dags[hospital.dag_id]
+
+
+def test_there_is_one_dag_for_each_hospital_file(dags: Mapping[str, DAG]) -> None:
+    files = (ROOT / "include" / "hospitals").glob("*.yaml")
+    hospital_dags = {dag_id for dag_id, dag in dags.items() if "pesquisa" in dag.tags}
+
+    assert hospital_dags == {f"track_{file.stem}" for file in files}
+
+
+def test_the_tasks_follow_one_another(dag: DAG) -> None:
+    downstream = {task.task_id: task.downstream_task_ids for task in dag.tasks}
+
+    assert [task.task_id for task in dag.topological_sort()] == STEPS
+    assert downstream == {
+        "extract": {"transform"},
+        "transform": {"volume_gate", "dispatch"},
+        "volume_gate": {"dispatch"},
+        "dispatch": {"report"},
+        "report": set(),
+    }
+
+
+def test_report_is_the_only_leaf_and_runs_whatever_happened(dag: DAG) -> None:
+    assert [task.task_id for task in dag.leaves] == ["report"]
+    assert dag.get_task("report").trigger_rule == TriggerRule.ALL_DONE
+
+
+def test_no_other_task_runs_after_a_failure(dag: DAG) -> None:
+    rules = {task_id: dag.get_task(task_id).trigger_rule for task_id in STEPS[:-1]}
+
+    assert rules == dict.fromkeys(STEPS[:-1], TriggerRule.ALL_SUCCESS)
+
+
+def test_only_the_newest_day_is_caught_up_with_and_one_run_at_a_time(dag: DAG) -> None:
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+
+
+def test_somebody_owns_it_and_it_is_found_by_its_tags(dag: DAG, hospital: Hospital) -> None:
+    assert dag.owner == "track-dispatch"
+    assert dag.tags == {"pesquisa", hospital.erp, hospital.source}
+
+
+def test_a_run_covers_the_hospitals_own_day(dag: DAG, hospital: Hospital) -> None:
+    timetable = dag.timetable
+
+    assert isinstance(timetable, CronDataIntervalTimetable)
+    assert (timetable.expression, str(timetable.timezone)) == (
+        hospital.schedule,
+        hospital.timezone,
+    )
+    assert dag.start_date.astimezone(hospital.zone).date() == hospital.first_business_day
+
+
+def test_no_task_runs_for_ever(dag: DAG) -> None:
+    limits = [task.execution_timeout for task in dag.tasks]
+
+    assert [limit for limit in limits if not limit or limit > timedelta(hours=3)] == []
+
+
+def test_each_task_recovers_by_the_kind_of_its_error(dag: DAG) -> None:
+    recovery = {(task.retries, type(task.retry_policy)) for task in dag.tasks}
+
+    assert recovery == {(3, Recovery)}
+
+
+def test_only_extract_waits_for_a_slot_of_the_erp(dag: DAG, hospital: Hospital) -> None:
+    pools = [dag.get_task(task_id).pool for task_id in STEPS]
+
+    assert pools == [hospital.pool] + ["default_pool"] * 4
+
+
+@pytest.mark.parametrize("value", [None, "2026-03-10"])
+def test_the_business_day_is_a_date_or_nothing(dag: DAG, value: str | None) -> None:
+    param = dag.params.get_param("business_day")
+
+    assert param.value is None
+    assert param.__copy__().resolve(value) == value
+
+
+@pytest.mark.parametrize("value", ["yesterday", "2026-02-30", 20260310, ""])
+def test_the_form_refuses_what_is_no_day(dag: DAG, value: Any) -> None:
+    param = dag.params.get_param("business_day").__copy__()
+
+    with pytest.raises(ParamValidationError):
+        param.resolve(value)
+
+
+def test_a_mapped_dispatch_is_called_by_its_area_and_channel(dag: DAG) -> None:
+    dispatch = dag.get_task("dispatch")
+
+    assert dispatch.is_mapped
+    assert dispatch.partial_kwargs["map_index_template"] == "{{ unit_label }}"
+
+
+def test_what_a_task_returns_is_one_value_and_not_logged(dag: DAG) -> None:
+    python_tasks = [dag.get_task(task_id) for task_id in STEPS if task_id != "dispatch"]
+
+    assert {(task.multiple_outputs, task.show_return_value_in_logs) for task in python_tasks} == {
+        (False, False)
+    }
+
+
+def test_the_ui_speaks_portuguese(dag: DAG, hospital: Hospital) -> None:
+    shown = {task.task_id: task.task_display_name for task in dag.tasks}
+
+    assert shown == TASKS
+    assert f"### {hospital.name}" in dag.doc_md
+    assert [name for name in TASKS.values() if f"**{name}**" not in dag.doc_md] == []
+
+
+def test_what_airflow_stores_is_the_dag(dag: DAG) -> None:
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+
+    assert (stored.task_ids, stored.max_active_runs) == (dag.task_ids, dag.max_active_runs)
+    assert stored.timetable.summary == dag.timetable.expression
+
+
+def test_parsing_again_makes_no_new_version_of_a_dag(dag: DAG) -> None:
+    again = DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder").dags[dag.dag_id]
+
+    assert DagSerialization.to_dict(again) == DagSerialization.to_dict(dag)

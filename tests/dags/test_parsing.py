@@ -1,0 +1,84 @@
+"""Parsing a DAG file reads YAML and nothing else: it happens every 30 seconds, everywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo.world import ROOT, airflow_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REFUSING = "tests.dags.refusing_secrets.RefusingSecrets"
+
+
+def parse(file: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Parse a DAG file in a fresh interpreter whose Airflow has neither database nor secrets."""
+    environment = (
+        os.environ
+        | airflow_settings(home)
+        | {
+            "PYTHONPATH": f"{ROOT / 'plugins'}{os.pathsep}{ROOT}",
+            "AIRFLOW__SECRETS__BACKEND": REFUSING,
+            "AIRFLOW__WORKERS__SECRETS_BACKEND": REFUSING,
+        }
+    )
+    return subprocess.run(
+        [sys.executable, "-m", "tests.dags.parsing_alone", str(file)],
+        env=environment,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def result(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "dags").glob("*.py")), ids=lambda file: file.name)
+def test_parsing_opens_no_socket_no_database_and_reads_no_secret(
+    file: Path, tmp_path: Path
+) -> None:
+    found = result(parse(file, tmp_path))
+    print(f"{file.name}: {found['seconds']} s beyond Airflow's imports")  # noqa: T201 - for -s
+
+    assert found["touched"] == []
+
+
+WATCHED = {
+    "socket": "import socket; socket.socket().connect_ex(('127.0.0.1', 9))",
+    "database": "import sqlite3; sqlite3.connect(':memory:').close()",
+    "file": "open('/etc/hostname').close()",
+    "variable": "from airflow.sdk import Variable; Variable.get('x', default=None)",
+    "connection": "from airflow.sdk import BaseHook; BaseHook.get_connection('track_api')",
+}
+
+
+def test_the_watch_sees_what_it_forbids(tmp_path: Path) -> None:
+    file = tmp_path / "bad.py"
+    file.write_text("\n".join(WATCHED[kind] for kind in ("socket", "database", "file")))
+
+    assert set(result(parse(file, tmp_path))["touched"]) == {
+        "socket.connect",
+        "sqlite3.connect",
+        "open /etc/hostname",
+        f"open {file}",
+    }
+
+
+@pytest.mark.parametrize("kind", ["variable", "connection"])
+def test_the_watch_sees_a_secret_being_read(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "bad.py"
+    file.write_text(WATCHED[kind])
+
+    assert f"{kind} " in parse(file, tmp_path).stderr
