@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from track_dispatch.ledger.keys import KeyRing
 
-#: The engine's logger shows statements but never rows, whatever level is set above it.
+#: The engine logs neither rows (patients' data) nor statements, whatever level is set above it.
 _LOGGING_NAME = "track_ledger"
-logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").setLevel(logging.INFO)
+logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").setLevel(logging.WARNING)
 
 #: How long SQLite waits for another writer, in milliseconds.
 BUSY_TIMEOUT = 60_000

@@ -52,8 +52,10 @@ class Moment(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value is not None else None
 
     def process_result_value(self, value: datetime | None, _dialect: Any) -> datetime | None:
-        """Give the zone back that SQLite forgot."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+        """Give the zone back that SQLite forgot, and UTC where PostgreSQL has another."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class moment_in(FunctionElement[datetime]):  # noqa: N801 - reads as an SQL function

@@ -60,17 +60,23 @@ def not_invited(number: int, reason: Reason = Reason.NO_CONTACT) -> Proposed:
     return Proposal(str(number), UNIT.area, reason=reason), {}
 
 
-def stage(
+def stage(ledger: Ledger, *chunks: list[dict[str, str]], **where: Any) -> Extraction:
+    """Stage an extraction and return it as transform finds it."""
+    return stage_all(ledger, iter(chunks), **where)
+
+
+def stage_all(
     ledger: Ledger,
-    *chunks: list[dict[str, str]],
+    chunks: Iterator[list[dict[str, str]]],
+    *,
     hospital: str = UNIT.hospital,
     source: str = "hms",
     day: date = DAY,
     actor: Actor = ACTOR,
 ) -> Extraction:
-    """Stage an extraction and return it as transform finds it."""
+    """Stage an extraction that is read while it is staged."""
     stage_extraction(
-        ledger, iter(chunks), source=source, hospital=hospital, business_day=day, actor=actor
+        ledger, chunks, source=source, hospital=hospital, business_day=day, actor=actor
     )
     with ledger.reading() as connection:
         found = newest_extraction(
