@@ -1,0 +1,73 @@
+"""The stand-ins as docker-compose.yaml starts them, in a process of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import oracledb
+import pytest
+import requests
+
+from demo import stand_ins
+from demo.world import PASSWORD, ROOT, SERVICE, USER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a service and wait for its first line."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "demo.stand_ins", "--host", "127.0.0.1", *arguments],
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    with process:
+        try:
+            assert "listens on" in process.stdout.readline()
+            yield process
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+
+
+def test_an_erp_answers_the_driver_on_the_port_it_was_given() -> None:
+    port = free_port()
+    with (
+        serving("erps", f"hms:{port}"),
+        oracledb.connect(
+            user=USER, password=PASSWORD, host="127.0.0.1", port=port, service_name=SERVICE
+        ) as connection,
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute("select count(*) from dbamv.atendime")
+            (count,) = cursor.fetchone()
+        assert count > 0
+
+
+def test_track_shows_its_page_on_the_port_it_was_given() -> None:
+    port = free_port()
+    with serving("track", str(port)):
+        assert requests.get(f"http://127.0.0.1:{port}/", timeout=10).status_code == 200
+
+
+def test_a_mistyped_source_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        stand_ins.main(["erps", "hmz:15211"])
+    assert "no source hmz" in capsys.readouterr().err
