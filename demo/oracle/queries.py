@@ -14,7 +14,7 @@ from demo.oracle.dialect import label
 from demo.oracle.ora_errors import OraError, from_duckdb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from demo.oracle.calls import BindType
 
@@ -121,8 +121,7 @@ class Queries:
         try:
             with self._breakable(connection):
                 connection.execute(sql, bound or None)
-            described = connection.description or []
-            columns = [column_for(label(name), str(kind)) for name, kind, *_ in described]
+            columns = _columns(connection.description or [])
         except duckdb.Error as error:
             self._idle.append(connection)
             raise from_duckdb(error) from None
@@ -133,6 +132,23 @@ class Queries:
         changed = cursor.columns != columns
         cursor.columns = columns
         return changed
+
+    def describe(self, cursor: Cursor, sql: str) -> None:
+        """Find out a query's columns without running it.
+
+        Raises:
+            OraError: DuckDB refused it.
+        """
+        connection = self._idle.pop() if self._idle else self._prepared()
+        try:
+            (statement,) = connection.extract_statements(sql)
+            unknown = dict.fromkeys(statement.named_parameters)
+            described = connection.execute(f"describe {sql}", unknown or None).fetchall()
+        except duckdb.Error as error:
+            raise from_duckdb(error) from None
+        finally:
+            self._idle.append(connection)
+        cursor.columns = _columns(described)
 
     def fetch(self, cursor: Cursor, count: int) -> list[tuple[Any, ...]]:
         """Take the next rows, at most `count`.
@@ -178,3 +194,7 @@ class Queries:
             with self._lock:
                 if self._working is not None and self._broken():
                     self._working.interrupt()
+
+
+def _columns(described: Iterable[Sequence[Any]]) -> list[Column]:
+    return [column_for(label(name), str(kind)) for name, kind, *_ in described]

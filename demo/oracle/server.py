@@ -49,6 +49,7 @@ class Recorded:
         binds: One row of values, one for each occurrence of a bind in the text.
         module: What the DBA sees in V$SESSION.MODULE.
         action: What the DBA sees in V$SESSION.ACTION.
+        executed: Whether it was to run; False: to be parsed and described only.
     """
 
     user: str
@@ -56,6 +57,7 @@ class Recorded:
     binds: list[list[Any]] = field(repr=False)
     module: str = ""
     action: str = ""
+    executed: bool = True
 
 
 class OracleStandIn:
@@ -184,9 +186,18 @@ class OracleStandIn:
         )
         return found[0][0] if found else None
 
-    def record(self, *, user: str, sql: str, binds: list[Any], module: str, action: str) -> None:
+    def record(
+        self,
+        *,
+        user: str,
+        sql: str,
+        binds: list[Any],
+        module: str,
+        action: str,
+        executed: bool = True,
+    ) -> None:
         """Keep a statement for tests to look at."""
-        self.statements.append(Recorded(user, sql, [binds], module, action))
+        self.statements.append(Recorded(user, sql, [binds], module, action, executed))
 
     def _accept(self, listener: socket.socket) -> None:
         number = 0

@@ -182,17 +182,40 @@ class Session:
     # -- statements ------------------------------------------------------------------
 
     def _execute(self, call: Execute) -> bytes:
-        if not call.options & calls.OPT_EXECUTE:
-            raise NotImplementedError("parsing without executing")
+        if not call.options & (calls.OPT_EXECUTE | calls.OPT_DESCRIBE_ONLY):
+            raise NotImplementedError("parsing what is no query without executing it")
         if call.cursor_id:
             cursor = self._queries.cursor(call.cursor_id)
         else:
             cursor = self._queries.new_cursor(call.sql or "")
         cursor.sql = cursor.sql if call.sql is None else call.sql
         cursor.binds = call.binds or cursor.binds
+        if call.options & calls.OPT_DESCRIBE_ONLY:
+            return self._describe(cursor)
         wanted = call.rows_wanted if call.options & calls.OPT_FETCH else 0
         parsed = bool(call.options & calls.OPT_PARSE)
         return self._perform(cursor, call.values, wanted, describe=parsed)
+
+    def _describe(self, cursor: Cursor) -> bytes:
+        """Parse a query and describe its columns; its binds have no type yet."""
+        self._queries.release(cursor)
+        self._record(cursor, [], executed=False)
+        sql = self._translate(cursor)
+        if sql is None:
+            raise NotImplementedError("parsing what is no query without executing it")
+        self._queries.describe(cursor, sql)
+        self._queries.keep(cursor)
+        return answers.describe(cursor.columns) + Outcome(cursor_id=cursor.identity).encode()
+
+    def _record(self, cursor: Cursor, row: list[Any], *, executed: bool) -> None:
+        self._server.record(
+            user=self._user,
+            sql=cursor.sql,
+            binds=row,
+            module=self._module,
+            action=self._action,
+            executed=executed,
+        )
 
     def _reexecute(self, function: int, reader: Reader) -> bytes:
         cursor = self._queries.cursor(reader.ub())
@@ -204,9 +227,7 @@ class Session:
 
     def _perform(self, cursor: Cursor, row: list[Any], wanted: int, *, describe: bool) -> bytes:
         self._queries.release(cursor)
-        self._server.record(
-            user=self._user, sql=cursor.sql, binds=row, module=self._module, action=self._action
-        )
+        self._record(cursor, row, executed=True)
         known = self._queries.is_open(cursor)
         try:
             sql = self._translate(cursor)

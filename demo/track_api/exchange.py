@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from dataclasses import replace
+from datetime import UTC
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     import threading
 
     from demo.track_api.answers import Answer
+    from demo.track_api.terms import Terms
 
 #: What a fault-free answer travels by.
 PLAIN = Fault(name="none")
@@ -23,6 +27,7 @@ class Desk(Protocol):
     """What an exchange needs from the server around it."""
 
     stopping: threading.Event
+    terms: Terms
 
     def handle(self, exchange: Exchange) -> None:
         """Read what is to be read of the request and call `send` once, at the end."""
@@ -75,7 +80,9 @@ class Exchange(BaseHTTPRequestHandler):
 
     def send(self, answer: Answer, fault: Fault = PLAIN) -> None:
         """Send the answer the way the fault wants it, or none; the last act of an exchange."""
-        pieces = wire_pieces(answer, fault)
+        moment = format_datetime(self.desk.terms.clock().astimezone(UTC), usegmt=True)
+        dated = replace(answer, headers=(*answer.headers, ("Date", moment)))
+        pieces = wire_pieces(dated, fault)
         if not pieces:
             self.desk.about_to_end(self)
             self._hang_up(reset=fault.travel is not Travel.CLOSED)

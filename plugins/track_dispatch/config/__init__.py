@@ -7,6 +7,7 @@ from track_dispatch.config.go_live import (
     check_lease_margin,
     demo_survey_uuid,
     is_demo_survey,
+    is_demo_template_set,
     is_practice_host,
 )
 from track_dispatch.config.hospital import Hospital
@@ -39,6 +40,7 @@ __all__ = [
     "demo_survey_uuid",
     "include_dir",
     "is_demo_survey",
+    "is_demo_template_set",
     "is_practice_host",
     "json_schema",
     "load_hospital",

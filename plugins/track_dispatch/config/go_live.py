@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -13,11 +14,16 @@ from track_dispatch.records import Area
 
 if TYPE_CHECKING:
     from track_dispatch.config.hospital import Hospital
+    from track_dispatch.config.templates import TemplateSet
 
 #: Where the ids of the demo's surveys come from, and the four bytes that each begins with: a file
 #: copied from another hospital's is recognised, too.
 _DEMO_NAMESPACE = UUID("0d5d6fdc-2b53-4c0b-9f7e-6f2d3b0b4a10")
 _DEMO_MARK = bytes.fromhex("de300de3")
+
+#: How the demo's e-mail templates and WhatsApp messages are called.
+_DEMO_HASH = re.compile(r"dm[A-Z][a-z]{2}[1-3]")
+_DEMO_PROVIDER = re.compile(r"HX0{20}")
 
 #: The first business day that the hospital files are shipped with.
 SHIPPED_FIRST_BUSINESS_DAY = date(2024, 1, 1)
@@ -36,6 +42,18 @@ def demo_survey_uuid(code: str, area: Area) -> UUID:
 def is_demo_survey(survey: UUID) -> bool:
     """Tell whether a survey is one of the demo's, which Track does not know."""
     return survey.bytes.startswith(_DEMO_MARK)
+
+
+def is_demo_template_set(templates: TemplateSet) -> bool:
+    """Tell whether a set of templates is the demo's, even in part: Track does not know those."""
+    email, whatsapp = templates.email, templates.whatsapp
+    hashes = [email.invite, email.expired, email.thanks] if email else []
+    providers = (
+        [one.id_provider for one in (whatsapp.template, whatsapp.reminder)] if whatsapp else []
+    )
+    return any(_DEMO_HASH.fullmatch(one) for one in hashes) or any(
+        _DEMO_PROVIDER.match(one) for one in providers
+    )
 
 
 def is_practice_host(host: str) -> bool:

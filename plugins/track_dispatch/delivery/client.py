@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from requests import Request
 
-from track_dispatch.delivery.outcomes import Answer, Outcome, Silence, Verdict, judge
+from track_dispatch.delivery.outcomes import Answer, Outcome, Silence, Verdict, http_moment, judge
 from track_dispatch.delivery.wire import exchange
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 
@@ -108,6 +108,20 @@ class TrackClient:
             f"Track's list of surveys did not end after {MAX_PAGES} pages: ask Track's support."
         )
 
+    def server_time(self) -> datetime | None:
+        """Ask one harmless question and return the time that stands on the answer, aware.
+
+        Any answer will do, a refusal as well; None when it has no `Date`. Source: RFC 9110 6.6.1.
+
+        Raises:
+            NotDeliveredError: there was no answer.
+            ConfigError: the connection cannot be used.
+        """
+        answer = self._ask_for_surveys(page=1, limit=1)
+        if isinstance(answer, Silence):
+            raise _failure(judge(answer, (), now=self._clock()))
+        return http_moment(answer.date)
+
     def create_distribution(
         self,
         body: Mapping[str, Any],
@@ -153,12 +167,15 @@ class TrackClient:
 
     def _surveys(self, *, page: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
         """Fetch one page: its rows, and the number of pages if Track tells it."""
-        query = {"include_questions": "False", "limit": str(limit), "page": str(page)}
-        answer = self._exchange(Request("GET", f"{self._root}/surveys", params=query))
+        answer = self._ask_for_surveys(page=page, limit=limit)
         outcome = judge(answer, (), now=self._clock())
         if isinstance(answer, Silence) or outcome.verdict is not Verdict.ACCEPTED:
             raise _failure(outcome)
         return _page(answer)
+
+    def _ask_for_surveys(self, *, page: int, limit: int) -> Answer | Silence:
+        query = {"include_questions": "False", "limit": str(limit), "page": str(page)}
+        return self._exchange(Request("GET", f"{self._root}/surveys", params=query))
 
 
 def _failure(outcome: Outcome) -> ConfigError | NotDeliveredError | ServiceStoppedError:

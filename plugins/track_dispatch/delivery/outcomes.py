@@ -22,7 +22,7 @@ from track_dispatch.delivery.faults import LineFault, named_lines
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["Answer", "LineFault", "Outcome", "Silence", "Verdict", "judge"]
+__all__ = ["Answer", "LineFault", "Outcome", "Silence", "Verdict", "http_moment", "judge"]
 
 
 class Verdict(StrEnum):
@@ -63,7 +63,7 @@ class Answer:
     """What came back over the wire.
 
     `complete` is False when the body was cut: by the network, our deadline or our size limit.
-    `retry_after` is the header's text.
+    `retry_after` and `date` are the headers' texts.
     """
 
     status: int
@@ -71,6 +71,7 @@ class Answer:
     body: bytes = field(default=b"", repr=False)
     complete: bool = True
     retry_after: str | None = None
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +233,14 @@ def _seconds(retry_after: str | None, now: datetime) -> float | None:
     text = (retry_after or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
         return float(text)
+    moment = http_moment(text)
+    return None if moment is None else max(0.0, (moment - now).total_seconds())
+
+
+def http_moment(text: str | None) -> datetime | None:
+    """Read a date as headers write it, aware; None when it is none."""
     try:
-        date = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(text or "")
     except (ValueError, TypeError):
         return None
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -246,6 +246,7 @@ def _answer(response: requests.Response, one: _Exchange) -> Answer:
         # without a length, being cut off by the watchdog looks like an orderly end
         complete=complete and not one.cut,
         retry_after=response.headers.get("Retry-After"),
+        date=response.headers.get("Date"),
     )
 
 

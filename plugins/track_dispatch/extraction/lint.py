@@ -18,13 +18,15 @@ from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.scope import traverse_scope
 
 from track_dispatch.extraction import query_rules
-from track_dispatch.extraction.query_rules import BINDS, Problem
+from track_dispatch.extraction.query import BINDS
 from track_dispatch.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlglot import Token
+
+    from track_dispatch.extraction.query_rules import Problem
 
 # it warns of what it cannot parse; here that is a finding
 logging.getLogger("sqlglot").setLevel(logging.ERROR)

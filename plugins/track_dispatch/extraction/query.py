@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from track_dispatch.config import Hospital
 
+#: The binds of every query, both of type DATE; their meaning is that of `binds`.
+BINDS = ("day_start", "day_end")
+
 #: What a template may put between quotes: printable text.
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
 
@@ -59,8 +62,7 @@ def binds(day: date) -> dict[str, datetime]:
     Naive on purpose: the ERP's DATE columns know no zone, and the driver sends a datetime as DATE,
     so that the columns' indexes serve.
     """
-    day_start, day_end = day_bounds(day)
-    return {"day_start": day_start, "day_end": day_end}
+    return dict(zip(BINDS, day_bounds(day), strict=True))
 
 
 def literal(value: str | int | Sequence[str | int]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from track_dispatch.extraction import query_tree
+from track_dispatch.extraction.query import BINDS
 from track_dispatch.records import COLUMNS, EXTRA_PREFIX, Area
 from track_dispatch.spelling import did_you_mean
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sqlglot.optimizer.scope import Scope
-
-#: The binds of every extraction.
-BINDS = ("day_start", "day_end")
 
 #: A line of the query, and what is wrong there.
 Problem = tuple[int, str]

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import oracledb
 
-from track_dispatch.errors import ConfigError, SourceContractError
+from track_dispatch.errors import ConfigError, SourceContractError, raised_alone
 from track_dispatch.extraction.contract import check_columns
 from track_dispatch.extraction.oracle_errors import explain
-from track_dispatch.extraction.query import binds
+from track_dispatch.extraction.query import BINDS, binds
+from track_dispatch.extraction.script import typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import date
 
     from track_dispatch.records import ErpRow
@@ -40,6 +41,7 @@ def open_connection(conn_id: str) -> Iterator[oracledb.Connection]:
             connection.close()
 
 
+@raised_alone()
 def _connect(conn_id: str) -> oracledb.Connection:
     # Imported here: the hook is slow to load, and whoever parses a DAG file passes by.
     from airflow.providers.oracle.hooks.oracle import (  # noqa: PLC0415, TID251 - the one reader
@@ -91,10 +93,8 @@ def read_day(
         SourceUnavailableError: the ERP broke off or was too slow.
     """
     where = f"reading the ERP ({module}, {action})"
-    with _explained(where):
-        connection.call_timeout = round(call_timeout_seconds * 1000)
-        connection.module = module.encode()[:_MODULE_BYTES].decode(errors="ignore")
-        connection.action = action.encode()[:_ACTION_BYTES].decode(errors="ignore")
+    with raised_alone(), _explained(where):
+        _introduce(connection, module, action, call_timeout_seconds)
         connection.rollback()  # the next statement must be the first of its transaction
         with _cursor(connection) as cursor:
             cursor.execute("set transaction read only")
@@ -108,6 +108,50 @@ def read_day(
                     for number, row in enumerate(values, start=1)
                 ]
                 position += len(values)
+
+
+def describe_query(
+    connection: oracledb.Connection,
+    *,
+    sql: str,
+    module: str,
+    action: str,
+    call_timeout_seconds: float,
+) -> Sequence[oracledb.FetchInfo]:
+    """Let the ERP parse a query, and return its columns; nothing is executed, no row is read.
+
+    Args:
+        connection: from `open_connection`.
+        sql: one SELECT, from `query.render`; Oracle would run anything but a query when parsing it.
+        module: as for `read_day`.
+        action: as for `read_day`.
+        call_timeout_seconds: the longest that one round trip to the ERP may take.
+
+    Raises:
+        SourceContractError: the ERP refuses the query, or it has other binds than the day's.
+        SourceUnavailableError: the ERP broke off or was too slow.
+    """
+    where = f"parsing on the ERP ({module}, {action})"
+    with raised_alone(), _explained(where):
+        _introduce(connection, module, action, call_timeout_seconds)
+        with _cursor(connection) as cursor:
+            cursor.parse(typed(sql))
+            found = sorted(name.lower() for name in cursor.bindnames())
+            if found != sorted(BINDS):
+                raise SourceContractError(
+                    f"the query has the binds {', '.join(found) or 'none'}; it must have "
+                    f"{' and '.join(BINDS)}; correct the SQL"
+                )
+            return cursor.description or ()
+
+
+def _introduce(
+    connection: oracledb.Connection, module: str, action: str, call_timeout_seconds: float
+) -> None:
+    """Limit each round trip, and tell the DBA who asks."""
+    connection.call_timeout = round(call_timeout_seconds * 1000)
+    connection.module = module.encode()[:_MODULE_BYTES].decode(errors="ignore")
+    connection.action = action.encode()[:_ACTION_BYTES].decode(errors="ignore")
 
 
 @contextmanager

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from airflow.models.pool import Pool
 from sqlalchemy.exc import SQLAlchemyError
 
 from track_dispatch.config import BrokenHospital, load_hospitals
 from track_dispatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def create_pools() -> list[str]:
@@ -19,15 +25,31 @@ def create_pools() -> list[str]:
     """
     hospitals = [h for h in load_hospitals() if not isinstance(h, BrokenHospital)]
     names = sorted({hospital.pool for hospital in hospitals})
-    try:
+    with _airflows_database("the pools were made"):
         for name in names:
             Pool.create_or_update_pool(
                 name, slots=1, description="one extraction at a time", include_deferred=False
             )
+    return names
+
+
+def pool_slots() -> dict[str, int]:
+    """Return the slots of every pool there is, by its name.
+
+    Raises:
+        ConfigError: Airflow's database does not answer or is not migrated.
+    """
+    with _airflows_database("the pools were looked up"):
+        return {str(pool.pool): pool.slots for pool in Pool.get_pools()}
+
+
+@contextmanager
+def _airflows_database(when: str) -> Iterator[None]:
+    try:
+        yield
     except SQLAlchemyError as error:
         message = (
-            f"Airflow's database failed with {type(error).__name__} when the pools were made:"
+            f"Airflow's database failed with {type(error).__name__} when {when}:"
             " check that it runs and is migrated (`airflow db migrate`), then try again"
         )
         raise ConfigError(message) from None
-    return names

@@ -1,45 +1,15 @@
-"""`python -m track_dispatch <verb>`: what a person does to an installation from a shell.
-
-Airflow takes seconds to import: each verb imports what it needs, so that `--help` answers at once.
-"""
+"""The verbs that make an installation and keep it: setup, the ledger's, the files'."""
 
 from __future__ import annotations
-
-import os
-import sys
 
 import typer
 
 from track_dispatch.config import BrokenHospital, load_hospitals
-from track_dispatch.errors import TrackDispatchError
 
-app = typer.Typer(
-    help="Ask hospital patients how they were treated, at most once.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 ledger_app = typer.Typer(help="The ledger: who was asked, and what became of it.")
 config_app = typer.Typer(help="The hospitals' files.")
-app.add_typer(ledger_app, name="ledger", no_args_is_help=True)
-app.add_typer(config_app, name="config", no_args_is_help=True)
 
 
-def main() -> None:
-    """Run a verb: exit 0 when it did its work, 1 with our message when not, 2 on wrong usage."""
-    # Outside a task the SDK looks for connections in Airflow's database only when it is told that
-    # this is no worker; a verb must find what a task finds.
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
-    # Airflow logs to standard output, which is the verb's.
-    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
-    try:
-        app()
-    except TrackDispatchError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
-
-
-@app.command()
 def setup() -> None:
     """Create what tasks need: the ledger where there is none, a pool for each ERP.
 

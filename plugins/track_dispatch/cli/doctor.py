@@ -1,0 +1,89 @@
+"""`doctor` and `surveys`: looking at a live installation without sending anything."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from track_dispatch.config import BrokenHospital, load_hospitals
+from track_dispatch.errors import ConfigError
+from track_dispatch.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from track_dispatch.config import Hospital
+    from track_dispatch.doctor.check import Check
+    from track_dispatch.doctor.surveys import SurveyUse
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_COLOURS = {"ok": "green", "warn": "yellow", "FAIL": "red"}
+
+
+def doctor(
+    codes: Annotated[
+        list[str] | None, typer.Argument(metavar="HMS ...", help="All by default.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Check the installation and its hospitals; nothing is sent, no patient's row is read.
+
+    One line for each check: ok, warn or FAIL, and what to do. Exits 1 when one failed.
+    """
+    from track_dispatch.doctor.visit import examine  # noqa: PLC0415 - imports Airflow
+
+    done: list[Check] = []
+    for found in examine(_chosen(codes or ()), now=lambda: datetime.now(UTC)):
+        done.append(found)
+        if not as_json:
+            verdict = typer.style(f"{found.verdict:<4}", fg=_COLOURS[found.verdict])
+            typer.echo(f"{verdict}  {found.subject:<16}{found.name:<18}{found.detail}")
+    verdicts = [found.verdict.value for found in done]
+    if as_json:
+        typer.echo(json.dumps([asdict(found) for found in done], ensure_ascii=False, indent=2))
+    else:
+        typer.echo(", ".join(f"{verdicts.count(name)} {name}" for name in _COLOURS))
+    if "FAIL" in verdicts:
+        raise typer.Exit(1)
+
+
+def surveys(*, as_json: Json = False) -> None:
+    """List Track's surveys, who uses them, and those of ours that Track lacks."""
+    from track_dispatch.doctor.surveys import survey_uses  # noqa: PLC0415 - with the next
+    from track_dispatch.hooks.track import TrackHook  # noqa: PLC0415 - imports Airflow
+
+    hospitals = [entry for entry in load_hospitals() if not isinstance(entry, BrokenHospital)]
+    uses = survey_uses(TrackHook().list_surveys(), hospitals)
+    if as_json:
+        typer.echo(json.dumps([asdict(use) for use in uses], ensure_ascii=False, indent=2))
+    else:
+        _print_surveys(uses)
+
+
+def _print_surveys(uses: Sequence[SurveyUse]) -> None:
+    widest = max((len(use.name) for use in uses), default=0)
+    for use in uses:
+        who = ", ".join(use.used_by) or "-"
+        typer.echo(f"{use.name:<{widest}}  {use.uuid:<36}  {use.status:<8}  {who}")
+
+
+def _chosen(codes: Collection[str]) -> list[Hospital | BrokenHospital]:
+    """Return the hospitals with these codes, or all there are.
+
+    Raises:
+        ConfigError: there is no such hospital.
+    """
+    entries = {entry.code: entry for entry in load_hospitals()}
+    wanted = [code.upper() for code in codes] or list(entries)
+    if unknown := [code for code in wanted if code not in entries]:
+        raise ConfigError(
+            f'no hospital "{unknown[0]}"{did_you_mean(unknown[0], entries)};'
+            f" there are {', '.join(entries)}"
+        )
+    return [entries[code] for code in dict.fromkeys(wanted)]

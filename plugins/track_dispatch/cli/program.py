@@ -1,0 +1,39 @@
+"""The program: its verbs, and what holds for all of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from track_dispatch.cli import doctor, installation, queries
+from track_dispatch.errors import TrackDispatchError
+
+app = typer.Typer(
+    help="Ask hospital patients how they were treated, at most once.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",  # it fills paragraphs
+    pretty_exceptions_enable=False,
+)
+app.command()(installation.setup)
+app.command()(doctor.doctor)
+app.command()(doctor.surveys)
+app.command()(queries.sql)
+app.add_typer(installation.ledger_app, name="ledger", no_args_is_help=True)
+app.add_typer(installation.config_app, name="config", no_args_is_help=True)
+
+
+def main() -> None:
+    """Run a verb: exit 0 when it did its work, 1 with our message when not, 2 on wrong usage."""
+    # Outside a task the SDK looks for connections in Airflow's database only when it is told that
+    # this is no worker; a verb must find what a task finds.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    # Airflow logs to standard output, which is the verb's.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
+    try:
+        app()
+    except TrackDispatchError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)

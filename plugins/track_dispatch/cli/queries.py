@@ -1,0 +1,89 @@
+"""`sql`: the extraction queries, for the DBA's tool and for the linter."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from track_dispatch.business_day import business_day
+from track_dispatch.config import BrokenHospital, Hospital, load_hospital, load_hospitals
+from track_dispatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+
+def sql(
+    code: Annotated[str | None, typer.Argument(metavar="HMS", show_default=False)] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every hospital.")] = False,
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="YYYY-MM-DD",
+            formats=["%Y-%m-%d"],
+            help="The business day; yesterday at the hospital by default.",
+            show_default=False,
+        ),
+    ] = None,
+    literals: Annotated[
+        bool, typer.Option("--literals", help="Write the day into the SQL instead of its binds.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Print nothing but what the linter finds.")
+    ] = False,
+) -> None:
+    """Print a hospital's extraction query for the DBA's tool, or check it.
+
+    The query stands there as the ERP gets it, its binds (type DATE) and their values below it.
+    Tools that ask for binds (DBeaver, Toad, PL/SQL Developer) take it so. SQL*Plus, SQLcl and
+    SQL Developer know no binds of type DATE: take `--literals`, which runs as pasted everywhere.
+
+    With --check it prints a line for each hospital, or `file:line: message` for each finding, and
+    exits 1 when there is one. The line is that of the query as printed here.
+    """
+    if (code is None) is not every:
+        message = "give the code of one hospital, or --all"
+        raise typer.BadParameter(message)
+    entries = load_hospitals() if code is None else [load_hospital(code)]
+    if check:
+        _check(entries)
+    else:
+        _print(entries, day=day.date() if day else None, literals=literals)
+
+
+def _print(
+    entries: Sequence[Hospital | BrokenHospital], *, day: date | None, literals: bool
+) -> None:
+    from track_dispatch.extraction.query import render  # noqa: PLC0415 - imports Jinja
+    from track_dispatch.extraction.script import script  # noqa: PLC0415 - with its neighbours
+
+    for entry in entries:
+        if isinstance(entry, BrokenHospital):
+            raise ConfigError(entry.message)
+        its_day = day or business_day(timezone=entry.timezone, run_after=datetime.now(UTC))
+        typer.echo(script(render(entry), its_day, literals=literals))
+
+
+def _check(entries: Sequence[Hospital | BrokenHospital]) -> None:
+    findings = {entry.code: _findings(entry) for entry in entries}
+    for code, found in findings.items():
+        typer.echo("\n".join(found) if found else f"{code}: ok")
+    if any(findings.values()):
+        raise typer.Exit(1)
+
+
+def _findings(entry: Hospital | BrokenHospital) -> list[str]:
+    from track_dispatch.extraction.lint import lint  # noqa: PLC0415 - imports sqlglot
+    from track_dispatch.extraction.query import render  # noqa: PLC0415 - imports Jinja
+
+    if isinstance(entry, BrokenHospital):
+        return [entry.message]
+    try:
+        query = render(entry)
+    except ConfigError as error:
+        return [str(error)]
+    return [f"{entry.code}: {finding}" for finding in lint(query, file=f"sql/{entry.sql}")]

@@ -1,0 +1,69 @@
+"""Track: its connection, its answers, its clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from track_dispatch.config import is_practice_host
+from track_dispatch.doctor.check import INSTALLATION, DoubtError, check, obtain
+from track_dispatch.hooks.track import TrackHook, track_host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from track_dispatch.delivery.client import Survey
+    from track_dispatch.doctor.check import Check
+
+#: Seconds that our clock may differ from Track's. Validity and reminder are moments of ours that
+#: Track compares with its own.
+CLOCK_TOLERANCE = 30
+#: Seconds for one whole request.
+PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What is known of Track: its address and its surveys, None where that is not known."""
+
+    host: str | None
+    surveys: Sequence[Survey] | None
+
+
+def check_track(now: Callable[[], datetime]) -> tuple[Track, list[Check]]:
+    """Look at Track; nothing is sent to anybody."""
+    host, connection = obtain(INSTALLATION, "track connection", _find)
+    surveys, answers = obtain(INSTALLATION, "track surveys", _ask)
+    clock = check(INSTALLATION, "track clock", lambda: _compare_clocks(now))
+    return Track(host, surveys), [connection, answers, clock]
+
+
+def _find() -> tuple[str, str]:
+    with TrackHook().client():  # its login is looked at here
+        host = track_host()
+    reach = "reaches nobody real" if is_practice_host(host) else "reaches real patients"
+    return host, f"{host}, which {reach}"
+
+
+def _ask() -> tuple[list[Survey], str]:
+    with TrackHook().client(deadline_seconds=PATIENCE) as client:
+        surveys = client.list_surveys()
+    return surveys, f"Track knows our token and lists {len(surveys)} surveys"
+
+
+def _compare_clocks(now: Callable[[], datetime]) -> str:
+    before = now()
+    with TrackHook().client(deadline_seconds=PATIENCE) as client:
+        theirs = client.server_time()
+    if theirs is None:
+        raise DoubtError("Track's answers carry no usable Date to compare our clock with")
+    ours = before + (now() - before) / 2
+    seconds = round((ours - theirs).total_seconds())
+    if abs(seconds) > CLOCK_TOLERANCE:
+        where = "ahead of" if seconds > 0 else "behind"
+        raise DoubtError(
+            f"our clock is {abs(seconds)} s {where} Track's: let NTP set it; validity and reminder"
+            " would be off by as much"
+        )
+    return f"ours and Track's differ by {abs(seconds)} s"

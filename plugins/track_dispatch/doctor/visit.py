@@ -1,0 +1,41 @@
+"""The doctor's whole visit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from track_dispatch.config import BrokenHospital
+from track_dispatch.doctor.erp_checks import check_erp
+from track_dispatch.doctor.hospital_checks import check_file, check_hospital
+from track_dispatch.doctor.ledger_checks import check_ledger
+from track_dispatch.doctor.track_checks import check_track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from track_dispatch.config import Hospital
+    from track_dispatch.doctor.check import Check
+
+
+def examine(
+    entries: Sequence[Hospital | BrokenHospital], *, now: Callable[[], datetime]
+) -> Iterator[Check]:
+    """Look at everything the hospitals need, one check after the other; nothing is sent.
+
+    Args:
+        entries: the hospitals to look at, broken files among them.
+        now: our clock, aware.
+    """
+    yield from check_ledger()
+    track, checks = check_track(now)
+    yield from checks
+    by_connection: defaultdict[str, list[Hospital]] = defaultdict(list)
+    for entry in entries:
+        yield check_file(entry)
+        if not isinstance(entry, BrokenHospital):
+            yield from check_hospital(entry, track)
+            by_connection[entry.oracle_conn_id].append(entry)
+    for conn_id, hospitals in by_connection.items():
+        yield from check_erp(conn_id, hospitals)
