@@ -45,6 +45,18 @@ a.hr_atendimento < :day_end
 and (a.hr_alta is null or a.hr_alta < :day_end)
 {%- endmacro %}
 
+{#- A place by its name in the surveys: `codes` by name, and the name of all others, or none. -#}
+{% macro named_by(column, names, otherwise=none) -%}
+case
+{% for name, codes in names.items() %}
+  when {{ column }} in ({{ codes | literal }}) then {{ name | literal }}
+{% endfor %}
+{% if otherwise %}
+  else {{ otherwise | literal }}
+{% endif %}
+end
+{%- endmacro %}
+
 {#- A clinic that is named in the surveys, or the hospital's word for all others. -#}
 {% macro clinic_or(clinics, otherwise) -%}
 case
@@ -53,21 +65,30 @@ case
 end
 {%- endmacro %}
 
+{#- Where an attendance came from (oa), for a hospital whose setores speak of it. -#}
+{% macro join_origin() -%}
+left join dbamv.ori_ate oa
+  on oa.cd_ori_ate = a.cd_ori_ate
+{%- endmacro %}
+
 {#-
   The whole query.
 
   on_discharge, on_attendance: values of tp_atendimento, by the date that decides their day.
   only: condition that holds in every area, or none.
   shared: whether several hospitals live in the database, told apart by company.
-  carried: further columns of the attendance that the areas and setores speak of.
+  carried: further columns of the attendance that the areas, setores and joins speak of.
+  joins: further outer joins that the setores speak of, each to one row at most.
+  data_atendimento: expression; only HAT has another one.
   The six areas: condition each, none where the hospital has no such area.
-  setor_*: expression each; MATERNIDADE and INTERNACAO are always their own label.
+  setor_*: expression each, none where it is the area's own label; MATERNIDADE always is.
 -#}
 {% macro query(
   on_discharge, on_attendance,
   oncologia, maternidade, exames, internacao, pronto_socorro, ambulatorio,
   setor_pronto_socorro, setor_ambulatorio, setor_exames=none, setor_oncologia=none,
-  only=none, shared=false, carried=[]
+  setor_internacao=none,
+  only=none, shared=false, carried=[], joins=[], data_atendimento="a.hr_atendimento"
 ) -%}
 {%- set columns_carried = [
   "cd_atendimento", "cd_paciente", "cd_prestador", "tp_atendimento", "hr_atendimento", "hr_alta",
@@ -93,7 +114,7 @@ with {{ extraction.attendances_of_day(
 {{ extraction.select_list({
   "ID_Cliente_Hfocus": hospital.client_id | literal,
   "cd_atendimento": "a.cd_atendimento",
-  "data_atendimento": "a.hr_atendimento",
+  "data_atendimento": data_atendimento,
   "data_saida_alta": "a.hr_alta",
   "name": "p.nm_paciente",
   "email": "p.email",
@@ -104,7 +125,8 @@ with {{ extraction.attendances_of_day(
   "unidade": hospital.unidade | literal,
   "setor": extraction.setor({
     "oncologia": setor_oncologia, "maternidade": none, "exames": setor_exames,
-    "internacao": none, "pronto_socorro": setor_pronto_socorro, "ambulatorio": setor_ambulatorio,
+    "internacao": setor_internacao, "pronto_socorro": setor_pronto_socorro,
+    "ambulatorio": setor_ambulatorio,
   }),
 }) }}
 from attendances_by_area a
@@ -114,5 +136,8 @@ left join dbamv.prestador pr
   on pr.cd_prestador = a.cd_prestador
 left join dbamv.ser_dis s
   on s.cd_ser_dis = a.cd_ser_dis
+{% for join in joins %}
+{{ join | trim }}
+{% endfor %}
 where a.area_pesquisa is not null
 {%- endmacro %}

@@ -39,7 +39,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"schedule": "0 9 * * 1-5"}, "patients of a day left out would never be asked"),
     ({"first_business_day": "yesterday"}, 'first_business_day: "yesterday" must be a valid date'),
     ({"first_business_day": 86400}, "first_business_day: 86400 must be a day, YYYY-MM-DD"),
-    ({"sql": "mv/hsm.sql"}, '(did you mean "mv/hms.sql"?)'),
+    ({"sql": "mv/otto.sql"}, '(did you mean "mv/oto.sql"?)'),
     ({"sql": "../defaults.yaml"}, 'sql: "../defaults.yaml" must be like "mv/hms.sql"'),
     ({"companies": [1, 2, 1]}, "companies: [1, 2, 1] lists 1 twice"),
     ({"companies": [True]}, "companies.0: true must be a valid integer"),
@@ -53,8 +53,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"templates": "hubes"},
         (
-            'templates: "hubes" is no set of defaults.yaml, which has hub_es, oto, tasy'
-            ' (did you mean "hub_es"?)'
+            'templates: "hubes" is no set of defaults.yaml, which has anchieta, hub_es, ing, oto,'
+            ' tasy (did you mean "hub_es"?)'
         ),
     ),
     ({"templates": ["oto"]}, "templates: ['oto'] must be a valid string"),

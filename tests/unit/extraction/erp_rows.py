@@ -21,6 +21,13 @@ USER, PASSWORD, SERVICE = "TRACK_READER", "a made-up password", "HIS"
 
 UNIDADES = {
     "HMS": "Meridional Serra",
+    "HMC": "Meridional Cariacica",
+    "HPC": "Meridional Praia Da Costa",
+    "HMV": "Meridional Vitoria",
+    "HMSM": "Hospital São Mateus",
+    "HSF": "Hospital São Francisco",
+    "HSL": "Hospital São Luiz",
+    "HAT": "Hospital Anchieta",
     "OTOA": "Hospital Oto Aldeota",
     "OTOM": "Hospital Oto Meireles",
     "OTOS": "Hospital Oto Sul",
@@ -33,6 +40,8 @@ UNIDADES = {
     "ENCORE": "Unidade 21",  # what the stand-in calls establishment 21
 }
 COMPANIES = {
+    "HMV": (2,),
+    "HMSM": (1,),
     "OTOA": (1, 2, 3, 6, 7, 12, 13, 16, 26),
     "OTOM": (18,),
     "OTOS": (10, 11),
@@ -40,14 +49,14 @@ COMPANIES = {
     "ING": (20, 21, 22),
 }
 
+#: What some patients are called, and how some put their e-mail, by the remainder of their number.
+_NAMES = {1: "RN DE", 2: "RNA DE", 3: "DE RN"}
+_EMAILS = {1: "NAO TEM", 2: "Naotem@naotem.com", 3: "NÃO@example.com", 6: "joao@example.com"}
+
 
 def hospital(code: str) -> Hospital:
-    """Return a hospital; those without a file yet are made of the group's first."""
-    if code not in COMPANIES:
-        return load_hospital(code)
-    return load_hospital("OTOA").model_copy(
-        update={"code": code, "unidade": UNIDADES[code], "companies": COMPANIES[code]}
-    )
+    """Return a hospital as it is shipped."""
+    return load_hospital(code)
 
 
 def read(code: str, day: date) -> list[ErpRow]:
@@ -83,8 +92,10 @@ def patients(numbers: list[int]) -> list[Row]:
     return [
         {
             "cd_paciente": number,
-            "nm_paciente": f"PACIENTE DE PROVA {number}",
-            "email": None if number % 4 == 0 else f"pessoa{number}@example.com",
+            "nm_paciente": f"{_NAMES.get(number % 13, 'PACIENTE DE')} PROVA {number}",
+            "email": None
+            if number % 4 == 0
+            else _EMAILS.get(number % 17, f"pessoa{number}@example.com"),
             "nr_cpf": None if number % 4 == 1 else f"{number:011}",
             "nr_ddi_celular": None if number % 3 else "351",
             "nr_ddd_celular": None if number % 4 == 2 else "(27)",
@@ -96,12 +107,31 @@ def patients(numbers: list[int]) -> list[Row]:
 
 
 def mv_tables(attendances: list[Row]) -> Tables:
-    """Return an MV with these attendances and every code they can name."""
+    """Return an MV with these attendances and nearly every code they can name.
+
+    Clinics, origins, specialities, departments, beds and wards that are missing here are rows that
+    an installation has lost: none of them may lose the attendance.
+    """
     return {
         "atendime": attendances,
         "paciente": patients(sorted({int(str(row["cd_paciente"])) for row in attendances})),
         "prestador": [{"cd_prestador": code, "nm_prestador": f"DRA. {code}"} for code in (1, 2, 3)],
         "ser_dis": [{"cd_ser_dis": n, "ds_ser_dis": f"CLÍNICA {n}"} for n in range(1, 100)],
+        "ori_ate": [
+            {
+                "cd_ori_ate": n,
+                "ds_ori_ate": f"ORIGEM {n}",
+                "tp_origem": "I" if n % 3 == 1 else "A",
+                "cd_setor": 600 + n if n % 10 else None,
+            }
+            for n in range(125)
+        ],
+        "setor": [{"cd_setor": 600 + n, "nm_setor": f"SETOR {n}"} for n in range(1, 100)],
+        "especialid": [
+            {"cd_especialid": n, "ds_especialid": f"ESPECIALIDADE {n}"} for n in range(1, 33)
+        ],
+        "leito": [{"cd_leito": n, "cd_unid_int": n // 2} for n in range(1, 9)],
+        "unid_int": [{"cd_unid_int": n, "ds_unid_int": f"ALA {n}"} for n in range(3)],
         "tip_res": [
             {"cd_tip_res": code, "sn_obito": "S" if code in (5, 9) else "N"}
             for code in range(1, 13)

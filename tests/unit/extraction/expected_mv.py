@@ -1,4 +1,4 @@
-"""A second reading of hospitals.md for HMS, the OTO group and ING, in plain Python.
+"""A second reading of hospitals.md for the MV hospitals, in plain Python.
 
 Written from the facts, not from the SQL: it walks over the same rows and says what must come out.
 """
@@ -6,13 +6,19 @@ Written from the facts, not from the SQL: it walks over the same rows and says w
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import expected_mv_hub_es
 from erp_rows import COMPANIES, UNIDADES
+from expected_mv_visit import Erp, Visit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from demo.erp.tables import Tables
     from track_dispatch.records import ErpRow
+
+    Match = tuple[str, str]
 
 PRIORITY = (
     "ONCOLOGIA",
@@ -22,12 +28,8 @@ PRIORITY = (
     "PRONTO SOCORRO GERAL",
     "AMBULATORIO",
 )
-BIRTHS = (
-    *("O60", "O80", "O82", "O84", "O757", "O800", "O801", "O809", "O810", "O820", "O821", "O822"),
-    *("O829", "O839", "O840", "O842", "Z380", "Z382"),
-)
-HMS_REASONS = {6, 7, 9, *range(17, 23)}
-EXAMS = {
+HUB_ES = {"HMS", "HMC", "HPC", "HMV", "HMSM", "HSF", "HSL"}
+OTO_EXAMS = {
     "HEMODINAMICA": {103},
     "IMAGEM": {19, 21, 22, 38, 47, 104, 106, 109, 121, 123},
     "LABORATORIO": {13, 14, 16, 35, 37, 50, 88, 112, 125, 126},
@@ -37,111 +39,85 @@ EXAMS = {
 
 def expected(code: str, tables: Tables, day: date) -> dict[str, ErpRow]:
     """Return what the hospital's extraction of the day must hold, by attendance id."""
-    look = {
-        name: {next(iter(row.values())): row for row in tables.get(name, [])}
-        for name in ("paciente", "prestador", "ser_dis", "tip_res", "mot_alt")
-    }
-    mothers = {row.get("cd_atendimento_pai") for row in tables["atendime"]} - {None}
-    read = _hms if code == "HMS" else _oto
+    erp = Erp(tables)
     found = {}
-    for row in map(_Record, tables["atendime"]):
-        if code in COMPANIES and row.cd_multi_empresa not in COMPANIES[code]:
+    for row in tables["atendime"]:
+        visit = Visit(row, erp)
+        if code in COMPANIES and visit.company not in COMPANIES[code]:
             continue
-        if not _is_of_day(row, day) or (code == "HMS" and not _over_by(row, day)):
+        if not visit.is_of(day, by_discharge="I" if code == "HAT" else "UI"):
             continue
-        areas = read(row, look, row.cd_atendimento in mothers)
+        if code in HUB_ES and not _over_by(visit, day):
+            continue
+        areas = dict(_matches(code, visit))
         for area in PRIORITY:
             if area in areas:
-                found[str(row.cd_atendimento)] = _line(code, row, look, area, areas[area])
+                found[str(visit.id)] = _line(code, visit, area, areas[area])
                 break
     return found
 
 
-class _Record:
-    """A row whose columns are attributes, null where it has none."""
-
-    def __init__(self, row: dict[str, Any]) -> None:
-        self.row = row
-
-    def __getattr__(self, column: str) -> Any:
-        return self.row.get(column)
-
-
-def _is_of_day(row: _Record, day: date) -> bool:
-    deciding = row.dt_alta if row.tp_atendimento in ("U", "I") else row.dt_atendimento
-    return deciding is not None and deciding.date() == day
-
-
-def _over_by(row: _Record, day: date) -> bool:
+def _over_by(visit: Visit, day: date) -> bool:
     end = datetime.combine(day, time.min) + timedelta(days=1)
-    return row.hr_atendimento < end and (row.hr_alta is None or row.hr_alta < end)
+    return visit.came < end and (visit.left is None or visit.left < end)
 
 
-def _hms(row: _Record, look: dict[str, Any], is_mother: bool) -> dict[str, str]:
-    areas = {}
-    if row.tp_atendimento == "A":
-        if row.cd_ori_ate == 21:
-            areas["ONCOLOGIA"] = "ONCOLOGIA"
-        if row.cd_ori_ate == 9:
-            areas["INTERNACAO"] = "INTERNACAO"
-        if row.cd_ser_dis is not None and row.cd_ori_ate not in (21, 9):
-            named = row.cd_ser_dis in (2, 3, 6, 11, 30, 51, 76, 85)
-            areas["AMBULATORIO"] = _clinic(row, look) if named else "GERAL_AMBULATORIO"
-    if row.tp_atendimento == "E" and row.cd_ori_ate in (46, 7):
-        areas["EXAMES"] = "HEMODINAMICA" if row.cd_ori_ate == 46 else "LABORATORIO"
-    if row.tp_atendimento == "I" and row.cd_mot_alt not in HMS_REASONS:
-        if is_mother:
-            areas["MATERNIDADE"] = "MATERNIDADE"
-        if row.cd_atendimento_pai is None and row.cd_cid not in BIRTHS:
-            areas["INTERNACAO"] = "INTERNACAO"
-    if row.tp_atendimento == "U" and row.cd_tip_res not in (1, 4, 11):
-        rooms = {1: "PA_OBSTÉTRICO", 27: "PA_PEDIATRICO"}
-        areas["PRONTO SOCORRO GERAL"] = rooms.get(row.cd_servico, "PA_ADULTO")
-    return areas
+def _matches(code: str, visit: Visit) -> Iterator[Match]:
+    if code in HUB_ES:
+        return expected_mv_hub_es.matches(code, visit)
+    return _hat(visit) if code == "HAT" else _oto(visit)
 
 
-def _oto(row: _Record, look: dict[str, Any], is_mother: bool) -> dict[str, str]:
-    areas = {}
-    if row.tp_atendimento == "U" and _get(look, "tip_res", row.cd_tip_res, "sn_obito") != "S":
+def _oto(visit: Visit) -> Iterator[Match]:
+    if visit.kind == "U" and not visit.died:
         rooms = {5: "PA_OBSTÉTRICO", 40: "PA_PEDIATRICO"}
-        areas["PRONTO SOCORRO GERAL"] = rooms.get(row.cd_servico, "PA_ADULTO")
-    if row.tp_atendimento == "I" and _get(look, "mot_alt", row.cd_mot_alt, "tp_mot_alta") != "O":
-        if is_mother:
-            areas["MATERNIDADE"] = "MATERNIDADE"
-        elif row.cd_cid not in BIRTHS:
-            areas["INTERNACAO"] = "INTERNACAO"
-    if row.tp_atendimento == "E":
-        for name, origins in EXAMS.items():
-            if row.cd_ori_ate in origins:
-                areas["EXAMES"] = name
-    if row.tp_atendimento == "A":
-        named = row.cd_ser_dis in (9, 15, 30, 31, 33, 46)
-        areas["AMBULATORIO"] = _clinic(row, look) if named else "AMBULATORIO_GERAL"
-    return areas
+        yield "PRONTO SOCORRO GERAL", rooms.get(visit.service, "PA_ADULTO")
+    if visit.kind == "I" and not visit.died:
+        if visit.is_mother:
+            yield "MATERNIDADE", "MATERNIDADE"
+        elif not visit.is_birth:
+            yield "INTERNACAO", "INTERNACAO"
+    if visit.kind == "E":
+        for name, origins in OTO_EXAMS.items():
+            if visit.origin in origins:
+                yield "EXAMES", name
+    if visit.kind == "A":
+        named = visit.clinic in (9, 15, 30, 31, 33, 46)
+        yield "AMBULATORIO", (visit.clinic_name or "") if named else "AMBULATORIO_GERAL"
 
 
-def _clinic(row: _Record, look: dict[str, Any]) -> str:
-    return _get(look, "ser_dis", row.cd_ser_dis, "ds_ser_dis") or ""
+def _hat(visit: Visit) -> Iterator[Match]:
+    if "NAO" in (visit.patient.get("email") or "").upper():
+        return
+    department = visit.department.get("nm_setor") or ""
+    match visit.kind:
+        case "U" if visit.outcome not in (5, 6, 8, 13, 14, 17):
+            yield "PRONTO SOCORRO GERAL", department
+        case "I" if not visit.died and not visit.is_birth:
+            if not (visit.patient.get("nm_paciente") or "").startswith("RN "):
+                yield "INTERNACAO", visit.ward_name or ""
+        case "A":
+            is_oncology = visit.department.get("cd_setor") == 637
+            yield "ONCOLOGIA" if is_oncology else "AMBULATORIO", department
+        case "E":
+            yield "EXAMES", department
 
 
-def _get(look: dict[str, Any], table: str, key: object, column: str) -> Any:
-    return look[table].get(key, {}).get(column)
-
-
-def _line(code: str, row: _Record, look: dict[str, Any], area: str, setor: str) -> ErpRow:
-    patient = look["paciente"].get(row.cd_paciente, {})
+def _line(code: str, visit: Visit, area: str, setor: str) -> ErpRow:
+    patient = visit.patient
     phone = [patient.get("nr_ddi_celular") or "55"]
     phone += [patient.get("nr_ddd_celular") or "", patient.get("nr_celular") or ""]
+    leaving_counts = code == "HAT" and visit.kind == "I"
     return {
-        "ID_Cliente_Hfocus": "40085",
-        "cd_atendimento": str(row.cd_atendimento),
-        "data_atendimento": moment(row.hr_atendimento),
-        "data_saida_alta": moment(row.hr_alta),
+        "ID_Cliente_Hfocus": "40094" if code == "HAT" else "40085",
+        "cd_atendimento": str(visit.id),
+        "data_atendimento": moment(visit.left if leaving_counts else visit.came),
+        "data_saida_alta": moment(visit.left),
         "name": patient.get("nm_paciente") or "",
         "email": patient.get("email") or "",
         "phone": "".join(phone),
         "cpf": patient.get("nr_cpf") or "",
-        "medico": _get(look, "prestador", row.cd_prestador, "nm_prestador") or "",
+        "medico": visit.physician or "",
         "area_pesquisa": area,
         "unidade": UNIDADES[code],
         "setor": setor,

@@ -194,9 +194,9 @@ def test_an_area_that_is_misspelt_does_not_vanish(tmp_path: Path) -> None:
         copy = tmp_path / "sql" / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    hms = tmp_path / "sql" / "mv" / "hms.sql"
-    text = hms.read_text(encoding="utf-8")
-    hms.write_text(text.replace("oncologia=oncologia", "oncology=oncologia"), encoding="utf-8")
+    oto = tmp_path / "sql" / "mv" / "oto.sql"
+    text = oto.read_text(encoding="utf-8")
+    oto.write_text(text.replace("exames=exames", "exams=exames"), encoding="utf-8")
 
-    with pytest.raises(ConfigError, match=r"hms\.sql.*oncolog"):
-        render(hospital("HMS"), tmp_path)
+    with pytest.raises(ConfigError, match=r"oto\.sql.*exam"):
+        render(hospital("OTOA"), tmp_path)
