@@ -1,4 +1,4 @@
-"""A made-up Soul MV: attendances of HMS, and of the OTO group with ING."""
+"""A made-up Soul MV: the attendances of any of its sources, and the catalogue they name."""
 
 from __future__ import annotations
 
@@ -6,46 +6,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from demo.erp.attendances import Day, Site, midnight, with_neighbours
-from demo.erp.patients import FIRST, LAST
+from demo.erp.mv_codes import PHYSICIANS, catalogue, codes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
+    from demo.erp.mv_codes import Codes
     from demo.erp.patients import Patient
     from demo.erp.tables import Row, Tables
 
-_PHYSICIANS = range(101, 131)
-_CLINICS = ("CARDIOLOGIA", "ORTOPEDIA", "PEDIATRIA", "ONCOLOGIA CLÍNICA", "NEUROLOGIA", "UROLOGIA")
-_CLINIC_ORIGINS = (1, 1, 1, 2, 2, 9, 21, 21, None)
-_EXAM_ORIGINS = (7, 7, 46, 13, 19, 29, 103, 125, 19, 50, None)
-_SERVICES = (1, 5, 27, 40, 3, 23)
-_SER_DIS = (2, 6, 9, 15, 17, 30, 33, 46, 51, 85, 90)
-_OUTCOMES = {1: "N", 2: "N", 3: "N", 4: "N", 5: "S", 11: "S"}
-_REASONS = {1: "A", 2: "A", 3: "A", 6: "O", 7: "O", 17: "T", 22: "D"}
 _CIDS = ("A09", "I10", "J18", "K35", "M54")
 _BIRTHS = ("O60", "O800", "O82", "O842")
-
-
-def catalogue() -> Tables:
-    """Return the rows that no attendance makes: physicians, clinics, origins and codes."""
-    return {
-        "prestador": [
-            {"cd_prestador": code, "nm_prestador": f"DR(A). {FIRST[code % 41]} {LAST[code % 20]}"}
-            for code in _PHYSICIANS
-        ],
-        "ser_dis": [
-            {"cd_ser_dis": code, "ds_ser_dis": f"{_CLINICS[code % len(_CLINICS)]} {code}"}
-            for code in _SER_DIS
-        ],
-        "ori_ate": [
-            {"cd_ori_ate": code, "ds_ori_ate": f"ORIGEM {code}"}
-            for code in sorted(filter(None, {*_CLINIC_ORIGINS, *_EXAM_ORIGINS}))
-        ],
-        "servico": [{"cd_servico": code, "ds_servico": f"SERVIÇO {code}"} for code in _SERVICES],
-        "tip_res": [{"cd_tip_res": code, "sn_obito": dead} for code, dead in _OUTCOMES.items()],
-        "mot_alt": [{"cd_mot_alt": code, "tp_mot_alta": kind} for code, kind in _REASONS.items()],
-    }
 
 
 def tables(site: Site, days: Sequence[date], seed: int) -> tuple[Tables, dict[int, Patient]]:
@@ -65,7 +37,7 @@ def tables(site: Site, days: Sequence[date], seed: int) -> tuple[Tables, dict[in
     ]
     patients = [_patient_row(one) for one in {p.number: p for p in people.values()}.values()]
     found: Tables = {
-        **catalogue(),
+        **catalogue([codes_of(site.source, company) for company in site.companies]),
         "multi_empresas": companies,
         "paciente": patients,
         "atendime": rows,
@@ -95,24 +67,34 @@ class _MvDay:
     def _left_on_the_day(
         self, company: int, kind: str, *, name: str | None = None, mother: object = None
     ) -> Row:
-        rng, left = self.day.rng, self.day.moment()
-        came = self.day.days_before(9) if kind == "I" else left - timedelta(hours=rng.randint(0, 9))
+        rng, codes = self.day.rng, self._codes(company)
+        came, left = self._stay(kind, of_entry=codes.emergencies_of_entry)
         return self._row(
             company,
             kind,
             came,
             dt_alta=midnight(left),
             hr_alta=None if rng.random() < 0.05 else left,
-            cd_servico=rng.choice((*_SERVICES, None)),
+            cd_servico=rng.choice(codes.services),
             cd_cid=rng.choice((*_CIDS, None)),
-            cd_tip_res=rng.choice((*_OUTCOMES, 2, 2, 3, 3, None)) if kind == "U" else None,
-            cd_mot_alt=rng.choice((*_REASONS, 1, 1, 2, 3, None)) if kind == "I" else None,
+            cd_tip_res=rng.choice(codes.outcomes) if kind == "U" else None,
+            cd_mot_alt=rng.choice(codes.reasons) if kind == "I" else None,
             cd_atendimento_pai=mother,
+            cd_leito=rng.choice(codes.beds) if codes.beds and kind == "I" else None,
+            cd_ori_ate=rng.choice((*codes.departments, None)) if codes.departments else None,
             name=name,
         )
 
+    def _stay(self, kind: str, *, of_entry: bool) -> tuple[datetime, datetime]:
+        """Return when somebody came and left; whichever decides the day lies on it."""
+        moment = self.day.moment()
+        if kind == "I":
+            return self.day.days_before(9), moment
+        hours = timedelta(hours=self.day.rng.randint(0, 9))
+        return (moment, moment + hours) if of_entry else (moment - hours, moment)
+
     def _came_on_the_day(self, company: int, kind: str) -> None:
-        rng, came = self.day.rng, self.day.moment()
+        rng, came, codes = self.day.rng, self.day.moment(), self._codes(company)
         # who comes late may leave on the next day, or not yet
         left = came + timedelta(hours=rng.randint(0, 6)) if rng.random() < 0.6 else None
         self._row(
@@ -121,9 +103,13 @@ class _MvDay:
             came,
             dt_alta=midnight(left) if left else None,
             hr_alta=left,
-            cd_ori_ate=rng.choice(_CLINIC_ORIGINS if kind == "A" else _EXAM_ORIGINS),
-            cd_ser_dis=rng.choice((*_SER_DIS, None)) if kind == "A" else None,
+            cd_ori_ate=rng.choice(codes.clinic_origins if kind == "A" else codes.exam_origins),
+            cd_ser_dis=rng.choice(codes.clinics) if kind == "A" else None,
+            cd_especialid=rng.choice(codes.specialities) if codes.specialities else None,
         )
+
+    def _codes(self, company: int) -> Codes:
+        return codes_of(self.day.site.source, company)
 
     def _birth(self, company: int) -> None:
         rng = self.day.rng
@@ -142,7 +128,7 @@ class _MvDay:
         attendance_id = self.day.next_id()
         who = self.people[attendance_id] = self.day.somebody(attendance_id, name=name)
         # 999: a physician who was deleted
-        physician = self.day.rng.choice((*_PHYSICIANS, None, 999))
+        physician = self.day.rng.choice((*PHYSICIANS, None, 999))
         row: Row = {
             "cd_atendimento": attendance_id,
             "cd_paciente": who.number,

@@ -24,6 +24,12 @@ DAY = date(2026, 11, 20)
 WEEK = [DAY + timedelta(days=n) for n in range(7)]
 HOSPITALS = {
     "hms": ("HMS",),
+    "hmc": ("HMC",),
+    "hpc": ("HPC",),
+    "hmsm": ("HMSM", "HMV"),
+    "hsf": ("HSF",),
+    "hsl": ("HSL",),
+    "hat": ("HAT",),
     "oto_ing": ("OTOA", "OTOM", "OTOS", "OTOSD", "ING"),
     "hac": ("HAC",),
     "hpm_hst": ("HPM", "HST"),
@@ -77,13 +83,15 @@ def test_a_week_holds_every_area_of_the_hospital(source: str) -> None:
     )
 
     without = {
-        "hms": set(),
+        "hsf": {Area.EXAMES, Area.ONCOLOGIA},
+        "hsl": {Area.EXAMES, Area.ONCOLOGIA},
+        "hat": {Area.MATERNIDADE},
         "oto_ing": {Area.ONCOLOGIA},
         "hac": {Area.ONCOLOGIA},
         "hpm_hst": {Area.MATERNIDADE, Area.EXAMES},
         "hsmc": {Area.MATERNIDADE, Area.EXAMES},
         "encore": {Area.MATERNIDADE, Area.ONCOLOGIA},
-    }[source]
+    }.get(source, set())
     assert set(found) == set(Area) - without
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import expected_mv
 import pytest
-from erp_rows import DAYS, at, mv_tables, read
+from erp_rows import COMPANIES, DAYS, at, hospital, mv_tables, read
+from expected_mv_visit import BIRTHS
 
 from demo.erp import schemas
 from demo.erp.tables import insert_sql
-from demo.erp_data import erp_sql, erp_tables
+from demo.erp_data import MV_SITES, erp_sql, erp_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
     Serving = Callable[[str, str], AbstractContextManager[OracleStandIn]]
 
-MV_CODES = ("HMS", "OTOA", "OTOM", "OTOS", "OTOSD", "ING")
-CONNECTIONS = {"hms": "oracle_hms", "oto_ing": "oracle_oto_ing"}
-SOURCE = {"HMS": "hms"} | dict.fromkeys(MV_CODES[1:], "oto_ing")
+OTO_ING = ("OTOA", "OTOM", "OTOS", "OTOSD", "ING")
+MV_CODES = ("HMS", "HMC", "HPC", "HMV", "HMSM", "HSF", "HSL", "HAT", *OTO_ING)
+CONNECTIONS = sorted(f"oracle_{source}" for source in MV_SITES)
 ROWS_A_DAY = 2000
 
 #: Most attendances lie on the day, the others beside it.
@@ -36,14 +37,16 @@ TIMES = (0, 1, 8 * 3600, 43_200, 86_398, 86_399)
 
 MV_CODES_DRAWN: dict[str, tuple[object, ...]] = {
     "cd_prestador": (1, 2, 3, 999, None),
-    "cd_multi_empresa": (*range(1, 27), 99),
+    "cd_multi_empresa": (*range(1, 27), *(1, 2) * 5, 99),
     "tp_atendimento": ("U", "I", "A", "E", "U", "I", "A", "E", "X"),
-    "cd_ori_ate": (None, *range(1, 130), *(7, 9, 21, 46) * 10),
-    "cd_servico": (None, 1, 2, 5, 27, 40),
+    "cd_ori_ate": (None, *range(130), *range(32), *(7, 9, 15, 21, 29, 30, 37, 46) * 10),
+    "cd_servico": (None, 1, 2, 3, 4, 5, 7, 23, 27, 37, 40, 41, 82),
     "cd_ser_dis": (None, *range(1, 100), 999),
-    "cd_cid": (None, "A09", "O81", *expected_mv.BIRTHS[:6]),
-    "cd_tip_res": (None, *range(1, 13), 77),
-    "cd_mot_alt": (None, *range(1, 24), 77),
+    "cd_especialid": (None, 8, 9, 22, 28, 33),
+    "cd_leito": (None, 1, 2, 3, 8, 9),
+    "cd_cid": (None, "A09", "O81", *BIRTHS[:6]),
+    "cd_tip_res": (None, *range(1, 25), 77),
+    "cd_mot_alt": (None, *range(1, 60), 77),
 }
 
 
@@ -77,36 +80,36 @@ def by_id(rows: list[ErpRow]) -> dict[str, ErpRow]:
 
 
 @pytest.fixture(scope="module")
-def drawn(serving: Serving) -> Iterator[dict[str, Tables]]:
+def drawn(serving: Serving) -> Iterator[Tables]:
     """Serve every source with rows whose codes are drawn from all that a rule names, and others."""
-    mv = drawn_mv()
-    with serving("oracle_hms oracle_oto_ing", schemas.MV + insert_sql("dbamv", mv)):
-        yield {"hms": mv, "oto_ing": mv}
+    tables = drawn_mv()
+    with serving(" ".join(CONNECTIONS), schemas.MV + insert_sql("dbamv", tables)):
+        yield tables
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
 @pytest.mark.parametrize("code", MV_CODES)
-def test_drawn_attendances_are_read_as_the_facts_say(
-    drawn: dict[str, Tables], code: str, day: date
-) -> None:
-    wanted = expected_mv.expected(code, drawn[SOURCE[code]], day)
+def test_drawn_attendances_are_read_as_the_facts_say(drawn: Tables, code: str, day: date) -> None:
+    wanted = expected_mv.expected(code, drawn, day)
 
     assert len(wanted) > 10  # else the draw proves nothing
     assert by_id(read(code, day)) == wanted
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
-@pytest.mark.parametrize("source", CONNECTIONS)
+@pytest.mark.parametrize("source", MV_SITES)
 def test_the_demo_s_erp_is_read_as_the_facts_say(source: str, day: date, serving: Serving) -> None:
     tables = erp_tables(source, days=[day])
-    with serving(CONNECTIONS[source], erp_sql(source, days=[day])):
-        for code in (code for code, name in SOURCE.items() if name == source):
+    with serving(f"oracle_{source}", erp_sql(source, days=[day])):
+        for code in (code for code in MV_CODES if hospital(code).source == source):
             assert by_id(read(code, day)) == expected_mv.expected(code, tables, day)
 
 
+@pytest.mark.parametrize("codes", [OTO_ING, ("HMSM", "HMV")], ids="-".join)
 def test_a_shared_database_gives_each_attendance_to_one_hospital_at_most(
-    drawn: dict[str, Tables],
+    drawn: Tables, codes: tuple[str, ...]
 ) -> None:
-    ids = [row["cd_atendimento"] for code in MV_CODES[1:] for row in read(code, DAYS[0])]
+    ids = [row["cd_atendimento"] for code in codes for row in read(code, DAYS[0])]
 
     assert sorted(ids) == sorted(set(ids))
+    assert all(hospital(code).companies == COMPANIES[code] for code in codes)
