@@ -79,9 +79,11 @@ class AirflowWorld:
 
     Attributes:
         stand_ins: ERPs and Track, which the environment's Airflow connections lead to.
+        errors: what tasks raised, in all runs.
     """
 
     stand_ins: World
+    errors: list[BaseException] = field(default_factory=list)
 
     @property
     def track(self) -> TrackStandIn:
@@ -258,6 +260,7 @@ class AirflowWorld:
                 if done is None or done.error is not None:
                     errors[_name(ti)] = (done and done.error) or RuntimeError("Airflow broke off")
         session.expire_all()
+        self.errors += errors.values()
         return replace(self._seen(run), errors=errors)
 
     def _seen(self, run: DagRun) -> Played:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -110,12 +111,12 @@ def test_the_business_day_is_a_date_or_nothing(dag: DAG, value: str | None) -> N
     param = dag.params.get_param("business_day")
 
     assert param.value is None
-    assert param.__copy__().resolve(value) == value
+    assert copy(param).resolve(value) == value
 
 
 @pytest.mark.parametrize("value", ["yesterday", "2026-02-30", 20260310, ""])
 def test_the_form_refuses_what_is_no_day(dag: DAG, value: Any) -> None:
-    param = dag.params.get_param("business_day").__copy__()
+    param = copy(dag.params.get_param("business_day"))
 
     with pytest.raises(ParamValidationError):
         param.resolve(value)

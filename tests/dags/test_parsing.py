@@ -15,18 +15,18 @@ from demo.world import ROOT, airflow_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-REFUSING = "tests.dags.refusing_secrets.RefusingSecrets"
+WATCHED = "tests.dags.watched_secrets.WatchedSecrets"
 
 
 def parse(file: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    """Parse a DAG file in a fresh interpreter whose Airflow has neither database nor secrets."""
+    """Parse a DAG file in a fresh interpreter whose Airflow has no database and watched secrets."""
     environment = (
         os.environ
         | airflow_settings(home)
         | {
             "PYTHONPATH": f"{ROOT / 'plugins'}{os.pathsep}{ROOT}",
-            "AIRFLOW__SECRETS__BACKEND": REFUSING,
-            "AIRFLOW__WORKERS__SECRETS_BACKEND": REFUSING,
+            "AIRFLOW__SECRETS__BACKEND": WATCHED,
+            "AIRFLOW__WORKERS__SECRETS_BACKEND": WATCHED,
         }
     )
     return subprocess.run(
@@ -50,35 +50,32 @@ def test_parsing_opens_no_socket_no_database_and_reads_no_secret(
     file: Path, tmp_path: Path
 ) -> None:
     found = result(parse(file, tmp_path))
-    print(f"{file.name}: {found['seconds']} s beyond Airflow's imports")  # noqa: T201 - for -s
+    print(f"{file.name}: {found['seconds']} s with and without its imports")  # noqa: T201 - for -s
 
     assert found["touched"] == []
 
 
-WATCHED = {
-    "socket": "import socket; socket.socket().connect_ex(('127.0.0.1', 9))",
-    "database": "import sqlite3; sqlite3.connect(':memory:').close()",
-    "file": "open('/etc/hostname').close()",
-    "variable": "from airflow.sdk import Variable; Variable.get('x', default=None)",
-    "connection": "from airflow.sdk import BaseHook; BaseHook.get_connection('track_api')",
-}
+FORBIDDEN = """
+import socket, sqlite3
+from airflow.sdk import BaseHook, Variable
+
+with socket.socket() as unconnected:
+    unconnected.connect_ex(("127.0.0.1", 9))
+sqlite3.connect(":memory:").close()
+open("/etc/hostname").close()
+Variable.get("some_variable")
+BaseHook.get_connection("track_api")
+"""
 
 
 def test_the_watch_sees_what_it_forbids(tmp_path: Path) -> None:
     file = tmp_path / "bad.py"
-    file.write_text("\n".join(WATCHED[kind] for kind in ("socket", "database", "file")))
+    file.write_text(FORBIDDEN)
 
-    assert set(result(parse(file, tmp_path))["touched"]) == {
+    assert {
         "socket.connect",
         "sqlite3.connect",
         "open /etc/hostname",
-        f"open {file}",
-    }
-
-
-@pytest.mark.parametrize("kind", ["variable", "connection"])
-def test_the_watch_sees_a_secret_being_read(kind: str, tmp_path: Path) -> None:
-    file = tmp_path / "bad.py"
-    file.write_text(WATCHED[kind])
-
-    assert f"{kind} " in parse(file, tmp_path).stderr
+        "variable some_variable",
+        "connection track_api",
+    } <= set(result(parse(file, tmp_path))["touched"])

@@ -140,18 +140,19 @@ def test_a_cleared_run_asks_only_who_came_late_into_the_erp(two_units: AirflowWo
     ]
 
 
+#: The fault, and how many POSTs are answered in peace before it: one batch, or one unit.
 HALF_WAY = {
-    "too many requests": faults.too_many_requests(1),
-    "connection refused": faults.refuse_connections(),
-    "wrong address": faults.answer(404),
-    "key revoked": faults.answer(401),
+    "too many requests at the second batch": (faults.too_many_requests(1), 1),
+    "connection refused at the second batch": (faults.refuse_connections(), 1),
+    "wrong address at the second batch": (faults.answer(404), 1),
+    "key revoked at the second unit": (faults.answer(401), 2),
+    "too many requests at the second unit": (faults.too_many_requests(1), 2),
 }
 
 
-@pytest.mark.parametrize("fault", HALF_WAY.values(), ids=HALF_WAY)
-@pytest.mark.parametrize("posts_before", [1, 2], ids=["second batch", "second unit"])
+@pytest.mark.parametrize(("fault", "posts_before"), HALF_WAY.values(), ids=HALF_WAY)
 def test_what_a_broken_dispatch_left_is_sent_after_it_is_cleared(
-    world: AirflowWorld, include: Path, posts_before: int, fault: Fault
+    world: AirflowWorld, include: Path, fault: Fault, posts_before: int
 ) -> None:
     set_policies(include, batch_size=2)
     plant(world.erp(), DAY, 3)
