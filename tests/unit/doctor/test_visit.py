@@ -1,0 +1,113 @@
+"""The whole visit: it looks at everything, whatever fails, and disturbs nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from track_dispatch.config import BrokenHospital, load_hospital
+from track_dispatch.doctor.check import Check, DoubtError, Verdict, check
+from track_dispatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from premises import Premises
+
+INSTALLATION = "installation"
+ALL = [
+    (INSTALLATION, "ledger"),
+    (INSTALLATION, "ledger keys"),
+    (INSTALLATION, "ledger commits"),
+    (INSTALLATION, "track connection"),
+    (INSTALLATION, "track surveys"),
+    (INSTALLATION, "track clock"),
+    ("HMS", "configuration"),
+    ("HMS", "go-live"),
+    ("HMS", "lease margin"),
+    ("HMS", "templates"),
+    ("HMS", "surveys"),
+    ("oracle_hms", "pool"),
+    ("oracle_hms", "connection"),
+    ("HMS", "query"),
+    ("HMS", "columns"),
+]
+
+on_one_database = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+
+
+def test_an_installation_that_is_well_passes_every_check(premises: Premises) -> None:
+    visit = premises.visit()
+
+    assert visit.not_well() == {}
+    assert [(found.subject, found.name) for found in visit] == ALL
+
+
+@on_one_database
+def test_nothing_is_sent_and_no_query_is_run(premises: Premises) -> None:
+    premises.visit()
+
+    assert set(premises.track.requests) == {"surveys"}
+    assert [statement.executed for statement in premises.erp.statements] == [False]
+
+
+@on_one_database
+def test_everything_is_looked_at_where_everything_fails(bare_premises: Premises) -> None:
+    for conn_id in ("oracle_hms", "track_api"):
+        bare_premises.disconnect(conn_id)
+
+    visit = bare_premises.visit()
+
+    assert [(found.subject, found.name) for found in visit] == ALL
+    assert visit.not_well() == {
+        (INSTALLATION, "ledger"): "FAIL",
+        (INSTALLATION, "ledger keys"): "FAIL",
+        (INSTALLATION, "ledger commits"): "FAIL",
+        (INSTALLATION, "track connection"): "FAIL",
+        (INSTALLATION, "track surveys"): "FAIL",
+        (INSTALLATION, "track clock"): "FAIL",
+        ("HMS", "go-live"): "warn",
+        ("HMS", "lease margin"): "warn",
+        ("HMS", "surveys"): "warn",
+        ("oracle_hms", "connection"): "FAIL",
+        ("HMS", "query"): "warn",
+        ("HMS", "columns"): "warn",
+    }
+
+
+@on_one_database
+def test_a_broken_file_fails_alone(premises: Premises) -> None:
+    broken = BrokenHospital("HMX", "track_hmx", "hospitals/hmx.yaml: name: is missing\nsql: ...")
+
+    visit = premises.visit(broken, load_hospital("HMS"))
+
+    assert visit["HMX", "configuration"].detail == "hospitals/hmx.yaml: name: is missing; sql: ..."
+    assert visit.not_well() == {("HMX", "configuration"): "FAIL"}
+
+
+@on_one_database
+def test_no_secret_is_shown(premises: Premises) -> None:
+    premises.connect("oracle_hms", login="SOMEBODY")
+    premises.connect("track_api", login="not-a-uuid")
+    well = premises.visit()
+
+    shown = "\n".join(found.detail for found in well)
+    assert not [secret for secret in premises.secrets() if secret in shown]
+
+
+@pytest.mark.parametrize(
+    ("raised", "verdict", "detail"),
+    [
+        (ConfigError("do this"), Verdict.FAIL, "do this"),
+        (DoubtError("look at this"), Verdict.WARN, "look at this"),
+        (
+            ValueError("planted"),
+            Verdict.FAIL,
+            "failed with an unexpected ValueError: report it to the developers",
+        ),
+    ],
+)
+def test_an_error_becomes_a_verdict(raised: Exception, verdict: Verdict, detail: str) -> None:
+    def look() -> str:
+        raise raised
+
+    assert check("HMS", "surveys", look) == Check("HMS", "surveys", verdict, detail)

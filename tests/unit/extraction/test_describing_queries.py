@@ -1,0 +1,74 @@
+"""A query on the ERP without running it: parsed, its binds looked at, its columns described."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+from many_rows import CONN_ID
+
+from demo.erp_data import erp_sql
+from demo.oracle import OracleStandIn
+from demo.world import PASSWORD, SERVICE, USER, oracle_connection
+from track_dispatch.config import load_hospital
+from track_dispatch.errors import SourceContractError, SourceUnavailableError
+from track_dispatch.extraction.contract import check_columns
+from track_dispatch.extraction.query import render
+from track_dispatch.extraction.reader import describe_query, open_connection
+from track_dispatch.records import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import oracledb
+
+
+def described(sql: str, conn_id: str = CONN_ID) -> Sequence[oracledb.FetchInfo]:
+    with open_connection(conn_id) as connection:
+        return describe_query(
+            connection, sql=sql, module="tests", action="describe", call_timeout_seconds=30
+        )
+
+
+@pytest.mark.parametrize("code", ["HMS", "ENCORE"])
+def test_a_hospital_s_query_is_described_and_not_run(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hospital = load_hospital(code)
+    filled = erp_sql(hospital.source, days=[date(2026, 3, 2)])
+    with OracleStandIn(users={USER: PASSWORD}, services=(SERVICE,), init_sql=filled) as erp:
+        monkeypatch.setenv("AIRFLOW_CONN_ORACLE_HERE", oracle_connection(erp.port))
+        columns = described(render(hospital), "oracle_here")
+
+    assert check_columns(columns).names == COLUMNS
+    assert [(one.executed, one.module, one.action) for one in erp.statements] == [
+        (False, "tests", "describe")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ("x > :day_start", "day_start; "),
+        ("x between :day_start and :day_end and x <> :other", "day_end, day_start, other; "),
+        ("1 = 1", "none; "),
+    ],
+)
+def test_other_binds_are_refused(server: OracleStandIn, where: str, named: str) -> None:
+    with pytest.raises(SourceContractError, match=f"the query has the binds {named}") as told:
+        described(f"select 1 as x from (select date '2026-03-02' as x from dual) where {where}")
+
+    assert "it must have day_start and day_end" in str(told.value)
+
+
+def test_what_the_erp_does_not_know_is_a_broken_contract(server: OracleStandIn) -> None:
+    with pytest.raises(SourceContractError, match=r"parsing on the ERP \(tests.*ORA-00942"):
+        described("select 1 from nowhere where x between :day_start and :day_end")
+
+
+def test_an_erp_that_breaks_off_is_unavailable(server: OracleStandIn) -> None:
+    server.faults.errors.append(("select", 3113, ""))
+
+    with pytest.raises(SourceUnavailableError, match="ORA-03113"):
+        described("select 1 from dual where sysdate between :day_start and :day_end")
