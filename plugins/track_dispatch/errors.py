@@ -20,6 +20,12 @@ an answer.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class TrackDispatchError(Exception):
     """Anything this package raises on purpose."""
@@ -97,3 +103,17 @@ class LedgerError(TrackDispatchError):
 
 class RedDayError(TrackDispatchError):
     """The day's report found something that needs a person."""
+
+
+@contextmanager
+def raised_alone() -> Iterator[None]:
+    """Let our errors out without the foreign ones they came from; also a decorator.
+
+    `raise ... from None` only hides the other error: it stays in `__context__`, with a statement's
+    parameters or the ERP's text, for whoever reports more of an error than its traceback.
+    """
+    try:
+        yield
+    except TrackDispatchError as error:
+        error.__context__ = None
+        raise

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, event, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from track_dispatch.errors import ConfigError, LedgerError
+from track_dispatch.errors import ConfigError, LedgerError, raised_alone
 from track_dispatch.ledger import schema
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Ledger:
         Raises:
             LedgerError: the database failed; nothing of the block is in the ledger.
         """
-        with _database_errors(), self.engine.connect() as connection:
+        with raised_alone(), _database_errors(), self.engine.connect() as connection:
             writing = connection.execution_options(track_writing=True)
             with writing.begin():
                 yield writing
@@ -63,7 +63,7 @@ class Ledger:
         Raises:
             LedgerError: the database failed.
         """
-        with _database_errors(), self.engine.connect() as connection:
+        with raised_alone(), _database_errors(), self.engine.connect() as connection:
             if self.on_postgresql:  # SQLite reads a snapshot anyway
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
