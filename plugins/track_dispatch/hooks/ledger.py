@@ -19,8 +19,8 @@ from sqlalchemy.engine import URL, make_url
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import creation
-from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
+from track_dispatch.ledger.opening import open_ledger
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

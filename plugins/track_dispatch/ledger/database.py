@@ -33,7 +33,7 @@ BUSY_TIMEOUT = 60_000
 
 
 class Ledger:
-    """An open ledger; `open_ledger` makes one."""
+    """An open ledger; `opening.open_ledger` makes one."""
 
     def __init__(self, engine: Engine, keys: KeyRing) -> None:
         self.engine = engine
@@ -106,28 +106,6 @@ def connect(url: str) -> Engine:
         )
     message = f"the ledger lives on SQLite or PostgreSQL, not on {parsed.get_backend_name()}"
     raise ConfigError(message)
-
-
-def open_ledger(url: str, keys: KeyRing) -> Ledger:
-    """Open a ledger that is there, migrated, and the one these keys belong to.
-
-    Raises:
-        ConfigError: it is not there, not migrated, or another one. An empty ledger would ask
-            everybody again, so none is ever made here.
-        LedgerError: the database does not answer.
-    """
-    from track_dispatch.ledger import creation  # noqa: PLC0415 - Alembic only where it is needed
-
-    opened = Ledger(connect(url), keys)
-    try:
-        creation.require_existing(opened.engine)
-        with opened.reading() as connection:
-            creation.require_current(connection)
-            require_same_ledger(connection, keys)
-    except Exception:
-        opened.close()
-        raise
-    return opened
 
 
 def require_same_ledger(connection: Connection, keys: KeyRing) -> None:

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from track_dispatch import cli
 from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import new_keys, parse_keys
+from track_dispatch.ledger.opening import open_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

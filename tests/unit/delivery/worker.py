@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.unit.delivery.bench import Bench
 from track_dispatch.errors import LinesInFlightError, NotDeliveredError
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.opening import open_ledger
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier

@@ -16,8 +16,8 @@ from track_dispatch.config import load_hospital
 from track_dispatch.doctor.check import Verdict
 from track_dispatch.doctor.visit import examine
 from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import KeyRing, new_keys
+from track_dispatch.ledger.opening import open_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

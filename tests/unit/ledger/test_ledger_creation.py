@@ -15,8 +15,9 @@ from sqlalchemy.engine import make_url
 from track_dispatch.errors import ConfigError, LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.creation import VERSION_TABLE, init_ledger, migrate_ledger
-from track_dispatch.ledger.database import Ledger, connect, open_ledger
+from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.keys import new_keys
+from track_dispatch.ledger.opening import open_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
