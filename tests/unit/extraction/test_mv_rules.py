@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from erp_rows import DAYS, mv_tables, placed, read
+from erp_rows import DAYS, read
+from mv_cases import (
+    ADULT,
+    AM,
+    BIRTHS,
+    DAY,
+    EX,
+    GONE,
+    MIDNIGHT,
+    MOTHER,
+    NOON,
+    ON,
+    OUT,
+    PS,
+    SECOND,
+    WARD,
+    A,
+    E,
+    I,
+    U,
+    case,
+    found,
+    planted,
+    wanted,
+)
 
 from demo.erp import schemas
 from demo.erp.tables import insert_sql
@@ -16,44 +39,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import date
 
-    from demo.erp.tables import Row
     from demo.oracle import OracleStandIn
-    from track_dispatch.records import ErpRow
-
-NOON, SECOND, DAY = timedelta(hours=12), timedelta(seconds=1), timedelta(days=1)
-MIDNIGHT = timedelta(0)
-
-COMMON: Row = {"cd_paciente": 5, "cd_prestador": 1, "cd_multi_empresa": 1}
-HERE: Row = COMMON | {"dt_atendimento": MIDNIGHT, "hr_atendimento": NOON}
-GONE: Row = {"dt_alta": MIDNIGHT, "hr_alta": NOON + SECOND}
-U: Row = HERE | GONE | {"tp_atendimento": "U", "cd_tip_res": 2, "cd_servico": 3}
-I: Row = (  # noqa: E741 - MV's own letter
-    COMMON
-    | GONE
-    | {"tp_atendimento": "I", "dt_atendimento": -2 * DAY, "hr_atendimento": NOON - 2 * DAY}
-    | {"cd_mot_alt": 1, "cd_cid": "A09"}
-)
-A: Row = HERE | {"tp_atendimento": "A", "cd_ori_ate": 1, "cd_ser_dis": 90}
-E: Row = HERE | {"tp_atendimento": "E"}
-CHILD: Row = I | {"cd_cid": "Z380", "dt_alta": 3 * DAY, "hr_alta": 3 * DAY}
-
-PS, IN, MA = "PRONTO SOCORRO GERAL", "INTERNACAO", "MATERNIDADE"
-AM, EX, ON = "AMBULATORIO", "EXAMES", "ONCOLOGIA"
-OUT = None
-
-#: name, attendance, children, area and setor
-Case = tuple[str, "Row", int, tuple[str, str] | None]
-
-
-def case(name: str, row: Row, to: tuple[str, str] | None, *, children: int = 0) -> Case:
-    return name, row, children, to
-
-
-ADULT, WARD, MOTHER = (PS, "PA_ADULTO"), (IN, IN), (MA, MA)
-BIRTHS = (
-    *("O60", "O80", "O82", "O84", "O757", "O800", "O801", "O809", "O810", "O820", "O821", "O822"),
-    *("O829", "O839", "O840", "O842", "Z380", "Z382"),
-)
 
 DATES = [
     case("emergency: left at midnight", U | {"dt_alta": MIDNIGHT}, ADULT),
@@ -184,47 +170,25 @@ CASES = {"HMS": HMS, "OTOA": OTO}
 FALLBACK = {"HMS": "GERAL_AMBULATORIO", "OTOA": "AMBULATORIO_GERAL"}
 
 
-def planted(code: str) -> list[Row]:
-    """Return every case on every day, and the children: they leave when the mother is long gone."""
-    rows: list[Row] = []
-    for place, day in enumerate(DAYS):
-        for number, (_, row, children, _) in enumerate(CASES[code]):
-            attendance = case_id(place, number)
-            rows.append(placed(row | {"cd_atendimento": attendance}, day))
-            rows += [
-                placed(CHILD | {"cd_atendimento": attendance + 1 + n}, day)
-                | {"cd_atendimento_pai": attendance}
-                for n in range(children)
-            ]
-    return rows
-
-
-def case_id(place: int, number: int) -> int:
-    return 610_000_000 + place * 100_000 + number * 10
-
-
 @pytest.fixture(scope="module", params=list(CASES))
 def code(
     request: pytest.FixtureRequest,
     serving: Callable[[str, str], AbstractContextManager[OracleStandIn]],
 ) -> Iterator[str]:
     conn_id = {"HMS": "oracle_hms", "OTOA": "oracle_oto_ing"}[request.param]
-    script = schemas.MV + insert_sql("dbamv", mv_tables(planted(request.param)))
+    script = schemas.MV + insert_sql("dbamv", planted(CASES[request.param]))
     with serving(conn_id, script):
         yield request.param
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_each_attendance_comes_under_its_area_or_not_at_all(code: str, day: date) -> None:
-    found = {row["cd_atendimento"]: row for row in read(code, day)}
+    to = {
+        name: place and (place[0], place[1].replace("*", FALLBACK[code]))
+        for name, place in wanted(CASES[code]).items()
+    }
 
-    actual, wanted = {}, {}
-    for number, (name, _, _, to) in enumerate(CASES[code]):
-        row: ErpRow | None = found.get(str(case_id(DAYS.index(day), number)))
-        label = f"{number} {name}"
-        actual[label] = (row["area_pesquisa"], row["setor"]) if row else OUT
-        wanted[label] = (to[0], to[1].replace("*", FALLBACK[code])) if to else OUT
-    assert actual == wanted
+    assert found(code, day, CASES[code]) == to
 
 
 def test_an_attendance_comes_once_however_many_children(code: str) -> None:
