@@ -2,10 +2,11 @@
 # make ui       the same world under a live Airflow, http://localhost:8080
 # make test     everything that must hold; CI runs this
 # make bench    how fast the pipeline is and what memory it needs; asserts nothing
-# make check    the quick part of it: format, lint, types, layers
+# make check    the quick part of it: format, lint, types, layers, SQL
 # make setup    the environment only: .venv with requirements.txt
 # make lock     compile requirements*.txt anew (needs uv)
 # make schema   write include/hospitals.schema.json anew
+# make new-hospital CODE=abc ERP=mv   the files of a hospital to come; ERP=tasy for the other family
 
 SHELL := /bin/bash
 PYTHON ?= python3.11
@@ -22,7 +23,7 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: setup demo ui test bench check lock schema clean
+.PHONY: setup demo ui test bench check lock schema new-hospital clean
 
 setup: .venv/installed
 
@@ -47,6 +48,7 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m track_dispatch sql --all --check
 
 test: check
 	$(BIN)/pytest -n auto --dist loadfile
@@ -62,6 +64,9 @@ lock:
 
 schema: setup
 	$(BIN)/python -m track_dispatch.config
+
+new-hospital: setup
+	@$(BIN)/python -m demo.new_hospital $(CODE) $(ERP)
 
 clean:
 	rm -rf .venv .airflow

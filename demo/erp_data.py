@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from demo.erp import mv, schemas, tasy
 from demo.erp.attendances import Site
+from demo.erp.site_files import read_site
 from demo.erp.tables import Tables, insert_sql
 
 if TYPE_CHECKING:
@@ -69,11 +70,12 @@ def erp_sql(source: str, *, days: Sequence[date], seed: int = 1) -> str:
     """Return the DuckDB script that makes a source's schema and fills it.
 
     Args:
-        source: one of `SOURCES`.
+        source: one of `SOURCES`, or one with a file in `demo/erp/sites/`.
         days: the business days to fill, 60 to 120 attendances each and more in a shared database.
         seed: another seed, other people.
     """
-    if source in MV_SITES:
+    family, _ = _site(source)
+    if family == "mv":
         schema, ddl = "dbamv", schemas.MV
     elif source == "encore":
         schema, ddl = "usuario_principal", schemas.ENCORE
@@ -97,6 +99,14 @@ def erp_people(source: str, *, days: Sequence[date], seed: int = 1) -> list[Pers
 
 
 def _made(source: str, days: Sequence[date], seed: int) -> tuple[Tables, dict[int, Patient]]:
+    family, site = _site(source)
+    return (mv if family == "mv" else tasy).tables(site, days, seed)
+
+
+def _site(source: str) -> tuple[str, Site]:
+    """Return a source's family and site: one of ours, or one that `make new-hospital` wrote."""
     if source in MV_SITES:
-        return mv.tables(MV_SITES[source], days, seed)
-    return tasy.tables(TASY_SITES[source], days, seed)
+        return "mv", MV_SITES[source]
+    if source in TASY_SITES:
+        return "tasy", TASY_SITES[source]
+    return read_site(source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from demo.erp.patients import Patient, patient
 
@@ -29,12 +29,14 @@ class Site:
         number: two digits that begin every id of the source.
         area_code: of its patients' phones.
         companies: how many attendances a day, at least and at most, by company.
+        codes: what its attendances draw from, if its own file says so: the fields of `Codes`.
     """
 
     source: str
     number: int
     area_code: str
     companies: dict[int, tuple[int, int]] = field(default_factory=dict)
+    codes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -37,7 +37,7 @@ def tables(site: Site, days: Sequence[date], seed: int) -> tuple[Tables, dict[in
     ]
     patients = [_patient_row(one) for one in {p.number: p for p in people.values()}.values()]
     found: Tables = {
-        **catalogue([codes_of(site.source, company) for company in site.companies]),
+        **catalogue([codes_of(site, company) for company in site.companies]),
         "multi_empresas": companies,
         "paciente": patients,
         "atendime": rows,
@@ -109,7 +109,7 @@ class _MvDay:
         )
 
     def _codes(self, company: int) -> Codes:
-        return codes_of(self.day.site.source, company)
+        return codes_of(self.day.site, company)
 
     def _birth(self, company: int) -> None:
         rng = self.day.rng

@@ -13,6 +13,7 @@ from demo.erp.patients import FIRST, LAST
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from demo.erp.attendances import Site
     from demo.erp.tables import Tables
 
 PHYSICIANS = range(101, 131)
@@ -131,9 +132,11 @@ _HAT = Codes(
 _BY_SOURCE = {"hmc": _HMC, "hpc": _HPC, "hmsm": _HMSM, "hsf": _HSF, "hsl": _HSL, "hat": _HAT}
 
 
-def codes_of(source: str, company: int) -> Codes:
+def codes_of(site: Site, company: int) -> Codes:
     """Return the codes of a hospital: companies of one source may number their own."""
-    return _HMV if (source, company) == ("hmsm", 2) else _BY_SOURCE.get(source, _FIRST)
+    if site.codes:
+        return Codes(**site.codes)
+    return _HMV if (site.source, company) == ("hmsm", 2) else _BY_SOURCE.get(site.source, _FIRST)
 
 
 def catalogue(codes: Sequence[Codes] = (_FIRST,)) -> Tables:

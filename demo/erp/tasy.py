@@ -88,13 +88,17 @@ def tables(site: Site, days: Sequence[date], seed: int) -> tuple[Tables, dict[in
     return found_tables, people
 
 
+def _codes_of(site: Site) -> _Codes:
+    return _Codes(**site.codes) if site.codes else _CODES[site.source]
+
+
 def made_id(row: Row) -> int:
     """Return the row's attendance id."""
     return int(str(row["nr_atendimento"]))
 
 
 def _attendance(made: Day, company: int) -> tuple[Row, Patient]:
-    rng, codes, left = made.rng, _CODES[made.site.source], made.moment()
+    rng, codes, left = made.rng, _codes_of(made.site), made.moment()
     attendance_id = made.next_id()
     kind = rng.choices(list(codes.types), list(codes.types.values()))[0]
     if kind == 1:  # nobody who comes back: his admission would reach into another made-up day

@@ -1,0 +1,1 @@
+"""`make new-hospital`: the files of a hospital to come, complete and harmless, full of TODOs."""

@@ -1,0 +1,114 @@
+"""`make new-hospital`: in a copy of the project, from nothing to a day of the demo."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo.world import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = {
+    "mv": {"include/hospitals/abc.yaml", "include/sql/mv/abc.sql", "demo/erp/sites/abc.yaml"},
+    "tasy": {"include/hospitals/xyz.yaml", "include/sql/tasy/xyz.sql", "demo/erp/sites/xyz.yaml"},
+}
+
+
+def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a module in the project."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "TRACK_INCLUDE"))
+    }
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=project,
+        env=inherited | {"PYTHONPATH": f"{project / 'plugins'}:{project}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def project_at(folder: Path) -> Path:
+    """Copy what a hospital is made of and runs on."""
+    for name in ("dags", "demo", "include", "plugins"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
+    return folder
+
+
+def files_of(project: Path) -> set[str]:
+    return {
+        str(path.relative_to(project))
+        for path in project.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project with a new hospital of either family."""
+    made = project_at(tmp_path_factory.mktemp("project"))
+    before = files_of(made)
+    for code, erp in (("abc", "mv"), ("XYZ", "tasy")):
+        done = run(made, "demo.new_hospital", code, erp)
+        assert (done.stderr, done.returncode) == ("", 0)
+    assert files_of(made) - before == FILES["mv"] | FILES["tasy"]
+    return made
+
+
+def test_the_files_are_valid(project: Path) -> None:
+    done = run(project, "track_dispatch", "config", "check")
+
+    assert {"ABC: ok", "XYZ: ok"} <= set(done.stdout.splitlines())
+    assert done.returncode == 0
+
+
+def test_the_queries_pass_the_linter(project: Path) -> None:
+    done = run(project, "track_dispatch", "sql", "--all", "--check")
+
+    assert {"ABC: ok", "XYZ: ok"} <= set(done.stdout.splitlines())
+    assert done.returncode == 0
+
+
+def test_the_demo_runs_a_day_of_them(project: Path) -> None:
+    done = run(project, "demo.run", "--hospitals", "ABC,XYZ", "--day", "2026-11-20")
+
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert {"track_abc: run green", "track_xyz: run green"} <= set(done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("file", sorted(FILES["mv"] | FILES["tasy"]))
+def test_what_a_person_must_decide_is_marked(project: Path, file: str) -> None:
+    assert "TODO" in (project / file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("code", "erp", "told"),
+    [
+        ("hms", "mv", "include/hospitals/hms.yaml is there already: nothing was written"),
+        ("abc", "tasy", "include/hospitals/abc.yaml is there already: nothing was written"),
+        ("a-b", "mv", "CODE=a-b: must be letters and digits"),
+        ("morning", "mv", "CODE=morning: must be letters and digits, like abc, and no DAG's"),
+        ("abd", "sap", "invalid choice: 'sap'"),
+    ],
+)
+def test_what_cannot_be_leaves_no_file(project: Path, code: str, erp: str, told: str) -> None:
+    before = files_of(project)
+
+    done = run(project, "demo.new_hospital", code, erp)
+
+    assert told in done.stderr
+    assert done.returncode != 0
+    assert files_of(project) == before
