@@ -1,0 +1,44 @@
+"""A day ten times as large needs hardly more memory: nothing holds the day's patients at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from demo.world import ROOT
+
+SMALL, LARGE = 10_000, 100_000
+
+Measured = dict[tuple[str, int], dict[str, float]]
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measured:
+    """Measure each phase of both days in a process of its own; the stand-ins are in another."""
+    output = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "--json", str(SMALL), str(LARGE)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    return {(row["phase"], row["size"]): row for row in json.loads(output.splitlines()[-1])}
+
+
+@pytest.mark.parametrize("phase", ["extract", "transform", "dispatch"])
+def test_ten_times_the_rows_need_at_most_a_third_more_memory(
+    measured: Measured, phase: str
+) -> None:
+    assert measured[phase, LARGE]["peak_kib"] <= 1.3 * measured[phase, SMALL]["peak_kib"]
+
+
+@pytest.mark.parametrize("phase", ["extract", "transform", "dispatch"])
+def test_what_was_measured_is_the_whole_day(measured: Measured, phase: str) -> None:
+    whole = [measured[phase, size]["rows"] > 0.95 * size for size in (SMALL, LARGE)]
+
+    assert whole == [True, True]

@@ -1,0 +1,174 @@
+"""What days with every fault leave behind, at log level DEBUG, tells of no patient.
+
+The stand-ins run here; Airflow runs in another process (`Elsewhere`), and everything that process
+leaves is searched: databases by table and by byte, WAL, logs, temporary files, file names, output.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo.erp_data import erp_people
+from demo.world import ROOT, World, chosen_hospitals
+from tests.e2e.elsewhere import Elsewhere
+from tests.e2e.faulty_track import DOUBTS, REFUSALS, STOPS
+from tests.e2e.leaks import AIRFLOW, LEDGER, Secrets, search, secrets_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.e2e.elsewhere import Result
+
+DAYS = [date(2026, 3, day) for day in range(10, 15)]
+POLICIES = {
+    "max_age_days: 15": "max_age_days: 0",
+    "batch_size: 100": "batch_size: 10",
+    "post_deadline_seconds: 60": "post_deadline_seconds: 2",
+    "lease_margin_seconds: 300": "lease_margin_seconds: 1",
+}
+
+
+@dataclass(frozen=True)
+class Left:
+    """What the days left behind.
+
+    Attributes:
+        home: the folder with all of it.
+        secrets: what must not be there.
+        ids: the attendance ids among them, which the ledger may hold as its keys.
+        results: the runs by what was wrong.
+    """
+
+    home: Path
+    secrets: Secrets
+    ids: frozenset[str]
+    results: Mapping[str, Result]
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
+    """Run the days; connections stay open, for the last one to close empties a WAL."""
+    folder = tmp_path_factory.mktemp("privacy")
+    include = _include(folder / "include")
+    hospitals = chosen_hospitals(["HMS", "HSMC"])
+    with ExitStack() as open_, World(hospitals, days=DAYS) as stand_ins:
+        with Elsewhere(folder / "home", stand_ins, include) as elsewhere:
+            home = elsewhere.home
+            for name in (AIRFLOW, LEDGER):
+                reader = open_.enter_context(closing(sqlite3.connect(home / name)))
+                reader.execute("select count(*) from sqlite_master").fetchall()
+            results = dict(_faulty_days(stand_ins, elsewhere))
+        people = [
+            person for hospital in hospitals for person in erp_people(hospital.source, days=DAYS)
+        ]
+        values = [value for person in people for value in person.values()]
+        values += _sent(stand_ins)
+        ids = frozenset(one for person in people for one in person.attendance_ids)
+        yield Left(home, secrets_of(values), ids, results)
+
+
+def _include(folder: Path) -> Path:
+    shutil.copytree(ROOT / "include", folder)
+    defaults = folder / "defaults.yaml"
+    text = defaults.read_text(encoding="utf-8")
+    for shipped, wanted in POLICIES.items():
+        assert text.count(shipped) == 1
+        text = text.replace(shipped, wanted)
+    defaults.write_text(text, encoding="utf-8")
+    return folder
+
+
+def _faulty_days(stand_ins: World, elsewhere: Elsewhere) -> Iterator[tuple[str, Result]]:
+    track, erp = stand_ins.track, stand_ins.erps["hms"]
+    for what, day, script in zip(
+        ("refusals", "doubts", "stops"), DAYS[:3], (REFUSALS, DOUBTS, STOPS), strict=True
+    ):
+        track.script(*script)
+        yield what, elsewhere.run_day("HMS", day)
+    assert track.scripted_left == 0
+
+    erp.faults.drop_after_rows = 20
+    yield "dropped", elsewhere.run_day("HMS", DAYS[3])
+    erp.faults.drop_after_rows = None
+    [(name, cpf)] = erp.execute(
+        "select nm_paciente, nr_cpf from dbamv.paciente where nr_cpf is not null limit 1"
+    )
+    erp.faults.errors = [("atendime", 1722, f"invalid number: '{name}' '{cpf}'")]
+    yield "error", elsewhere.clear_from("extract")
+    erp.faults.errors = []
+    erp.execute(
+        "insert into dbamv.atendime select * replace (null as cd_atendimento)"
+        " from dbamv.atendime where tp_atendimento = 'U' and dt_alta = ?",
+        [DAYS[3]],
+    )
+    yield "bad row", elsewhere.clear_from("extract")
+
+    with closing(sqlite3.connect(elsewhere.home / LEDGER)) as ledger:
+        ledger.execute(
+            "create trigger no_lines before insert on lines"
+            " begin select raise(abort, 'as the test wants it'); end"
+        )
+        yield "no lines", elsewhere.run_day("HMS", DAYS[4])
+        ledger.execute("drop trigger no_lines")
+        ledger.execute(
+            "create trigger no_end before update on lines"
+            " when new.state = 'accepted' and new.area = 'EXAMES'"
+            " begin select raise(abort, 'as the test wants it'); end"
+        )
+        yield "no end", elsewhere.clear_from("extract")
+        ledger.execute("drop trigger no_end")
+    yield "good day", elsewhere.run_day("HSMC", DAYS[4])
+
+
+def _sent(stand_ins: World) -> Iterator[str]:
+    """Yield the values that Track was sent: normalised ones are patients' values, too."""
+    for received in stand_ins.track.received:
+        for line in (received.body or {}).get("import_lines", ()):
+            for name in ("name", "email", "phone", "cpf", "cd_atendimento"):
+                if len(line[name]) >= 9:
+                    yield line[name]
+
+
+@pytest.mark.parametrize(
+    ("what", "state", "errors"),
+    [
+        ("refusals", "success", set()),
+        ("doubts", "failed", {"DeliveryUncertainError"}),
+        ("stops", "failed", {"ServiceStoppedError", "ConfigError", "NotDeliveredError"}),
+        ("dropped", "failed", {"SourceUnavailableError"}),
+        ("error", "failed", {"SourceContractError"}),
+        ("bad row", "failed", {"SourceContractError"}),
+        ("no lines", "failed", {"LedgerError"}),
+        ("no end", "failed", {"DeliveryUncertainError"}),
+        ("good day", "success", set()),
+    ],
+)
+def test_the_days_met_their_faults(left: Left, what: str, state: str, errors: set[str]) -> None:
+    result = left.results[what]
+    met = {error for chain in result.errors.values() for error in chain}
+
+    assert (result.state, errors - met) == (state, set())
+
+
+def test_the_log_was_at_level_debug(left: Left) -> None:
+    printed = (left.home / "printed").read_text(encoding="utf-8")
+
+    assert [
+        word for word in ("urllib3.connectionpool", "track_ledger") if word not in printed
+    ] == []
+
+
+def test_nothing_that_is_left_tells_of_a_patient(left: Left) -> None:
+    assert search(left.home, left.secrets, left.ids) == []
+
+
+def test_the_ledgers_wal_was_among_what_was_searched(left: Left) -> None:
+    assert (left.home / f"{LEDGER}-wal").stat().st_size > 0
