@@ -25,6 +25,7 @@ from ledger_steps import (
     take,
 )
 from sqlalchemy import select, text, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
@@ -116,6 +117,13 @@ def test_an_error_of_the_database_leaves_nothing_of_its_transaction(
     failure(ledger, fail)
 
     assert [line["reason"] for line in lines_of(ledger)] == ["no_contact"]
+
+
+def test_even_the_drivers_own_error_shows_no_parameter(ledger: Ledger) -> None:
+    with pytest.raises(SQLAlchemyError) as error, ledger.engine.connect() as connection:
+        bad_sql(connection)
+
+    assert str(PLANTED) not in str(error.value)
 
 
 def test_an_error_of_the_database_says_its_kind(ledger: Ledger) -> None:
