@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import oracledb
 import pytest
-from airflow.providers.oracle.hooks.oracle import OracleHook  # noqa: TID251 - the real client
+from airflow.providers.oracle.hooks.oracle import OracleHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable

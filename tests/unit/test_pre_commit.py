@@ -1,0 +1,50 @@
+"""The hooks of pre-commit: few, local, and downloading nothing."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+REPOSITORIES = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))[
+    "repos"
+]
+HOOKS: dict[str, dict[str, Any]] = {
+    hook["id"]: hook for repository in REPOSITORIES for hook in repository["hooks"]
+}
+
+
+def test_the_hooks_are_few() -> None:
+    assert set(HOOKS) == {"ruff", "ruff-format", "mypy", "yaml", "toml", "sql", "gitleaks"}
+
+
+def test_no_hook_is_downloaded() -> None:
+    assert {repository["repo"] for repository in REPOSITORIES} == {"local"}
+    assert {hook["language"] for hook in HOOKS.values()} == {"system"}
+
+
+@pytest.mark.parametrize(
+    ("hook", "content", "passes"),
+    [
+        ("yaml", "a: !custom [1]\n---\nb: é\n", True),
+        ("yaml", "a: [1\n", False),
+        ("toml", "a = 1\n", True),
+        ("toml", "a = \n", False),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_stopped(
+    tmp_path: Path, hook: str, content: str, passes: bool
+) -> None:
+    file = tmp_path / "a"
+    file.write_text(content, encoding="utf-8")
+    command = shlex.split(HOOKS[hook]["entry"].replace(".venv/bin/python", sys.executable))
+
+    done = subprocess.run([*command, str(file)], capture_output=True, check=False)
+
+    assert (done.returncode == 0) is passes
