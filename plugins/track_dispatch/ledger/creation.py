@@ -1,13 +1,13 @@
-"""Making and migrating a ledger: the only code that creates or alters its tables."""
+"""Making and migrating a ledger: the only code that creates or alters its tables.
+
+Alembic is imported where it works: it is slow to load, and whoever parses a DAG file passes by.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import column, insert, select, table
 
 from track_dispatch.errors import ConfigError
@@ -15,6 +15,8 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.database import Ledger, connect, has_table, require_same_ledger
 
 if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
     from sqlalchemy import Connection, Engine
 
     from track_dispatch.ledger.keys import KeyRing
@@ -110,12 +112,16 @@ def require_current(connection: Connection) -> None:
 
 
 def _config() -> Config:
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
 
 
 def _scripts() -> ScriptDirectory:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     return ScriptDirectory.from_config(_config())
 
 
@@ -138,6 +144,8 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415
+
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
