@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, not_, or_, select, text
+from sqlalchemy import func, not_, or_, select, text
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
@@ -63,10 +63,8 @@ def strangers(connection: Connection, keys: KeyRing) -> int:
     """Count lines whose person was hashed with an identity key that is no longer there."""
     ours = [f"{key.id}:" for key in keys.identity_keys]
     columns = [schema.lines.c[f"{kind}_hash"] for kind in ("cpf", "email", "phone")]
-    strange = [
-        and_(column.is_not(None), not_(or_(*(column.startswith(prefix) for prefix in ours))))
-        for column in columns
-    ]
+    # where there is no hash, this is null, and so not strange
+    strange = [not_(or_(*(column.startswith(prefix) for prefix in ours))) for column in columns]
     query = select(func.count()).select_from(schema.lines).where(or_(*strange))
     return connection.execute(query).scalar_one()
 

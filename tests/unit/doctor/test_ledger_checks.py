@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,8 @@ from tests.unit.delivery.bench import fill
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.inspection import durability
 from track_dispatch.ledger.keys import KeyRing, new_keys
+from track_dispatch.ledger.staging import stage_extraction
+from track_dispatch.records import Actor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +81,18 @@ def test_payloads_that_no_key_opens_are_counted(premises: Premises) -> None:
 
     assert visit.not_well() == {KEYS: "FAIL"}
     assert "no payload key opens 3 of the payloads that wait" in visit[KEYS].detail
+
+
+def test_staged_rows_that_no_key_opens_are_counted(premises: Premises) -> None:
+    day = {"source": "hms", "hospital": "HMS", "business_day": date(2026, 3, 2)}
+    rows = [[{"name": "MARIA DE TESTE"}], [{"name": "JOSE DE TESTE"}]]
+    with premises.ledger() as ledger:
+        stage_extraction(ledger, rows, actor=Actor("extract", run_id="r", try_number=1), **day)
+    premises.use_keys(changed(premises.keys, payload_keys=new_keys().payload_keys))
+
+    visit = premises.visit()
+
+    assert "no payload key opens 2 of the payloads that wait" in visit[KEYS].detail
 
 
 def test_an_older_payload_key_opens_what_waits(premises: Premises) -> None:
