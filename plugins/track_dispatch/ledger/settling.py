@@ -200,6 +200,7 @@ def _regroup_unposted(connection: Connection, line_ids: Sequence[int]) -> None:
             "split_from": old["id"],
             "state": BatchState.IN_DOUBT,
             "lines": old["left"],
+            "created_at": moment_in(),
             "changed_at": moment_in(),
         }
         connection.execute(insert(batches).values(**new))
