@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 
 CODES = sorted(path.stem.upper() for path in (include_dir() / "hospitals").glob("*.yaml"))
 
-#: One hospital of each ERP whose every mutant is tried; of the others so many of each kind.
+#: One hospital of each ERP whose every mutant is tried; of the others so many of each kind, but
+#: every one of the kinds that the predecessor's defects were of.
 EVERY, FEW = ("HMS", "HAC"), 1
+OLD_DEFECTS = (
+    "two columns swapped",
+    "one column dropped",
+    "a bind replaced by SYSDATE",
+    "TRUNC around a date",
+)
 
 BIND = re.compile(r"(?<=[<=] ):day_(start|end)")
 DATE = re.compile(r"\b\w+\.(dt|hr)_\w+(?= (>=|<) :)")
@@ -130,7 +137,7 @@ def test_a_mutant_of_ours_is_caught(code: str, mutation: str) -> None:
     sql = ours(code)
     mutate, message = MUTATIONS[mutation]
     mutants = list(mutate(sql))
-    if code not in EVERY:
+    if code not in EVERY and mutation not in OLD_DEFECTS:
         mutants = Random(f"{code} {mutation}").sample(mutants, k=min(FEW, len(mutants)))
 
     assert mutants or ("block" in mutation and "union all" not in sql)
