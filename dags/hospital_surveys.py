@@ -63,8 +63,53 @@ def step(task_id: str, *, hours: float, **more: Any) -> Any:
     )
 
 
-def build(hospital: Hospital) -> DAG:
+@step("extract", hours=2)
+def extract(code: str) -> dict[str, int | str]:
+    """Stage the day's rows."""
+    run = run_of(code, get_current_context())
+    with closing(open_configured()) as ledger:
+        return extract_day(run, ledger=ledger, track_host=track_host())
+
+
+@step("transform", hours=1)
+def transform(code: str) -> list[dict[str, Any]]:
+    """Make lines or exclusions of the rows; return the units."""
+    context = get_current_context()
+    run = run_of(code, context)
+    with closing(open_configured()) as ledger:
+        done = transform_day(run, ledger=ledger, now=datetime.now(UTC))
+    context["ti"].xcom_push(key="counts", value=done.counts)
+    return done.units
+
+
+@step("volume_gate", hours=0.1)
+def volume_gate(code: str) -> None:
+    """Let every day pass, until the gate's rule is built."""
+    run_of(code, get_current_context())
+
+
+@step("report", hours=0.5, trigger_rule=TriggerRule.ALL_DONE)
+def report(code: str) -> dict[str, int]:
+    """Write the day's account; red when something is left open."""
+    run = run_of(code, get_current_context())
+    with closing(open_configured()) as ledger:
+        day = report_day(run, ledger=ledger)
+    for line in day.text():
+        log.info("%s", line)
+    if day.problems:
+        raise RedDayError("; ".join(day.problems))
+    return day.summary()
+
+
+@task(task_id="config_error", execution_timeout=timedelta(minutes=5))
+def config_error(message: str) -> None:
+    """Say what is wrong in the hospital's file."""
+    raise ConfigError(message)
+
+
+def build(hospital: Hospital) -> None:
     """Build the DAG of one hospital."""
+    day = Param(None, type=["null", "string"], format="date", title=DAY_TITLE, description=DAY_HELP)
     with DAG(
         dag_id=hospital.dag_id,
         dag_display_name=f"Pesquisa · {hospital.name}",
@@ -75,61 +120,21 @@ def build(hospital: Hospital) -> DAG:
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULTS,
-        params={
-            "business_day": Param(
-                None, type=["null", "string"], format="date", title=DAY_TITLE, description=DAY_HELP
-            )
-        },
+        params={"business_day": day},
         tags=["pesquisa", hospital.erp, hospital.source],
-    ) as dag:
-
-        @step("extract", hours=2, pool=hospital.pool)
-        def extract(code: str) -> dict[str, int | str]:
-            run = run_of(code, get_current_context())
-            with closing(open_configured()) as ledger:
-                return extract_day(run, ledger=ledger, track_host=track_host())
-
-        @step("transform", hours=1)
-        def transform(code: str) -> list[dict[str, Any]]:
-            context = get_current_context()
-            run = run_of(code, context)
-            with closing(open_configured()) as ledger:
-                done = transform_day(run, ledger=ledger, now=datetime.now(UTC))
-            context["ti"].xcom_push(key="counts", value=done.counts)
-            return done.units
-
-        @step("volume_gate", hours=0.1)
-        def volume_gate(code: str) -> None:
-            run_of(code, get_current_context())  # every day passes, until the gate's rule is built
-
-        @step("report", hours=0.5, trigger_rule=TriggerRule.ALL_DONE)
-        def report(code: str) -> dict[str, int]:
-            run = run_of(code, get_current_context())
-            with closing(open_configured()) as ledger:
-                day = report_day(run, ledger=ledger)
-            for line in day.text():
-                log.info("%s", line)
-            if day.problems:
-                raise RedDayError("; ".join(day.problems))
-            return day.summary()
-
-        units = transform(hospital.code)
+    ):
+        code = hospital.code
+        extracted = extract.override(pool=hospital.pool)(code)
+        units = transform(code)
         dispatch = TrackOperator.partial(
             **options("dispatch", hours=3),
-            hospital=hospital.code,
+            hospital=code,
             map_index_template="{{ unit_label }}",
         ).expand_kwargs(units)
-        (
-            extract(hospital.code)
-            >> units
-            >> volume_gate(hospital.code)
-            >> dispatch
-            >> report(hospital.code)
-        )
-    return dag
+        extracted >> units >> volume_gate(code) >> dispatch >> report(code)
 
 
-def build_broken(broken: BrokenHospital) -> DAG:
+def build_broken(broken: BrokenHospital) -> None:
     """Build the DAG that stands for a file with errors: red, and saying why."""
     with DAG(
         dag_id=broken.dag_id,
@@ -141,14 +146,8 @@ def build_broken(broken: BrokenHospital) -> DAG:
         max_active_runs=1,
         default_args={"owner": "track-dispatch", "retries": 0},
         tags=["pesquisa", "config-error"],
-    ) as dag:
-
-        @task(task_id="config_error", execution_timeout=timedelta(minutes=5))
-        def config_error(message: str) -> None:
-            raise ConfigError(message)
-
+    ):
         config_error(broken.message)
-    return dag
 
 
 for found in load_hospitals():
