@@ -72,13 +72,8 @@ def when_survey_is_free(desk: Desk, start: Callable[[], T]) -> T:
             raise
 
     try:
-        return Retrying(
-            retry=retry_if_exception_type(SurveyBusyError),
-            wait=wait_fixed(BUSY_PAUSE),
-            stop=stop_after_delay(desk.hospital.lease_seconds),
-            sleep=desk.pause,
-            reraise=True,
-        )(attempt)
+        seconds = desk.hospital.lease_seconds
+        return _retrying(desk, SurveyBusyError, pause=BUSY_PAUSE, seconds=seconds)(attempt)
     except SurveyBusyError as busy:
         message = f"{desk.hospital.code}: another batch of this survey is in flight"
         raise LinesInFlightError(message, retry_after=max(0.0, busy.seconds)) from None
@@ -91,15 +86,21 @@ def insist(desk: Desk, access: Callable[[], T]) -> T:
         DeliveryUncertainError: the ledger failed all the time; the lease puts the lines in doubt.
     """
     try:
-        return Retrying(
-            retry=retry_if_exception_type(LedgerError),
-            wait=wait_fixed(LEDGER_PAUSE),
-            stop=stop_after_delay(desk.hospital.lease_margin_seconds),
-            sleep=desk.pause,
-            reraise=True,
-        )(access)
+        seconds = desk.hospital.lease_margin_seconds
+        return _retrying(desk, LedgerError, pause=LEDGER_PAUSE, seconds=seconds)(access)
     except LedgerError as error:
         message = (
             f"the ledger failed until a claim's lease was over, which puts it in doubt: {error}"
         )
         raise DeliveryUncertainError(message) from None
+
+
+def _retrying(desk: Desk, error: type[Exception], *, pause: float, seconds: float) -> Retrying:
+    """Try again after one kind of error, with a pause in seconds, and raise it in the end."""
+    return Retrying(
+        retry=retry_if_exception_type(error),
+        wait=wait_fixed(pause),
+        stop=stop_after_delay(seconds),
+        sleep=desk.pause,
+        reraise=True,
+    )

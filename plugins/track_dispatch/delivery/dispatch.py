@@ -22,7 +22,7 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger.claims import Terms, claim
 from track_dispatch.ledger.settling import close_unit, expire_leases
-from track_dispatch.ledger.views import in_flight_seconds, ready_lines
+from track_dispatch.ledger.views import has_ready_lines, in_flight_seconds, ready_lines
 from track_dispatch.records import Reason
 from track_dispatch.transformation.eligibility import is_too_old
 
@@ -96,7 +96,7 @@ def _open_for_business(desk: Desk, unit: Unit) -> bool:
     check_go_live(hospital, desk.track_host)
     check_lease_margin(hospital, desk.track_host)
     with desk.ledger.reading() as connection:
-        if not ready_lines(connection, unit):
+        if not has_ready_lines(connection, unit):
             return False
     if hospital.survey(unit.area) is None:
         close_unit(desk.ledger, unit, reason=Reason.NO_SURVEY, actor=desk.actor)

@@ -132,6 +132,12 @@ def day_counts(
     )
 
 
+def has_ready_lines(connection: Connection, unit: Unit) -> bool:
+    """Tell whether a unit has anything to send: asked before every claim, so nothing is counted."""
+    ready = (*of_unit(unit), schema.lines.c.state == LineState.READY)
+    return connection.scalar(select(schema.lines.c.id).where(*ready).limit(1)) is not None
+
+
 def ready_lines(connection: Connection, unit: Unit) -> int:
     """Count what a unit has to send."""
     return (
