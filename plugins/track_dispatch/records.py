@@ -95,6 +95,19 @@ class Refusal(StrEnum):
     IN_ACCEPTANCE = "refused_2xx"
 
 
+class Verb(StrEnum):
+    """What a person may decide; the value is what `track_decide` and the ledger call it."""
+
+    SETTLE_SENT = "settle_sent"
+    SEND_AGAIN = "send_again"
+    ABANDON = "abandon"
+    RESUME = "resume"
+    RELEASE = "release"
+    RETRY_REFUSED = "retry_refused"
+    RESTORED = "restored"
+    ALLOW_DAY = "allow_day"
+
+
 #: The columns of every extraction, in this order and with these names (hospitals.md).
 COLUMNS: tuple[str, ...] = (
     "ID_Cliente_Hfocus",
@@ -159,3 +172,22 @@ class Actor:
     name: str
     run_id: str | None = None
     try_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided, and why.
+
+    `why` is kept and shown: `pipeline/deciding.py` refuses texts that look like patient data.
+    `run_id` is the run of `track_decide` that carries it out, if one does.
+    """
+
+    what: Verb
+    person: str
+    why: str
+    run_id: str | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """The person as whoever moves the lines."""
+        return Actor(self.person, run_id=self.run_id)

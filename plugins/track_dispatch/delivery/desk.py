@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +17,7 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger.claims import SurveyBusyError
 from track_dispatch.ledger.settling import expire_leases
+from track_dispatch.ledger.switch import RATE_LIMIT, RATE_WINDOW, rate_pause, require_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +30,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 #: Seconds between two looks at a survey that another dispatch is posting to.
 BUSY_PAUSE = 0.2
+#: Seconds between two looks at Track's limit of requests, at most.
+RATE_PAUSE = 5.0
 #: Seconds between two attempts to reach the ledger about a claim of ours.
 LEDGER_PAUSE = 1.0
 
@@ -38,7 +44,8 @@ LEDGER_PAUSE = 1.0
 class Desk:
     """One hospital's dispatch: `now` and `pause` are the only clock it knows.
 
-    `stopped` tells that no further batch may be started.
+    `stopped` tells that no further batch may be started; `rate_limit` is how many may go out over
+    all hospitals within `switch.RATE_WINDOW`.
     """
 
     hospital: Hospital
@@ -49,6 +56,53 @@ class Desk:
     now: Callable[[], datetime]
     pause: Callable[[float], None] = time.sleep
     stopped: Callable[[], bool] = field(default=lambda: False)
+    rate_limit: int = RATE_LIMIT
+
+
+def await_admission(desk: Desk) -> None:
+    """Wait, at most for one window, until Track's limit leaves room for a batch.
+
+    Raises:
+        ServiceStoppedError: the switch is closed for all hospitals.
+        NotDeliveredError: others used the room up all the time, or we were stopped.
+        LedgerError: the ledger failed.
+    """
+    waited = 0.0
+    while seconds := rate_seconds(desk):
+        require_not_stopped(desk)
+        if waited >= RATE_WINDOW:
+            message = (
+                f"{desk.hospital.code}: Track's limit of requests is used up; nothing was sent"
+            )
+            raise NotDeliveredError(message, retry_after=seconds)
+        if not waited:
+            log.info("waiting for Track's limit of requests hospital=%s", desk.hospital.code)
+        nap = min(seconds, RATE_PAUSE)
+        desk.pause(nap)
+        waited += nap
+
+
+def rate_seconds(desk: Desk) -> float:
+    """Return the seconds until a batch may go out; 0 if at once.
+
+    Raises:
+        ServiceStoppedError: the switch is closed for all hospitals.
+        LedgerError: the ledger failed.
+    """
+    with desk.ledger.reading() as connection:
+        require_running(connection)
+        return rate_pause(connection, limit=desk.rate_limit)
+
+
+def require_not_stopped(desk: Desk) -> None:
+    """Start nothing any more once we were stopped from outside.
+
+    Raises:
+        NotDeliveredError: we were.
+    """
+    if desk.stopped():
+        message = f"{desk.hospital.code}: stopped from outside; what was not posted is ready"
+        raise NotDeliveredError(message)
 
 
 def when_survey_is_free(desk: Desk, start: Callable[[], T]) -> T:
@@ -57,13 +111,12 @@ def when_survey_is_free(desk: Desk, start: Callable[[], T]) -> T:
     Raises:
         LinesInFlightError: the survey stayed busy.
         NotDeliveredError: we were stopped.
+        ServiceStoppedError: the switch is closed for all hospitals.
         LedgerError: the ledger failed.
     """
 
     def attempt() -> T:
-        if desk.stopped():
-            message = f"{desk.hospital.code}: stopped from outside; what was not posted is ready"
-            raise NotDeliveredError(message)
+        require_not_stopped(desk)
         try:
             return start()
         except SurveyBusyError as busy:

@@ -10,9 +10,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import check_go_live, check_lease_margin
-from track_dispatch.delivery.desk import when_survey_is_free
+from track_dispatch.delivery.desk import await_admission, when_survey_is_free
 from track_dispatch.delivery.distribution import schedule
-from track_dispatch.delivery.sending import send_claim
+from track_dispatch.delivery.sending import probe, send_claim
 from track_dispatch.delivery.splitting import Tally
 from track_dispatch.errors import (
     ConfigError,
@@ -43,7 +43,8 @@ def dispatch(desk: Desk, unit: Unit) -> Tally:
     Raises:
         ConfigError: a setting keeps Track from taking the unit; its lines are ready.
         NotDeliveredError: Track took nothing more; the rest is ready.
-        ServiceStoppedError: Track wants a person or another key; the rest is ready.
+        ServiceStoppedError: Track wants a person or another key, or did so before and nobody has
+            resumed; the rest is ready.
         LinesInFlightError: another claim's lease still runs on lines of the unit or its survey.
         DeliveryUncertainError: some lines are in doubt; the rest was sent, or is ready after a
             second doubt.
@@ -70,8 +71,9 @@ def dispatch(desk: Desk, unit: Unit) -> Tally:
 def _send_all(desk: Desk, unit: Unit) -> Tally:
     tally, after, proven = Tally(), 0, False
     while tally.doubts < DOUBTS and _open_for_business(desk, unit):
+        await_admission(desk)
         if not proven:
-            desk.client.probe()
+            probe(desk)
             proven = True
         batch = _claim(desk, unit, after)
         if batch is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NoReturn
 
-from track_dispatch.delivery.desk import insist, when_survey_is_free
+from track_dispatch.delivery.desk import insist, rate_seconds, when_survey_is_free
 from track_dispatch.delivery.distribution import distribution
 from track_dispatch.delivery.outcomes import Verdict
 from track_dispatch.delivery.splitting import Progress, Tally, fault_text
@@ -22,6 +22,7 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger.claims import lease_left, start_part
 from track_dispatch.ledger.settling import Settlement, doubt, settle
+from track_dispatch.ledger.switch import stop_service
 from track_dispatch.records import BatchState, Refusal
 
 if TYPE_CHECKING:
@@ -32,8 +33,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def send_claim(desk: Desk, claimed: Batch) -> Tally:
+def probe(desk: Desk) -> None:
+    """Ask Track one harmless question before a POST is at stake.
+
+    Raises:
+        NotDeliveredError: Track gave no proper answer.
+        ServiceStoppedError: Track wants a person or another key; all hospitals are stopped.
+        ConfigError: the connection points to the wrong place.
+    """
+    try:
+        desk.client.probe()
+    except ServiceStoppedError as error:
+        _stop_all(desk, str(error), error.status)
+        raise
+
+
+def send_claim(desk: Desk, claimed: Batch, *, again: bool = False) -> Tally:
     """Post a claimed batch, and parts of it where Track refuses it; settle every line.
+
+    A batch that is sent `again` is settled by acceptance only. Whatever else comes leaves it in
+    doubt: the first POST may have been processed all the same, so it is neither split nor released.
 
     Raises:
         ConfigError: Track takes nothing because of a setting; the claim's lines are ready.
@@ -43,7 +62,7 @@ def send_claim(desk: Desk, claimed: Batch) -> Tally:
         LedgerError: the ledger failed between two parts; as above.
         DeliveryUncertainError: an answer could not be written down.
     """
-    progress = Progress(claimed)
+    progress = Progress(claimed, again=again)
     batch = claimed
     while True:
         outcome = _post(desk, progress, batch)
@@ -91,6 +110,15 @@ def _act(desk: Desk, progress: Progress, batch: Batch, outcome: Outcome) -> None
     match outcome.verdict:
         case Verdict.ACCEPTED:
             _accept(desk, progress, batch, outcome)
+        case Verdict.STOPPED:
+            insist(desk, lambda: _stop_all(desk, detail, status))
+            error = ServiceStoppedError(detail, batch_id=batch.id, status=status)
+            _give_up(desk, progress, batch, error, status=status)
+        case Verdict.UNCERTAIN:
+            _doubt(desk, progress, batch, status)
+            _end_early(desk, progress)
+        case Verdict.REFUSED | Verdict.TOO_LARGE if progress.again:
+            _doubt(desk, progress, batch, status)
         case Verdict.REFUSED:
             progress.accuse(batch, outcome)
         case Verdict.TOO_LARGE if len(batch.lines) > 1:
@@ -100,13 +128,6 @@ def _act(desk: Desk, progress: Progress, batch: Batch, outcome: Outcome) -> None
                 desk, batch, Settlement(refused={batch.lines[0].id: "too_large"}, status=status)
             )
             progress.tally += Tally(refused=1)
-        case Verdict.UNCERTAIN:
-            insist(desk, lambda: doubt(desk.ledger, batch, status=status, actor=desk.actor))
-            progress.tally += Tally(in_doubt=len(batch.lines), doubts=1)
-            _end_early(desk, progress)
-        case Verdict.STOPPED:
-            error = ServiceStoppedError(detail, batch_id=batch.id, status=status)
-            _give_up(desk, progress, batch, error, status=status)
         case Verdict.MISCONFIGURED:
             error = ConfigError(f"{detail} (HTTP {status})" if status else detail)
             _give_up(desk, progress, batch, error, status=status)
@@ -131,6 +152,16 @@ def _accept(desk: Desk, progress: Progress, batch: Batch, outcome: Outcome) -> N
     progress.tally += Tally(accepted=len(accepted), refused=len(named))
 
 
+def _stop_all(desk: Desk, why: str, status: int | None) -> None:
+    """Close the switch for all hospitals."""
+    stop_service(desk.ledger, hospital=desk.hospital.code, why=why, status=status, actor=desk.actor)
+
+
+def _doubt(desk: Desk, progress: Progress, batch: Batch, status: int | None) -> None:
+    insist(desk, lambda: doubt(desk.ledger, batch, status=status, actor=desk.actor))
+    progress.tally += Tally(in_doubt=len(batch.lines), doubts=1)
+
+
 def _give_up(
     desk: Desk,
     progress: Progress,
@@ -139,7 +170,13 @@ def _give_up(
     *,
     status: int | None = None,
 ) -> NoReturn:
-    """Release the batch and what of its claim is not settled, and say why."""
+    """Release the batch and what of its claim is not settled, and say why.
+
+    A batch sent again goes back into doubt instead.
+    """
+    if progress.again:
+        _doubt(desk, progress, batch, status)
+        raise error
     settlement = Settlement(
         released=[line.id for line in batch.lines],
         status=status,
@@ -154,13 +191,16 @@ def _next_part(desk: Desk, progress: Progress) -> Batch:
     """Start the next part as a batch of its own.
 
     Raises:
-        NotDeliveredError: the claim is no longer ours to split, or we were stopped.
+        NotDeliveredError: the claim is no longer ours to split, or we were stopped, or Track's
+            limit of requests is reached.
+        ServiceStoppedError: the switch is closed for all hospitals.
         LinesInFlightError: the survey stayed busy.
         LedgerError: the ledger failed.
     """
     part = progress.parts[-1]
     _, status = progress.refused or (None, None)
     try:
+        _require_room(desk)
         batch = when_survey_is_free(
             desk,
             lambda: start_part(
@@ -182,6 +222,19 @@ def _next_part(desk: Desk, progress: Progress) -> Batch:
         raise NotDeliveredError(message, batch_id=part.origin.id)
     progress.parts.pop()
     return batch
+
+
+def _require_room(desk: Desk) -> None:
+    """Post no part above Track's limit: a lease is running, so this is no time to wait.
+
+    Raises:
+        NotDeliveredError: it is reached.
+        ServiceStoppedError: the switch is closed for all hospitals.
+        LedgerError: the ledger failed.
+    """
+    if seconds := rate_seconds(desk):
+        message = f"{desk.hospital.code}: Track's limit of requests was reached during a split"
+        raise NotDeliveredError(message, retry_after=seconds)
 
 
 def _judge_accused(desk: Desk, progress: Progress) -> None:

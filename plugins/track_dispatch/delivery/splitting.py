@@ -51,11 +51,13 @@ class Accusation:
 class Progress:
     """A claim on its way: what is to be posted, what stands accused, what is settled.
 
-    `refused` is the batch that Track refused last, with the status of its answer: the only one of
-    the claim that may still be in flight without waiting for an answer.
+    `again` tells that a person lets a doubt go out once more. `refused` is the batch that Track
+    refused last, with the status of its answer: the only one of the claim that may still be in
+    flight without waiting for an answer.
     """
 
     claimed: Batch
+    again: bool = False
     parts: list[Part] = field(default_factory=list)
     accused: list[Accusation] = field(default_factory=list)
     refused: tuple[Batch, int | None] | None = None

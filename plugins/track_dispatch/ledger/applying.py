@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, func, or_, select, true, update
@@ -15,12 +16,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.moves import NO_CLAIM, move, record
+from track_dispatch.ledger.restoring import doubt_waiting, require_extractable
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.transitions import TABLE, Transition
 from track_dispatch.records import LineState, Reason, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime, tzinfo
 
     from sqlalchemy import ColumnElement, Connection, Row
 
@@ -32,6 +35,14 @@ if TYPE_CHECKING:
 COMPARED = ("area", "channel", "state", "reason", "digest")
 
 
+@dataclass(frozen=True, slots=True)
+class Distrust:
+    """A backup was put back: what becomes ready since `began` may have been sent before."""
+
+    restored: int
+    began: datetime
+
+
 @dataclass
 class Application:
     """The open transaction of one transform and what it has counted so far."""
@@ -40,6 +51,7 @@ class Application:
     connection: Connection
     extraction: Extraction
     actor: Actor
+    distrust: Distrust | None = None
     counts: dict[str, int] = field(
         default_factory=lambda: {"attendances": 0, "other_day": 0, "other_hospital": 0}
     )
@@ -68,6 +80,8 @@ class Application:
             actor=self.actor,
             reason=Reason.GONE,
         )
+        if self.distrust is not None:
+            self._doubt_woken(self.distrust)
         self._mark(applied_at=moment_in(), rows_merged=rows_merged, **self.counts)
         self._erase_staged()
 
@@ -75,6 +89,17 @@ class Application:
         """Note that a newer extraction of the day was applied first; its rows are erased."""
         self._mark(superseded_at=moment_in())
         self._erase_staged()
+
+    def _doubt_woken(self, distrust: Distrust) -> None:
+        lines = schema.lines
+        doubt_waiting(
+            self.connection,
+            lines.c.extraction_id == self.extraction.id,
+            lines.c.state == LineState.READY,
+            lines.c.changed_at >= distrust.began,
+            actor=self.actor,
+            decision_id=distrust.restored,
+        )
 
     def _row(self, proposal: Proposal, identity: Mapping[str, str]) -> dict[str, Any]:
         keys, extraction = self.ledger.keys, self.extraction
@@ -193,14 +218,17 @@ class Application:
 
 
 @contextmanager
-def applying(ledger: Ledger, extraction: Extraction, actor: Actor) -> Iterator[Application | None]:
+def applying(
+    ledger: Ledger, extraction: Extraction, actor: Actor, *, zone: tzinfo = UTC
+) -> Iterator[Application | None]:
     """Open the transaction that applies an extraction; None when there is nothing to apply.
 
     Nothing is to apply when it was applied already, or when a newer extraction of its day was: that
     one is then noted as superseding it. The day's extractions are locked meanwhile, so of two
-    transforms of one day the second sees what the first did.
+    transforms of one day the second sees what the first did. `zone` is the hospital's.
 
     Raises:
+        ConfigError: nobody can tell who was asked on this day.
         LedgerError: the database failed; the ledger is as it was.
     """
     table = schema.extractions
@@ -223,4 +251,17 @@ def applying(ledger: Ledger, extraction: Extraction, actor: Actor) -> Iterator[A
             application.supersede()
             yield None
         else:
+            application.distrust = _distrust(connection, extraction, zone)
             yield application
+
+
+def _distrust(connection: Connection, extraction: Extraction, zone: tzinfo) -> Distrust | None:
+    restored = require_extractable(
+        connection,
+        hospital=extraction.hospital,
+        business_day=extraction.business_day,
+        zone=zone,
+    )
+    if restored is None:
+        return None
+    return Distrust(restored, connection.execute(select(moment_in())).scalar_one())

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.moves import move
 from track_dispatch.ledger.schema import moment_in
+from track_dispatch.ledger.switch import require_running
 from track_dispatch.ledger.transitions import Transition
 from track_dispatch.records import BatchState, LineState
 
@@ -76,6 +77,7 @@ def claim(
 
     Raises:
         SurveyBusyError: another batch of this survey is in flight.
+        ServiceStoppedError: the switch is closed; nothing is claimed.
         LedgerError: the database failed; nothing is claimed.
         ConfigError: the ledger's keys do not open a line; nothing is claimed.
     """
@@ -92,7 +94,8 @@ def claim(
     with ledger.writing() as connection:
         if connection.scalar(ready.limit(1)) is None:
             return None
-        lease = _lease(connection, terms.lease_seconds)
+        require_running(connection)
+        lease = lease_from_now(connection, terms.lease_seconds)
         _open_batch(ledger, connection, batch, lease, actor=actor)
         taken = move(
             connection,
@@ -110,7 +113,7 @@ def claim(
             return None
         _count_lines(connection, batch.id, len(taken))
         # before the commit: what no key opens must not be claimed
-        return replace(batch, lines=tuple(_claimed(ledger, row) for row in taken))
+        return replace(batch, lines=tuple(claimed_line(ledger, row) for row in taken))
 
 
 def start_part(
@@ -129,13 +132,15 @@ def start_part(
 
     Raises:
         SurveyBusyError: another batch of this survey went in between; the claim is as it was.
+        ServiceStoppedError: the switch is closed; the claim is as it was.
         LedgerError: the database failed; the claim is as it was.
     """
     lines = schema.lines
     mine = (lines.c.claim_id == old.claim_id, lines.c.lease_until > moment_in())
     batch = replace(old, id=str(uuid.uuid4()), lines=tuple(part))
     with ledger.writing() as connection:
-        lease = _lease(connection, lease_seconds)
+        require_running(connection)
+        lease = lease_from_now(connection, lease_seconds)
         # lines before batches, as everywhere: two sessions must not lock crosswise
         connection.execute(
             update(lines).where(*mine, lines.c.state == LineState.SENDING).values(lease_until=lease)
@@ -176,6 +181,36 @@ def lease_left(ledger: Ledger, batch: Batch) -> float:
     return max(0.0, seconds)
 
 
+def lease_from_now(connection: Connection, seconds: float) -> datetime:
+    """Return when a lease that begins now ends; a batch and its lines share one moment."""
+    return connection.execute(select(moment_in(seconds))).scalar_one()
+
+
+def claimed_line(ledger: Ledger, row: Row[Any]) -> ClaimedLine:
+    """Open a line that `move` has just given to a claim.
+
+    Raises:
+        ConfigError: none of the ledger's keys opens it.
+    """
+    return ClaimedLine(row.id, row.attendance_id, ledger.keys.decrypt(row.payload))
+
+
+def require_survey_free(connection: Connection, survey_uuid: str) -> None:
+    """Refuse while a batch of the survey is in flight.
+
+    Raises:
+        SurveyBusyError: one is.
+    """
+    batches = schema.batches
+    until, now = connection.execute(
+        select(func.max(batches.c.lease_until), moment_in()).where(
+            batches.c.survey_uuid == survey_uuid, batches.c.state == BatchState.SENDING
+        )
+    ).one()
+    if until is not None:
+        raise SurveyBusyError((until - now).total_seconds())
+
+
 def of_unit(unit: Unit) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that select a unit's lines."""
     lines = schema.lines
@@ -197,15 +232,6 @@ def _new_batch(unit: Unit, terms: Terms) -> Batch:
         reminder_at=terms.reminder_at,
         lines=(),
     )
-
-
-def _lease(connection: Connection, seconds: float) -> datetime:
-    """Return when a lease that begins now ends; a batch and its lines share one moment."""
-    return connection.execute(select(moment_in(seconds))).scalar_one()
-
-
-def _claimed(ledger: Ledger, row: Row[Any]) -> ClaimedLine:
-    return ClaimedLine(row.id, row.attendance_id, ledger.keys.decrypt(row.payload))
 
 
 def _open_batch(
@@ -250,12 +276,8 @@ def _open_batch(
         .returning(batches.c.id)
     ).one_or_none()
     if opened is None:
-        until, now = connection.execute(
-            select(func.max(batches.c.lease_until), moment_in()).where(
-                batches.c.survey_uuid == batch.survey_uuid, batches.c.state == BatchState.SENDING
-            )
-        ).one()
-        raise SurveyBusyError((until - now).total_seconds() if until else 0)
+        require_survey_free(connection, batch.survey_uuid)
+        raise SurveyBusyError(0)  # it has ended between the two statements
 
 
 def _count_lines(connection: Connection, batch_id: str, count: int) -> None:

@@ -28,12 +28,14 @@ def move(
     *where: ColumnElement[bool],
     actor: Actor,
     detail: str | None = None,
+    decision_id: int | None = None,
     **values: Any,
 ) -> Sequence[Row[Any]]:
     """Move the lines that `where` selects and the transition may take; return the moved rows.
 
     The payload is erased when the new state does not wait. `values` are further
-    columns to set; `detail` goes into the events and carries no patient data.
+    columns to set; `detail` goes into the events and carries no patient data, and so does
+    `decision_id` where a person moves the lines.
     """
     rule = TABLE[transition]
     if to not in rule.enters:
@@ -51,7 +53,7 @@ def move(
     ).all()
     if moved:
         entered = [(row.id, to, values.get("reason"), row.batch_id) for row in moved]
-        record(connection, transition, actor, entered, detail=detail)
+        record(connection, transition, actor, entered, detail=detail, decision_id=decision_id)
     return sorted(moved, key=lambda row: int(row.id))
 
 
@@ -62,6 +64,7 @@ def record(
     entered: Sequence[tuple[int, str, str | None, str | None]],
     *,
     detail: str | None = None,
+    decision_id: int | None = None,
 ) -> None:
     """Append events, one for each `(line id, state entered, reason, batch id)`."""
     connection.execute(
@@ -72,6 +75,7 @@ def record(
             run_id=actor.run_id,
             try_number=actor.try_number,
             detail=detail,
+            decision_id=decision_id,
         ),
         [
             {"line_id": line_id, "state": state, "reason": reason, "batch_id": batch_id}

@@ -154,6 +154,7 @@ batches = Table(
     Column("try_number", Integer),
     Column("created_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
+    Column("decision_id", BigInteger),  # the `restored` that doubted its lines: never posted
     CheckConstraint(_one_of("state", BatchState), name="state"),
     # At most one batch per survey is in flight: simultaneous uploads have left Track stuck.
     Index(
@@ -163,6 +164,7 @@ batches = Table(
         sqlite_where=text("state = 'sending'"),
         postgresql_where=text("state = 'sending'"),
     ),
+    Index("ix_batches_changed_at", "changed_at"),  # the rate look-out
 )
 
 lines = Table(
@@ -222,18 +224,60 @@ events = Table(
     Column("actor", Text, nullable=False),
     Column("run_id", Text),
     Column("try_number", Integer),
+    Column("decision_id", BigInteger),  # where a person moved the line
     Index("ix_events_line_id", "line_id"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("hospital", Text),
+    Column("business_day", Date),
+    Column("batch_id", Text),
+    Column("as_of", Moment),  # of a restored backup
+    Column("lines", Integer, nullable=False),  # that it moved
+    Column("run_id", Text, unique=True),  # a run of track_decide is carried out once
+)
+
+stops = Table(
+    "stops",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("stopped_at", Moment, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("status", Integer),  # HTTP status of the answer
+    Column("hospital", Text, nullable=False),  # whose dispatch met it
+    Column("actor", Text, nullable=False),
+    Column("run_id", Text),
+    Column("try_number", Integer),
+    Column("resumed_at", Moment),  # null: nothing may be sent, by any hospital
+    Column("decision_id", BigInteger),  # who resumed, and why
+)
+
+horizons = Table(
+    "horizons",
+    metadata,
+    Column("hospital", Text, primary_key=True),
+    Column("first_known_day", Date, nullable=False),  # of earlier days the lines are deleted
 )
 
 __all__ = [
     "WAITING",
     "Moment",
     "batches",
+    "decisions",
     "events",
     "extractions",
+    "horizons",
     "ledger",
     "lines",
     "metadata",
     "moment_in",
     "staged_rows",
+    "stops",
 ]

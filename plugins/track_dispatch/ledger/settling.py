@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import exists, func, insert, literal, or_, select, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.claims import of_unit
@@ -97,16 +97,20 @@ def doubt(ledger: Ledger, batch: Batch, *, status: int | None, actor: Actor) -> 
         _close_batch(connection, batch, BatchState.IN_DOUBT, status=status)
 
 
-def expire_leases(ledger: Ledger, *, hospital: str, actor: Actor) -> int:
-    """Put lines whose lease is over in doubt, with their batches; return how many lines."""
+def expire_leases(ledger: Ledger, *, hospital: str | None = None, actor: Actor) -> int:
+    """Put lines whose lease is over in doubt, with their batches; return how many lines.
+
+    Without a hospital it does so for all there are.
+    """
     lines, batches = schema.lines, schema.batches
+    everywhere = literal(hospital is None)
     with ledger.writing() as connection:
         now = connection.execute(select(moment_in())).scalar_one()  # one for lines and batches
         moved = move(
             connection,
             Transition.LEASE_OVER,
             LineState.IN_DOUBT,
-            lines.c.hospital == hospital,
+            or_(everywhere, lines.c.hospital == hospital),
             lines.c.lease_until < now,
             actor=actor,
         )
@@ -114,7 +118,7 @@ def expire_leases(ledger: Ledger, *, hospital: str, actor: Actor) -> int:
         connection.execute(
             update(batches)
             .where(
-                batches.c.hospital == hospital,
+                or_(everywhere, batches.c.hospital == hospital),
                 batches.c.state == BatchState.SENDING,
                 batches.c.lease_until < now,
             )

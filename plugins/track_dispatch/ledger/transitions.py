@@ -51,6 +51,7 @@ class Transition(StrEnum):
     DECIDED = "decided"
     SENT_AGAIN = "sent_again"
     RESTORED = "restored"
+    RETRY_ALLOWED = "retry_allowed"
 
 
 TABLE: dict[Transition, Rule] = {
@@ -71,7 +72,7 @@ TABLE: dict[Transition, Rule] = {
         {_S.READY}, {_S.HELD}, "gate", "before it asks", built=False
     ),
     Transition.APPROVED: _rule(
-        {_S.HELD}, {_S.READY}, "approve_volume, a person", "approved or released", built=False
+        {_S.HELD}, {_S.READY}, "approve_volume, a person", "approved or released"
     ),
     Transition.EXCLUDED_AT_CLAIM: _rule(
         {_S.READY}, {_S.EXCLUDED}, "claim", "a rule checked again at the claim"
@@ -101,16 +102,17 @@ TABLE: dict[Transition, Rule] = {
         {_S.ACCEPTED, _S.ABANDONED, _S.READY},
         "a person",
         "not before the lease ends; back to ready only what was never posted (restored)",
-        built=False,
     ),
     Transition.SENT_AGAIN: _rule(
         {_S.IN_DOUBT},
         {_S.SENDING},
         "a person",
         "not before the lease ends; same batch and key, new claim_id and lease",
-        built=False,
     ),
     Transition.RESTORED: _rule(
-        {_S.READY, _S.HELD}, {_S.IN_DOUBT}, "ledger restored", "after a backup", built=False
+        {_S.READY, _S.HELD}, {_S.IN_DOUBT}, "ledger restored", "a backup was put back"
+    ),
+    Transition.RETRY_ALLOWED: _rule(
+        {_S.REFUSED}, {_S.REFUSED}, "a person", "the next extraction may take the line up"
     ),
 }

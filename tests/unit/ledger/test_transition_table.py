@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +27,16 @@ from ledger_steps import (
 from sqlalchemy import insert, select
 
 import track_dispatch
-from track_dispatch.errors import LedgerError
+from track_dispatch.errors import ConfigError, LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.claims import Batch, ClaimedLine, claim, start_part
+from track_dispatch.ledger.deciding import allow_retry, reclaim, release_day, settle_doubt
+from track_dispatch.ledger.restoring import restore
+from track_dispatch.ledger.retention import expire_day_and_before
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.settling import Settlement, close_unit, doubt, expire_leases, settle
 from track_dispatch.ledger.transitions import TABLE, Transition
-from track_dispatch.records import LineState, Reason
+from track_dispatch.records import Decision, LineState, Reason, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,15 +62,33 @@ DESIGN = {
     "decided": ("in_doubt", "accepted abandoned ready"),
     "sent_again": ("in_doubt", "sending"),
     "restored": ("ready held", "in_doubt"),
+    "retry_allowed": ("refused", "refused"),
 }
 
 NUMBER = 900_000_001
+DECISION = Decision(Verb.ABANDON, person="ana", why="visto no Track", run_id="manual__1")
+AS_OF = datetime(2026, 3, 10, 23, tzinfo=UTC)
+WHOLE_DAY: dict[str, Any] = {"hospital": UNIT.hospital, "business_day": DAY}
 
 Step = tuple["Callable[[Ledger, Batch], Any]", frozenset[Transition]]
 
 
 def _step(perform: Callable[[Ledger, Batch], Any], *transitions: Transition) -> Step:
     return perform, frozenset(transitions)
+
+
+def _decided(what: Verb, decide: Callable[[Ledger, Decision], Any]) -> Callable[..., None]:
+    """Let a person decide, who is told where there is nothing to decide."""
+
+    def perform(ledger: Ledger, _: Batch) -> None:
+        with suppress(ConfigError):
+            decide(ledger, replace(DECISION, what=what))
+
+    return perform
+
+
+def _sent_again(ledger: Ledger, decision: Decision) -> None:
+    reclaim(ledger, "b1", decision, validity_at=1, reminder_at=None, lease_seconds=9)
 
 
 def _settled(**fate: Any) -> Callable[[Ledger, Batch], None]:
@@ -113,7 +137,46 @@ STEPS: dict[str, Step] = {
         lambda ledger, _: expire_leases(ledger, hospital=UNIT.hospital, actor=ACTOR),
         Transition.LEASE_OVER,
     ),
+    "expire_day": _step(
+        lambda ledger, _: expire_day_and_before(
+            ledger, hospital=UNIT.hospital, last=DAY, actor=ACTOR
+        ),
+        Transition.EXPIRED,
+    ),
+    "settle_sent": _step(
+        _decided(Verb.SETTLE_SENT, lambda ledger, why: settle_doubt(ledger, "b1", why)),
+        Transition.DECIDED,
+    ),
+    "abandon": _step(
+        _decided(Verb.ABANDON, lambda ledger, why: settle_doubt(ledger, "b1", why)),
+        Transition.DECIDED,
+    ),
+    "send_again": _step(_decided(Verb.SEND_AGAIN, _sent_again), Transition.SENT_AGAIN),
+    "release_day": _step(
+        _decided(
+            Verb.RELEASE,
+            lambda ledger, why: release_day(ledger, **WHOLE_DAY, decision=why),
+        ),
+        Transition.APPROVED,
+    ),
+    "allow_retry": _step(
+        _decided(
+            Verb.RETRY_REFUSED,
+            lambda ledger, why: allow_retry(ledger, **WHOLE_DAY, decision=why),
+        ),
+        Transition.RETRY_ALLOWED,
+    ),
+    "restore": _step(
+        _decided(
+            Verb.RESTORED,
+            lambda ledger, why: restore(ledger, as_of=AS_OF, decision=why),
+        ),
+        Transition.RESTORED,
+    ),
 }
+#: The steps of people, and those that a running lease keeps from doing anything.
+OF_PEOPLE = ("settle_sent", "abandon", "send_again", "release_day", "allow_retry", "restore")
+AFTER_THE_LEASE = ("expire_leases", *OF_PEOPLE)
 
 WALK = [pytest.param(name, state, id=f"{name}-{state}") for name in STEPS for state in LineState]
 MOVES = [
@@ -259,15 +322,17 @@ def test_a_move_leaves_one_event_with_its_actor_and_the_databases_time(
 
     (event,) = rows_of(ledger, schema.events)
     (line,) = lines_of(ledger)
+    actor = DECISION.actor if name in OF_PEOPLE else ACTOR
     told = ("line_id", "transition", "state", "actor", "run_id", "try_number")
     assert [event[name] for name in told] == [
         line["id"],
         transition,
         line["state"],
-        ACTOR.name,
-        ACTOR.run_id,
-        ACTOR.try_number,
+        actor.name,
+        actor.run_id,
+        actor.try_number,
     ]
+    assert (event["decision_id"] is not None) == (name in OF_PEOPLE)
     assert before <= event["at"] <= after
 
 
@@ -286,7 +351,7 @@ def test_a_move_whose_event_fails_does_not_happen(
 
 def lease_for(name: str) -> float:
     """Return what is left of the line's lease, in seconds, for a step to have something to do."""
-    return -1 if name == "expire_leases" else 300
+    return -1 if name in AFTER_THE_LEASE else 300
 
 
 def core_of(ledger: Ledger) -> dict[str, Any]:
