@@ -59,10 +59,14 @@ class Doubt:
     erased: bool
 
 
-def doubts(connection: Connection, batch_id: str | None = None) -> list[Doubt]:
-    """Return the batches that hold lines in doubt, or the one that is asked for; oldest first."""
+def doubts(connection: Connection, **chosen: Any) -> list[Doubt]:
+    """Return the batches that hold lines in doubt, the oldest first.
+
+    Args:
+        connection: a transaction of the ledger.
+        chosen: columns of `batches` with the values that they must have.
+    """
     lines, batches = schema.lines, schema.batches
-    chosen = () if batch_id is None else (batches.c.id == batch_id,)
     rows = connection.execute(
         select(
             batches,
@@ -72,7 +76,10 @@ def doubts(connection: Connection, batch_id: str | None = None) -> list[Doubt]:
             moment_in().label("now"),
         )
         .join(lines, lines.c.batch_id == batches.c.id)
-        .where(lines.c.state == LineState.IN_DOUBT, *chosen)
+        .where(
+            lines.c.state == LineState.IN_DOUBT,
+            *(batches.c[name] == value for name, value in chosen.items()),
+        )
         .group_by(*batches.c)
         .order_by(batches.c.changed_at, batches.c.id)
     )
@@ -246,7 +253,7 @@ def require_doubt(connection: Connection, batch_id: str) -> Doubt:
         ConfigError: there is none of this id.
         LinesInFlightError: its lease still runs.
     """
-    found = doubts(connection, batch_id)
+    found = doubts(connection, id=batch_id)
     if not found:
         raise ConfigError(
             f"no batch {batch_id} is in doubt: `python -m track_dispatch doubt list`, or the last"

@@ -13,7 +13,7 @@ from track_dispatch.ledger.schema import moment_in
 from track_dispatch.records import LineState
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime
 
     from sqlalchemy import Connection
 
@@ -81,6 +81,26 @@ def run_work(connection: Connection, *, hospital: str, business_day: date, run_i
         return RunWork(extracted=False, transformed=False)
     done = bool(last.applied_at or last.superseded_at)
     return RunWork(extracted=last.completed_at is not None, transformed=done)
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The latest run that began to extract a day."""
+
+    run_id: str
+    started_at: datetime
+
+
+def last_run(connection: Connection, *, hospital: str, business_day: date) -> LastRun | None:
+    """Find the run whose extraction of a day began last; None when no run ever did."""
+    table = schema.extractions
+    row = connection.execute(
+        select(table.c.run_id, table.c.started_at)
+        .where(table.c.hospital == hospital, table.c.business_day == business_day)
+        .order_by(table.c.started_at.desc())
+        .limit(1)
+    ).one_or_none()
+    return LastRun(*row) if row else None
 
 
 def equation(connection: Connection, *, hospital: str, business_day: date) -> Equation | None:

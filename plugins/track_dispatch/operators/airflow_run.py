@@ -26,7 +26,7 @@ def run_of(code: str, context: Mapping[str, Any]) -> Run:
         ConfigError: the hospital's file is broken, the conf has an unknown key, or the day is
             not one this run may take.
     """
-    dag_run, ti = context["dag_run"], context["ti"]
+    dag_run = context["dag_run"]
     check_conf(dag_run.conf, PARAMS)
     hospital = load_hospital(code)
     day = business_day(
@@ -38,5 +38,10 @@ def run_of(code: str, context: Mapping[str, Any]) -> Run:
         run_type=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
     )
     log.info("business day %s hospital=%s", day, hospital.code)
-    actor = Actor(name=ti.task_id, run_id=dag_run.run_id, try_number=ti.try_number)
-    return Run(hospital, day, actor)
+    return Run(hospital, day, actor_of(context))
+
+
+def actor_of(context: Mapping[str, Any]) -> Actor:
+    """Return the try of a task as whoever moves lines."""
+    ti = context["ti"]
+    return Actor(name=ti.task_id, run_id=context["dag_run"].run_id, try_number=ti.try_number)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from track_dispatch.delivery.desk import Desk
 from track_dispatch.delivery.dispatch import dispatch
-from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.hooks.desk import open_desk
 from track_dispatch.hooks.track import TrackHook
 from track_dispatch.operators.airflow_run import run_of
 from track_dispatch.records import Area, Channel, Unit
@@ -63,19 +60,14 @@ class TrackOperator(BaseOperator):
         area, channel = Area(self.area), Channel(self.channel)
         context["unit_label"] = f"{area} · {channel.label}"  # type: ignore[typeddict-unknown-key]
         run = run_of(self.hospital, context)
-        hook = TrackHook(self.track_conn_id)
-        deadline = run.hospital.post_deadline_seconds
-        with closing(open_configured()) as ledger, hook.client(deadline_seconds=deadline) as client:
-            desk = Desk(
-                hospital=run.hospital,
-                ledger=ledger,
-                client=client,
-                track_host=hook.base_url,
-                actor=run.actor,
-                now=lambda: datetime.now(UTC),
-                stopped=self._stopped.is_set,
-            )
-            tally = dispatch(desk, Unit(run.hospital.code, run.business_day, area, channel))
+        unit = Unit(run.hospital.code, run.business_day, area, channel)
+        with open_desk(
+            run.hospital,
+            run.actor,
+            stopped=self._stopped.is_set,
+            track_conn_id=self.track_conn_id,
+        ) as desk:
+            tally = dispatch(desk, unit)
         return asdict(tally)
 
     def on_kill(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from track_dispatch.config import check_go_live
 from track_dispatch.extraction.query import render
 from track_dispatch.extraction.reader import open_connection, read_day
+from track_dispatch.ledger.restoring import require_extractable
 from track_dispatch.ledger.staging import stage_extraction
 
 if TYPE_CHECKING:
@@ -26,13 +27,21 @@ def extract(
     """Stage the day's rows and return their count, with the day.
 
     Raises:
-        ConfigError: a setting, the SQL template or the connection is wrong.
+        ConfigError: a setting, the SQL template or the connection is wrong; or nobody can tell
+            who was asked on this day.
         SourceUnavailableError: the ERP is unreachable or too slow.
         SourceContractError: the query's columns are not the agreed ones.
         LedgerError: the ledger failed; the extraction stays incomplete.
     """
     hospital = run.hospital
     check_go_live(hospital, track_host)
+    with ledger.reading() as connection:
+        require_extractable(
+            connection,
+            hospital=hospital.code,
+            business_day=run.business_day,
+            zone=hospital.zone,
+        )
     sql = render(hospital)
 
     def chunks() -> Iterator[list[ErpRow]]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from track_dispatch.ledger.deciding import doubts
 from track_dispatch.ledger.settling import expire_leases
+from track_dispatch.ledger.switch import standing_stops
 from track_dispatch.ledger.views import day_counts, equation, run_work
 from track_dispatch.records import Channel, LineState, Reason
 
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
+    from sqlalchemy import Connection
+
     from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.deciding import Doubt
+    from track_dispatch.ledger.switch import Stop
     from track_dispatch.ledger.views import Equation, LineCount, RunWork
     from track_dispatch.pipeline.run import Run
 
@@ -64,12 +70,16 @@ class Report:
     balance: Equation | None
     counts: tuple[LineCount, ...]
     problems: tuple[str, ...]
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def states(self) -> Counter[LineState]:
+        """How many lines of the day stand in each state."""
+        return by_state(self.counts)
 
     def summary(self) -> dict[str, int]:
         """Count lines by state, with what the extraction found."""
-        totals = Counter({str(state): 0 for state in LineState})
-        for count in self.counts:
-            totals[str(count.state)] += count.lines
+        totals = {str(state): self.states[state] for state in LineState}
         return {"rows": self.balance.rows if self.balance else 0, **totals}
 
     def text(self) -> Iterator[str]:
@@ -79,6 +89,7 @@ class Report:
             yield from _balance_text(self.balance)
         yield from _unit_text(self.counts)
         yield from _exclusion_text(self.counts)
+        yield from (_doubt_text(doubt) for doubt in self.doubts)
         for problem in self.problems:
             yield f"VERMELHO: {problem}"
         if not self.problems:
@@ -94,10 +105,18 @@ def report(run: Run, *, ledger: Ledger) -> Report:
     hospital, day = run.hospital.code, run.business_day
     expire_leases(ledger, hospital=hospital, actor=run.actor)
     with ledger.reading() as connection:
-        work = run_work(connection, hospital=hospital, business_day=day, run_id=run.id)
-        balance = equation(connection, hospital=hospital, business_day=day)
-        counts = day_counts(connection, hospital=hospital, business_day=day)
-    return Report(hospital, day, balance, counts, tuple(problems(work, balance, counts)))
+        return judge(connection, hospital=hospital, business_day=day, run_id=run.id)
+
+
+def judge(connection: Connection, *, hospital: str, business_day: date, run_id: str) -> Report:
+    """Judge a day by the work of one run and by what the ledger holds, without changing it."""
+    day: Any = {"hospital": hospital, "business_day": business_day}
+    work = run_work(connection, **day, run_id=run_id)
+    balance = equation(connection, **day)
+    counts = day_counts(connection, **day)
+    found = [*problems(work, balance, counts), *_stop_problems(standing_stops(connection), counts)]
+    doubtful = tuple(doubts(connection, **day))
+    return Report(hospital, business_day, balance, counts, tuple(found), doubtful)
 
 
 def problems(
@@ -115,20 +134,45 @@ def problems(
             f"{balance.other_hospital} atendimentos já são de outro hospital:"
             " revise `companies` nos arquivos YAML"
         )
-    by_state: Counter[LineState] = Counter()
-    for count in counts:
-        by_state[count.state] += count.lines
-    if by_state[LineState.READY]:
-        yield f"{by_state[LineState.READY]} linhas prontas não foram enviadas: limpe dispatch"
-    if by_state[LineState.SENDING]:
-        yield f"{by_state[LineState.SENDING]} linhas em envio: aguarde o prazo e limpe dispatch"
-    if by_state[LineState.IN_DOUBT]:
-        yield f"{by_state[LineState.IN_DOUBT]} linhas em dúvida: uma pessoa precisa decidir"
+    states = by_state(counts)
+    if states[LineState.READY]:
+        yield f"{states[LineState.READY]} linhas prontas não foram enviadas: limpe dispatch"
+    if states[LineState.SENDING]:
+        yield f"{states[LineState.SENDING]} linhas em envio: aguarde o prazo e limpe dispatch"
+    if states[LineState.IN_DOUBT]:
+        yield (
+            f"{states[LineState.IN_DOUBT]} linhas em dúvida: confira no Track e decida com"
+            " track_decide"
+        )
     for count in counts:
         if count.reason == Reason.UNKNOWN_AREA:
             yield f"{count.lines} atendimentos com área desconhecida: corrija o SQL do hospital"
     for area, channel in _refused_units(counts):
         yield f"{area} · {_channel(channel)}: o Track recusou todas as linhas"
+
+
+def by_state(counts: tuple[LineCount, ...]) -> Counter[LineState]:
+    """Count a day's lines by state."""
+    states: Counter[LineState] = Counter()
+    for count in counts:
+        states[count.state] += count.lines
+    return states
+
+
+def stop_text(stop: Stop) -> str:
+    """Say why nothing is sent, and what to do."""
+    status = f" (HTTP {stop.status})" if stop.status else ""
+    return (
+        f"envio parado para todos os hospitais desde {stop.stopped_at:%d/%m %H:%M} UTC por"
+        f" {stop.hospital}{status}: confira a conta no Track; depois track_decide, resume, e limpe"
+        " dispatch"
+    )
+
+
+def _stop_problems(stops: list[Stop], counts: tuple[LineCount, ...]) -> Iterator[str]:
+    """Name the stop where it keeps lines of the day back; a day that is done is not its matter."""
+    if stops and by_state(counts)[LineState.READY]:
+        yield stop_text(stops[0])
 
 
 def _refused_units(counts: tuple[LineCount, ...]) -> list[tuple[str, str]]:
@@ -171,6 +215,11 @@ def _exclusion_text(counts: tuple[LineCount, ...]) -> Iterator[str]:
             reasons[count.reason] += count.lines
     for reason, lines in sorted(reasons.items()):
         yield f"excluídas: {lines} {REASONS[Reason(reason)]} ({reason})"
+
+
+def _doubt_text(doubt: Doubt) -> str:
+    unit = doubt.unit
+    return f"em dúvida: lote {doubt.id} · {unit.area} · {unit.channel.label}: {doubt.lines} linhas"
 
 
 def _channel(channel: str) -> str:

@@ -48,7 +48,7 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
     if extraction is None:
         message = f"{hospital.code} {day}: this run holds no complete extraction; clear `extract`"
         raise ConfigError(message)
-    with applying(ledger, extraction, run.actor) as application:
+    with applying(ledger, extraction, run.actor, zone=hospital.zone) as application:
         if application is not None:
             _apply(run, application, evaluated_on=now.astimezone(hospital.zone).date())
     with ledger.reading() as connection:

@@ -1,0 +1,179 @@
+"""What people and the night do: `track_morning`, `track_decide`, `track_housekeeping`.
+
+One task each. What they log is read by an analyst; what they return is counts.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
+
+from track_dispatch.business_day import check_conf
+from track_dispatch.config import BrokenHospital, load_hospitals
+from track_dispatch.errors import RedDayError
+from track_dispatch.hooks.alert import send_alert
+from track_dispatch.hooks.desk import open_desk
+from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.operators.airflow_run import actor_of
+from track_dispatch.operators.operations_texts import (
+    DECIDE_DOC,
+    HOUSEKEEPING_DOC,
+    MORNING_DOC,
+    PARAMS,
+    WHAT,
+    done_text,
+)
+from track_dispatch.operators.recovery import Recovery
+from track_dispatch.pipeline.deciding import Order, carry_out, decision
+from track_dispatch.pipeline.housekeeping import keep_house
+from track_dispatch.pipeline.morning import morning
+from track_dispatch.records import Verb
+
+log = logging.getLogger(__name__)
+
+ZONE = "America/Sao_Paulo"
+DEFAULTS = {
+    "owner": "track-dispatch",
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "retry_policy": Recovery(),
+}
+#: A decision is a person's: where it fails, the person sees why and decides again.
+ONCE = {"owner": "track-dispatch", "retries": 0}
+
+
+def step(**more: Any) -> Any:
+    """Return the decorator of a task whose return value is counts, not logged."""
+    return task(
+        execution_timeout=timedelta(minutes=30),
+        multiple_outputs=False,
+        show_return_value_in_logs=False,
+        **more,
+    )
+
+
+def param(text: str, default: Any = None, **schema: Any) -> Param:
+    """Build a Param with its texts; one without a default may stay empty."""
+    title, description = PARAMS[text]
+    types = schema.pop("type", ["null", "string"])
+    return Param(default, type=types, title=title, description=description, **schema)
+
+
+def chosen_day() -> date | None:
+    """Return the Param that is a day, if it is filled."""
+    text = get_current_context()["params"].get("business_day")
+    return date.fromisoformat(str(text)) if text else None
+
+
+@step(task_id="morning", task_display_name="Tabela da manhã")
+def look() -> dict[str, int]:
+    """Write the table of all hospitals; red when somebody has to act."""
+    context = get_current_context()
+    check_conf(context["dag_run"].conf, ("business_day",))
+    with closing(open_configured()) as ledger:
+        found = morning(
+            load_hospitals(),
+            ledger=ledger,
+            actor=actor_of(context),
+            moment=context["dag_run"].run_after,
+            business_day=chosen_day(),
+        )
+    for line in found.text():
+        log.info("%s", line)
+    if found.red:
+        send_alert("\n".join(["Pesquisas: há o que fazer", *found.red]))
+        raise RedDayError("; ".join(found.red))
+    return {"hospitals": len(found.rows)}
+
+
+@step(task_id="decide", task_display_name="Decidir")
+def decide() -> dict[str, int]:
+    """Carry out what a person decided: whoever triggered the run."""
+    context = get_current_context()
+    dag_run, params = context["dag_run"], context["params"]
+    check_conf(dag_run.conf, ("what", "batch", "hospital", "business_day", "why"))
+    decided = decision(
+        Verb(params["what"]),
+        person=dag_run.triggering_user_name,
+        why=str(params["why"] or ""),
+        run_id=dag_run.run_id,
+    )
+    order = Order(
+        batch_id=params["batch"],
+        hospital=params["hospital"],
+        business_day=chosen_day(),
+    )
+    with closing(open_configured()) as ledger:
+        done = carry_out(order, decided, ledger=ledger, open_desk=open_desk)
+    log.info("%s", done_text(done))
+    return {"lines": done.lines}
+
+
+@step(task_id="housekeeping", task_display_name="Limpeza")
+def tidy() -> dict[str, int]:
+    """Take out of the ledger what has had its time."""
+    context = get_current_context()
+    hospitals = [one for one in load_hospitals() if not isinstance(one, BrokenHospital)]
+    with closing(open_configured()) as ledger:
+        done = keep_house(hospitals, ledger=ledger, actor=actor_of(context), now=datetime.now(UTC))
+    log.info("ledger tidied %s", " ".join(f"{name}={count}" for name, count in done.items()))
+    return done
+
+
+COMMON = {
+    "start_date": datetime(2024, 1, 1, tzinfo=UTC),
+    "catchup": False,
+    "max_active_runs": 1,
+    "tags": ["operação"],
+}
+
+with DAG(
+    dag_id="track_morning",
+    dag_display_name="Operação · manhã",
+    description="Todos os hospitais em uma tabela: quem está vermelho, atrasado ou sem execução",
+    doc_md=MORNING_DOC,
+    schedule=CronDataIntervalTimetable("15 9 * * *", timezone=ZONE),
+    params={"business_day": param("morning_day", format="date")},
+    default_args=DEFAULTS,
+    **COMMON,
+):
+    look()
+
+with DAG(
+    dag_id="track_decide",
+    dag_display_name="Operação · decidir",
+    description="Decisões de pessoas: dúvidas, envio parado, linhas retidas, recusas",
+    doc_md=DECIDE_DOC,
+    schedule=None,
+    params={
+        "what": param(
+            "what",
+            Verb.RESUME.value,
+            type="string",
+            enum=[str(verb) for verb in WHAT],
+            values_display={str(verb): text for verb, text in WHAT.items()},
+        ),
+        "batch": param("batch"),
+        "hospital": param("hospital"),
+        "business_day": param("business_day", format="date"),
+        "why": param("why", "", type="string"),
+    },
+    default_args=ONCE,
+    **COMMON,
+):
+    decide()
+
+with DAG(
+    dag_id="track_housekeeping",
+    dag_display_name="Operação · limpeza",
+    description="O que já teve o seu tempo sai do livro-razão",
+    doc_md=HOUSEKEEPING_DOC,
+    schedule=CronDataIntervalTimetable("0 3 * * *", timezone=ZONE),
+    default_args=DEFAULTS,
+    **COMMON,
+):
+    tidy()
