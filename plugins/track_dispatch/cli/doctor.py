@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from track_dispatch.cli.options import Json
 from track_dispatch.config import BrokenHospital, load_hospitals
 from track_dispatch.errors import ConfigError
 from track_dispatch.spelling import did_you_mean
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.doctor.check import Check
     from track_dispatch.doctor.surveys import SurveyUse
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _COLOURS = {"ok": "green", "warn": "yellow", "FAIL": "red"}
 

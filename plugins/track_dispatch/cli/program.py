@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from track_dispatch.cli import doctor, installation, queries
+from track_dispatch.cli import days, decisions, doctor, installation, queries
 from track_dispatch.errors import TrackDispatchError
 
 app = typer.Typer(
@@ -21,7 +21,15 @@ app.command()(installation.setup)
 app.command()(doctor.doctor)
 app.command()(doctor.surveys)
 app.command()(queries.sql)
+app.command()(days.day)
+app.command()(days.explain)
+app.command()(decisions.resume)
+app.command()(decisions.release)
+installation.ledger_app.command("restored")(decisions.ledger_restored)
+installation.ledger_app.command("allow-day")(decisions.ledger_allow_day)
 app.add_typer(installation.ledger_app, name="ledger", no_args_is_help=True)
+app.add_typer(decisions.doubt_app, name="doubt", no_args_is_help=True)
+app.add_typer(decisions.refused_app, name="refused", no_args_is_help=True)
 app.add_typer(installation.config_app, name="config", no_args_is_help=True)
 
 

@@ -81,7 +81,6 @@ NOT_BUILT: dict[str, tuple[object, str]] = {
     "min_age_years": (0, "0"),
     "rehearsal_lines": (0, "0"),
     "rehearsal_contacts": ((), "[]"),
-    "ledger_retention_days": (0, "0"),
 }
 
 

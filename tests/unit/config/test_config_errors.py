@@ -103,7 +103,6 @@ def test_a_mistake_is_told_with_file_field_value_and_what_is_allowed(
         ("min_age_years", 18),
         ("rehearsal_lines", 3),
         ("rehearsal_contacts", ["ana@example.com"]),
-        ("ledger_retention_days", 730),
     ],
 )
 @pytest.mark.parametrize("file", ["hms.yaml", "defaults.yaml"])
