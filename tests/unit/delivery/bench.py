@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,11 @@ from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.applying import applying
 from track_dispatch.ledger.staging import newest_extraction, stage_extraction
+from track_dispatch.ledger.switch import RATE_LIMIT
 from track_dispatch.records import Actor, Area, Channel, Proposal, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sqlalchemy import Row
 
@@ -113,9 +115,9 @@ class Bench:
         self.ids += fill(self.ledger, count, unit=unit, first=len(self.ids) + 1)
         return self.ids[-count:]
 
-    def dispatch(
+    @contextmanager
+    def desk(
         self,
-        unit: Unit = UNIT,
         *,
         ledger: Ledger | None = None,
         url: str | None = None,
@@ -123,12 +125,13 @@ class Bench:
         now: datetime = NOW,
         pause: Callable[[float], None] = no_pause,
         stopped: Callable[[], bool] = lambda: False,
-    ) -> Tally:
-        """Dispatch a unit as the operator does."""
+        rate_limit: int = RATE_LIMIT,
+    ) -> Iterator[Desk]:
+        """Open a desk as the operator does."""
         hospital = self.hospital
         url = url or self.api.url
         with track_client(url, deadline=hospital.post_deadline_seconds) as client:
-            desk = Desk(
+            yield Desk(
                 hospital=hospital,
                 ledger=ledger or self.ledger,
                 client=client,
@@ -137,8 +140,13 @@ class Bench:
                 now=lambda: now,
                 pause=pause,
                 stopped=stopped,
+                rate_limit=rate_limit,
             )
-            return dispatch(desk, unit)
+
+    def dispatch(self, unit: Unit = UNIT, **desk: Any) -> Tally:
+        """Dispatch a unit as the operator does; the options are those of `desk`."""
+        with self.desk(**desk) as opened:
+            return dispatch(opened, unit)
 
     def dispatch_anyhow(self, *arguments: Any, **options: Any) -> TrackDispatchError | None:
         """Dispatch where the error is not the point; return it."""
