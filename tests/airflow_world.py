@@ -147,8 +147,12 @@ class AirflowWorld:
         logical_date: datetime | None = None,
         marked: Mapping[str, str] | None = None,
         before: str | None = None,
+        by: str | None = None,
     ) -> Played:
-        """Create a run of a DAG and work it off; the arguments are those of `run_day`."""
+        """Create a run of a DAG and work it off.
+
+        The arguments are those of `run_day`; `by` is the user who triggers it.
+        """
         interval = (logical_date, run_after) if logical_date else None
         created = scheduled_dag(parsed_dag(dag_id)).create_dagrun(
             run_id=f"{kind}__{run_after.isoformat()}_{next(_numbers)}",
@@ -158,6 +162,7 @@ class AirflowWorld:
             conf=conf,
             run_type=DagRunType(kind),
             triggered_by=DagRunTriggeredByType.TEST,
+            triggering_user_name=by,
             state=DagRunState.RUNNING,
             start_date=run_after,
             session=settings.Session(),

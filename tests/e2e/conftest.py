@@ -13,6 +13,7 @@ from sqlalchemy import delete
 
 from demo.world import ROOT, World, chosen_hospitals
 from tests.airflow_world import AirflowWorld, ledger_connection
+from tests.e2e.webhook import Webhook
 from track_dispatch.hooks import ledger as ledger_hook
 from track_dispatch.hooks.pools import create_pools
 from track_dispatch.ledger.keys import new_keys
@@ -87,3 +88,10 @@ def open_world(
 def world(open_world: OpenWorld) -> AirflowWorld:
     """Start HMS with an ERP that has no patients yet: `hms_patients` plants them."""
     return open_world()
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """Start a webhook that keeps what it is told."""
+    with Webhook() as running:
+        yield running

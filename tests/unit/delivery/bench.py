@@ -66,7 +66,8 @@ def fill(ledger: Ledger, count: int, *, unit: Unit = UNIT, first: int = 1) -> li
     ids = [f"{910_000_000 + number}" for number in range(first, first + count)]
     actor = Actor("transform", run_id=f"run-{uuid4()}", try_number=1)
     day = {"hospital": unit.hospital, "business_day": unit.business_day}
-    stage_extraction(ledger, [], source="hms", actor=actor, **day)
+    rows = [{"cd_atendimento": attendance_id} for attendance_id in ids]
+    stage_extraction(ledger, [rows], source="hms", actor=actor, **day)
     with ledger.reading() as connection:
         extraction = newest_extraction(connection, run_id=str(actor.run_id), **day)
     assert extraction is not None

@@ -1,0 +1,175 @@
+"""The operations DAGs as a person meets them: the morning, a decision, the night."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo.track_api import faults
+from tests.e2e.hms_patients import plant
+
+if TYPE_CHECKING:
+    from tests.airflow_world import AirflowWorld, Played
+
+DAY = date(2026, 3, 10)
+MORNING = datetime(2026, 3, 11, 12, 15, tzinfo=UTC)
+END_LEASES = "update {} set lease_until = '2026-01-01 00:00:00' where lease_until is not null"
+
+
+def decide(world: AirflowWorld, *, by: str | None = "ana", **conf: Any) -> Played:
+    """Trigger track_decide as the UI's form does."""
+    return world.run("track_decide", run_after=datetime.now(UTC), by=by, conf=conf)
+
+
+def in_doubt(world: AirflowWorld, *, accepted: bool) -> str:
+    """Lose the answer to a day's only batch, let its lease end; return the batch's id."""
+    plant(world.erp(), DAY, 2)
+    world.track.script(faults.drop(accepted=accepted))
+    assert world.run_day("HMS", DAY).state == "failed"
+    for table in ("lines", "batches"):
+        world.alter_ledger(END_LEASES.format(table))
+    return str(world.track.received[0].idempotency_key)
+
+
+def test_the_report_names_the_batch_that_a_person_decides_about(
+    world: AirflowWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = in_doubt(world, accepted=True)
+
+    assert f"em dúvida: lote {batch} · PRONTO SOCORRO GERAL · e-mail: 2 linhas" in caplog.text
+
+
+def test_a_doubt_settled_as_sent_makes_the_day_green_and_sends_nothing(
+    world: AirflowWorld,
+) -> None:
+    batch = in_doubt(world, accepted=True)
+
+    decided = decide(world, what="settle_sent", batch=batch, why="visto no Track")
+    run = world.run_day("HMS", DAY)
+
+    assert (decided.state, run.state) == ("success", "success")
+    assert world.lines("HMS", DAY) == {"accepted": 2}
+    assert set(world.track.accepted_ids().values()) == {1}
+
+
+def test_a_doubt_sent_again_goes_out_once_under_its_key_and_clearing_the_run_sends_nothing(
+    world: AirflowWorld,
+) -> None:
+    batch = in_doubt(world, accepted=False)
+
+    decided = decide(world, what="send_again", batch=batch, why="não chegou")
+    cleared = world.clear(decided)
+
+    assert (decided.state, cleared.state) == ("success", "failed")
+    assert [post.idempotency_key for post in world.track.received] == [batch, batch]
+    assert set(world.track.accepted_ids().values()) == {1}
+    assert world.lines("HMS", DAY) == {"accepted": 2}
+
+
+def test_nobody_decides_in_anothers_name(world: AirflowWorld) -> None:
+    """The person is the user who triggered the run, never a Param."""
+    batch = in_doubt(world, accepted=True)
+
+    forged = decide(world, what="abandon", batch=batch, why="por mim", by_whom="rui")
+    nobody = decide(world, by=None, what="abandon", batch=batch, why="por ninguém")
+
+    assert "by_whom" in forged.said("decide")
+    assert "nobody answers" in nobody.said("decide")
+    assert world.lines("HMS", DAY) == {"in_doubt": 2}
+
+
+def test_who_decides_without_a_reason_or_a_batch_is_told(world: AirflowWorld) -> None:
+    assert "say why" in decide(world, what="resume", why="").said("decide")
+    assert "batch is missing" in decide(world, what="abandon", why="porque").said("decide")
+
+
+def test_after_a_captcha_all_hospitals_stop_until_a_person_resumes(world: AirflowWorld) -> None:
+    patients = plant(world.erp(), DAY, 2)
+    world.track.script(faults.captcha())
+    stopped = world.run_day("HMS", DAY)
+    waiting = world.clear(stopped, "dispatch", "report")
+    posts = len(world.track.received)
+
+    resumed = decide(world, what="resume", why="captcha resolvido")
+    done = world.clear(stopped, "dispatch", "report")
+
+    assert (stopped.state, waiting.state, posts) == ("failed", "failed", 1)
+    assert "envio parado" in stopped.said("report")
+    assert (resumed.state, done.state) == ("success", "success")
+    assert set(world.track.accepted_ids()) == {patient.attendance_id for patient in patients}
+
+
+def test_a_refusal_that_a_person_allows_goes_out_when_the_day_is_extracted_again(
+    world: AirflowWorld,
+) -> None:
+    (patient,) = plant(world.erp(), DAY)
+    world.track.refuse_in_acceptance([patient.attendance_id])
+    run = world.run_day("HMS", DAY)
+    world.track.behave()
+    not_yet = world.clear(run)
+
+    decide(world, what="retry_refused", hospital="HMS", business_day=str(DAY), why="corrigido")
+    done = world.clear(run)
+
+    assert (not_yet.state, done.state) == ("failed", "success")
+    assert world.lines("HMS", DAY) == {"accepted": 1}
+
+
+def test_the_morning_is_green_when_every_hospital_is_done(world: AirflowWorld) -> None:
+    plant(world.erp(), DAY)
+    world.run_day("HMS", DAY)
+
+    assert world.run("track_morning", run_after=MORNING).state == "success"
+
+
+@pytest.mark.parametrize("what", ["missing", "red"])
+def test_the_morning_is_red_when_a_hospital_is_missing_or_red(
+    world: AirflowWorld, what: str
+) -> None:
+    if what == "red":
+        in_doubt(world, accepted=True)
+
+    run = world.run("track_morning", run_after=MORNING)
+
+    assert run.state == "failed"
+    assert "HMS" in run.said("morning")
+
+
+def test_a_red_morning_is_told_to_the_webhook_in_counts(
+    world: AirflowWorld, monkeypatch: pytest.MonkeyPatch, webhook: Any
+) -> None:
+    in_doubt(world, accepted=True)
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_ALERT", webhook.connection)
+
+    world.run("track_morning", run_after=MORNING)
+
+    (told,) = webhook.received
+    assert "HMS: 2 linhas em dúvida" in told["text"]
+    for post in world.track.received:
+        for line in post.lines:
+            assert line.cd_atendimento not in told["text"]
+
+
+def test_a_webhook_that_is_gone_changes_nothing(
+    world: AirflowWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_ALERT", "http://127.0.0.1:9/")
+
+    run = world.run("track_morning", run_after=MORNING)
+
+    assert "nenhuma execução" in run.said("morning")
+
+
+def test_the_night_tidies_the_ledger(world: AirflowWorld) -> None:
+    plant(world.erp(), DAY)
+    world.run_day("HMS", DAY, before="dispatch")
+    world.alter_ledger("update lines set business_day = '2020-01-01'")
+    world.alter_ledger("update lines set state = 'excluded', payload = null")
+    world.alter_ledger("update extractions set business_day = '2020-01-01'")
+
+    run = world.run("track_housekeeping", run_after=MORNING)
+
+    assert run.state == "success"
+    assert world.lines("HMS", date(2020, 1, 1)) == {}
