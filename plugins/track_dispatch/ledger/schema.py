@@ -266,10 +266,64 @@ horizons = Table(
     Column("first_known_day", Date, nullable=False),  # of earlier days the lines are deleted
 )
 
+optouts = Table(
+    "optouts",
+    metadata,
+    Column("person_hash", Text, primary_key=True),  # of a CPF, an e-mail or a phone
+    Column("channel", Text, primary_key=True),  # "" = every channel
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),  # who told us: a person, a file, a clinic's list
+    Column("added_at", Moment, nullable=False),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("person_hash", Text, primary_key=True),  # of a CPF, or of a contact with the name
+    Column("claimed_at", Moment, nullable=False),
+    Column("line", _Id, nullable=False),  # whose invitation it was
+    Index("ix_contacts_line", "line"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("hospital", Text, nullable=False),
+    Column("business_day", Date, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("lines", Integer, nullable=False),  # that the day has
+    Column("usual", Integer, nullable=False),  # the median it was held against
+    Column("answer", Text),  # approved, rejected, timeout; null while nobody answered
+    Column("answered_at", Moment),
+    Column("person", Text),
+    Index("ix_approvals_hospital_business_day", "hospital", "business_day"),
+)
+
+rehearsals = Table(
+    "rehearsals",
+    metadata,
+    Column("id", Text, primary_key=True),  # the Idempotency-Key
+    Column("at", Moment, nullable=False),
+    Column("hospital", Text, nullable=False),
+    Column("business_day", Date, nullable=False),
+    Column("area", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("survey_uuid", Text, nullable=False),
+    Column("lines", Integer, nullable=False),  # synthetic: nobody's
+    Column("verdict", Text),  # null: posted, and no answer written down
+    Column("status", Integer),
+    Column("receipt", Text),
+    Column("run_id", Text, nullable=False),
+)
+
 __all__ = [
     "WAITING",
     "Moment",
+    "approvals",
     "batches",
+    "contacts",
     "decisions",
     "events",
     "extractions",
@@ -278,6 +332,8 @@ __all__ = [
     "lines",
     "metadata",
     "moment_in",
+    "optouts",
+    "rehearsals",
     "staged_rows",
     "stops",
 ]
