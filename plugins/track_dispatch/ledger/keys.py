@@ -71,6 +71,10 @@ class KeyRing(BaseModel):
         """Return the hash of a normalised CPF, e-mail or phone; None where there is none."""
         return self._hash(self.identity_keys[0], kind, value) if value else None
 
+    def identities(self, kind: str, value: str) -> tuple[str, ...]:
+        """Return a value's hashes by every key, the newest first: look-ups try them all."""
+        return tuple(self._hash(key, kind, value) for key in self.identity_keys)
+
     @cached_property
     def _fernet(self) -> MultiFernet:
         return MultiFernet([Fernet(key) for key in self.payload_keys])

@@ -47,9 +47,7 @@ def upgrade() -> None:
         sa.Column("person", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approvals")),
     )
-    op.create_index(
-        "ix_approvals_hospital_business_day", "approvals", ["hospital", "business_day"]
-    )
+    op.create_index("ix_approvals_hospital_business_day", "approvals", ["hospital", "business_day"])
     op.create_table(
         "rehearsals",
         sa.Column("id", sa.Text(), nullable=False),
