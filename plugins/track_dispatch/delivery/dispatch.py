@@ -20,11 +20,14 @@ from track_dispatch.errors import (
     LinesInFlightError,
     NotDeliveredError,
 )
+from track_dispatch.ledger.admission import Admission
 from track_dispatch.ledger.claims import Terms, claim
 from track_dispatch.ledger.settling import close_unit, expire_leases
 from track_dispatch.ledger.views import has_ready_lines, in_flight_seconds, ready_lines
 from track_dispatch.records import Reason
 from track_dispatch.transformation.eligibility import is_too_old
+from track_dispatch.transformation.identities import line_identity
+from track_dispatch.transformation.persons import person_keys
 
 if TYPE_CHECKING:
     from track_dispatch.delivery.desk import Desk
@@ -128,6 +131,7 @@ def _claim(desk: Desk, unit: Unit, after: int) -> Batch | None:
         LedgerError: the ledger failed.
     """
     hospital = desk.hospital
+    admission = Admission(line_identity, person_keys, cap_days=hospital.contact_cap_days)
     validity_at, reminder_at = schedule(
         desk.now(), validity_days=hospital.validity_days, reminder_days=hospital.reminder_days
     )
@@ -140,6 +144,12 @@ def _claim(desk: Desk, unit: Unit, after: int) -> Batch | None:
     return when_survey_is_free(
         desk,
         lambda: claim(
-            desk.ledger, unit, terms, limit=hospital.batch_size, after=after, actor=desk.actor
+            desk.ledger,
+            unit,
+            terms,
+            limit=hospital.batch_size,
+            after=after,
+            actor=desk.actor,
+            admission=admission,
         ),
     )

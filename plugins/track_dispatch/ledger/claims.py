@@ -10,10 +10,11 @@ import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.admission import inadmissible
 from track_dispatch.ledger.moves import move
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.switch import require_running
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from track_dispatch.ledger.admission import Admission
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.records import Actor, Unit
 
@@ -71,9 +73,18 @@ class SurveyBusyError(Exception):
 
 
 def claim(
-    ledger: Ledger, unit: Unit, terms: Terms, *, limit: int, after: int, actor: Actor
+    ledger: Ledger,
+    unit: Unit,
+    terms: Terms,
+    *,
+    limit: int,
+    after: int,
+    actor: Actor,
+    admission: Admission | None = None,
 ) -> Batch | None:
     """Claim up to `limit` ready lines of a unit with an id above `after`; None when there are none.
+
+    Lines that may not be asked any more are excluded on the way, each with its reason.
 
     Raises:
         SurveyBusyError: another batch of this survey is in flight.
@@ -81,39 +92,33 @@ def claim(
         LedgerError: the database failed; nothing is claimed.
         ConfigError: the ledger's keys do not open a line; nothing is claimed.
     """
-    lines, batch = schema.lines, _new_batch(unit, terms)
-    ready = select(lines.c.id).where(
-        *of_unit(unit), lines.c.state == LineState.READY, lines.c.id > after
-    )
-    next_ready = (
-        ready.order_by(lines.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)  # ignored by SQLite, load-bearing on PostgreSQL
-        .cte("next_ready")  # evaluated once whatever the plan: a subquery can outrun its limit
-    )
+    batch = _new_batch(unit, terms)
     with ledger.writing() as connection:
-        if connection.scalar(ready.limit(1)) is None:
+        if not _next_ready(connection, unit, limit=1, after=after):
             return None
         require_running(connection)
         lease = lease_from_now(connection, terms.lease_seconds)
+        # who waits for another claim of the survey looks at the lines only then
         _open_batch(ledger, connection, batch, lease, actor=actor)
+        admitted = _admit(
+            ledger, connection, unit, limit=limit, after=after, admission=admission, actor=actor
+        )
         taken = move(
             connection,
             Transition.CLAIMED,
             LineState.SENDING,
             # the outer state of `move` decides between two claims
-            lines.c.id.in_(select(next_ready.c.id)),
+            schema.lines.c.id.in_(admitted),
             actor=actor,
             claim_id=batch.claim_id,
             batch_id=batch.id,
             lease_until=lease,
         )
         if not taken:
-            connection.rollback()
+            connection.execute(delete(schema.batches).where(schema.batches.c.id == batch.id))
             return None
         _count_lines(connection, batch.id, len(taken))
-        # before the commit: what no key opens must not be claimed
-        return replace(batch, lines=tuple(claimed_line(ledger, row) for row in taken))
+        return replace(batch, lines=tuple(admitted[row.id] for row in taken))
 
 
 def start_part(
@@ -220,6 +225,68 @@ def of_unit(unit: Unit) -> tuple[ColumnElement[bool], ...]:
         lines.c.area == unit.area,
         lines.c.channel == unit.channel,
     )
+
+
+def _next_ready(connection: Connection, unit: Unit, *, limit: int, after: int) -> Sequence[Any]:
+    """Look at the next ready lines and keep other claims from them until the transaction ends."""
+    lines = schema.lines
+    return connection.execute(
+        select(lines.c.id, lines.c.attendance_id, lines.c.payload)
+        .where(*of_unit(unit), lines.c.state == LineState.READY, lines.c.id > after)
+        .order_by(lines.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)  # ignored by SQLite, load-bearing on PostgreSQL
+    ).all()
+
+
+def _admit(
+    ledger: Ledger,
+    connection: Connection,
+    unit: Unit,
+    *,
+    limit: int,
+    after: int,
+    admission: Admission | None,
+    actor: Actor,
+) -> dict[int, ClaimedLine]:
+    """Return the next ready lines that may be asked, by id, opened; exclude those that may not.
+
+    What no key opens is met here, before anything is claimed.
+    """
+    while found := _next_ready(connection, unit, limit=limit, after=after):
+        admitted = {row.id: claimed_line(ledger, row) for row in found}
+        if admission is not None:
+            _exclude_inadmissible(ledger, connection, unit, admitted, admission, actor=actor)
+        if admitted:
+            return admitted
+        after = found[-1].id
+    return {}
+
+
+def _exclude_inadmissible(
+    ledger: Ledger,
+    connection: Connection,
+    unit: Unit,
+    admitted: dict[int, ClaimedLine],
+    admission: Admission,
+    *,
+    actor: Actor,
+) -> None:
+    """Exclude the lines that may not be asked any more, and take them out of `admitted`."""
+    fields = {line.id: line.fields for line in admitted.values()}
+    found = inadmissible(ledger, connection, fields, channel=unit.channel, admission=admission)
+    for reason, ids in found.items():
+        if ids:
+            move(
+                connection,
+                Transition.EXCLUDED_AT_CLAIM,
+                LineState.EXCLUDED,
+                schema.lines.c.id.in_(sorted(ids)),
+                actor=actor,
+                reason=reason,
+            )
+        for line in ids:
+            del admitted[line]
 
 
 def _new_batch(unit: Unit, terms: Terms) -> Batch:

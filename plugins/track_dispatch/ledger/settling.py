@@ -13,6 +13,7 @@ from sqlalchemy import exists, func, insert, literal, or_, select, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.claims import of_unit
+from track_dispatch.ledger.contacts import release_contacts
 from track_dispatch.ledger.moves import NO_CLAIM, move
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.transitions import Transition
@@ -72,6 +73,8 @@ def settle(ledger: Ledger, batch: Batch, settlement: Settlement, *, actor: Actor
                     **values,
                 )
                 left -= {row.id for row in moved}
+                if to is not LineState.ACCEPTED:  # the person was not invited
+                    release_contacts(connection, [row.id for row in moved])
         _close_batch(
             connection,
             batch,
