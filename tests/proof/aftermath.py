@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import requests
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from demo.track_api import TOKEN, TrackStandIn, faults
-from tests.unit.delivery.bench import UNIT, Bench
+from demo.track_api import TOKEN, faults
+from tests.unit.delivery.bench import SURVEY, UNIT, Bench
 from track_dispatch.errors import LinesInFlightError
+from track_dispatch.ledger.claims import Terms, claim, start_part
 from track_dispatch.ledger.schema import WAITING
+from track_dispatch.records import Actor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from demo.track_api import TrackStandIn
     from track_dispatch.ledger.database import Ledger
 
 #: More retries than any death needs: one that meets the lease, one that goes on, one doubt each.
@@ -31,44 +34,60 @@ DYING = "dying"
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A unit and how Track answers; so many of the answers are uncertain even if nobody dies."""
+    """A unit, and what a dispatch of it meets.
+
+    So many claims end in doubt even if nobody dies.
+    """
 
     name: str
     lines: int
     batch_size: int
-    answers: Callable[[TrackStandIn, list[str]], None]
-    uncertain: int = 0
+    arrange: Callable[[Bench, list[str]], None]
+    doubts: int = 0
 
 
-def _name_lines(api: TrackStandIn, ids: list[str]) -> None:
-    api.reject({ids[0]})
-    api.refuse_in_acceptance({ids[3]})
+def _in_peace(bench: Bench, ids: list[str]) -> None:
+    """Let Track take everything."""
+
+
+def _one_is_refused(bench: Bench, ids: list[str]) -> None:
+    bench.api.reject({ids[1]}, named=False)
+
+
+def _two_are_named(bench: Bench, ids: list[str]) -> None:
+    bench.api.reject({ids[0]})
+    bench.api.refuse_in_acceptance({ids[3]})
+
+
+def _nobody_knows(bench: Bench, ids: list[str]) -> None:
+    bench.api.script(faults.answer(500, accepted=True), faults.drop(accepted=False))
+
+
+def _nobody_knows_of_a_part(bench: Bench, ids: list[str]) -> None:
+    bench.api.script(faults.refuse(422), faults.drop(accepted=True))
+
+
+def _a_part_is_not_taken(bench: Bench, ids: list[str]) -> None:
+    bench.api.script(faults.refuse(422), None, faults.too_many_requests())
+
+
+def _somebody_died_in_a_split(bench: Bench, ids: list[str]) -> None:
+    actor = Actor("dispatch", run_id="run-0", try_number=1)
+    terms = Terms(SURVEY, validity_at=0, reminder_at=None, lease_seconds=60)
+    old = claim(bench.ledger, UNIT, terms, limit=3, after=0, actor=actor)
+    assert old is not None
+    start_part(bench.ledger, old, old.lines[:1], lease_seconds=60, actor=actor)
+    bench.end_leases()
 
 
 SCENARIOS = (
-    Scenario("plain", 4, 2, lambda api, ids: None),
-    Scenario("split", 4, 4, lambda api, ids: api.reject({ids[1]}, named=False)),
-    Scenario("named", 4, 2, _name_lines),
-    Scenario(
-        "doubt",
-        4,
-        2,
-        lambda api, ids: api.script(faults.answer(500, accepted=True), faults.drop(accepted=False)),
-        uncertain=2,
-    ),
-    Scenario(
-        "doubt_in_split",
-        4,
-        4,
-        lambda api, ids: api.script(faults.refuse(422), faults.drop(accepted=True)),
-        uncertain=1,
-    ),
-    Scenario(
-        "split_not_taken",
-        4,
-        4,
-        lambda api, ids: api.script(faults.refuse(422), None, faults.too_many_requests()),
-    ),
+    Scenario("plain", 4, 2, _in_peace),
+    Scenario("split", 4, 4, _one_is_refused),
+    Scenario("named", 4, 2, _two_are_named),
+    Scenario("doubt", 4, 2, _nobody_knows, doubts=2),
+    Scenario("doubt_in_split", 4, 4, _nobody_knows_of_a_part, doubts=1),
+    Scenario("split_not_taken", 4, 4, _a_part_is_not_taken),
+    Scenario("after_a_death", 5, 3, _somebody_died_in_a_split, doubts=1),
 )
 
 
@@ -92,19 +111,24 @@ def wait_for_the_dead(ledger: Ledger, api: TrackStandIn) -> None:
     """Wait until both servers are through with what the dead process sent them."""
     # answered in the order of arrival: who connected before is known by now
     requests.get(api.surveys_url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30).close()
-    _until(lambda: api.is_quiet)
+    until(lambda: api.is_quiet)
     if ledger.on_postgresql:
-        engine = create_engine(ledger.engine.url, isolation_level="AUTOCOMMIT")
-        alive = text(f"select count(*) from pg_stat_activity where application_name = '{DYING}'")
-        with engine.connect() as connection:
-            _until(lambda: not connection.scalar(alive))
-        engine.dispose()
+        until(lambda: not sessions_of_the_dying(ledger))
 
 
-def _until(condition: Callable[[], bool]) -> None:
+def sessions_of_the_dying(ledger: Ledger, *, waiting: bool = False) -> int:
+    """Count what PostgreSQL still does for a process that is to die, or lets wait for a lock."""
+    sessions = "select count(*) from pg_stat_activity where application_name = :name"
+    condition = " and wait_event_type = 'Lock'" if waiting else ""
+    with ledger.reading() as connection:
+        return connection.scalar(text(sessions + condition), {"name": DYING}) or 0
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for another process, half a minute at most."""
     deadline = time.monotonic() + 30
     while not condition():
-        assert time.monotonic() < deadline, "what the dead process sent is never worked off"
+        assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.002)
 
 
@@ -142,7 +166,7 @@ def broken_promises(bench: Bench, scenario: Scenario, left: Left) -> list[str]:
         "what Track accepted is accepted or in doubt": set(accepted)
         <= _in(states, "accepted") | in_doubt,
         "a death puts no more in doubt than one claim": len(in_doubt)
-        <= scenario.batch_size * (1 + scenario.uncertain),
+        <= scenario.batch_size * (1 + scenario.doubts),
         "only what waits has a payload": all(
             (line.payload is not None) == (line.state in WAITING) for line in lines.values()
         ),

@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 from zlib import crc32
 
 import pytest
@@ -25,7 +26,9 @@ from tests.proof.aftermath import (
     left_behind,
     lost,
     retry_until_done,
+    sessions_of_the_dying,
     under_its_name,
+    until,
     wait_for_the_dead,
 )
 from tests.proof.dying import TIMED_OUT, Death, Doom, chosen
@@ -40,6 +43,8 @@ from track_dispatch.ledger.opening import open_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
     from tests.unit.delivery.worker import Work
     from track_dispatch.ledger.database import Ledger
@@ -70,9 +75,9 @@ def ledger(
     if request.param == "postgresql":
         server = create_engine(request.getfixturevalue("postgres"), isolation_level="AUTOCOMMIT")
         with server.connect() as connection:
-            connection.execute(text("create database crash"))
+            connection.execute(text(f"create database {(name := f'crash_{uuid4().hex}')}"))
         server.dispose()
-        url = server.url.set(database="crash").render_as_string(hide_password=False)
+        url = server.url.set(database=name).render_as_string(hide_password=False)
     keys = new_keys()
     init_ledger(url, keys)
     opened = open_ledger(url, keys)
@@ -100,17 +105,25 @@ def a_track() -> Iterator[TrackStandIn]:
         yield api
 
 
+def begin(
+    life: Callable[..., None], task: Work | Morning, doom: Doom | None
+) -> tuple[BaseProcess, Connection]:
+    """Start a process, and return with it the place where it tells its instants at its end."""
+    task = replace(task, ledger_url=under_its_name(task.ledger_url))
+    told_by_it, tell = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=life, args=(task, doom, tell))
+    process.start()
+    tell.close()
+    return process, told_by_it
+
+
 def live(life: Callable[..., None], task: Work | Morning, doom: Doom | None) -> list[str] | None:
     """Run a process to its end, which must be the one it was doomed to.
 
     Returns:
         The instants that it passed; None if it was killed.
     """
-    task = replace(task, ledger_url=under_its_name(task.ledger_url))
-    told_by_it, tell = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=life, args=(task, doom, tell))
-    process.start()
-    tell.close()
+    process, told_by_it = begin(life, task, doom)
     process.join(timeout=60)
     if process.exitcode == -signal.SIGKILL:
         assert doom is not None
@@ -154,7 +167,7 @@ def one_life(
     """Let a dispatch die and be retried; return its instants and the promises that are broken."""
     with a_track() as api:
         bench = Bench(emptied(ledger), api)
-        scenario.answers(api, bench.fill(scenario.lines, batch_size=scenario.batch_size))
+        scenario.arrange(bench, bench.fill(scenario.lines, batch_size=scenario.batch_size))
         instants = live(dying.dispatch, task_for(bench, UNIT), doom)
         wait_for_the_dead(ledger, api)
         left = left_behind(bench)
@@ -174,6 +187,33 @@ def one_life(
         return instants, broken
 
 
+@pytest.mark.parametrize("ledger", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(("blow", "end"), [("SIGALRM", TIMED_OUT), ("SIGKILL", -signal.SIGKILL)])
+def test_a_dispatch_that_dies_while_the_ledger_keeps_it_waiting_is_no_exception(
+    ledger: Ledger, blow: str, end: int
+) -> None:
+    """No instant of its own: the process waits in the driver for a lock, its answer in hand."""
+    scenario = SCENARIOS[0]
+    with a_track() as api, ledger.engine.connect() as other:
+        bench = Bench(emptied(ledger), api)
+        bench.fill(scenario.lines, batch_size=scenario.batch_size)
+        lock = text("select id from lines for update")
+        bench.during_post(1, lambda: other.execute(lock).close())
+        process, _ = begin(dying.dispatch, task_for(bench, UNIT), None)
+        until(lambda: sessions_of_the_dying(ledger, waiting=True))
+
+        os.kill(process.pid or 0, signal.Signals[blow])
+        process.join(timeout=60)
+        other.rollback()
+
+        assert process.exitcode == end
+        wait_for_the_dead(ledger, api)
+        left = left_behind(bench)
+        retry_until_done(bench)
+        assert broken_promises(bench, scenario, left) == []
+        assert bench.counts() == {"in_doubt": 2, "accepted": 2}
+
+
 @pytest.mark.parametrize("death", [Death.KILL, Death.TIMEOUT])
 def test_a_transform_that_dies_at_any_instant_leaves_the_lines_as_before_or_as_after(
     ledger: Ledger, death: Death, request: pytest.FixtureRequest
@@ -185,7 +225,7 @@ def test_a_transform_that_dies_at_any_instant_leaves_the_lines_as_before_or_as_a
     after = told(ledger)
     assert before != after
     seed = crc32(request.node.name.encode())
-    most = len(instants) if IN_FULL else 2 * SAMPLE[death]
+    most = len(instants) if IN_FULL else SAMPLE[death]
     for instant in chosen(len(instants), most=most, seed=seed):
         read_once(ledger)
         doom, morning = Doom(death, instant), second_reading(ledger)
