@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -35,7 +34,7 @@ from tests.proof.dying import TIMED_OUT, Death, Doom, chosen
 from tests.proof.morning import Morning, earlier, second_reading, staged_rows, told
 from tests.proof.report import IN_FULL, note
 from tests.unit.delivery.bench import HOSPITAL, NOW, UNIT, Bench
-from tests.unit.delivery.worker import task_for
+from tests.unit.delivery.worker import PRELOADED, PROCESSES, task_for
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.keys import new_keys
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
 
 #: The process that others are forked from is reached through a Unix socket.
 pytestmark = pytest.mark.enable_socket
-PROCESSES = multiprocessing.get_context("forkserver")
 #: Deaths in one test, where not all of them are died.
 SAMPLE = {death: 2 if death is Death.KILL else 1 for death in Death}
 #: In full: at every instant; after SIGTERM a dispatch goes on, so each of them meets many.
@@ -63,7 +61,7 @@ SECOND_BLOW = 40
 @pytest.fixture(autouse=True)
 def quick_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    PROCESSES.set_forkserver_preload(["tests.proof.dying"])
+    PROCESSES.set_forkserver_preload(PRELOADED)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
