@@ -68,6 +68,12 @@ class Listener:
         if self._reserved is not None:
             self._reserved.close()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no connection is open."""
+        with self._lock:
+            return not self._connections
+
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=self._run, args=(target, *args), name="track-api")
         thread.daemon = True

@@ -146,6 +146,11 @@ class TrackStandIn:
         return self._desk.record.all()
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether no connection is open: what its clients sent is on record, even if they died."""
+        return self._listener.is_quiet
+
+    @property
     def requests(self) -> Counter[str]:
         """Count requests: `surveys`, `distributions`, `moved` (a redirect followed), `other`."""
         return self._desk.requests.copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import time
@@ -14,7 +13,7 @@ import pytest
 
 from demo.track_api import faults
 from tests.unit.delivery.bench import SURVEY, UNIT, Bench, once_each
-from tests.unit.delivery.worker import task_for, work
+from tests.unit.delivery.worker import PRELOADED, PROCESSES, task_for, work
 from track_dispatch.errors import LinesInFlightError
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 #: The process that others are forked from is reached through a Unix socket.
 pytestmark = pytest.mark.enable_socket
-#: Clean processes, each forked from one that has only imported what they need.
-PROCESSES = multiprocessing.get_context("forkserver")
 #: A second unit of the same survey.
 DAY_BEFORE = replace(UNIT, business_day=date(2026, 3, 1))
 
@@ -31,7 +28,7 @@ DAY_BEFORE = replace(UNIT, business_day=date(2026, 3, 1))
 @pytest.fixture(autouse=True)
 def quick_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    PROCESSES.set_forkserver_preload(["tests.unit.delivery.worker"])
+    PROCESSES.set_forkserver_preload(PRELOADED)
 
 
 @pytest.fixture

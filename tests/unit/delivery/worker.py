@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
     from track_dispatch.ledger.keys import KeyRing
     from track_dispatch.records import Unit
+
+#: Clean processes, each forked from one that has only imported what they need.
+PROCESSES = multiprocessing.get_context("forkserver")
+#: What that is for all tests: the first of them to start a process decides.
+PRELOADED = ["tests.unit.delivery.worker", "tests.proof.dying"]
 
 
 @dataclass(frozen=True)

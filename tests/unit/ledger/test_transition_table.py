@@ -23,6 +23,7 @@ from ledger_steps import (
     read_day,
     refusing,
     rows_of,
+    sql,
 )
 from sqlalchemy import insert, select
 
@@ -31,6 +32,7 @@ from track_dispatch.errors import ConfigError, LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.claims import Batch, ClaimedLine, claim, start_part
 from track_dispatch.ledger.deciding import allow_retry, reclaim, release_day, settle_doubt
+from track_dispatch.ledger.moves import move
 from track_dispatch.ledger.restoring import restore
 from track_dispatch.ledger.retention import expire_day_and_before
 from track_dispatch.ledger.schema import moment_in
@@ -308,6 +310,22 @@ def test_a_step_moves_a_line_from_the_states_of_the_table_only(
     assert events_of(ledger) == expected
     assert after["state"] in (TABLE[expected[0]].enters if expected else {state})
     assert (after == before) == (not expected)
+
+
+@pytest.mark.parametrize("transition", [name for name, rule in TABLE.items() if rule.leaves])
+def test_a_move_takes_no_line_that_its_transition_may_not_leave(
+    ledger: Ledger, transition: Transition
+) -> None:
+    """Whatever its caller selected: of two sessions that chose one line, the second gets none."""
+    rule = TABLE[transition]
+    put(ledger, LineState.ACCEPTED, lease_seconds=60)
+    for state in sorted(set(LineState) - rule.leaves):
+        sql(ledger, "update lines set state = :state", state=state)
+        with ledger.writing() as connection:
+            mine = schema.lines.c.id == 1
+            moved = move(connection, transition, min(rule.enters), mine, actor=ACTOR)
+
+        assert (list(moved), core_of(ledger)["state"]) == ([], state)
 
 
 @pytest.mark.parametrize(("name", "state", "transition"), MOVES)
