@@ -42,7 +42,7 @@ batches = st.integers(1, LARGEST).flatmap(
     )
 )
 proven = settings(
-    max_examples=150 if IN_FULL else 8,
+    max_examples=40 if IN_FULL else 8,
     deadline=None,
     derandomize=True,
     database=None,
