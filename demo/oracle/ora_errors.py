@@ -32,6 +32,7 @@ MESSAGES = {
     1789: "query block has incorrect number of result columns",
     1858: "a non-numeric character was found where a numeric was expected",
     3001: "unimplemented feature: {}",
+    28000: "the account is locked",
 }
 
 # the first pattern found in DuckDB's text decides; its group, if any, is the name to tell

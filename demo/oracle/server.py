@@ -30,12 +30,14 @@ class Faults:
         latency: Seconds before each execute and each fetch.
         drop_after_rows: Cut a connection, within an answer, once it was sent that many rows.
         refuse: Refuse new connections with this listener's error, e.g. 12516.
+        log_on: Refuse log-ons, the right password or not, with this ORA number, e.g. 28000.
         errors: Statements to fail: pattern of the SQL, ORA number, text ("" for the usual).
     """
 
     latency: float = 0.0
     drop_after_rows: int | None = None
     refuse: int = 0
+    log_on: int = 0
     errors: list[tuple[str, int, str]] = field(default_factory=list)
 
 

@@ -160,8 +160,9 @@ class Session:
 
     def _log_on(self, user: str, fields: dict[str, str]) -> bytes:
         proof = self._handshake.verify(fields) if self._handshake else None
-        if proof is None:
-            self._net.send_data(_failure(OraError(1017)))
+        refusal = self._server.faults.log_on
+        if refusal or proof is None:
+            self._net.send_data(_failure(OraError(refusal or 1017)))
             raise Disconnected("login denied")
         self._user = self._schema = user.upper()
         self._queries.use_schema(self._server.find_schema(user))
@@ -270,7 +271,7 @@ class Session:
         self._rows_sent += count
         limit = self._server.faults.drop_after_rows
         if limit is not None and self._rows_sent >= limit:
-            self._net.send_data((answers.row_header() + data)[: max(1, len(data) // 2)])
+            self._net.send_half(answers.row_header() + data)
             raise Disconnected("fault: dropped")
 
 

@@ -32,6 +32,14 @@ def test_a_refused_connection_tells_the_listeners_error(server: OracleStandIn) -
         oracledb.connect(user="DBAMV", password="outra", dsn=server.dsn)
 
 
+def test_a_locked_account_is_refused_whatever_the_password(server: OracleStandIn) -> None:
+    server.faults.log_on = 28000
+
+    for password in ("outra", "wrong"):
+        with pytest.raises(oracledb.DatabaseError, match="ORA-28000: the account is locked"):
+            oracledb.connect(user="DBAMV", password=password, dsn=server.dsn)
+
+
 def test_a_stopped_listener_is_unreachable() -> None:
     with OracleStandIn(users={"X": "p"}) as server:
         dsn = server.dsn
@@ -53,6 +61,15 @@ def test_a_connection_is_cut_in_the_middle_of_a_fetch(
         cursor.fetchmany(1000)
 
     assert (received, connection.is_healthy()) == (2000, False)
+
+
+def test_a_connection_is_cut_in_its_first_answer(
+    server: OracleStandIn, cursor: oracledb.Cursor
+) -> None:
+    server.faults.drop_after_rows = 1
+
+    with pytest.raises(oracledb.DatabaseError, match="DPY-4011"):
+        cursor.execute("select * from dbamv.atendime")
 
 
 def test_killed_sessions_fail_and_new_ones_are_served(server: OracleStandIn) -> None:
