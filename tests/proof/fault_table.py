@@ -50,7 +50,11 @@ NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 
 RETRY, FAIL = "retry", "fail"
 READY = "{} linhas prontas não foram enviadas: limpe dispatch"
-IN_DOUBT = "{} linhas em dúvida: uma pessoa precisa decidir"
+IN_DOUBT = "{} linhas em dúvida: confira no Track e decida com track_decide"
+STOPPED = (
+    "envio parado para todos os hospitais desde {} por HMS (HTTP {}): confira a conta no Track;"
+    " depois track_decide, resume, e limpe dispatch"
+)
 NOT_EXTRACTED = ("a extração desta execução não terminou: veja o log de extract e limpe a tarefa",)
 ALL_REFUSED = ("PRONTO SOCORRO GERAL · e-mail: o Track recusou todas as linhas",)
 
@@ -76,10 +80,6 @@ NOT_TAKEN = After(
 #: The second batch never got to Track.
 NOT_REACHED = NOT_TAKEN.but(posts=(3,))
 SENT_REST = DONE.but(posts=(3, 3), batches={"settled": 3, "not_delivered": 1})
-
-#: What a rerun does after Track has wanted a person or another key (405, 401, 403).
-AFTER_STOP_AT_POST = SENT_REST
-AFTER_STOP_AT_QUESTION = SENT_ALL
 
 #: Nobody knows of the second batch; the third went out after another question.
 DOUBT = After(
@@ -124,10 +124,17 @@ def misconfigured(name: str, wire: Wire, fault: Fault, text: str) -> TrackRow:
 
 def stopped(name: str, wire: Wire, fault: Fault, text: str) -> TrackRow:
     """Make the row of an answer after which a person must look."""
-    first = NOT_TAKEN.seen(ServiceStoppedError, text, FAIL)
-    return TrackRow(
-        name=name, wire=wire, fault=OnPost(fault), first=first, rerun=AFTER_STOP_AT_POST
-    )
+    return stopping(NOT_TAKEN, name, wire, OnPost(fault), text)
+
+
+def stopping(
+    after: After, name: str, wire: Wire, fault: OnPost | OnQuestion | TrackConnection, text: str
+) -> TrackRow:
+    """Make the row of a fault that stops all hospitals: a rerun asks Track nothing."""
+    stands = after.but(red=(*after.red, STOPPED.format("{}", wire.value)))
+    first = stands.seen(ServiceStoppedError, text, FAIL)
+    rerun = stays(stands).seen(ServiceStoppedError, "sending is stopped for all hospitals", FAIL)
+    return TrackRow(name=name, wire=wire, fault=fault, first=first, rerun=rerun)
 
 
 def slow_down(name: str, wire: Wire, fault: Fault, airflow: str) -> TrackRow:
@@ -166,26 +173,26 @@ BEFORE_THE_FIRST_POST = (
         first=NOT_CLAIMED.seen(NotDeliveredError, "did not list its surveys", RETRY),
         rerun=SENT_ALL,
     ),
-    TrackRow(
-        name="the question is answered by a CAPTCHA",
-        wire=Wire.CAPTCHA,
-        fault=OnQuestion(faults.captcha()),
-        first=NOT_CLAIMED.seen(ServiceStoppedError, "wants a person (CAPTCHA)", FAIL),
-        rerun=AFTER_STOP_AT_QUESTION,
+    stopping(
+        NOT_CLAIMED,
+        "the question is answered by a CAPTCHA",
+        Wire.CAPTCHA,
+        OnQuestion(faults.captcha()),
+        "wants a person (CAPTCHA)",
     ),
-    TrackRow(
-        name="the token was revoked",
-        wire=Wire.UNAUTHORIZED,
-        fault=TrackConnection({"password": "revoked-token"}),
-        first=NOT_CLAIMED.seen(ServiceStoppedError, "does not know the token", FAIL),
-        rerun=AFTER_STOP_AT_QUESTION,
+    stopping(
+        NOT_CLAIMED,
+        "the token was revoked",
+        Wire.UNAUTHORIZED,
+        TrackConnection({"password": "revoked-token"}),
+        "does not know the token",
     ),
-    TrackRow(
-        name="the organization is another one",
-        wire=Wire.FORBIDDEN,
-        fault=TrackConnection({"login": "00000000-0000-4000-8000-000000000001"}),
-        first=NOT_CLAIMED.seen(ServiceStoppedError, "the token lacks the right", FAIL),
-        rerun=AFTER_STOP_AT_QUESTION,
+    stopping(
+        NOT_CLAIMED,
+        "the organization is another one",
+        Wire.FORBIDDEN,
+        TrackConnection({"login": "00000000-0000-4000-8000-000000000001"}),
+        "the token lacks the right",
     ),
 )
 
