@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.track_api import faults
+from tests.proof.report import note
 from tests.unit.delivery.bench import SURVEY, UNIT, Bench, once_each
 from tests.unit.delivery.worker import PRELOADED, PROCESSES, task_for, work
 from track_dispatch.errors import LinesInFlightError
@@ -52,10 +53,12 @@ def test_workers_on_one_unit_send_each_line_once_and_one_batch_at_a_time(
     for process in processes:
         process.join(timeout=60)
 
+    accepted = bench.api.accepted_ids(SURVEY)
     assert [process.exitcode for process in processes] == [0] * workers
-    assert bench.api.accepted_ids(SURVEY) == once_each(ids)
+    assert accepted == once_each(ids)
     assert bench.api.violations == []
     assert bench.counts() == {"accepted": 24}
+    note("together", processes=workers, accepted=accepted.total(), duplicates=0, lost=0)
 
 
 def test_what_a_killed_worker_was_posting_is_in_doubt_and_never_posted_again(
