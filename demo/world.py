@@ -6,14 +6,17 @@ The product's code meets them as it meets the real ones: through Airflow connect
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import yaml
+
 from demo.erp_data import erp_sql
 from demo.oracle import OracleStandIn
 from demo.track_api import ORGANIZATION, TOKEN, Survey, TrackStandIn
-from track_dispatch.config import BrokenHospital, Hospital, load_hospitals
+from track_dispatch.config import BrokenHospital, Hospital, include_dir, load_hospitals
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
@@ -100,9 +103,22 @@ def track_connection(url: str) -> str:
     return json.dumps({"conn_type": "http", "host": url, "login": ORGANIZATION, "password": TOKEN})
 
 
+def practice_include(home: Path) -> Path:
+    """Copy the include folder below `home`, with the policies of demo/policies.yaml; return it."""
+    folder = home / "include"
+    shutil.copytree(include_dir(), folder, dirs_exist_ok=True)
+    defaults = folder / "defaults.yaml"
+    changes = yaml.safe_load((ROOT / "demo" / "policies.yaml").read_text(encoding="utf-8"))
+    policies = yaml.safe_load(defaults.read_text(encoding="utf-8")) | changes
+    text = yaml.safe_dump(policies, allow_unicode=True, sort_keys=False)
+    defaults.write_text(text, encoding="utf-8")
+    return folder
+
+
 def airflow_settings(home: Path) -> dict[str, str]:
     """Return the environment of an Airflow of its own below `home`, with the project's DAGs."""
     return {
+        "TRACK_INCLUDE_DIR": str(practice_include(home)),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),

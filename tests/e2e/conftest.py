@@ -14,6 +14,7 @@ from sqlalchemy import delete
 from demo.world import ROOT, World, chosen_hospitals
 from tests.airflow_world import AirflowWorld, ledger_connection
 from tests.e2e.webhook import Webhook
+from track_dispatch.config import include_dir
 from track_dispatch.hooks import ledger as ledger_hook
 from track_dispatch.hooks.pools import create_pools
 from track_dispatch.ledger.keys import new_keys
@@ -50,7 +51,7 @@ def no_runs(airflow: None) -> Iterator[None]:
 def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Copy the include folder for a test to change; no day of the past is too old in it."""
     folder = tmp_path / "include"
-    shutil.copytree(ROOT / "include", folder)
+    shutil.copytree(include_dir(), folder)
     monkeypatch.setenv("TRACK_INCLUDE_DIR", str(folder))
     defaults = folder / "defaults.yaml"
     text = defaults.read_text(encoding="utf-8")

@@ -19,6 +19,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from track_dispatch.config.policies import Policies
+from track_dispatch.config.send_window import WEEKDAYS, SendWindow, parse_hours
 from track_dispatch.config.templates import TemplateSet
 from track_dispatch.records import Area, Channel
 from track_dispatch.spelling import did_you_mean
@@ -126,6 +127,13 @@ class Hospital(Policies):
     def lease_seconds(self) -> int:
         """Seconds that a claim lasts: a whole POST and the margin after it."""
         return self.post_deadline_seconds + self.lease_margin_seconds
+
+    @property
+    def window(self) -> SendWindow:
+        """When invitations may leave."""
+        opens, closes = parse_hours(self.send_window)
+        days = self.send_days or WEEKDAYS
+        return SendWindow(opens, closes, frozenset(map(WEEKDAYS.index, days)), self.zone)
 
     def survey(self, area: Area) -> UUID | None:
         """Return the area's survey, or None where there is none to ask with."""

@@ -1,9 +1,21 @@
 """The policies: what defaults.yaml states for all hospitals and a hospital's file may override."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+
+from track_dispatch.config.send_window import parse_hours
+from track_dispatch.records import COLUMNS
 
 
 class Identifier(StrEnum):
@@ -31,7 +43,7 @@ class VolumeGate(FileModel):
     high: Annotated[float, Field(ge=1)] = 3
     """More lines than this many times the usual number are odd."""
     min_lines: Annotated[int, Field(strict=True, ge=0)] = 30
-    """Days with fewer lines than this never ask."""
+    """Only days that are at least so many lines away from the usual number ask."""
     weeks: Annotated[int, Field(strict=True, ge=1)] = 8
     """How many weeks back the usual number is counted from."""
     min_history_days: Annotated[int, Field(strict=True, ge=1)] = 4
@@ -64,24 +76,39 @@ def _all_as_none(value: object) -> object:
 
 Count = Annotated[int, Field(strict=True, ge=0)]
 PositiveCount = Annotated[int, Field(strict=True, ge=1)]
+#: A column that an import line may carry. Built of the contract, so that a typo names the nearest.
+ImportField = Literal[COLUMNS]  # type: ignore[valid-type]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 _WINDOW = rf"^{_CLOCK}-({_CLOCK}|24:00)$"
 
-#: Policies whose rule does not exist yet: the value that switches each off, and how YAML writes it.
-#: Any other is refused until the rule exists: a setting that only looks obeyed is worse than none.
-NOT_BUILT: dict[str, tuple[object, str]] = {
-    "send_window": ("00:00-24:00", '"00:00-24:00"'),
-    "contact_cap_days": (0, "0"),
-    "volume_gate": (None, "off"),
-    "import_fields": (None, "all"),
-    "send_days": (None, "null"),
-    "test_patterns": ((), "[]"),
-    "min_age_years": (0, "0"),
-    "rehearsal_lines": (0, "0"),
-    "rehearsal_contacts": ((), "[]"),
-}
+
+def _compiled(pattern: str) -> str:
+    """Refuse what is no regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        message = f"is no regular expression: {error}"
+        raise ValueError(message) from None
+    return pattern
+
+
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_compiled)]
+
+
+def _in_hours(text: str) -> str:
+    parse_hours(text)
+    return text
+
+
+class RehearsalContact(FileModel):
+    """Somebody of our own who receives rehearsals; at least one of the two."""
+
+    email: Annotated[str, Field(repr=False)] = ""
+    """An address, as Track takes it."""
+    phone: Annotated[str, Field(repr=False)] = ""
+    """A mobile, digits only, country code first."""
 
 
 class Policies(FileModel):
@@ -93,7 +120,9 @@ class Policies(FileModel):
     """Days from dispatch until the survey can no longer be answered."""
     reminder_days: PositiveCount
     """Days from dispatch until the reminder; before the validity ends."""
-    send_window: Annotated[str, Field(pattern=_WINDOW, examples=["08:00-20:00"])]
+    send_window: Annotated[
+        str, Field(pattern=_WINDOW, examples=["08:00-20:00"]), AfterValidator(_in_hours)
+    ]
     """Hours of the hospital's day in which surveys go out, HH:MM-HH:MM; 24:00 may end it."""
     max_age_days: Count
     """Days from the business day after which nobody is asked any more; 0 = no limit."""
@@ -105,21 +134,24 @@ class Policies(FileModel):
     ]
     """When a person must approve the day's volume first; off = never."""
     import_fields: Annotated[
-        tuple[str, ...] | None,
-        BeforeValidator(_all_as_none, json_schema_input_type=Literal["all"] | list[str]),
+        tuple[ImportField, ...] | None,
+        BeforeValidator(_all_as_none, json_schema_input_type=Literal["all"] | list[ImportField]),
     ]
-    """The attributes of an attendance that Track gets; all = every column of the contract."""
+    """The columns of an attendance that Track gets; all = every one. The identifier, the name and
+    the contact of the channel always go."""
     identifier: Identifier
     """The field that Track tells customers apart by; a line without it is excluded."""
-    send_days: tuple[Weekday, ...] | None
+    send_days: Annotated[tuple[Weekday, ...], Field(min_length=1)] | None
     """Weekdays on which surveys go out; null = every day."""
-    test_patterns: tuple[str, ...]
-    """Patterns of names of test patients in the ERP."""
+    test_patterns: tuple[Pattern, ...]
+    """Regular expressions; a name or an e-mail that holds one is a test record. Case is ignored."""
+    staff_patterns: tuple[Pattern, ...]
+    """The same for the hospital's own staff, who are not asked."""
     min_age_years: Count
-    """Younger patients are not asked; 0 = off."""
-    rehearsal_lines: Count
-    """Lines of a rehearsal; 0 = off."""
-    rehearsal_contacts: Annotated[tuple[str, ...], Field(repr=False)]
+    """Younger patients are not asked, where the query gives `x_idade`; 0 = off."""
+    rehearsal_lines: PositiveCount
+    """Lines of a rehearsal for each area, at most."""
+    rehearsal_contacts: Annotated[tuple[RehearsalContact, ...], Field(repr=False)]
     """Contacts of our own staff that receive a rehearsal."""
     ledger_retention_days: Count
     """Days after which settled lines leave the ledger; 0 = kept for ever."""
@@ -135,14 +167,6 @@ class Policies(FileModel):
         if validity is not None and days >= validity:
             raise ValueError(f"must be less than validity_days, {validity}")
         return days
-
-    @field_validator(*NOT_BUILT)
-    @classmethod
-    def _built(cls, value: object, info: ValidationInfo) -> object:
-        off, written = NOT_BUILT[str(info.field_name)]
-        if value != off:
-            raise ValueError(f"is not built yet: until then the only value is {written}")
-        return value
 
 
 def policy_names() -> frozenset[str]:

@@ -229,8 +229,10 @@ def test_a_hospital_never_changes() -> None:
 @pytest.mark.parametrize("written", ["off", "false", '"off"'])
 def test_off_switches_the_volume_gate_off_in_either_spelling(include: Path, written: str) -> None:
     path = include / "defaults.yaml"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("volume_gate: off", f"volume_gate: {written}"), encoding="utf-8")
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del content["volume_gate"]
+    text = yaml.safe_dump(content) + f"volume_gate: {written}\n"
+    path.write_text(text, encoding="utf-8")
 
     assert load_hospital("HMS", include).volume_gate is None
 
