@@ -179,3 +179,91 @@ def test_a_proposal_shows_nobody(row: ErpRow, hospital: Hospital) -> None:
     shown = repr(_evaluate(row, hospital)).lower()
 
     assert not [value for value in ("900000001", "silva", "998761234", "52998") if value in shown]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"name": "RN DE MARIA DA SILVA"}, Reason.NEWBORN),
+        ({"name": " rn de maria"}, Reason.NEWBORN),
+        ({"name": "RNALDO DA SILVA"}, None),
+        ({"x_obito": "S"}, Reason.DEATH),
+        ({"x_obito": "N"}, None),
+        ({"x_idade": "11"}, Reason.UNDER_AGE),
+        ({"x_idade": "12"}, None),
+        ({"x_idade": ""}, None),  # an unknown age passes
+        ({"name": "PACIENTE TESTE"}, Reason.TEST_RECORD),
+        ({"name": "TESTEMUNHA DE JEOVA"}, None),
+        ({"email": "teste@example.com"}, Reason.TEST_RECORD),
+        ({"email": "ana@hospital.example"}, Reason.STAFF),
+        ({"name": "RN DE TESTE", "x_obito": "S"}, Reason.DEATH),
+        (NO_CONTACT | {"name": "RN DE MARIA"}, Reason.NEWBORN),
+        ({"area_pesquisa": "ONCOLOGIA", "x_obito": "S"}, Reason.NO_SURVEY),
+    ],
+)
+def test_a_record_that_is_no_patient_to_ask_says_why(
+    row: ErpRow, hospital: Hospital, changed: dict[str, str], reason: Reason | None
+) -> None:
+    hospital = hospital.model_copy(
+        update={
+            "min_age_years": 12,
+            "test_patterns": (r"\bteste\b",),
+            "staff_patterns": (r"@hospital\.example$",),
+        }
+    )
+
+    assert _evaluate(row | changed, hospital).reason == reason
+
+
+def test_without_a_minimum_nobody_is_under_age(row: ErpRow, hospital: Hospital) -> None:
+    hospital = hospital.model_copy(update={"min_age_years": 0, "test_patterns": ()})
+
+    assert _evaluate(row | {"x_idade": "0", "name": "PACIENTE TESTE"}, hospital).reason is None
+
+
+def test_what_decides_never_leaves_the_house(row: ErpRow, hospital: Hospital) -> None:
+    line = _evaluate(row | {"x_idade": "70", "x_obito": "N"}, hospital).line or {}
+
+    assert not {key for key in line if key.startswith("x_")}
+
+
+@pytest.mark.parametrize(
+    ("barred", "channel", "reason"),
+    [
+        ({Channel.EMAIL}, Channel.WHATSAPP, None),
+        ({Channel.WHATSAPP}, Channel.EMAIL, None),
+        (set(Channel), None, Reason.OPT_OUT),
+    ],
+)
+def test_who_opted_out_of_a_channel_is_asked_over_the_next_or_not_at_all(
+    row: ErpRow,
+    hospital: Hospital,
+    barred: set[Channel],
+    channel: Channel | None,
+    reason: Reason | None,
+) -> None:
+    proposal = evaluate(row, hospital, DAY, evaluated_on=DAY, barred=barred)
+
+    assert (proposal.channel, proposal.reason) == (channel, reason)
+
+
+def test_without_any_contact_it_is_no_contact_whoever_opted_out(
+    row: ErpRow, hospital: Hospital
+) -> None:
+    proposal = evaluate(row | NO_CONTACT, hospital, DAY, evaluated_on=DAY, barred=set(Channel))
+
+    assert proposal.reason == Reason.NO_CONTACT
+
+
+def test_a_person_may_want_the_old_ones_but_never_those_before_go_live(
+    row: ErpRow, hospital: Hospital
+) -> None:
+    old, before = DAY, DAY - timedelta(days=1)
+    later = DAY + timedelta(days=99)
+
+    found = [
+        evaluate(row, hospital, day, evaluated_on=later, include_old=True).reason
+        for day in (old, before)
+    ]
+
+    assert found == [None, Reason.BEFORE_GO_LIVE]
