@@ -1,7 +1,7 @@
 # make demo     one day of three hospitals, from Oracle to Track, on the embedded default
 # make ui       the same world under a live Airflow, http://localhost:8080
 # make test     everything that must hold; CI runs this
-# make bench    how fast the pipeline is and what memory it needs; asserts nothing
+# make bench    speed and memory, beside a plain script; a few minutes, asserts nothing
 # make check    the quick part of it: format, lint, types, layers, SQL
 # make setup    the environment only: .venv with requirements.txt
 # make lock     compile requirements*.txt anew (needs uv)
@@ -53,7 +53,7 @@ check: .venv/installed-dev
 test: check
 	$(BIN)/pytest -n auto --dist loadfile
 
-bench: setup
+bench: .venv/installed-dev
 	@$(BIN)/python -m tests.bench
 
 lock:
