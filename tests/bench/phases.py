@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,7 @@ def dispatch(run: Run, opened: Ledger) -> int:
             track_host=hook.base_url,
             actor=run.actor,
             now=lambda: NOW,
+            rate_limit=sys.maxsize,  # a large day in a minute is what is measured
         )
         return sum(dispatch_unit(desk, unit).accepted for unit in _ready_units(run, opened))
 

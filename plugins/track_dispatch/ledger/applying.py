@@ -129,13 +129,11 @@ class Application:
             dialect.insert(lines)
             .values(found_at=moment_in(), changed_at=moment_in())
             .on_conflict_do_nothing(index_elements=["source", "attendance_id"])
-            .returning(lines.c.id, lines.c.attendance_id, lines.c.state, lines.c.reason)
+            .returning(lines.c.id, lines.c.attendance_id)
         )
         ordered = sorted(rows, key=lambda row: str(row["attendance_id"]))  # no deadlocks
         found = self.connection.execute(statement, ordered).all()
-        if found:
-            entered = [(row.id, row.state, row.reason, None) for row in found]
-            record(self.connection, Transition.FOUND, self.actor, entered)
+        record(self.connection, Transition.FOUND, self.actor, [row.id for row in found])
         return {row.attendance_id for row in found}
 
     def _reevaluate(self, rows: list[dict[str, Any]]) -> None:
