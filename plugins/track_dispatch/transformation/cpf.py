@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-
-from stdnum.br import cpf
+from operator import mul
 
 _LENGTH = 11
 
@@ -21,7 +20,7 @@ def usable_cpf(text: str) -> str:
     A numeric column in the ERP loses leading zeros: they are restored. Eleven equal digits
     are a filler, although their check digits are right.
 
-    Source: Receita Federal's check digits as python-stdnum computes them.
+    Source: Receita Federal's check digits; python-stdnum computes the same, a test compares.
     """
     digits = _NOT_DIGITS.sub("", text)
     if not _SHORTEST <= len(digits) <= _LENGTH:
@@ -29,4 +28,12 @@ def usable_cpf(text: str) -> str:
     digits = digits.zfill(_LENGTH)
     if digits == digits[0] * _LENGTH:
         return ""
-    return digits if cpf.is_valid(digits) else ""
+    return digits if _checks(digits) else ""
+
+
+def _checks(digits: str) -> bool:
+    """Tell whether the last two of eleven digits are those that the others ask for."""
+    numbers = [int(digit) for digit in digits]
+    first = sum(map(mul, numbers, range(10, 1, -1))) * 10 % 11 % 10
+    second = sum(map(mul, numbers, range(11, 1, -1))) * 10 % 11 % 10
+    return numbers[9:] == [first, second]
