@@ -103,7 +103,7 @@ class Application:
 
     def _row(self, proposal: Proposal, identity: Mapping[str, str]) -> dict[str, Any]:
         keys, extraction = self.ledger.keys, self.extraction
-        line = dict(proposal.line) if proposal.line is not None else None
+        payload, digest = keys.seal(proposal.line) if proposal.line is not None else (None, None)
         return {
             "source": extraction.source,
             "attendance_id": proposal.attendance_id,
@@ -113,8 +113,8 @@ class Application:
             "channel": proposal.channel,
             "state": proposal.state,
             "reason": proposal.reason,
-            "payload": keys.encrypt(line) if line is not None else None,
-            "digest": keys.digest(line) if line is not None else None,
+            "payload": payload,
+            "digest": digest,
             **{
                 f"{kind}_hash": keys.identity(kind, identity.get(kind, ""))
                 for kind in ("cpf", "email", "phone")
