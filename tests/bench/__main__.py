@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 SIZES = (10_000, 100_000)
 
+#: Of the tables where no terminal says another.
+WIDTH = 110
+
 
 def main() -> None:
     """Measure and print."""
@@ -63,6 +66,7 @@ def _row(figure: Figure) -> dict[str, object]:
 def show(phases: Sequence[Figure], wholes: Sequence[Figure], parsed: tuple[int, float]) -> None:
     """Print the tables."""
     console = Console()
+    console = console if console.is_terminal else Console(width=WIDTH)
     console.print(origin())
     console.print(MEANING)
     console.print(phase_table(phases))
