@@ -3,7 +3,7 @@
 # make test     everything that must hold; CI runs this
 # make e2e      a live Airflow, cleared, backfilled and killed; CI runs this, too
 # make proof    every proof in full, and docs/guarantees.md anew; takes about an hour
-# make bench    how fast the pipeline is and what memory it needs; asserts nothing
+# make bench    speed and memory, beside a plain script; a few minutes, asserts nothing
 # make check    the quick part of it: format, lint, types, layers, SQL
 # make setup    the environment only: .venv with requirements.txt
 # make lock     compile requirements*.txt anew (needs uv)
@@ -61,7 +61,7 @@ e2e: .venv/installed-dev
 proof: .venv/installed-dev
 	$(BIN)/python -m tests.proof
 
-bench: setup
+bench: .venv/installed-dev
 	@$(BIN)/python -m tests.bench
 
 lock:

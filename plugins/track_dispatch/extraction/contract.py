@@ -31,6 +31,7 @@ _DATE = frozenset({oracledb.DB_TYPE_DATE, oracledb.DB_TYPE_TIMESTAMP})
 _DIGITS = frozenset({"ID_Cliente_Hfocus", "cd_atendimento", "phone", "cpf"})
 _MOMENTS = frozenset({"data_atendimento", "data_saida_alta"})
 _ID = "cd_atendimento"
+_CPF = COLUMNS.index("cpf")
 
 #: A CPF has this many digits; a number has lost the zeros in front.
 _CPF_DIGITS = 11
@@ -57,13 +58,13 @@ class ColumnPlan:
         Raises:
             SourceContractError: the row has no attendance id.
         """
-        row = {name: _text(value) for name, value in zip(self.names, values, strict=True)}
+        row = dict(zip(self.names, map(_text, values), strict=True))
         if not row[_ID].strip():
             raise SourceContractError(
                 f"row {position} of the query has an empty {_ID}: without it nobody can tell "
                 f"whether the attendance was asked; correct the SQL"
             )
-        if row["cpf"] and not isinstance(values[COLUMNS.index("cpf")], str):
+        if row["cpf"] and not isinstance(values[_CPF], str):
             row["cpf"] = row["cpf"].zfill(_CPF_DIGITS)
         return row
 
@@ -123,11 +124,10 @@ def _name(kind: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case str():
-            return value
-        case datetime():
-            return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds")
     return str(int(value)) if value == int(value) else str(value)

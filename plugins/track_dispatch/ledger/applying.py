@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, func, or_, select, true, update
+from sqlalchemy import ARRAY, and_, delete, func, literal, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from track_dispatch.ledger import schema
@@ -103,7 +103,7 @@ class Application:
 
     def _row(self, proposal: Proposal, identity: Mapping[str, str]) -> dict[str, Any]:
         keys, extraction = self.ledger.keys, self.extraction
-        line = dict(proposal.line) if proposal.line is not None else None
+        payload, digest = keys.seal(proposal.line) if proposal.line is not None else (None, None)
         return {
             "source": extraction.source,
             "attendance_id": proposal.attendance_id,
@@ -113,8 +113,8 @@ class Application:
             "channel": proposal.channel,
             "state": proposal.state,
             "reason": proposal.reason,
-            "payload": keys.encrypt(line) if line is not None else None,
-            "digest": keys.digest(line) if line is not None else None,
+            "payload": payload,
+            "digest": digest,
             **{
                 f"{kind}_hash": keys.identity(kind, identity.get(kind, ""))
                 for kind in ("cpf", "email", "phone")
@@ -123,19 +123,19 @@ class Application:
         }
 
     def _insert(self, rows: list[dict[str, Any]]) -> set[str]:
-        dialect = postgresql if self.ledger.on_postgresql else sqlite
         lines = schema.lines
-        statement = (
-            dialect.insert(lines)
-            .values(found_at=moment_in(), changed_at=moment_in())
-            .on_conflict_do_nothing(index_elements=["source", "attendance_id"])
-            .returning(lines.c.id, lines.c.attendance_id, lines.c.state, lines.c.reason)
-        )
         ordered = sorted(rows, key=lambda row: str(row["attendance_id"]))  # no deadlocks
-        found = self.connection.execute(statement, ordered).all()
-        if found:
-            entered = [(row.id, row.state, row.reason, None) for row in found]
-            record(self.connection, Transition.FOUND, self.actor, entered)
+        insert: postgresql.Insert | sqlite.Insert
+        if self.ledger.on_postgresql:
+            insert, parameters = _from_arrays(ordered), None
+        else:
+            moments = {"found_at": moment_in(), "changed_at": moment_in()}
+            insert, parameters = sqlite.insert(lines).values(**moments), ordered
+        statement = insert.on_conflict_do_nothing(
+            index_elements=["source", "attendance_id"]
+        ).returning(lines.c.id, lines.c.attendance_id)
+        found = self.connection.execute(statement, parameters).all()
+        record(self.connection, Transition.FOUND, self.actor, [row.id for row in found])
         return {row.attendance_id for row in found}
 
     def _reevaluate(self, rows: list[dict[str, Any]]) -> None:
@@ -215,6 +215,19 @@ class Application:
         )
         erased = select(table.c.id).where(*tries)
         self.connection.execute(delete(staged).where(staged.c.extraction_id.in_(erased)))
+
+
+def _from_arrays(rows: Sequence[Mapping[str, Any]]) -> postgresql.Insert:
+    """Insert rows by an array for each column.
+
+    Rows as VALUES cost twice as much: the driver would look at every single parameter.
+    """
+    columns = [schema.lines.c[name] for name in rows[0]]
+    arrays = [literal([row[column.name] for row in rows], ARRAY(column.type)) for column in columns]
+    given = func.unnest(*arrays).table_valued(*rows[0]).render_derived()
+    return postgresql.insert(schema.lines).from_select(
+        [*rows[0], "found_at", "changed_at"], select(given, moment_in(), moment_in())
+    )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from track_dispatch.errors import ConfigError
@@ -74,35 +75,31 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
 def _apply(run: Run, application: Application, *, evaluated_on: date) -> None:
     """Evaluate the row that stands for each attendance, reading the staged rows twice.
 
-    The first reading keeps a number for each attendance, so that memory does not hold the day.
+    The first reading keeps a few numbers for each attendance, so that memory does not hold the day.
     """
-    best: dict[str, tuple[int, int]] = {}
+    best = _best_rows(chain.from_iterable(_chunks(application)))
     rows = 0
     for chunk in _chunks(application):
-        for row in chunk:
-            rows += 1
-            key, found = attendance_id(row), rank(row)
-            if key not in best or found < best[key]:
-                best[key] = found
-    attendances = len(best)
-    for chunk in _chunks(application):
         proposals = []
-        for row in _winners(chunk, best):
+        for position, row in enumerate(chunk, start=rows):
+            if best[attendance_id(row)][-1] != position:
+                continue
             proposal = evaluate(row, run.hospital, run.business_day, evaluated_on=evaluated_on)
             person = line_identity(proposal.line) if proposal.line is not None else {}
             proposals.append((proposal, person))
         application.propose(proposals)
-    application.finish(rows_merged=rows - attendances)
+        rows += len(chunk)
+    application.finish(rows_merged=rows - len(best))
+
+
+def _best_rows(rows: Iterable[ErpRow]) -> dict[str, tuple[int, ...]]:
+    """Return each attendance's best rank and, last, the position of the first row that has it."""
+    best: dict[str, tuple[int, ...]] = {}
+    for position, row in enumerate(rows):
+        key, found = attendance_id(row), (*rank(row), position)
+        best[key] = min(found, best.get(key, found))
+    return best
 
 
 def _chunks(application: Application) -> Iterator[list[ErpRow]]:
     return staged_chunks(application.ledger, application.connection, application.extraction.id)
-
-
-def _winners(chunk: Iterable[ErpRow], best: dict[str, tuple[int, int]]) -> Iterator[ErpRow]:
-    """Yield the rows that stand for their attendances; of equal rows only the first."""
-    for row in chunk:
-        key = attendance_id(row)
-        if best.get(key) == rank(row):
-            del best[key]
-            yield row

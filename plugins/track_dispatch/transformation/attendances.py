@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from track_dispatch.records import COLUMNS, Area
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _BY_LABEL = {area.value: area for area in Area}
 _RANKS = {area.value: area.priority for area in Area}
+_contents = itemgetter(*COLUMNS)
 
 
 def attendance_id(row: ErpRow) -> str:
@@ -36,6 +38,6 @@ def rank(row: ErpRow) -> tuple[int, int]:
     The second number is a digest of the columns: rows of one area are told apart by what they
     hold, never by the order in which the ERP happened to return them.
     """
-    content = "\x1f".join(row[column] for column in COLUMNS)
+    content = "\x1f".join(_contents(row))
     digest = hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return area_rank(row), int.from_bytes(digest, "big")

