@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ARRAY, and_, delete, func, literal, or_, select, true, update
@@ -16,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.moves import NO_CLAIM, move, record
+from track_dispatch.ledger.optouts import barred_channels
 from track_dispatch.ledger.restoring import doubt_waiting, require_extractable
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.transitions import TABLE, Transition
@@ -29,8 +31,12 @@ if TYPE_CHECKING:
 
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.staging import Extraction
-    from track_dispatch.records import Actor, Proposal
+    from track_dispatch.records import Actor, Channel, Proposal
 
+#: States of a line whose person was asked, or may have been.
+ASKED = (LineState.SENDING, LineState.IN_DOUBT, LineState.ACCEPTED, LineState.ABANDONED)
+#: Attendances looked up by one statement: databases limit a statement's parameters.
+_AT_ONCE = 1000
 #: Columns that tell whether a new reading changes a line.
 COMPARED = ("area", "channel", "state", "reason", "digest")
 
@@ -55,6 +61,28 @@ class Application:
     counts: dict[str, int] = field(
         default_factory=lambda: {"attendances": 0, "other_day": 0, "other_hospital": 0}
     )
+
+    def barred(self, identities: Mapping[int, Mapping[str, str]]) -> dict[int, frozenset[Channel]]:
+        """Return the channels that people opted out of, by whatever number they are given."""
+        if not self._has_optouts:
+            return {}
+        return barred_channels(self.ledger, self.connection, identities)
+
+    def asked(self, attendance_ids: Sequence[str]) -> set[str]:
+        """Return those of these attendances that were asked, or may have been."""
+        lines, found = schema.lines, set[str]()
+        for start in range(0, len(attendance_ids), _AT_ONCE):
+            some = attendance_ids[start : start + _AT_ONCE]
+            found |= set(
+                self.connection.scalars(
+                    select(lines.c.attendance_id).where(
+                        lines.c.source == self.extraction.source,
+                        lines.c.attendance_id.in_(some),
+                        lines.c.state.in_(ASKED),
+                    )
+                )
+            )
+        return found
 
     def propose(self, proposals: Sequence[tuple[Proposal, Mapping[str, str]]]) -> None:
         """Write a chunk of proposals, each with the normalised identity of its person."""
@@ -89,6 +117,10 @@ class Application:
         """Note that a newer extraction of the day was applied first; its rows are erased."""
         self._mark(superseded_at=moment_in())
         self._erase_staged()
+
+    @cached_property
+    def _has_optouts(self) -> bool:
+        return self.connection.scalar(select(schema.optouts.c.kind).limit(1)) is not None
 
     def _doubt_woken(self, distrust: Distrust) -> None:
         lines = schema.lines

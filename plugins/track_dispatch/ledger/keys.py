@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import uuid
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -84,16 +84,17 @@ class KeyRing(BaseModel):
     def _fernet(self) -> MultiFernet:
         return MultiFernet([Fernet(key) for key in self.payload_keys])
 
-    @cached_property
-    def _macs(self) -> dict[str, hmac.HMAC]:
-        """The hashes' beginnings by their keys: to copy one is cheaper than to begin anew."""
-        keys = (key.key for key in self.identity_keys)
-        return {key: hmac.new(key.encode(), digestmod="sha256") for key in keys}
-
-    def _hash(self, key: IdentityKey, kind: str, value: str) -> str:
-        mac = self._macs[key.key].copy()
+    @staticmethod
+    def _hash(key: IdentityKey, kind: str, value: str) -> str:
+        mac = _begun(key.key).copy()
         mac.update(f"{kind}:{value}".encode())
         return f"{key.id}:{mac.hexdigest()}"
+
+
+@cache
+def _begun(key: str) -> hmac.HMAC:
+    """Begin a hash: to copy it is cheaper than to begin anew each time."""
+    return hmac.new(key.encode(), digestmod="sha256")
 
 
 #: One text for one content, whatever the order of its fields.

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One try of one task: the hospital, the business day, who acts."""
+    """One try of one task: the hospital, the business day, who acts.
+
+    `include_old` is a person's wish to ask attendances older than `max_age_days`, too.
+    """
 
     hospital: Hospital
     business_day: date
     actor: Actor
+    include_old: bool = False
 
     @property
     def id(self) -> str:

@@ -34,6 +34,15 @@ def person_keys(line: Mapping[str, str]) -> dict[str, str]:
     return keys
 
 
+def raw_keys(row: Mapping[str, str]) -> list[int]:
+    """Return hashes that two rows of one person share, if not more: of the name, of the CPF.
+
+    Cheap, so that only namesakes need to be looked at closely.
+    """
+    digits = "".join(filter(str.isdecimal, row["cpf"])).lstrip("0")
+    return [hash(part) for part in (plain_name(row["name"]), digits) if part]
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An attendance that could be asked; of a person's candidates the least `rank` is."""
