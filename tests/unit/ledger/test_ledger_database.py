@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     Failure = Callable[[Connection], object]
 
-PLANTED = 987_654_321
+PLANTED = 977_654_321
 #: Not in one piece, for a traceback shows the lines of this file.
 NAME = "PLAN" + "TADA"
 
