@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-#: One of each kind that is over in no time; None is a POST in peace.
-FAULTS: tuple[Fault | None, ...] = (
-    None,
-    *faults.CERTAIN,
-    faults.refuse(422, positions=(0,)),
-    faults.refuse(422, positions=(1,)),
-    faults.answer(401),
-    faults.captcha(),
-    faults.refuse_connections(),
-    *faults.UNCERTAIN,
-    *faults.ACCEPTING,
-)
+#: One of each kind that is over in no time, by name, so that a failing sequence can be read.
+FAULTS: dict[str, Fault | None] = {
+    "accepted": None,
+    "first named": faults.refuse(422, positions=(0,)),
+    "second named": faults.refuse(422, positions=(1,)),
+    "refused": faults.refuse(422),
+    "unauthorized": faults.answer(401),
+    "captcha": faults.captcha(),
+    "nobody listens": faults.refuse_connections(),
+    "closed, accepted": faults.drop(accepted=True, orderly=True),
+    **{
+        fault.name: fault
+        for fault in faults.QUICK
+        if fault not in {faults.refuse(422), faults.drop(accepted=True, orderly=True)}
+    },
+}
 #: How Track takes a line whose content it does not like.
 SPURNS = ("named", "unnamed", "inside")
 #: What others do while a POST is on its way.
@@ -51,7 +55,7 @@ class Trouble:
     """What goes wrong around one dispatch.
 
     Attributes:
-        script: what the POSTs get, in order.
+        script: what the POSTs get, in order, by the names in `FAULTS`.
         spurned: an attendance that Track refuses, and how (`SPURNS`).
         dies: when the worker is killed.
         meanwhile: what others do during the first POST (`MEANWHILE`).
@@ -60,7 +64,7 @@ class Trouble:
         waits: wait for a busy survey until its lease ends, instead of being stopped meanwhile.
     """
 
-    script: tuple[Fault | None, ...] = ()
+    script: tuple[str, ...] = ()
     spurned: tuple[str, str] | None = None
     dies: Death | None = None
     meanwhile: str | None = None

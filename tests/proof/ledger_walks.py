@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from demo.track_api import faults
 from tests.proof.ledger_erp import DAYS, NUMBERS, Attendance, Where
 from tests.proof.ledger_trouble import Death, Trouble
 from track_dispatch.records import Area, Channel, LineState, Unit, Verb
@@ -66,7 +65,7 @@ def a_line_refused_reopened_and_retried(world: World) -> None:
 
 def left_out_at_the_claim(world: World) -> None:
     _fill(world)
-    world.dispatch(UNIT, Trouble(script=(faults.too_many_requests(1),)))
+    world.dispatch(UNIT, Trouble(script=("429",)))
     world.set_hospital(DAY.code, surveys={})
     world.dispatch(UNIT)
 
@@ -99,8 +98,8 @@ def forgotten(world: World) -> None:
 
 def doubts_settled_by_people(world: World) -> None:
     _fill(world, 4)
-    doubt = faults.answer(500, accepted=True)
-    world.dispatch(UNIT, Trouble(script=(doubt, faults.drop(accepted=False))))
+    doubt = "500_accepted"
+    world.dispatch(UNIT, Trouble(script=(doubt, "drop")))
     world.end_leases()
     sent, unsent = world.doubts()
     world.decide_batch(sent[0], Verb.SETTLE_SENT)
@@ -111,8 +110,31 @@ def doubts_settled_by_people(world: World) -> None:
 
 def sent_again_by_mistake(world: World) -> None:
     _fill(world)
-    world.dispatch(UNIT, Trouble(script=(faults.answer(500, accepted=True),)))
+    world.dispatch(UNIT, Trouble(script=("500_accepted",)))
     world.end_leases()
+    _decide(world, Verb.SEND_AGAIN)
+
+
+def sent_again_in_vain(world: World) -> None:
+    _fill(world)
+    world.dispatch(UNIT, Trouble(script=("500_accepted",)))
+    for answer in ("429", "404", "refused", "first named", "nobody listens", "captcha"):
+        world.end_leases()
+        _decide(world, Verb.SEND_AGAIN, Trouble(script=(answer,)))
+
+
+def decided_too_early(world: World) -> None:
+    _fill(world)
+    world.dispatch(UNIT, Trouble(script=("500_accepted",)))
+    for verb in (Verb.SEND_AGAIN, Verb.ABANDON, Verb.SETTLE_SENT):
+        _decide(world, verb)
+
+
+def stopped_by_track(world: World) -> None:
+    _fill(world, 4)
+    world.dispatch(UNIT, Trouble(script=("500_accepted", "captcha")))
+    world.end_leases()
+    world.dispatch(UNIT)
     _decide(world, Verb.SEND_AGAIN)
 
 
@@ -128,7 +150,7 @@ def dead_before_the_answer_is_kept(world: World) -> None:
 def late_answers(world: World) -> None:
     _fill(world, 3)
     world.set_hospital(DAY.code, batch_size=1)
-    for fault in (None, faults.too_many_requests(), faults.refuse(422)):
+    for fault in ("accepted", "429", "refused"):
         world.dispatch(UNIT, Trouble(script=(fault,), meanwhile="lease ends", stops_after=1))
 
 
@@ -176,6 +198,9 @@ WALKS: tuple[Callable[[World], None], ...] = (
     forgotten,
     doubts_settled_by_people,
     sent_again_by_mistake,
+    sent_again_in_vain,
+    decided_too_early,
+    stopped_by_track,
     dead_before_the_answer_is_kept,
     late_answers,
     a_backup_put_back,

@@ -51,6 +51,9 @@ OF_FORGOTTEN = OF_ACCEPTED | {_S.EXCLUDED, _S.REFUSED, None}
 #: Transitions by which a transform makes a line ready.
 WAKING = frozenset({Transition.FOUND, Transition.REEVALUATED, Transition.REFUSAL_REOPENED})
 
+#: Transitions that wait for the end of a lease.
+AFTER_THE_LEASE = frozenset({Transition.LEASE_OVER, Transition.DECIDED, Transition.SENT_AGAIN})
+
 #: A row of the transition table, finer: the transition, the state left (None: none), that entered.
 Move = tuple[Transition, LineState | None, LineState]
 
@@ -79,7 +82,7 @@ class Memory:
 
     entered: dict[int, LineState] = field(default_factory=dict)
     lines: dict[int, Any] = field(default_factory=dict)
-    last_event: int = 0
+    events: frozenset[tuple[Any, ...]] = frozenset()
     stopped: bool = False
     said_sent: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
@@ -88,7 +91,7 @@ class Memory:
         return Memory(
             dict(self.entered),
             dict(self.lines),
-            self.last_event,
+            self.events,
             self.stopped,
             self.said_sent,
             self.deleted,
@@ -110,6 +113,8 @@ class Watch:
         self._world, self._tally = world, tally
         self._now, self._backup = Memory(), Memory()
         self._seen_posts = 0
+        #: Whether leases were ended since the last look.
+        self.leases_ended = False
         #: Whether the last look has found, or may have found, something broken.
         self.broken = False
         self._accepted: Counter[str] = Counter()
@@ -160,7 +165,7 @@ class Watch:
             self._check_doubts(connection)
             self._now.stopped = bool(standing_stops(connection))
         assert self._world.api.violations == [], "one batch of a survey at a time"
-        self.broken = False
+        self.broken = self.leases_ended = False
 
     # -- moves -----------------------------------------------------------------------
 
@@ -170,25 +175,35 @@ class Watch:
         first_known = dict(
             map(tuple, connection.execute(select(horizons.c.hospital, horizons.c.first_known_day)))
         )
-        moved = connection.execute(
+        kept = connection.execute(
             select(events, lines.c.attendance_id, lines.c.hospital, lines.c.business_day)
             .join(lines, lines.c.id == events.c.line_id)
-            .where(events.c.id > self._now.last_event)
             .order_by(events.c.id)
         ).all()
-        for move in moved:
+        # SQLite gives the ids of deleted events to new ones: an id alone says nothing
+        seen, self._now.events = self._now.events, frozenset(map(tuple, kept))
+        for move in (move for move in kept if tuple(move) not in seen):
             transition, entered = Transition(move.transition), LineState(move.state)
             left, rule = self._now.entered.get(move.line_id), TABLE[Transition(move.transition)]
             assert left in rule.leaves if left else transition is Transition.FOUND, move
             assert entered in rule.enters, move
             if transition is Transition.FOUND:
                 assert move.business_day >= first_known.get(move.hospital, move.business_day)
+            if transition in AFTER_THE_LEASE:
+                self._check_lease(move)
             self._now.entered[move.line_id] = entered
-            self._now.last_event = move.id
             self._tally.moves[transition, left, entered] += 1
             if move.reason:
                 self._tally.reasons[transition, move.reason] += 1
             self._note_word(move, transition, entered, again)
+
+    def _check_lease(self, move: Row[Any]) -> None:
+        """Let nobody but its owner touch a claim whose lease still runs."""
+        line = self._now.lines.get(move.line_id)
+        claimed = line is not None and line.state in {_S.SENDING, _S.IN_DOUBT}
+        until = line.lease_until if line is not None and claimed else None
+        over = claimed and (until is None or until <= move.at)
+        assert over or self.leases_ended, f"{move.transition} while a lease runs"
 
     def _note_word(
         self, move: Row[Any], transition: Transition, entered: LineState, again: str | None

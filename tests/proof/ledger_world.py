@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 from demo.track_api import TrackStandIn
 from demo.world import surveys_of
 from tests.proof.ledger_erp import BEGINNING, HOSPITALS, SOURCE, Attendance, Where, read
-from tests.proof.ledger_trouble import PEACE, Death, KilledError, Trouble, dying
+from tests.proof.ledger_trouble import FAULTS, PEACE, Death, KilledError, Trouble, dying
 from tests.proof.ledger_watch import Tally, Watch
 from tests.unit.delivery.bench import track_client
 from track_dispatch.delivery.desk import Desk
@@ -289,7 +289,7 @@ class World:
         return self.now
 
     def _arrange(self, trouble: Trouble, unit: Unit) -> None:
-        self.api.script(*trouble.script)
+        self.api.script(*(FAULTS[name] for name in trouble.script))
         if trouble.spurned is not None:
             number, how = trouble.spurned
             if how == "inside":
@@ -397,6 +397,7 @@ class World:
         )
 
     def _end_leases(self) -> None:
+        self.watch.leases_ended = True
         with self.ledger.writing() as connection:
             for table in (schema.lines, schema.batches):
                 ended = update(table).where(table.c.lease_until.is_not(None))
