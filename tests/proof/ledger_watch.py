@@ -20,7 +20,6 @@ that nobody was asked) or `refused` (a person may let that be retried). Two exce
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from sqlalchemy import select
 
 from demo.track_api.record import Fate
 from tests.proof.ledger_erp import HOSPITALS, Where
+from tests.proof.ledger_tally import Memory, Tally
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.deciding import doubts
 from track_dispatch.ledger.switch import standing_stops
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from demo.track_api import Received
-    from tests.proof.ledger_world import World
+    from tests.proof.ledger_workshop import Workshop
     from track_dispatch.records import ErpRow
 
 _S = LineState
@@ -54,62 +54,11 @@ WAKING = frozenset({Transition.FOUND, Transition.REEVALUATED, Transition.REFUSAL
 #: Transitions that wait for the end of a lease.
 AFTER_THE_LEASE = frozenset({Transition.LEASE_OVER, Transition.DECIDED, Transition.SENT_AGAIN})
 
-#: A row of the transition table, finer: the transition, the state left (None: none), that entered.
-Move = tuple[Transition, LineState | None, LineState]
-
-
-@dataclass
-class Tally:
-    """What all sequences together have done."""
-
-    sequences: int = 0
-    steps: int = 0
-    kills: int = 0
-    faults: int = 0
-    posts: int = 0
-    accepted: int = 0
-    restored: int = 0
-    by_people: int = 0
-    decisions: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
-    moves: Counter[Move] = field(default_factory=Counter)
-    reasons: Counter[tuple[Transition, str]] = field(default_factory=Counter)
-
-
-@dataclass
-class Memory:
-    """What is known of the ledger from one look to the next; it goes back with a backup."""
-
-    entered: dict[int, LineState] = field(default_factory=dict)
-    lines: dict[int, Any] = field(default_factory=dict)
-    events: frozenset[tuple[Any, ...]] = frozenset()
-    stopped: bool = False
-    said_sent: frozenset[str] = frozenset()
-    deleted: frozenset[str] = frozenset()
-
-    def copy(self) -> Memory:
-        return Memory(
-            dict(self.entered),
-            dict(self.lines),
-            self.events,
-            self.stopped,
-            self.said_sent,
-            self.deleted,
-        )
-
-    def state(self, number: str) -> LineState | None:
-        """Return the state of an attendance; None: there is no line."""
-        found = (row.state for row in self.lines.values() if row.attendance_id == number)
-        return LineState(state) if (state := next(found, None)) else None
-
-    def doubtful(self) -> set[str]:
-        return {row.attendance_id for row in self.lines.values() if row.state == _S.IN_DOUBT}
-
 
 class Watch:
     """Looks at Track and at the ledger after every step."""
 
-    def __init__(self, world: World, tally: Tally) -> None:
+    def __init__(self, world: Workshop, tally: Tally) -> None:
         self._world, self._tally = world, tally
         self._now, self._backup = Memory(), Memory()
         self._seen_posts = 0

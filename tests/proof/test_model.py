@@ -15,12 +15,13 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.proof.ledger_machine import machine_of
 from tests.proof.ledger_places import Databases, Files
+from tests.proof.ledger_tally import Move, Tally
 from tests.proof.ledger_walks import WALKS, walk
-from tests.proof.ledger_watch import Move, Tally
 from tests.proof.ledger_world import World
 from tests.proof.report import IN_FULL, note
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.keys import new_keys
+from track_dispatch.ledger.opening import open_ledger
 from track_dispatch.ledger.transitions import TABLE, Transition
 from track_dispatch.records import LineState, Reason
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from tests.proof.ledger_places import Places
 
 #: Sequences that Hypothesis makes up; a sequence has up to `STEPS` rules.
-SEQUENCES = {"sqlite": 300, "postgresql": 60} if IN_FULL else {"sqlite": 25, "postgresql": 8}
+SEQUENCES = {"sqlite": 600, "postgresql": 100} if IN_FULL else {"sqlite": 30, "postgresql": 5}
 STEPS = 30
 
 #: Every row of the table, by the state it leaves and the one it enters.
@@ -67,10 +68,13 @@ def tally() -> Tally:
 
 
 @pytest.fixture
-def new_world(places: Places, tally: Tally) -> Callable[[], World]:
+def new_world(places: Places, tally: Tally) -> Iterator[Callable[[], World]]:
     keys = new_keys()
     init_ledger(places.url("empty"), keys)
-    return lambda: World(places, keys, tally)
+    places.copy("empty", "live")
+    ledger = open_ledger(places.url("live"), keys)
+    yield lambda: World(places, ledger, tally)
+    ledger.close()
 
 
 def test_whatever_happens_nobody_is_asked_twice_and_no_line_is_lost(
@@ -87,7 +91,7 @@ def test_whatever_happens_nobody_is_asked_twice_and_no_line_is_lost(
             database=None,
             derandomize=not IN_FULL,
             print_blob=True,
-            phases=(Phase.generate,),
+            phases=(Phase.generate, Phase.shrink),
             suppress_health_check=list(HealthCheck),
         ),
     )
