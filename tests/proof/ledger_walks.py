@@ -123,6 +123,15 @@ def sent_again_in_vain(world: World) -> None:
         _decide(world, Verb.SEND_AGAIN, Trouble(script=(answer,)))
 
 
+def sent_again_and_refused_in_part(world: World) -> None:
+    _fill(world)
+    world.dispatch(UNIT, Trouble(script=("500_accepted",)))
+    world.end_leases()
+    _decide(world, Verb.SEND_AGAIN, Trouble(spurned=(NUMBERS[0], "inside")))
+    world.decide_day(DAY, Verb.RETRY_REFUSED)
+    world.morning(DAY)
+
+
 def decided_too_early(world: World) -> None:
     _fill(world)
     world.dispatch(UNIT, Trouble(script=("500_accepted",)))
@@ -199,6 +208,7 @@ WALKS: tuple[Callable[[World], None], ...] = (
     doubts_settled_by_people,
     sent_again_by_mistake,
     sent_again_in_vain,
+    sent_again_and_refused_in_part,
     decided_too_early,
     stopped_by_track,
     dead_before_the_answer_is_kept,

@@ -105,7 +105,7 @@ class Watch:
         before = self._now.copy()
         posts = self._world.api.received[self._seen_posts :]
         with self._world.ledger.reading() as connection:
-            self._read_events(connection, again)
+            self._read_events(connection)
             self._read_lines(connection, housekeeping=housekeeping)
             self._check_posts(posts, before, again)
             self._check_accepted()
@@ -118,7 +118,7 @@ class Watch:
 
     # -- moves -----------------------------------------------------------------------
 
-    def _read_events(self, connection: Connection, again: str | None) -> None:
+    def _read_events(self, connection: Connection) -> None:
         """Follow every line from state to state, along the table only."""
         events, lines, horizons = schema.events, schema.lines, schema.horizons
         first_known = dict(
@@ -144,7 +144,7 @@ class Watch:
             self._tally.moves[transition, left, entered] += 1
             if move.reason:
                 self._tally.reasons[transition, move.reason] += 1
-            self._note_word(move, transition, entered, again)
+            self._note_word(move, transition, entered)
 
     def _check_lease(self, move: Row[Any]) -> None:
         """Let nobody but its owner touch a claim whose lease still runs."""
@@ -154,9 +154,7 @@ class Watch:
         over = claimed and (until is None or until <= move.at)
         assert over or self.leases_ended, f"{move.transition} while a lease runs"
 
-    def _note_word(
-        self, move: Row[Any], transition: Transition, entered: LineState, again: str | None
-    ) -> None:
+    def _note_word(self, move: Row[Any], transition: Transition, entered: LineState) -> None:
         """Note what a person answers for from now on."""
         number: str = move.attendance_id
         if transition is Transition.DECIDED and entered is _S.ACCEPTED:
@@ -166,8 +164,7 @@ class Watch:
         released = transition is Transition.DECIDED and entered is _S.READY
         day = Where(move.hospital, move.business_day)
         woken = transition in WAKING and entered is _S.READY and day in self.allowed
-        refused_again = again is not None and entered is _S.REFUSED
-        if released or refused_again or (woken and number in self._forgotten):
+        if released or (woken and number in self._forgotten):
             self._on_a_word.add(number)
 
     def _read_lines(self, connection: Connection, *, housekeeping: bool) -> None:
