@@ -141,15 +141,22 @@ def _act(desk: Desk, progress: Progress, batch: Batch, outcome: Outcome) -> None
 def _accept(desk: Desk, progress: Progress, batch: Batch, outcome: Outcome) -> None:
     named = {batch.lines[i].id: fault_text(fault) for i, fault in outcome.faults.items()}
     accepted = [line.id for line in batch.lines if line.id not in named]
+    doubted = named if progress.again else {}
+    refused = {} if progress.again else named
     settlement = Settlement(
         accepted=accepted,
-        refused=named,
+        refused=refused,
         refusal=Refusal.IN_ACCEPTANCE,
         status=outcome.status,
         receipt=outcome.receipt,
+        batch_state=BatchState.IN_DOUBT if doubted else BatchState.SETTLED,
     )
     _settle(desk, batch, settlement)
-    progress.tally += Tally(accepted=len(accepted), refused=len(named))
+    progress.tally += Tally(accepted=len(accepted), refused=len(refused))
+    if doubted:
+        # named, perhaps, because the first POST had been accepted: "refused" would invite a retry
+        insist(desk, lambda: doubt(desk.ledger, batch, status=outcome.status, actor=desk.actor))
+        progress.tally += Tally(in_doubt=len(doubted), doubts=1)
 
 
 def _stop_all(desk: Desk, why: str, status: int | None) -> None:
