@@ -1,6 +1,7 @@
 # make demo     one day of three hospitals, from Oracle to Track, on the embedded default
 # make ui       the same world under a live Airflow, http://localhost:8080
 # make test     everything that must hold; CI runs this
+# make e2e      a live Airflow whose tasks, scheduler and API server are killed; CI runs this, too
 # make bench    how fast the pipeline is and what memory it needs; asserts nothing
 # make check    the quick part of it: format, lint, types, layers, SQL
 # make setup    the environment only: .venv with requirements.txt
@@ -23,7 +24,7 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: setup demo ui test bench check lock schema new-hospital clean
+.PHONY: setup demo ui test e2e bench check lock schema new-hospital clean
 
 setup: .venv/installed
 
@@ -52,6 +53,10 @@ check: .venv/installed-dev
 
 test: check
 	$(BIN)/pytest -n auto --dist loadfile
+
+# TRACK_PROOF=full: all hospitals, and an outage of five minutes
+e2e: .venv/installed-dev
+	$(BIN)/pytest tests/live -n0 -x
 
 bench: setup
 	@$(BIN)/python -m tests.bench
