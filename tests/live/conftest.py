@@ -21,9 +21,11 @@ from tests.e2e.elsewhere import Elsewhere, environment
 from tests.e2e.policies import include_with
 from tests.live.books import Books
 from tests.live.gate import Gate
+from tests.live.late_arrivals import MV, TASY, LateArrivals
 from tests.live.live_airflow import LiveAirflow
 from tests.live.numbers_of_proof import write_report
-from tests.live.scenario import HOSPITALS, LateArrivals, Stage, play
+from tests.live.scenario import HOSPITALS, play
+from tests.live.stage import Stage
 from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
@@ -86,7 +88,11 @@ def proof(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     days = [*DONE_DAYS, *_latest_days()]
     ledger, airflow = (_new_database(postgres, name) for name in ("track_ledger", "airflow"))
     with World(hospitals, days=days) as world, closing(Books(ledger)) as books:
-        late = LateArrivals(world.erps["hsmc"], DONE_DAYS[2])
+        late = {
+            "HSMC": LateArrivals(world.erps["hsmc"], TASY, DONE_DAYS[2], DONE_DAYS[2]),
+            "HMS": LateArrivals(world.erps["hms"], MV, days[-3], days[-1]),
+            "OTOA": LateArrivals(world.erps["oto_ing"], MV, days[-3], days[-1]),
+        }
         databases = _databases(ledger, airflow)
         env = {
             **environment(home, include),
@@ -105,16 +111,16 @@ def proof(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
             assert books.open_days() == set()
             live.wait_until_healthy()
             log.info("%5.1f s until it begins", time.monotonic() - begin)
-            stage = Stage(live, world, gate, books, DONE_DAYS)
+            stage = Stage(live, world, gate, books, DONE_DAYS, late)
             stage.begin()
-            play(stage, late, outage_seconds=300 if FULL else 0)
-            proof = _proof(home, airflow, days, stage, late)
+            play(stage, outage_seconds=300 if FULL else 0)
+            proof = _proof(home, airflow, days, stage)
         log.info("%5.1f s until everything is over", time.monotonic() - begin)
         write_report(proof, seconds=time.monotonic() - begin)
         yield proof
 
 
-def _proof(home: Path, airflow: str, days: list[date], stage: Stage, late: LateArrivals) -> Proof:
+def _proof(home: Path, airflow: str, days: list[date], stage: Stage) -> Proof:
     days_of_runs = stage.books.days_of_runs()
     colours: defaultdict[tuple[str, date], set[str]] = defaultdict(set)
     late_runs = []
@@ -124,7 +130,7 @@ def _proof(home: Path, airflow: str, days: list[date], stage: Stage, late: LateA
             tries = [task.try_number for task in stage.tasks(hospital.code, run_id)]
             stage.live.done.update(runs=1, tasks=sum(tries))
             colours[hospital.code, day].add(state)
-            if (hospital.code, day) == ("HSMC", late.day):
+            if (hospital.code, day) == ("HSMC", stage.late_day):
                 late_runs.append(run_id)
     return Proof(home, airflow, days, stage, stage.books.lines(), colours, late_runs)
 

@@ -24,21 +24,22 @@ class Hold:
     """One POST that waits at the gate.
 
     Attributes:
-        survey: to which it goes.
+        surveys: to one of them it goes. Holds that share a set share out its surveys.
         attendances: only a POST with one of these is held; None: any.
-        arrived: it is there; `first` is then the `cd_atendimento` of its first line.
+        arrived: it is there, and its `survey` and the `first` of its attendances are known.
         opened: it may go on.
     """
 
-    survey: str
+    surveys: set[str]
     attendances: Collection[str] | None = None
     arrived: threading.Event = field(default_factory=threading.Event)
     opened: threading.Event = field(default_factory=threading.Event)
+    survey: str = ""
     first: str = field(default="", repr=False)
 
-    def wait(self, attendance: str) -> None:
+    def wait(self, line: Mapping[str, str]) -> None:
         """Stand at the gate until it is opened."""
-        self.first = attendance
+        self.survey, self.first = line["uuid"], line["cd_atendimento"]
         self.arrived.set()
         self.opened.wait(LIMIT)
 
@@ -61,9 +62,9 @@ class Gate:
         track.reject(lambda line: line["uuid"] in self.broken, status=500, named=False)
         track.reject(self._let_wait)
 
-    def hold(self, survey: str, attendances: Collection[str] | None = None) -> Hold:
-        """Hold the next POST to a survey."""
-        hold = Hold(survey, attendances)
+    def hold(self, surveys: set[str], attendances: Collection[str] | None = None) -> Hold:
+        """Hold the next POST to one of these surveys; of several holds the first takes it."""
+        hold = Hold(surveys, attendances)
         with self._lock:
             self._holds.append(hold)
             self._all.append(hold)
@@ -90,12 +91,13 @@ class Gate:
             hold = next((one for one in self._holds if _applies(one, line)), None)
             if hold is not None:
                 self._holds.remove(hold)
+                hold.surveys.discard(line["uuid"])
         if hold is not None:
-            hold.wait(line["cd_atendimento"])
+            hold.wait(line)
         return False
 
 
 def _applies(hold: Hold, line: Mapping[str, str]) -> bool:
-    return hold.survey == line["uuid"] and (
+    return line["uuid"] in hold.surveys and (
         hold.attendances is None or line["cd_atendimento"] in hold.attendances
     )

@@ -59,6 +59,10 @@ def test_nothing_waits_any_more(proof: Proof) -> None:
     assert states == {"accepted", "excluded", "refused", "in_doubt"}
 
 
+def test_track_throttled_one_survey_and_broke_down_at_another(proof: Proof) -> None:
+    assert {429, 500} <= {post.status for post in proof.stage.world.track.received}
+
+
 #: What befell a task or a component while a POST was held, and where its lines must be then.
 STRUCK = {
     "task_killed": {"in_doubt"},
