@@ -6,6 +6,7 @@ import logging
 import secrets
 import socket
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -91,6 +92,7 @@ class LiveAirflow:
         env = {**env, **live_settings(self.api, home), **SETTINGS}
         self.components = Components({**AIRFLOW, "scheduler": SCHEDULER}, logs=home, env=env)
         self.done: Counter[str] = Counter()
+        self._given_up = threading.Event()
 
     def __enter__(self) -> Self:
         self.components.__enter__()
@@ -106,9 +108,19 @@ class LiveAirflow:
             waited = time.monotonic() - begin
             assert waited < seconds, f"waited {waited:.0f} s for {what}; logs in {self.home}"
             assert not self.components.ended(), f"{self.components.ended()}; logs in {self.home}"
+            assert not self._given_up.is_set(), f"gave up waiting for {what}"
             time.sleep(0.2)
         log.info("%5.1f s until %s", time.monotonic() - begin, what)
         return found
+
+    @contextmanager
+    def giving_up_on_errors(self) -> Iterator[None]:
+        """Let other threads wait no longer when this one is broken off."""
+        try:
+            yield
+        except BaseException:
+            self._given_up.set()
+            raise
 
     def wait_until_healthy(self) -> None:
         """Wait until all parts say they are well."""

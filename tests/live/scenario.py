@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
 from tests.live.stage import OVER
@@ -53,8 +53,9 @@ def strike_the_scheduled_runs(stage: Stage) -> None:
         waiting: list[Future[object]]
         waiting = [pool.submit(strike_at, stage, strike, hold) for strike, hold in strikes]
         waiting += [pool.submit(stage.wait_until_still, code) for code in ("OTOA", "HSMC")]
-        for one in waiting:
-            one.result()
+        with stage.live.giving_up_on_errors():
+            for one in as_completed(waiting):
+                one.result()
     gate.throttled, gate.broken = set(), set()
 
 
