@@ -1,7 +1,7 @@
 # make demo     one day of three hospitals, from Oracle to Track, on the embedded default
 # make ui       the same world under a live Airflow, http://localhost:8080
 # make test     everything that must hold; CI runs this
-# make e2e      a live Airflow, cleared, backfilled and killed; CI runs this, too
+# make e2e      a live Airflow whose tasks, scheduler and API server are killed; CI runs this, too
 # make proof    every proof in full, and docs/guarantees.md anew; takes about an hour
 # make bench    speed and memory, beside a plain script; a few minutes, asserts nothing
 # make check    the quick part of it: format, lint, types, layers, SQL
@@ -55,8 +55,9 @@ check: .venv/installed-dev
 test: check
 	$(BIN)/pytest -n auto --dist loadfile
 
+# TRACK_PROOF=full: all hospitals, and an outage of five minutes
 e2e: .venv/installed-dev
-	$(BIN)/pytest tests/live -n0
+	$(BIN)/pytest tests/live -n0 -x
 
 proof: .venv/installed-dev
 	$(BIN)/python -m tests.proof

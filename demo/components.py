@@ -27,32 +27,44 @@ class Components:
     Args:
         commands: the arguments of each, by name.
         logs: the folder of `<name>.log`.
+        env: their environment; ours if it is not given.
         patience: how long they may take to stop by themselves, in seconds; a scheduler takes
             minutes if it is let.
     """
 
     def __init__(
-        self, commands: Mapping[str, Sequence[str]], *, logs: Path, patience: float = 5.0
+        self,
+        commands: Mapping[str, Sequence[str]],
+        *,
+        logs: Path,
+        env: Mapping[str, str] | None = None,
+        patience: float = 5.0,
     ) -> None:
         self._commands = commands
         self._logs = logs
+        self._env = env
         self._patience = patience
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
-        for name, command in self._commands.items():
-            with self.log(name).open("ab") as log:
-                self._running[name] = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+        for name in self._commands:
+            self.start(name)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def start(self, name: str) -> None:
+        """Start a component that does not run."""
+        with self.log(name).open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                self._commands[name],
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def log(self, name: str) -> Path:
         """Return the file with what a component printed."""
@@ -62,9 +74,9 @@ class Components:
         """Name the components that have stopped by themselves."""
         return [name for name, process in self._running.items() if process.poll() is not None]
 
-    def processes(self) -> list[psutil.Process]:
-        """Return every living process of the components' sessions."""
-        sessions = {process.pid for process in self._running.values()}
+    def processes(self, *names: str) -> list[psutil.Process]:
+        """Return every living process of the sessions of some components, or of all."""
+        sessions = {self._running[name].pid for name in names or self._running}
         return [
             process
             for process in psutil.process_iter()
@@ -77,16 +89,29 @@ class Components:
         limit = time.monotonic() + self._patience
         while self.processes() and time.monotonic() < limit:
             time.sleep(0.05)
-        while left := self.processes():
-            _signal(left, signal.SIGKILL)
-            time.sleep(0.05)
-        for leader in self._running.values():
-            leader.wait()
+        self.kill(*self._running)
+
+    def kill(self, *names: str) -> None:
+        """Kill components with every process of theirs, at once."""
+        for name in names:
+            while left := self.processes(name):
+                _signal(left, signal.SIGKILL)
+                time.sleep(0.05)
+            self._running.pop(name).wait()
 
 
 def airflow_component(*arguments: str) -> list[str]:
     """Return the command of one of Airflow's components."""
     return [sys.executable, "-m", "airflow", *arguments]
+
+
+#: Airflow without deferred tasks: they would need a triggerer, too.
+AIRFLOW = {
+    "api-server": airflow_component("api-server"),
+    # the API server reads the logs from disk: nobody needs to serve them, on every interface
+    "scheduler": airflow_component("scheduler", "--skip-serve-logs"),
+    "dag-processor": airflow_component("dag-processor"),
+}
 
 
 def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import secrets
 import shutil
@@ -12,19 +11,16 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import requests
-from cryptography.fernet import Fernet
-
-from demo.components import Components, airflow_component
+from demo.airflow_api import USER, AirflowApi, live_settings
+from demo.components import AIRFLOW, Components, airflow_component
 from demo.run import DEFAULT_HOSPITALS, prepare, terminal_apart
 from demo.world import ROOT, World, airflow_settings, chosen_hospitals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from datetime import date
 
     from rich.console import Console
@@ -32,18 +28,11 @@ if TYPE_CHECKING:
     from track_dispatch.config import Hospital
 
 HOME = ROOT / ".airflow" / "ui"
-USER = "admin"
 #: Days before today that have patients: the latest run's, and some to repeat or to backfill.
 DAYS = 7
 #: How long Airflow may take until all its components are healthy, in seconds.
 START_LIMIT = 180.0
-COMPONENTS = {
-    "api-server": airflow_component("api-server"),
-    # the API server reads the logs from disk: nobody needs to serve them, on every interface
-    "scheduler": airflow_component("scheduler", "--skip-serve-logs"),
-    "dag-processor": airflow_component("dag-processor"),
-    "triggerer": airflow_component("triggerer", "--skip-serve-logs"),
-}
+COMPONENTS = AIRFLOW | {"triggerer": airflow_component("triggerer", "--skip-serve-logs")}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,23 +48,27 @@ def main(arguments: list[str] | None = None) -> int:
     require_free(options.port)
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
-    ui = Ui(options.port, secrets.token_urlsafe(9))
+    api = AirflowApi(options.port, secrets.token_urlsafe(9))
     with World(hospitals, days=days_of(hospitals)) as world:
         os.environ.update(airflow_settings(HOME) | world.connections())
-        os.environ.update(live_settings(ui))
+        os.environ.update(live_settings(api, HOME))
         with terminal_apart(HOME / "setup.log") as console:
             console.print("Airflow database, ledger, pools", highlight=False)
             prepare()
             with Components(COMPONENTS, logs=HOME) as components:
                 console.print("Airflow's components are starting", highlight=False)
-                failed = watch(components, stopped, console, ui, world)
+                failed = watch(components, stopped, console, api, world)
                 console.print("stopping", highlight=False)
             console.print("stopped", highlight=False)
     return int(failed)
 
 
 def watch(
-    components: Components, stopped: threading.Event, console: Console, ui: Ui, world: World
+    components: Components,
+    stopped: threading.Event,
+    console: Console,
+    api: AirflowApi,
+    world: World,
 ) -> bool:
     """Wait for health, tell how to log in, wait for a signal; tell whether a component failed."""
     dags = {hospital.dag_id for hospital in world.hospitals}
@@ -85,8 +78,8 @@ def watch(
             logs = ", ".join(str(components.log(name)) for name in ended)
             console.print(f"stopped by itself: {', '.join(ended)}; see {logs}", highlight=False)
             return True
-        if not told and ui.is_healthy() and ui.unpause(dags):
-            tell(console, ui, world)
+        if not told and api.is_healthy() and api.unpause(dags):
+            tell(console, api, world)
             told = True
         if not told and time.monotonic() > limit:
             console.print(f"Airflow did not get healthy; see the logs in {HOME}", highlight=False)
@@ -94,72 +87,16 @@ def watch(
     return False
 
 
-def tell(console: Console, ui: Ui, world: World) -> None:
+def tell(console: Console, api: AirflowApi, world: World) -> None:
     """Print where to look and how to log in."""
     console.print(
-        f"\nAirflow   http://localhost:{ui.port}   user {USER}   password {ui.password}"
+        f"\nAirflow   http://localhost:{api.port}   user {USER}   password {api.password}"
         f"\nTrack     {world.track.url}   what the stand-in has received"
         f"\nlogs      {HOME}"
         "\n\nThe latest day of each hospital is on its way. Ctrl-C stops everything.\n",
         highlight=False,
         soft_wrap=True,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Ui:
-    """The API server, as a person with the password meets it."""
-
-    port: int
-    password: str
-
-    @property
-    def url(self) -> str:
-        """Its address on the loopback."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def is_healthy(self) -> bool:
-        """Tell whether each of Airflow's components says that it is well."""
-        try:
-            answer = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5)
-        except requests.RequestException:
-            return False
-        parts = answer.json().values() if answer.ok else []
-        return bool(parts) and all(part["status"] == "healthy" for part in parts)
-
-    def unpause(self, dag_ids: Collection[str]) -> bool:
-        """Unpause DAGs and tell whether they are all there; others have no ERP in this world."""
-        login = {"username": USER, "password": self.password}
-        with requests.Session() as session:
-            token = session.post(f"{self.url}/auth/token", json=login, timeout=30).json()
-            session.headers["Authorization"] = f"Bearer {token['access_token']}"
-            answers = [
-                session.patch(
-                    f"{self.url}/api/v2/dags/{dag_id}", json={"is_paused": False}, timeout=30
-                )
-                for dag_id in dag_ids
-            ]
-        return all(answer.ok for answer in answers)
-
-
-def live_settings(ui: Ui) -> dict[str, str]:
-    """Return what a live Airflow needs beyond the demo's settings: an address, a user, secrets."""
-    passwords = HOME / "passwords.json"
-    passwords.touch(mode=0o600)
-    passwords.write_text(json.dumps({USER: ui.password}), encoding="utf-8")
-    return {
-        "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__PORT": str(ui.port),
-        "AIRFLOW__API__BASE_URL": f"http://localhost:{ui.port}",
-        "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
-        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{ui.url}/execution/",
-        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
-        "AIRFLOW__CORE__PARALLELISM": "4",  # a process each, from the start
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-    }
 
 
 def days_of(hospitals: Sequence[Hospital]) -> list[date]:

@@ -1,4 +1,4 @@
-"""Airflow in a process of its own, at log level DEBUG, with a folder that holds all it leaves.
+"""Airflow in a process of its own, with a folder for all it leaves; logs at DEBUG by default.
 
 The test's process has the stand-ins and says what to run; `Elsewhere` is its end of the line,
 `main` the other.
@@ -14,13 +14,13 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from datetime import date
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from demo.world import ROOT, airflow_settings, chosen_hospitals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from demo.world import World
@@ -47,9 +47,16 @@ class Elsewhere:
         home: a folder that is not there yet.
         stand_ins: where the other process's connections lead.
         include: the configuration.
+        env: what else the process finds in its environment.
     """
 
-    def __init__(self, home: Path, stand_ins: World, include: Path) -> None:
+    def __init__(
+        self,
+        home: Path,
+        stand_ins: World,
+        include: Path,
+        env: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.home = home
         (home / "tmp").mkdir(parents=True)
         codes = [hospital.code for hospital in stand_ins.hospitals]
@@ -57,7 +64,7 @@ class Elsewhere:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.e2e.elsewhere", *codes],
                 cwd=ROOT,
-                env=_environment(home, include) | stand_ins.connections(),
+                env={**environment(home, include), **stand_ins.connections(), **env},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=printed,
@@ -92,7 +99,8 @@ class Elsewhere:
         return cast("dict[str, Any]", json.loads(line))
 
 
-def _environment(home: Path, include: Path) -> dict[str, str]:
+def environment(home: Path, include: Path) -> dict[str, str]:
+    """Return what an Airflow below `home` finds in its environment, and nothing of ours."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return inherited | {
         **airflow_settings(home),
@@ -119,9 +127,10 @@ def _results(codes: Sequence[str]) -> Iterator[Result]:
     world = AirflowWorld(cast("Any", SimpleNamespace(hospitals=chosen_hospitals(codes))))
     prepare()
     _register_dags()
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.DEBUG)
-    http.client.HTTPConnection.debuglevel = 1
+    if os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] == "DEBUG":
+        for name in TALKATIVE:
+            logging.getLogger(name).setLevel(logging.DEBUG)
+        http.client.HTTPConnection.debuglevel = 1
     yield Result("ready", {})
     played: Any = None
     for line in sys.stdin:

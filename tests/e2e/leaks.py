@@ -35,8 +35,10 @@ _LEDGER_FILE = f"the file {LEDGER}"
 
 #: A longer number could not stand anywhere by chance.
 TELLING_DIGITS = 10
-#: Words of names that tell nobody from others.
-GENERIC = frozenset({"paciente", "teste", "rn", "de", "da", "do", "dos", "das"})
+#: Words of names, and of addresses that lack their @, that tell nobody from others.
+GENERIC = frozenset(
+    {"paciente", "teste", "rn", "de", "da", "do", "dos", "das", "example", "com", "net", "org"}
+)
 
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _NOT_DIGITS = re.compile(r"[^0-9]")

@@ -6,7 +6,6 @@ leaves is searched: databases by table and by byte, WAL, logs, temporary files, 
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.erp_data import erp_people
-from demo.world import ROOT, World, chosen_hospitals
+from demo.world import World, chosen_hospitals
 from tests.e2e.elsewhere import Elsewhere
 from tests.e2e.faulty_track import DOUBTS, REFUSALS, STOPS
-from tests.e2e.leaks import AIRFLOW, LEDGER, Secrets, search, secrets_of
+from tests.e2e.known_patients import known_patients
+from tests.e2e.leaks import AIRFLOW, LEDGER, Secrets, search
+from tests.e2e.policies import include_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,7 +57,7 @@ class Left:
 def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
     """Run the days; connections stay open, for the last one to close empties a WAL."""
     folder = tmp_path_factory.mktemp("privacy")
-    include = _include(folder / "include")
+    include = include_with(folder / "include", POLICIES)
     hospitals = chosen_hospitals(["HMS", "HSMC"])
     with ExitStack() as open_, World(hospitals, days=DAYS) as stand_ins:
         with Elsewhere(folder / "home", stand_ins, include) as elsewhere:
@@ -66,24 +66,8 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
                 reader = open_.enter_context(closing(sqlite3.connect(home / name)))
                 reader.execute("select count(*) from sqlite_master").fetchall()
             results = dict(_faulty_days(stand_ins, elsewhere))
-        people = [
-            person for hospital in hospitals for person in erp_people(hospital.source, days=DAYS)
-        ]
-        values = [value for person in people for value in person.values()]
-        values += _sent(stand_ins)
-        ids = frozenset(one for person in people for one in person.attendance_ids)
-        yield Left(home, secrets_of(values), ids, results)
-
-
-def _include(folder: Path) -> Path:
-    shutil.copytree(ROOT / "include", folder)
-    defaults = folder / "defaults.yaml"
-    text = defaults.read_text(encoding="utf-8")
-    for shipped, wanted in POLICIES.items():
-        assert text.count(shipped) == 1
-        text = text.replace(shipped, wanted)
-    defaults.write_text(text, encoding="utf-8")
-    return folder
+        secrets, ids = known_patients(stand_ins, DAYS)
+        yield Left(home, secrets, ids, results)
 
 
 def _faulty_days(stand_ins: World, elsewhere: Elsewhere) -> Iterator[tuple[str, Result]]:
@@ -126,15 +110,6 @@ def _faulty_days(stand_ins: World, elsewhere: Elsewhere) -> Iterator[tuple[str, 
         yield "no end", elsewhere.clear_from("extract")
         ledger.execute("drop trigger no_end")
     yield "good day", elsewhere.run_day("HSMC", DAYS[4])
-
-
-def _sent(stand_ins: World) -> Iterator[str]:
-    """Yield the values that Track was sent: normalised ones are patients' values, too."""
-    for received in stand_ins.track.received:
-        for line in (received.body or {}).get("import_lines", ()):
-            for name in ("name", "email", "phone", "cpf", "cd_atendimento"):
-                if len(line[name]) >= 9:
-                    yield line[name]
 
 
 @pytest.mark.parametrize(

@@ -138,14 +138,6 @@ def test_whatever_is_no_acceptance_leaves_it_in_doubt_and_unsplit(
     assert bench.batch_states() == {"in_doubt": 1}
 
 
-def test_lines_that_an_acceptance_names_are_refused_for_good(bench: Bench) -> None:
-    batch_id, ids = in_doubt(bench)
-    bench.api.refuse_in_acceptance([ids[0]])
-
-    assert again(bench, batch_id) == Tally(accepted=2, refused=1)
-    assert bench.fates()[ids[0]] == "refused refused_2xx"
-
-
 def test_an_unreachable_track_leaves_it_in_doubt_unclaimed(bench: Bench) -> None:
     batch_id, _ = in_doubt(bench)
 

@@ -61,6 +61,31 @@ def test_no_process_outlives_the_stop(program: str, tmp_path: Path) -> None:
     assert not [pid for pid in pids if is_running(pid)]
 
 
+def test_a_component_is_killed_with_its_children_and_started_again(tmp_path: Path) -> None:
+    commands = {name: [sys.executable, "-c", STUBBORN] for name in ("one", "two")}
+
+    with Components(commands, logs=tmp_path, patience=0.1) as components:
+        first, other = printed(components.log("one")), printed(components.log("two"))
+        components.kill("one")
+        assert not [pid for pid in first if is_running(pid)]
+        assert all(is_running(pid) for pid in other)
+        assert components.ended() == []
+
+        components.log("one").write_text("", encoding="utf-8")
+        components.start("one")
+        again = printed(components.log("one"))
+
+    assert not [pid for pid in (*again, *other) if is_running(pid)]
+
+
+def test_a_component_has_the_environment_that_is_given(tmp_path: Path) -> None:
+    program = "import os, time; print(os.environ['NUMBER'], flush=True); time.sleep(600)"
+    commands = {"one": [sys.executable, "-c", program]}
+
+    with Components(commands, logs=tmp_path, env={"NUMBER": "7"}, patience=0.1) as components:
+        assert printed(components.log("one")) == [7]
+
+
 def test_a_component_that_ends_by_itself_is_named(tmp_path: Path) -> None:
     commands = {
         "failing": [sys.executable, "-c", "print('why', flush=True)"],

@@ -1,0 +1,81 @@
+"""A live Airflow's REST API, as a person with the password meets it, and the settings it needs."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import requests
+from cryptography.fernet import Fernet
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+USER = "admin"
+
+
+@dataclass(frozen=True)
+class AirflowApi:
+    """The API server on the loopback."""
+
+    port: int
+    password: str
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @cached_property
+    def session(self) -> requests.Session:
+        """Log in, once."""
+        session = requests.Session()
+        login = {"username": USER, "password": self.password}
+        token = session.post(f"{self.url}/auth/token", json=login, timeout=30).json()
+        session.headers["Authorization"] = f"Bearer {token['access_token']}"
+        return session
+
+    def is_healthy(self, *components: str) -> bool:
+        """Tell whether Airflow's components, or the named ones, all say that they are well."""
+        try:
+            answer = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5)
+        except requests.RequestException:
+            return False
+        parts = answer.json() if answer.ok else {}
+        return bool(parts) and all(
+            parts[name]["status"] == "healthy" for name in components or parts
+        )
+
+    def unpause(self, dag_ids: Collection[str]) -> bool:
+        """Unpause DAGs and tell whether they are all there; others have no ERP in this world."""
+        answers = [
+            self.session.patch(
+                f"{self.url}/api/v2/dags/{dag_id}", json={"is_paused": False}, timeout=30
+            )
+            for dag_id in dag_ids
+        ]
+        return all(answer.ok for answer in answers)
+
+
+def live_settings(api: AirflowApi, home: Path) -> dict[str, str]:
+    """Return what a live Airflow needs beyond the demo's settings: an address, a user, secrets."""
+    passwords = home / "passwords.json"
+    passwords.touch(mode=0o600)
+    passwords.write_text(json.dumps({USER: api.password}), encoding="utf-8")
+    return {
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(api.port),
+        "AIRFLOW__API__BASE_URL": f"http://localhost:{api.port}",
+        "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{api.url}/execution/",
+        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+        "AIRFLOW__CORE__PARALLELISM": "4",  # a process each, from the start
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+    }

@@ -1,0 +1,110 @@
+"""What the databases say, read from outside by plain SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, inspect, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from tests.e2e.leaks import Place
+
+
+@dataclass(frozen=True)
+class Line:
+    """An attendance in the ledger."""
+
+    source: str
+    attendance_id: str = field(repr=False)
+    hospital: str
+    business_day: date
+    area: str | None
+    channel: str | None
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A batch in flight."""
+
+    batch_id: str
+    hospital: str
+    business_day: date
+    area: str
+    channel: str
+    run_id: str
+
+
+class Books:
+    """Reads the ledger at `url`."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(url)
+
+    def lines(self) -> list[Line]:
+        """Return every line."""
+        return [
+            Line(**row)
+            for row in self._rows(
+                "select source, attendance_id, hospital, business_day, area, channel, state, reason"
+                " from lines"
+            )
+        ]
+
+    def flight(self, survey: str) -> Flight | None:
+        """Return a survey's batch that is in flight."""
+        found = self._rows(
+            "select id as batch_id, hospital, business_day, area, channel, run_id from batches"
+            " where survey_uuid = :survey and state = 'sending'",
+            survey=survey,
+        )
+        return Flight(**found[0]) if found else None
+
+    def batch_state(self, batch_id: str) -> str:
+        """Return a batch's state."""
+        return str(self._rows("select state from batches where id = :id", id=batch_id)[0]["state"])
+
+    def days_of_runs(self) -> dict[tuple[str, str], date]:
+        """Return the business day of each hospital's runs, by hospital and run id."""
+        return {
+            (row["hospital"], row["run_id"]): row["business_day"]
+            for row in self._rows("select distinct hospital, run_id, business_day from extractions")
+        }
+
+    def leased_days(self) -> set[tuple[str, date]]:
+        """Return the days with a line whose lease still runs."""
+        return self._days("state = 'sending' and lease_until >= clock_timestamp()")
+
+    def open_days(self) -> set[tuple[str, date]]:
+        """Return the days with a line that waits, or whose lease is over."""
+        return self._days("state in ('ready', 'sending')")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _days(self, condition: str) -> set[tuple[str, date]]:
+        rows = self._rows(f"select distinct hospital, business_day from lines where {condition}")
+        return {(row["hospital"], row["business_day"]) for row in rows}
+
+    def _rows(self, statement: str, **values: str) -> list[dict[str, Any]]:
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(statement), values).mappings()]
+
+
+def cells_of(url: str) -> Iterator[Place]:
+    """Yield what every column of every table of a database holds."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        for table in inspect(connection).get_table_names():
+            found = connection.execute(text(f'select * from "{table}"'))
+            for name, values in zip(found.keys(), zip(*found, strict=True), strict=False):
+                kept = [value for value in values if value is not None]
+                lines = [v if isinstance(v, bytes) else str(v).encode() for v in kept]
+                yield f"the column {table}.{name}", b"\n".join(lines)
+    engine.dispose()
