@@ -19,13 +19,14 @@ import airflow.models.dagbag  # noqa: F401 - Airflow's own imports are not the f
 
 from demo.world import ROOT
 from tests.dags.watched_secrets import READ
+from track_dispatch.config import include_dir
 
 #: Audit events of a network or a database.
 FORBIDDEN = ("socket.connect", "socket.getaddrinfo", "sqlite3.connect")
 #: What imports may do, but not a file whose imports are done: croniter asks for the machine's kind.
 AFTER_IMPORTS = ("subprocess.Popen", "os.system")
 #: Where a file may read once its imports are done: its own house, and the time zones.
-READABLE = (ROOT / "include", ROOT / "dags", ROOT / "plugins", *map(Path, zoneinfo.TZPATH))
+READABLE = (include_dir(), ROOT / "dags", ROOT / "plugins", *map(Path, zoneinfo.TZPATH))
 
 touched: list[str] = []
 imported = False

@@ -120,9 +120,8 @@ DOUBTS: tuple[Fault | None, ...] = (
 #: Track takes nothing for now, each time for another reason.
 STOPS: tuple[Fault | None, ...] = (
     _echo(422, _by_position),
-    _echo(401, _whole),
     _echo(404, _whole),
     _echo(429, _whole),
     faults.redirect(),
-    faults.captcha(),
+    _echo(401, _whole),  # the last one: from here on nothing is sent until a person resumes
 )

@@ -125,7 +125,7 @@ def test_lines_in_doubt_are_red(world: AirflowWorld) -> None:
     run = world.run_day("HMS", DAY)
 
     assert run.state == "failed"
-    assert "3 linhas em dúvida: uma pessoa precisa decidir" in run.said("report")
+    assert "3 linhas em dúvida: confira no Track e decida" in run.said("report")
 
 
 def test_lines_that_another_worker_is_sending_are_red(world: AirflowWorld) -> None:

@@ -78,6 +78,8 @@ def _faulty_days(stand_ins: World, elsewhere: Elsewhere) -> Iterator[tuple[str, 
         track.script(*script)
         yield what, elsewhere.run_day("HMS", day)
     assert track.scripted_left == 0
+    with closing(sqlite3.connect(elsewhere.home / LEDGER)) as ledger, ledger:
+        ledger.execute("update stops set resumed_at = stopped_at")  # as a person does
 
     erp.faults.drop_after_rows = 20
     yield "dropped", elsewhere.run_day("HMS", DAYS[3])

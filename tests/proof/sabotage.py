@@ -63,9 +63,9 @@ SABOTAGES = (
         (
             Edit(
                 f"{PACKAGE}/ledger/moves.py",
-                "lines.c.state.in_(sorted(rule.leaves))",
-                "(lines.c.id > 0 if transition is Transition.CLAIMED"
-                " else lines.c.state.in_(sorted(rule.leaves)))",
+                ".where(_LEAVES[transition], *where)",
+                ".where(lines.c.id > 0 if transition is Transition.CLAIMED"
+                " else _LEAVES[transition], *where)",
             ),
         ),
         (
@@ -103,9 +103,9 @@ SABOTAGES = (
         (
             Edit(
                 f"{PACKAGE}/ledger/applying.py",
-                'on_conflict_do_nothing(index_elements=["source", "attendance_id"])',
-                'on_conflict_do_update(index_elements=["source", "attendance_id"], set_={k:'
-                ' schema.text("excluded." + k) for k in ("state", "reason", "payload")})',
+                "insert.on_conflict_do_nothing(",
+                'insert.on_conflict_do_update(set_={k: schema.text("excluded." + k) for k in'
+                ' ("state", "reason", "payload")}, ',
             ),
         ),
         ("tests/unit/ledger/test_applying.py",),

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def plain_name(name: str) -> str:
-    """Return the name's letters alone, small and without accents; patient data."""
+    """Return the name in small letters, without accents and signs; patient data."""
     folded = unicodedata.normalize("NFKD", name.casefold())
-    return " ".join("".join(c if c.isalpha() else " " for c in folded if not _accent(c)).split())
+    return " ".join("".join(c if c.isalnum() else " " for c in folded if not _accent(c)).split())
 
 
 def person_keys(line: Mapping[str, str]) -> dict[str, str]:
