@@ -28,7 +28,15 @@ from track_dispatch.hooks.ledger import open_configured
 from track_dispatch.hooks.track import track_host
 from track_dispatch.operators.airflow_run import run_of
 from track_dispatch.operators.recovery import Recovery
-from track_dispatch.operators.texts import DAY_HELP, DAY_TITLE, TASKS, broken_doc, hospital_doc
+from track_dispatch.operators.texts import (
+    DAY_HELP,
+    DAY_TITLE,
+    OLD_HELP,
+    OLD_TITLE,
+    TASKS,
+    broken_doc,
+    hospital_doc,
+)
 from track_dispatch.operators.track import TrackOperator
 from track_dispatch.pipeline.extracting import extract as extract_day
 from track_dispatch.pipeline.reporting import report as report_day
@@ -110,6 +118,7 @@ def config_error(message: str) -> None:
 def build(hospital: Hospital) -> None:
     """Build the DAG of one hospital."""
     day = Param(None, type=["null", "string"], format="date", title=DAY_TITLE, description=DAY_HELP)
+    old = Param(False, type="boolean", title=OLD_TITLE, description=OLD_HELP)
     with DAG(
         dag_id=hospital.dag_id,
         dag_display_name=f"Pesquisa · {hospital.name}",
@@ -120,7 +129,7 @@ def build(hospital: Hospital) -> None:
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULTS,
-        params={"business_day": day},
+        params={"business_day": day, "include_old": old},
         tags=["pesquisa", hospital.erp, hospital.source],
     ):
         code = hospital.code

@@ -10,6 +10,7 @@ TrackDispatchError
 │   ├── ServiceStoppedError     405/CAPTCHA, 401, 403                         release, fail
 │   │   ├── LinesInFlightError      another claim's lease is running              retry after it
 │   └── DeliveryUncertainError  maybe processed                               in doubt, fail
+├── QuietHoursError             not now: nobody's telephone rings at night     wait until it opens
 ├── LedgerError                 before any claim                              retry
 └── RedDayError                 the report's verdict: a person must look      fail
 
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
 
 class TrackDispatchError(Exception):
@@ -95,6 +97,15 @@ class LinesInFlightError(DeliveryError):
 
 class DeliveryUncertainError(DeliveryError):
     """Track may have processed the batch: its lines are in doubt until a person decides."""
+
+
+class QuietHoursError(TrackDispatchError):
+    """Invitations may not leave now; `opens_at` is the moment from which they may, aware."""
+
+    def __init__(self, message: str, *, opens_at: datetime) -> None:
+        """Keep the moment to wait for."""
+        super().__init__(message)
+        self.opens_at = opens_at
 
 
 class LedgerError(TrackDispatchError):

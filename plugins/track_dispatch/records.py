@@ -106,6 +106,7 @@ class Verb(StrEnum):
     RETRY_REFUSED = "retry_refused"
     RESTORED = "restored"
     ALLOW_DAY = "allow_day"
+    ERASE = "erase"
 
 
 #: The columns of every extraction, in this order and with these names (hospitals.md).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.sdk import RetryAction
@@ -18,6 +18,7 @@ DECISIONS = [
     (errors.ServiceStoppedError("x", status=401), FAIL, None),
     (errors.DeliveryUncertainError("x"), FAIL, None),
     (errors.RedDayError("x"), FAIL, None),
+    (errors.QuietHoursError("x", opens_at=datetime(2026, 3, 3, 11, tzinfo=UTC)), FAIL, None),
     (errors.SourceUnavailableError("x"), RETRY, None),
     (errors.LedgerError("x"), RETRY, None),
     (errors.NotDeliveredError("x"), RETRY, None),

@@ -6,16 +6,20 @@ import logging
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import check_go_live, check_lease_margin
-from track_dispatch.delivery.desk import await_admission, when_survey_is_free
+from track_dispatch.delivery.desk import (
+    await_admission,
+    require_open_hours,
+    when_survey_is_free,
+)
 from track_dispatch.delivery.distribution import schedule
 from track_dispatch.delivery.sending import probe, send_claim
+from track_dispatch.delivery.splitting import Tally
 from track_dispatch.errors import ConfigError, DeliveryUncertainError
 from track_dispatch.ledger.deciding import reclaim, require_doubt
 from track_dispatch.transformation.eligibility import is_too_old
 
 if TYPE_CHECKING:
     from track_dispatch.delivery.desk import Desk
-    from track_dispatch.delivery.splitting import Tally
     from track_dispatch.ledger.deciding import Doubt
     from track_dispatch.records import Decision
 
@@ -27,6 +31,7 @@ def send_again(desk: Desk, batch_id: str, decision: Decision) -> Tally:
 
     Raises:
         ConfigError: no such doubt, or it may not be sent any more.
+        QuietHoursError: outside the hospital's window; in doubt as before.
         LinesInFlightError: its lease, or another batch of its survey, is still running.
         NotDeliveredError: Track was not reached; the batch is in doubt as before.
         ServiceStoppedError: Track wants a person or another key; in doubt as before.
@@ -44,6 +49,7 @@ def send_again(desk: Desk, batch_id: str, decision: Decision) -> Tally:
             f"batch {batch_id}: {doubt.unit} is older than max_age_days: settle it as sent or"
             " abandon it"
         )
+    require_open_hours(desk)
     await_admission(desk)
     probe(desk)
     validity_at, reminder_at = _terms(desk, doubt)
@@ -56,8 +62,12 @@ def send_again(desk: Desk, batch_id: str, decision: Decision) -> Tally:
             validity_at=validity_at,
             reminder_at=reminder_at,
             lease_seconds=hospital.lease_seconds,
+            admission=desk.admission,
         ),
     )
+    if batch is None:
+        log.info("nothing is sent again: everybody opted out batch_id=%s", batch_id)
+        return Tally()
     tally = send_claim(desk, batch, again=True)
     log.info("batch sent again batch_id=%s unit=%s %s", batch.id, batch.unit, tally)
     if tally.in_doubt:
@@ -71,8 +81,4 @@ def _terms(desk: Desk, doubt: Doubt) -> tuple[int, int | None]:
     now = desk.now().timestamp()
     if now < min(doubt.validity_at, doubt.reminder_at or doubt.validity_at):
         return doubt.validity_at, doubt.reminder_at
-    return schedule(
-        desk.now(),
-        validity_days=desk.hospital.validity_days,
-        reminder_days=desk.hospital.reminder_days,
-    )
+    return schedule(desk.now(), desk.hospital)

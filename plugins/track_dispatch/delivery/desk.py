@@ -14,10 +14,14 @@ from track_dispatch.errors import (
     LedgerError,
     LinesInFlightError,
     NotDeliveredError,
+    QuietHoursError,
 )
+from track_dispatch.ledger.admission import Admission
 from track_dispatch.ledger.claims import SurveyBusyError
 from track_dispatch.ledger.settling import expire_leases
 from track_dispatch.ledger.switch import RATE_LIMIT, RATE_WINDOW, rate_pause, require_running
+from track_dispatch.transformation.identities import line_identity
+from track_dispatch.transformation.persons import person_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +49,8 @@ class Desk:
     """One hospital's dispatch: `now` and `pause` are the only clock it knows.
 
     `stopped` tells that no further batch may be started; `rate_limit` is how many may go out over
-    all hospitals within `switch.RATE_WINDOW`.
+    all hospitals within `switch.RATE_WINDOW`; `include_old` lets out what is older than
+    `max_age_days`, too, because a person wants it.
     """
 
     hospital: Hospital
@@ -57,6 +62,30 @@ class Desk:
     pause: Callable[[float], None] = time.sleep
     stopped: Callable[[], bool] = field(default=lambda: False)
     rate_limit: int = RATE_LIMIT
+    include_old: bool = False
+
+    @property
+    def admission(self) -> Admission:
+        """How a claim tells who may still be asked."""
+        cap_days = self.hospital.contact_cap_days
+        return Admission(line_identity, person_keys, cap_days=cap_days)
+
+
+def require_open_hours(desk: Desk) -> None:
+    """Let nothing out outside the hospital's window; what is ready stays so.
+
+    Raises:
+        QuietHoursError: it is closed; the error says until when.
+    """
+    hospital, now = desk.hospital, desk.now()
+    opens_at = hospital.window.opening(now)
+    if opens_at > now:
+        local = opens_at.astimezone(hospital.zone)
+        message = (
+            f"{hospital.code}: invitations leave within {hospital.send_window} only; the next at"
+            f" {local:%Y-%m-%d %H:%M} ({hospital.timezone})"
+        )
+        raise QuietHoursError(message, opens_at=opens_at)
 
 
 def await_admission(desk: Desk) -> None:

@@ -10,7 +10,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import check_go_live, check_lease_margin
-from track_dispatch.delivery.desk import await_admission, when_survey_is_free
+from track_dispatch.delivery.desk import (
+    await_admission,
+    require_open_hours,
+    when_survey_is_free,
+)
 from track_dispatch.delivery.distribution import schedule
 from track_dispatch.delivery.sending import probe, send_claim
 from track_dispatch.delivery.splitting import Tally
@@ -20,14 +24,11 @@ from track_dispatch.errors import (
     LinesInFlightError,
     NotDeliveredError,
 )
-from track_dispatch.ledger.admission import Admission
 from track_dispatch.ledger.claims import Terms, claim
 from track_dispatch.ledger.settling import close_unit, expire_leases
 from track_dispatch.ledger.views import has_ready_lines, in_flight_seconds, ready_lines
 from track_dispatch.records import Reason
 from track_dispatch.transformation.eligibility import is_too_old
-from track_dispatch.transformation.identities import line_identity
-from track_dispatch.transformation.persons import person_keys
 
 if TYPE_CHECKING:
     from track_dispatch.delivery.desk import Desk
@@ -48,6 +49,7 @@ def dispatch(desk: Desk, unit: Unit) -> Tally:
         NotDeliveredError: Track took nothing more; the rest is ready.
         ServiceStoppedError: Track wants a person or another key, or did so before and nobody has
             resumed; the rest is ready.
+        QuietHoursError: outside the hospital's window; the rest is ready.
         LinesInFlightError: another claim's lease still runs on lines of the unit or its survey.
         DeliveryUncertainError: some lines are in doubt; the rest was sent, or is ready after a
             second doubt.
@@ -74,6 +76,7 @@ def dispatch(desk: Desk, unit: Unit) -> Tally:
 def _send_all(desk: Desk, unit: Unit) -> Tally:
     tally, after, proven = Tally(), 0, False
     while tally.doubts < DOUBTS and _open_for_business(desk, unit):
+        require_open_hours(desk)
         await_admission(desk)
         if not proven:
             probe(desk)
@@ -110,7 +113,8 @@ def _open_for_business(desk: Desk, unit: Unit) -> bool:
         close_unit(desk.ledger, unit, reason=Reason.BEFORE_GO_LIVE, actor=desk.actor)
         return False
     today = desk.now().astimezone(hospital.zone).date()
-    if is_too_old(unit.business_day, today, max_age_days=hospital.max_age_days):
+    too_old = is_too_old(unit.business_day, today, max_age_days=hospital.max_age_days)
+    if too_old and not desk.include_old:
         close_unit(desk.ledger, unit, actor=desk.actor)
         return False
     if unit.channel not in hospital.channels:
@@ -131,10 +135,7 @@ def _claim(desk: Desk, unit: Unit, after: int) -> Batch | None:
         LedgerError: the ledger failed.
     """
     hospital = desk.hospital
-    admission = Admission(line_identity, person_keys, cap_days=hospital.contact_cap_days)
-    validity_at, reminder_at = schedule(
-        desk.now(), validity_days=hospital.validity_days, reminder_days=hospital.reminder_days
-    )
+    validity_at, reminder_at = schedule(desk.now(), hospital)
     terms = Terms(
         survey_uuid=str(hospital.survey(unit.area)),
         validity_at=validity_at,
@@ -150,6 +151,6 @@ def _claim(desk: Desk, unit: Unit, after: int) -> Batch | None:
             limit=hospital.batch_size,
             after=after,
             actor=desk.actor,
-            admission=admission,
+            admission=desk.admission,
         ),
     )

@@ -10,26 +10,40 @@ from typing import TYPE_CHECKING, Any
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Channel
+from track_dispatch.transformation.eligibility import CONTACT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from track_dispatch.config import Hospital
     from track_dispatch.config.templates import TemplateSet, WhatsappTemplate
 
 
-def schedule(
-    now: datetime, *, validity_days: int, reminder_days: int | None
-) -> tuple[int, int | None]:
+def schedule(now: datetime, hospital: Hospital) -> tuple[int, int | None]:
     """Count the end of validity and the moment of the reminder from the moment of dispatch.
 
+    A reminder that would come at night waits for the window to open.
+
     Returns:
-        Both in unix seconds; no reminder without `reminder_days`.
+        Both in unix seconds; no reminder where it would come after the end.
     """
-    validity_at = int((now + timedelta(days=validity_days)).timestamp())
-    if reminder_days is None:
-        return validity_at, None
-    return validity_at, int((now + timedelta(days=reminder_days)).timestamp())
+    validity_at = int((now + timedelta(days=hospital.validity_days)).timestamp())
+    wanted = now + timedelta(days=hospital.reminder_days)
+    reminder_at = int(hospital.window.opening(wanted).timestamp())
+    return validity_at, reminder_at if reminder_at < validity_at else None
+
+
+def posted_fields(line: Mapping[str, str], hospital: Hospital, channel: Channel) -> dict[str, str]:
+    """Leave of an import line what the hospital lets go to Track.
+
+    The identifier, the name and the channel's contact always go: without them there is nobody to
+    ask.
+    """
+    if hospital.import_fields is None:
+        return dict(line)
+    going = {*hospital.import_fields, hospital.identifier, "name", CONTACT[channel]}
+    return {name: value for name, value in line.items() if name in going}
 
 
 def distribution(

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from track_dispatch.delivery.desk import insist, rate_seconds, when_survey_is_free
-from track_dispatch.delivery.distribution import distribution
+from track_dispatch.delivery.distribution import distribution, posted_fields
 from track_dispatch.delivery.outcomes import Verdict
 from track_dispatch.delivery.splitting import Progress, Tally, fault_text
 from track_dispatch.errors import (
@@ -91,7 +91,9 @@ def _post(desk: Desk, progress: Progress, batch: Batch) -> Outcome:
     body = distribution(
         channel=batch.unit.channel,
         survey_uuid=batch.survey_uuid,
-        lines=[line.fields for line in batch.lines],
+        lines=[
+            posted_fields(line.fields, desk.hospital, batch.unit.channel) for line in batch.lines
+        ],
         template_set=desk.hospital.template_set,
         validity_at=batch.validity_at,
         reminder_at=batch.reminder_at,

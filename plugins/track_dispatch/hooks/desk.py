@@ -24,6 +24,7 @@ def open_desk(
     *,
     stopped: Callable[[], bool] = lambda: False,
     track_conn_id: str = TrackHook.default_conn_name,
+    include_old: bool = False,
 ) -> Iterator[Desk]:
     """Open what a dispatch works with, and close it afterwards.
 
@@ -32,6 +33,7 @@ def open_desk(
         actor: who sends.
         stopped: tells that no further batch may be started.
         track_conn_id: the Airflow connection to Track.
+        include_old: whether a person wants what is older than `max_age_days`, too.
 
     Raises:
         ConfigError: a connection is missing or something in it is wrong.
@@ -48,4 +50,5 @@ def open_desk(
             actor=actor,
             now=lambda: datetime.now(UTC),
             stopped=stopped,
+            include_old=include_old,
         )

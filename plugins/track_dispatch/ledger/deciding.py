@@ -7,28 +7,30 @@ Every function is one transaction, with the decision in it.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, or_, select, update
 
 from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.admission import opted_out
 from track_dispatch.ledger.claims import Batch, claimed_line, lease_from_now, require_survey_free
 from track_dispatch.ledger.decisions import count_lines, record_decision
 from track_dispatch.ledger.moves import NO_CLAIM, move
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.switch import require_running
 from track_dispatch.ledger.transitions import Transition
-from track_dispatch.records import Area, BatchState, Channel, LineState, Unit, Verb
+from track_dispatch.records import Area, BatchState, Channel, LineState, Reason, Unit, Verb
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
     from sqlalchemy import ColumnElement, Connection
 
+    from track_dispatch.ledger.admission import Admission
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.records import Decision
+    from track_dispatch.records import Actor, Decision
 
 _SETTLES = {Verb.SETTLE_SENT: LineState.ACCEPTED, Verb.ABANDON: LineState.ABANDONED}
 
@@ -119,11 +121,13 @@ def reclaim(
     validity_at: int,
     reminder_at: int | None,
     lease_seconds: float,
-) -> Batch:
+    admission: Admission,
+) -> Batch | None:
     """Claim a batch in doubt for one more POST: same lines, same key, a new claim and lease.
 
-    Where some of its lines are no longer in doubt the rest is a batch of its own, with a new key:
-    a key never goes out again with other content.
+    Lines whose person opted out since are abandoned. Where some of its lines are no longer in
+    doubt the rest is a batch of its own, with a new key: a key never goes out again with other
+    content. None where nothing is left to be sent.
 
     Raises:
         ConfigError: no such doubt, one that was never posted, or whose payloads are gone.
@@ -137,8 +141,14 @@ def reclaim(
         doubt = require_doubt(connection, batch_id)
         _require_sendable(doubt)
         decision_id = _record(connection, decision, doubt)
-        if doubt.lines < doubt.posted_lines:
-            batch_id = _separate(connection, doubt)
+        left = doubt.lines - _abandon_opted_out(
+            ledger, connection, doubt, admission, actor=decision.actor, decision_id=decision_id
+        )
+        if not left:
+            _end_batch(connection, batch_id, BatchState.SETTLED)
+            return None
+        if left < doubt.posted_lines:
+            batch_id = _separate(connection, replace(doubt, lines=left))
         lease, claim_id = lease_from_now(connection, lease_seconds), str(uuid.uuid4())
         require_survey_free(connection, doubt.survey_uuid)
         connection.execute(
@@ -279,6 +289,36 @@ def _require_sendable(doubt: Doubt) -> None:
             f"batch {doubt.id} is older than max_age_days, its lines' data are erased: settle it"
             " as sent or abandon it"
         )
+
+
+def _abandon_opted_out(
+    ledger: Ledger,
+    connection: Connection,
+    doubt: Doubt,
+    admission: Admission,
+    *,
+    actor: Actor,
+    decision_id: int,
+) -> int:
+    """Abandon the lines of a doubt whose person opted out since; return how many."""
+    lines = schema.lines
+    of_line: list[Any] = [lines.c.id, lines.c.attendance_id, lines.c.payload]
+    doubtful = (lines.c.batch_id == doubt.id, lines.c.state == LineState.IN_DOUBT)
+    rows = connection.execute(select(*of_line).where(*doubtful))
+    fields = {row.id: claimed_line(ledger, row).fields for row in rows}
+    out = opted_out(ledger, connection, fields, channel=doubt.unit.channel, admission=admission)
+    if out:
+        move(
+            connection,
+            Transition.DECIDED,
+            LineState.ABANDONED,
+            lines.c.id.in_(sorted(out)),
+            actor=actor,
+            decision_id=decision_id,
+            detail=Reason.OPT_OUT,
+            **NO_CLAIM,
+        )
+    return len(out)
 
 
 def _record(connection: Connection, decision: Decision, doubt: Doubt) -> int:

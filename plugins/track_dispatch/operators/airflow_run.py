@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from track_dispatch.business_day import business_day, check_conf
 from track_dispatch.config import load_hospital
+from track_dispatch.errors import ConfigError
 from track_dispatch.pipeline.run import Run
 from track_dispatch.records import Actor
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: The Params of a hospital's DAG; any other key in a run's conf is refused.
-PARAMS = ("business_day",)
+PARAMS = ("business_day", "include_old")
 
 
 def run_of(code: str, context: Mapping[str, Any]) -> Run:
@@ -29,16 +30,23 @@ def run_of(code: str, context: Mapping[str, Any]) -> Run:
     dag_run = context["dag_run"]
     check_conf(dag_run.conf, PARAMS)
     hospital = load_hospital(code)
+    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
     day = business_day(
         timezone=hospital.timezone,
         run_after=dag_run.run_after,
         logical_date=dag_run.logical_date,
         partition_key=getattr(dag_run, "partition_key", None),
         override=context["params"].get("business_day"),
-        run_type=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
+        run_type=run_type,
     )
     log.info("business day %s hospital=%s", day, hospital.code)
-    return Run(hospital, day, actor_of(context))
+    include_old = bool(context["params"].get("include_old"))
+    if include_old and run_type != "manual":
+        raise ConfigError(
+            f"include_old in a {run_type} run: asking old attendances is a person's wish for one"
+            " day; trigger that day by hand"
+        )
+    return Run(hospital, day, actor_of(context), include_old=include_old)
 
 
 def actor_of(context: Mapping[str, Any]) -> Actor:

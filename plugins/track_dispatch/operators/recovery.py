@@ -13,6 +13,7 @@ from track_dispatch.errors import (
     LedgerError,
     LinesInFlightError,
     NotDeliveredError,
+    QuietHoursError,
     RedDayError,
     ServiceStoppedError,
     SourceContractError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FAIL = (
     ConfigError,
     DeliveryUncertainError,
+    QuietHoursError,  # the operator waits by itself; a person who sends again is told when
     RedDayError,
     ServiceStoppedError,
     SourceContractError,

@@ -24,6 +24,12 @@ DAY_HELP = (
     " encerrado; quem já recebeu o convite não recebe de novo."
 )
 
+OLD_TITLE = "Incluir atendimentos antigos"
+OLD_HELP = (
+    "Convida também quem passou do limite de dias (max_age_days). Só em execuções manuais, e nunca"
+    " antes da entrada em operação."
+)
+
 _DOC = """
 ### {name}
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import TaskDeferred
 
 from track_dispatch.delivery.dispatch import dispatch
+from track_dispatch.errors import QuietHoursError
 from track_dispatch.hooks.desk import open_desk
 from track_dispatch.hooks.track import TrackHook
 from track_dispatch.operators.airflow_run import run_of
@@ -16,6 +20,9 @@ from track_dispatch.records import Area, Channel, Unit
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+
+log = logging.getLogger(__name__)
 
 
 class TrackOperator(BaseOperator):
@@ -66,9 +73,18 @@ class TrackOperator(BaseOperator):
             run.actor,
             stopped=self._stopped.is_set,
             track_conn_id=self.track_conn_id,
+            include_old=run.include_old,
         ) as desk:
-            tally = dispatch(desk, unit)
-        return asdict(tally)
+            try:
+                return asdict(dispatch(desk, unit))
+            except QuietHoursError as quiet:
+                log.info("waiting without a worker: %s", quiet)
+                trigger = DateTimeTrigger(moment=quiet.opens_at)
+                raise TaskDeferred(trigger=trigger, method_name="go_on") from None
+
+    def go_on(self, context: Context, event: Any = None) -> dict[str, int]:  # noqa: ARG002 - Airflow's
+        """Dispatch what is ready, now that the hospital's window is open."""
+        return self.execute(context)
 
     def on_kill(self) -> None:
         """Start no further batch; Airflow calls this in the middle of whatever we are doing."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from track_dispatch.ledger import retention
+from track_dispatch.ledger.contacts import forget_contacts
 from track_dispatch.ledger.settling import expire_leases
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def keep_house(
     """Do all there is to do, and return counts of it.
 
     `in_doubt`, `expired`, `thinned` and `forgotten` count lines, `erased` payloads that may not be
-    sent any more, `unstaged` extractions that nobody took.
+    sent any more, `unstaged` extractions that nobody took, `contacts` invitations past every cap.
 
     Raises:
         LedgerError: the ledger failed; what was done before stands, the rest is for the next time.
@@ -36,6 +37,10 @@ def keep_house(
             "erased": retention.erase_settled_payloads(ledger),
         }
     )
+    longest_cap = max((hospital.contact_cap_days for hospital in hospitals), default=0)
+    if hospitals:
+        with ledger.writing() as connection:
+            done["contacts"] = forget_contacts(connection, days=longest_cap)
     for hospital in hospitals:
         done.update(_keep(hospital, ledger, actor, now))
     return dict(done)

@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.unit.delivery.bench import HOSPITAL
+from track_dispatch.config import Identifier
 from track_dispatch.config.templates import TemplateSet
-from track_dispatch.delivery.distribution import distribution, schedule
+from track_dispatch.delivery.distribution import distribution, posted_fields, schedule
 from track_dispatch.errors import ConfigError
-from track_dispatch.records import Channel
+from track_dispatch.records import COLUMNS, Channel
 
 SURVEY = "0d2a0000-0000-4000-8000-000000000001"
 INTEGRATION = "0d2a0000-0000-4000-8000-000000000002"
@@ -115,12 +117,44 @@ NOW = datetime(2026, 3, 2, 11, 0, 0, 500, tzinfo=UTC)
 DAY = 24 * 60 * 60
 
 
+def scheduled(now: datetime = NOW, **policies: object) -> tuple[int, int | None]:
+    return schedule(now, HOSPITAL.model_copy(update=policies))
+
+
 def test_validity_and_reminder_count_from_the_dispatch_in_unix_seconds() -> None:
-    assert schedule(NOW, validity_days=15, reminder_days=8) == (
-        1772449200 + 15 * DAY,
-        1772449200 + 8 * DAY,
+    assert scheduled() == (1772449200 + 15 * DAY, 1772449200 + 8 * DAY)
+
+
+def test_a_reminder_that_would_come_at_night_waits_for_the_window() -> None:
+    """11:00 UTC is 8:00 at the hospital; the eighth day is a Tuesday."""
+    opening_hour = 11
+
+    _, at_noon = scheduled(NOW, send_window="08:00-20:00")
+    _, at_night = scheduled(NOW.replace(hour=3), send_window="08:00-20:00")
+    _, on_monday = scheduled(NOW, send_window="08:00-20:00", send_days=("mon",))
+
+    assert at_noon == 1772449200 + 8 * DAY
+    assert at_night == int((NOW.replace(hour=opening_hour, microsecond=0)).timestamp()) + 8 * DAY
+    assert on_monday == 1772449200 + 14 * DAY
+
+
+def test_a_reminder_that_would_come_after_the_end_is_none() -> None:
+    assert scheduled(validity_days=9, send_days=("mon",))[1] is None
+
+
+@pytest.mark.parametrize("channel", Channel)
+def test_only_what_the_hospital_lets_go_goes_to_track(channel: Channel) -> None:
+    hospital = HOSPITAL.model_copy(
+        update={"import_fields": ("area_pesquisa",), "identifier": Identifier.CPF}
     )
+    contact = {Channel.EMAIL: "email", Channel.WHATSAPP: "phone"}[channel]
+
+    going = posted_fields(dict.fromkeys(COLUMNS, "x"), hospital, channel)
+
+    assert going.keys() == {"area_pesquisa", "cpf", "name", contact}
 
 
-def test_a_distribution_may_go_without_a_reminder() -> None:
-    assert schedule(NOW, validity_days=15, reminder_days=None) == (1772449200 + 15 * DAY, None)
+def test_without_a_choice_every_column_goes() -> None:
+    line = dict.fromkeys(COLUMNS, "x")
+
+    assert posted_fields(line, HOSPITAL, Channel.EMAIL) == line

@@ -23,6 +23,7 @@ from track_dispatch.errors import (
     TrackDispatchError,
 )
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.optouts import add_optout
 from track_dispatch.records import Decision, Verb
 
 if TYPE_CHECKING:
@@ -214,6 +215,29 @@ def test_a_batch_that_is_not_whole_goes_out_under_a_new_key(bench: Bench) -> Non
     assert bench.posts[-1] == ids[1:]
     assert bench.api.received[-1].idempotency_key != batch_id
     assert bench.batch_states() == {"split": 1, "settled": 1}
+
+
+def test_who_opted_out_since_is_abandoned_and_the_rest_goes_out_under_a_new_key(
+    bench: Bench,
+) -> None:
+    batch_id, ids = in_doubt(bench)
+    gone = {"email": f"fulana{ids[1]}@exemplo.test"}
+    add_optout(bench.ledger, gone, channel=None, source="balcão")
+
+    assert again(bench, batch_id) == Tally(accepted=2)
+    assert bench.fates()[ids[1]] == "abandoned"
+    assert bench.posts[-1] == [ids[0], ids[2]]
+    assert bench.api.received[-1].idempotency_key != batch_id
+
+
+def test_where_everybody_opted_out_nothing_is_posted(bench: Bench) -> None:
+    batch_id, _ = in_doubt(bench)
+    add_optout(bench.ledger, {"phone": "5527999990000"}, channel=None, source="balcão")
+
+    assert again(bench, batch_id) == Tally()
+    assert len(bench.posts) == 1
+    assert bench.counts() == {"abandoned": 3}
+    assert bench.batch_states() == {"settled": 1}
 
 
 @on_one_database

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event, select, text, update
 
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.admission import Admission
 from track_dispatch.ledger.applying import applying
 from track_dispatch.ledger.claims import Batch, Terms, claim
 from track_dispatch.ledger.schema import moment_in
@@ -36,6 +37,8 @@ TERMS = Terms(
     reminder_at=1_773_400_000,
     lease_seconds=360,
 )
+#: Reads no person off a line: nobody opts out, nobody is capped.
+NOBODY = Admission(lambda _: {}, lambda _: {}, cap_days=0)
 OTHER_SURVEY = "5a0c0f0e-0000-4000-8000-000000000002"
 
 #: A proposal with the normalised identity of its person, as `propose` takes them.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from ledger_steps import (
     DAY,
+    NOBODY,
     UNIT,
     apply,
     batches_of,
@@ -106,7 +107,15 @@ def test_such_a_doubt_is_not_sent_again_for_it_was_never_posted(ledger: Ledger) 
         (doubt,) = doubts(connection)
 
     with pytest.raises(ConfigError, match="release"):
-        reclaim(ledger, doubt.id, AGAIN, validity_at=1, reminder_at=None, lease_seconds=9)
+        reclaim(
+            ledger,
+            doubt.id,
+            AGAIN,
+            validity_at=1,
+            reminder_at=None,
+            lease_seconds=9,
+            admission=NOBODY,
+        )
 
     assert doubt.restored
     assert states_of(ledger) == ["in_doubt"]

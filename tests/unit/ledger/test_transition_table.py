@@ -13,6 +13,7 @@ import pytest
 from ledger_steps import (
     ACTOR,
     DAY,
+    NOBODY,
     TERMS,
     UNIT,
     events_of,
@@ -90,7 +91,9 @@ def _decided(what: Verb, decide: Callable[[Ledger, Decision], Any]) -> Callable[
 
 
 def _sent_again(ledger: Ledger, decision: Decision) -> None:
-    reclaim(ledger, "b1", decision, validity_at=1, reminder_at=None, lease_seconds=9)
+    reclaim(
+        ledger, "b1", decision, validity_at=1, reminder_at=None, lease_seconds=9, admission=NOBODY
+    )
 
 
 def _settled(**fate: Any) -> Callable[[Ledger, Batch], None]:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import func, select
 
 from tests.unit.delivery.bench import DAY, HOSPITAL, UNIT
 from tests.unit.delivery.test_dispatch_leases import claim_elsewhere
-from track_dispatch.ledger.schema import lines, moment_in
+from track_dispatch.ledger.schema import contacts, lines, moment_in
 from track_dispatch.pipeline.housekeeping import keep_house
 from track_dispatch.records import Actor
 
@@ -91,3 +92,16 @@ def test_without_a_retention_days_stay(bench: Bench) -> None:
 
     assert keep(bench, days_later=5000, ledger_retention_days=0)["forgotten"] == 0
     assert UNIT.business_day == DAY
+
+
+@pytest.mark.parametrize(("days", "left"), [(29, 2), (31, 0)])
+def test_invitations_past_the_cap_are_forgotten(bench: Bench, days: int, left: int) -> None:
+    bench.fill(1, contact_cap_days=30)
+    bench.dispatch()
+    with bench.ledger.writing() as connection:
+        connection.execute(contacts.update().values(claimed_at=moment_in(-days * 86_400)))
+
+    keep(bench, days_later=1, contact_cap_days=30)
+
+    with bench.ledger.reading() as connection:
+        assert connection.scalar(select(func.count()).select_from(contacts)) == left
