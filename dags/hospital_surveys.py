@@ -1,6 +1,6 @@
 """The pipeline, once; one DAG for each file in `include/hospitals/`.
 
-extract -> transform -> volume_gate -> dispatch [area · channel] -> report
+extract -> transform -> volume_gate (-> approve_volume) -> dispatch [area · channel] -> report
 
 `report` is the only leaf, so it alone decides the run's colour. Tasks exchange the hospital's code,
 labels and counts; patients travel through the ledger.
@@ -23,10 +23,12 @@ from airflow.sdk import (
 )
 
 from track_dispatch.config import BrokenHospital, Hospital, load_hospitals
+from track_dispatch.config.policies import VolumeGate
 from track_dispatch.errors import ConfigError, RedDayError
 from track_dispatch.hooks.ledger import open_configured
 from track_dispatch.hooks.track import track_host
 from track_dispatch.operators.airflow_run import run_of
+from track_dispatch.operators.approval import VolumeApproval
 from track_dispatch.operators.recovery import Recovery
 from track_dispatch.operators.texts import (
     DAY_HELP,
@@ -39,6 +41,7 @@ from track_dispatch.operators.texts import (
 )
 from track_dispatch.operators.track import TrackOperator
 from track_dispatch.pipeline.extracting import extract as extract_day
+from track_dispatch.pipeline.gating import hold_odd_day
 from track_dispatch.pipeline.reporting import report as report_day
 from track_dispatch.pipeline.transforming import transform as transform_day
 
@@ -90,10 +93,20 @@ def transform(code: str) -> list[dict[str, Any]]:
     return done.units
 
 
-@step("volume_gate", hours=0.1)
-def volume_gate(code: str) -> None:
-    """Let every day pass, until the gate's rule is built."""
-    run_of(code, get_current_context())
+@task.branch(
+    **options("volume_gate", hours=0.1), show_return_value_in_logs=False, multiple_outputs=False
+)
+def volume_gate(code: str) -> str:
+    """Let the day pass, or hold it and ask a person."""
+    context = get_current_context()
+    run = run_of(code, context)
+    is_backfill = str(context["dag_run"].run_type) == "backfill"
+    with closing(open_configured()) as ledger:
+        odd = hold_odd_day(run, ledger=ledger, is_backfill=is_backfill)
+    if odd is None:
+        return "dispatch"
+    context["ti"].xcom_push(key="question", value=odd.text())
+    return "approve_volume"
 
 
 @step("report", hours=0.5, trigger_rule=TriggerRule.ALL_DONE)
@@ -113,6 +126,20 @@ def report(code: str) -> dict[str, int]:
 def config_error(message: str) -> None:
     """Say what is wrong in the hospital's file."""
     raise ConfigError(message)
+
+
+def approve_volume(hospital: Hospital) -> VolumeApproval:
+    """Ask a person about a day that the gate has held; no answer is a no."""
+    policy = hospital.volume_gate or VolumeGate()
+    return VolumeApproval(
+        task_id="approve_volume",
+        task_display_name=TASKS["approve_volume"],
+        hospital=hospital.code,
+        subject=f"{hospital.name}: volume fora do comum",
+        body="{{ ti.xcom_pull(task_ids='volume_gate', key='question') }}",
+        defaults=VolumeApproval.REJECT,
+        response_timeout=timedelta(hours=policy.timeout_hours),
+    )
 
 
 def build(hospital: Hospital) -> None:
@@ -135,12 +162,15 @@ def build(hospital: Hospital) -> None:
         code = hospital.code
         extracted = extract.override(pool=hospital.pool)(code)
         units = transform(code)
+        gate, approval = volume_gate(code), approve_volume(hospital)
         dispatch = TrackOperator.partial(
             **options("dispatch", hours=3),
+            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,  # after a skipped approval
             hospital=code,
             map_index_template="{{ unit_label }}",
         ).expand_kwargs(units)
-        extracted >> units >> volume_gate(code) >> dispatch >> report(code)
+        extracted >> units >> gate >> [approval, dispatch]
+        approval >> dispatch >> report(code)
 
 
 def build_broken(broken: BrokenHospital) -> None:

@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, Any
 from airflow import settings
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import clear_task_instances
+from airflow.models.trigger import handle_event_submit
 from airflow.sdk.definitions.dag import _run_task
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.triggers.base import TriggerEvent
 from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select, text
@@ -194,6 +197,21 @@ class AirflowWorld:
         """Clear a task with everything downstream, as the UI offers first, and work it off."""
         downstream = parsed_dag(run.dag_id).get_task(task_id).get_flat_relative_ids(upstream=False)
         return self.clear(run, task_id, *downstream)
+
+    def answer(self, run: Played, option: str, *, by: str | None) -> Played:
+        """Answer what a run asks, as a person in the UI or (`by` nobody) the scheduler's sweep."""
+        session = settings.Session()
+        found = self._dag_run(run)
+        for ti in found.get_task_instances(session=session):
+            if ti.state == TaskInstanceState.AWAITING_INPUT:
+                detail = session.get_one(HITLDetail, ti.id)
+                detail.chosen_options = [option]
+                detail.responded_at = datetime.now(UTC)
+                detail.responded_by = {"id": by, "name": by} if by else None
+                event = TriggerEvent(detail.as_resume_event_payload(timedout=by is None))
+                handle_event_submit(event, task_instance=ti, session=session)
+        session.commit()
+        return self._work_off(found)
 
     def retry(self, run: Played) -> Played:
         """Work off the next tries of tasks that are waiting for them, without the wait."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 HOSPITALS = [one for one in load_hospitals() if isinstance(one, Hospital)]
-STEPS = ["extract", "transform", "volume_gate", "dispatch", "report"]
+STEPS = ["extract", "transform", "volume_gate", "approve_volume", "dispatch", "report"]
 
 
 @pytest.fixture(params=HOSPITALS, ids=lambda hospital: hospital.code)
@@ -51,7 +51,8 @@ def test_the_tasks_follow_one_another(dag: DAG) -> None:
     assert downstream == {
         "extract": {"transform"},
         "transform": {"volume_gate", "dispatch"},
-        "volume_gate": {"dispatch"},
+        "volume_gate": {"approve_volume", "dispatch"},
+        "approve_volume": {"dispatch"},
         "dispatch": {"report"},
         "report": set(),
     }
@@ -63,9 +64,12 @@ def test_report_is_the_only_leaf_and_runs_whatever_happened(dag: DAG) -> None:
 
 
 def test_no_other_task_runs_after_a_failure(dag: DAG) -> None:
+    """Dispatch runs after an approval that was given, or not needed and so skipped."""
     rules = {task_id: dag.get_task(task_id).trigger_rule for task_id in STEPS[:-1]}
 
-    assert rules == dict.fromkeys(STEPS[:-1], TriggerRule.ALL_SUCCESS)
+    assert rules == dict.fromkeys(STEPS[:-1], TriggerRule.ALL_SUCCESS) | {
+        "dispatch": TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    }
 
 
 def test_only_the_newest_day_is_caught_up_with_and_one_run_at_a_time(dag: DAG) -> None:
@@ -89,9 +93,12 @@ def test_a_run_covers_the_hospitals_own_day(dag: DAG, hospital: Hospital) -> Non
 
 
 def test_no_task_runs_for_ever(dag: DAG) -> None:
-    limits = [task.execution_timeout for task in dag.tasks]
+    limits = {task.task_id: task.execution_timeout for task in dag.tasks}
+    waits_for_a_person = dag.get_task("approve_volume")
 
-    assert [limit for limit in limits if not limit or limit > timedelta(hours=3)] == []
+    assert limits.pop("approve_volume") is None
+    assert waits_for_a_person.response_timeout == timedelta(hours=8)
+    assert [limit for limit in limits.values() if not limit or limit > timedelta(hours=3)] == []
 
 
 def test_each_task_recovers_by_the_kind_of_its_error(dag: DAG) -> None:
@@ -103,7 +110,7 @@ def test_each_task_recovers_by_the_kind_of_its_error(dag: DAG) -> None:
 def test_only_extract_waits_for_a_slot_of_the_erp(dag: DAG, hospital: Hospital) -> None:
     pools = [dag.get_task(task_id).pool for task_id in STEPS]
 
-    assert pools == [hospital.pool] + ["default_pool"] * 4
+    assert pools == [hospital.pool] + ["default_pool"] * 5
 
 
 @pytest.mark.parametrize("value", [None, "2026-03-10"])
@@ -130,7 +137,9 @@ def test_a_mapped_dispatch_is_called_by_its_area_and_channel(dag: DAG) -> None:
 
 
 def test_what_a_task_returns_is_one_value_and_not_logged(dag: DAG) -> None:
-    python_tasks = [dag.get_task(task_id) for task_id in STEPS if task_id != "dispatch"]
+    python_tasks = [
+        dag.get_task(task_id) for task_id in STEPS if task_id not in {"dispatch", "approve_volume"}
+    ]
 
     assert {(task.multiple_outputs, task.show_return_value_in_logs) for task in python_tasks} == {
         (False, False)

@@ -80,6 +80,7 @@ def test_one_task_sends_one_area_over_one_channel(two_units: AirflowWorld) -> No
         "extract": "success",
         "transform": "success",
         "volume_gate": "success",
+        "approve_volume": "skipped",
         "dispatch[AMBULATORIO · WhatsApp]": "success",
         "dispatch[PRONTO SOCORRO GERAL · e-mail]": "success",
         "report": "success",

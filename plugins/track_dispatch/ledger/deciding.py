@@ -206,7 +206,13 @@ def release_day(ledger: Ledger, *, hospital: str, business_day: date, decision: 
         decision_id = record_decision(
             connection, decision, hospital=hospital, business_day=business_day
         )
-        waking = {"actor": decision.actor, "decision_id": decision_id, **NO_CLAIM, "batch_id": None}
+        waking: dict[str, Any] = {
+            "actor": decision.actor,
+            "decision_id": decision_id,
+            **NO_CLAIM,
+            "batch_id": None,
+            "reason": None,
+        }
         moved = [
             *move(connection, Transition.APPROVED, LineState.READY, *day, **waking),
             *move(

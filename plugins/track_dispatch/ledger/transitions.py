@@ -68,9 +68,7 @@ TABLE: dict[Transition, Rule] = {
     Transition.GONE: _rule(
         {_S.READY, _S.HELD}, {_S.EXCLUDED}, "transform", "the newest extraction has it no more"
     ),
-    Transition.HELD_FOR_APPROVAL: _rule(
-        {_S.READY}, {_S.HELD}, "gate", "before it asks", built=False
-    ),
+    Transition.HELD_FOR_APPROVAL: _rule({_S.READY}, {_S.HELD}, "gate", "before it asks"),
     Transition.APPROVED: _rule(
         {_S.HELD}, {_S.READY}, "approve_volume, a person", "approved or released"
     ),

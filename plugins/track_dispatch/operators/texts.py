@@ -14,6 +14,7 @@ TASKS = {
     "extract": "Extrair do ERP",
     "transform": "Montar as linhas",
     "volume_gate": "Conferir o volume",
+    "approve_volume": "Aprovar o volume",
     "dispatch": "Enviar ao Track",
     "report": "Relatório do dia",
 }
@@ -41,7 +42,8 @@ lê o ERP, monta uma linha por atendimento e envia cada área pelo canal que o p
 | --- | --- |
 | **{extract}** | lê do ERP os atendimentos do dia |
 | **{transform}** | monta as linhas; quem não pode ser convidado é excluído, com o motivo |
-| **{volume_gate}** | deixa passar ou retém o dia |
+| **{volume_gate}** | deixa passar, ou retém o dia se o número de convites foge do comum |
+| **{approve_volume}** | só então: pergunta a uma pessoa (*Browse → Required Actions*); sem resposta, as linhas ficam retidas |
 | **{dispatch}** | envia, uma tarefa por área e canal |
 | **{report}** | fecha a conta do dia e decide a cor da execução |
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from track_dispatch.ledger.approvals import Answer, last_question, past_attendances
 from track_dispatch.ledger.deciding import doubts
 from track_dispatch.ledger.settling import expire_leases
 from track_dispatch.ledger.switch import standing_stops
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.views import Equation, LineCount, RunWork
     from track_dispatch.pipeline.run import Run
 
+#: Weeks that an empty day is held against, and the least of them that must be known.
+WEEKS, LEAST_HISTORY = 8, 4
 #: States as an operator reads them.
 STATES = {
     LineState.READY: "prontas",
@@ -114,7 +118,11 @@ def judge(connection: Connection, *, hospital: str, business_day: date, run_id: 
     work = run_work(connection, **day, run_id=run_id)
     balance = equation(connection, **day)
     counts = day_counts(connection, **day)
-    found = [*problems(work, balance, counts), *_stop_problems(standing_stops(connection), counts)]
+    found = [
+        *problems(work, balance, counts),
+        *_stop_problems(standing_stops(connection), counts),
+        *_volume_problems(connection, balance, day, run_id),
+    ]
     doubtful = tuple(doubts(connection, **day))
     return Report(hospital, business_day, balance, counts, tuple(found), doubtful)
 
@@ -173,6 +181,22 @@ def _stop_problems(stops: list[Stop], counts: tuple[LineCount, ...]) -> Iterator
     """Name the stop where it keeps lines of the day back; a day that is done is not its matter."""
     if stops and by_state(counts)[LineState.READY]:
         yield stop_text(stops[0])
+
+
+def _volume_problems(
+    connection: Connection, balance: Equation | None, day: dict[str, Any], run_id: str
+) -> Iterator[str]:
+    """Name an approval that nobody gave, and an empty day that never was empty."""
+    question = last_question(connection, **day, run_id=run_id)
+    if question is not None and question.answer in {None, Answer.TIMEOUT}:
+        yield (
+            f"{question.lines} convites, usual {question.usual}: ninguém respondeu à aprovação;"
+            " limpe volume_gate com as seguintes e responda, ou libere com track_decide"
+        )
+    if balance is not None and not balance.attendances:
+        past = past_attendances(connection, **day, weeks=WEEKS)
+        if len(past) >= LEAST_HISTORY and min(past) > 0:
+            yield f"0 atendimentos, usual {round(median(past))}: ERP ou SQL?"
 
 
 def _refused_units(counts: tuple[LineCount, ...]) -> list[tuple[str, str]]:

@@ -31,6 +31,7 @@ from sqlalchemy import insert, select
 import track_dispatch
 from track_dispatch.errors import ConfigError, LedgerError
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.approvals import hold_day
 from track_dispatch.ledger.claims import Batch, ClaimedLine, claim, start_part
 from track_dispatch.ledger.deciding import allow_retry, reclaim, release_day, settle_doubt
 from track_dispatch.ledger.moves import move
@@ -147,6 +148,10 @@ STEPS: dict[str, Step] = {
             ledger, hospital=UNIT.hospital, last=DAY, actor=ACTOR
         ),
         Transition.EXPIRED,
+    ),
+    "hold_day": _step(
+        lambda ledger, _: hold_day(ledger, **WHOLE_DAY, lines=1, usual=9, actor=ACTOR),
+        Transition.HELD_FOR_APPROVAL,
     ),
     "settle_sent": _step(
         _decided(Verb.SETTLE_SENT, lambda ledger, why: settle_doubt(ledger, "b1", why)),
