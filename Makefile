@@ -2,7 +2,7 @@
 # make ui       the same world under a live Airflow, http://localhost:8080
 # make test     everything that must hold; CI runs this
 # make e2e      a live Airflow whose tasks, scheduler and API server are killed; CI runs this, too
-# make proof    every proof in full, and docs/guarantees.md anew; takes about an hour
+# make proof    every proof in full, and docs/guarantees.md anew; about an hour
 # make bench    speed and memory, beside a plain script; a few minutes, asserts nothing
 # make check    the quick part of it: format, lint, types, layers, SQL
 # make setup    the environment only: .venv with requirements.txt
@@ -60,7 +60,7 @@ e2e: .venv/installed-dev
 	$(BIN)/pytest tests/live -n0 -x
 
 proof: .venv/installed-dev
-	$(BIN)/python -m tests.proof
+	$(BIN)/python -m tests.proof $(PARTS)
 
 bench: .venv/installed-dev
 	@$(BIN)/python -m tests.bench

@@ -1,12 +1,14 @@
 """`make proof`: everything in full, and what it showed written to docs/guarantees.md.
 
-The parts run one after the other; the first that is red ends it, and the page stays as it was.
+The parts run one after the other; the first that is red ends it, and the page stays as it was. With
+names of parts only those run; the page is written once every part has been green, and says at which
+commit each was.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -25,46 +27,74 @@ SPREAD = ("-n", "auto", "--dist", "load")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the proof: what it is called, and the arguments of its Python."""
+    """One part of the proof: the name of its numbers, and the arguments of its Python."""
 
     name: str
     arguments: tuple[str, ...]
 
 
 PARTS = (
-    Part("crash test", (*PYTEST, "tests/proof/test_crash.py", *SPREAD)),
-    Part("fault matrix", (*PYTEST, "tests/proof/test_fault_matrix.py", *SPREAD)),
+    Part("crash", (*PYTEST, "tests/proof/test_crash.py", *SPREAD)),
+    Part("faults", (*PYTEST, "tests/proof/test_fault_matrix.py", *SPREAD)),
     Part("halving", (*PYTEST, "tests/proof/test_halving.py", "-n0")),
     Part("model", (*PYTEST, "tests/proof/test_model.py", *SPREAD)),
-    Part("concurrency", (*PYTEST, "tests/unit/delivery/test_dispatch_together.py", "-n0")),
-    Part("sabotages", ("-m", "tests.proof.sabotage")),
-    Part("live scheduler", (*PYTEST, "tests/live", "-n0")),
+    Part("together", (*PYTEST, "tests/unit/delivery/test_dispatch_together.py", "-n0")),
+    Part("sabotage", ("-m", "tests.proof.sabotage")),
+    Part("live", (*PYTEST, "tests/live", "-n0")),
     Part("privacy", (*PYTEST, "tests/e2e/test_privacy.py", "tests/e2e/test_leaks.py", "-n0")),
 )
 
 
 def main() -> int:
-    """Run every part in full; return 0 when all are green and the page is written."""
-    shutil.rmtree(REPORT, ignore_errors=True)
-    REPORT.mkdir(parents=True)
-    environment = os.environ | {"TRACK_PROOF": "full", "TRACK_PROOF_REPORT": str(REPORT)}
-    chosen = [part for part in PARTS if not sys.argv[1:] or part.name in sys.argv[1:]]
-    began = time.monotonic()
-    for part in chosen:
-        started = time.monotonic()
-        sys.stdout.write(f"== {part.name}\n")
-        sys.stdout.flush()
-        ended = subprocess.run(
-            [sys.executable, *part.arguments], cwd=ROOT, env=environment, check=False
-        )
-        sys.stdout.write(f"== {part.name}: {time.monotonic() - started:.0f} s\n")
-        if ended.returncode:
-            sys.stdout.write(f"{part.name} is red: {PAGE.name} stays as it was\n")
+    """Run the parts in full; return 0 when they are green."""
+    REPORT.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        if sys.argv[1:] and part.name not in sys.argv[1:]:
+            continue
+        for left_over in REPORT.glob(f"{part.name}.*"):
+            left_over.unlink()
+        began = time.monotonic()
+        say(f"== {part.name}")
+        if subprocess.run(
+            [sys.executable, *part.arguments],
+            cwd=ROOT,
+            env=os.environ | {"TRACK_PROOF": "full", "TRACK_PROOF_REPORT": str(REPORT)},
+            check=False,
+        ).returncode:
+            say(f"{part.name} is red: {PAGE.name} stays as it was")
             return 1
-    if chosen == list(PARTS):
-        write_page(PAGE, REPORT, minutes=(time.monotonic() - began) / 60)
-        sys.stdout.write(f"written: {PAGE.relative_to(ROOT)}\n")
+        note(part.name, seconds=time.monotonic() - began)
+        (REPORT / f"{part.name}.commit").write_text(commit(), encoding="utf-8")
+    if all((REPORT / f"{part.name}.commit").exists() for part in PARTS):
+        write_page(PAGE, REPORT)
+        say(f"written: {PAGE.relative_to(ROOT)}")
     return 0
+
+
+def note(name: str, *, seconds: float) -> None:
+    """Add how long a part took to its numbers."""
+    path = REPORT / f"{name}.json"
+    numbers = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    numbers["seconds"] = round(seconds)
+    path.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+
+
+def commit() -> str:
+    """Return the commit that the tree stands at, marked where something is not committed."""
+    told = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return told.stdout.strip()
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

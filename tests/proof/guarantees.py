@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,29 +11,27 @@ from jinja2 import Environment, StrictUndefined
 TEMPLATE = Path(__file__).with_suffix(".md.j2")
 
 
-def write_page(page: Path, report: Path, *, minutes: float) -> None:
-    """Write the page from the JSON files in `report`; every proof must have left one."""
+def write_page(page: Path, report: Path) -> None:
+    """Write the page from the JSON files in `report`; every part must have left one."""
     counted = {file.stem: json.loads(file.read_text()) for file in report.glob("*.json")}
+    commits = {file.stem: file.read_text() for file in report.glob("*.commit")}
     source = TEMPLATE.read_text(encoding="utf-8")
     template = Environment(undefined=StrictUndefined, autoescape=False).from_string(source)
     text = template.render(
         on=f"{datetime.now(UTC):%Y-%m-%d}",
-        commit=_commit(),
-        minutes=round(minutes),
+        minutes=round(sum(numbers["seconds"] for numbers in counted.values()) / 60),
         told={name: _told(numbers) for name, numbers in counted.items()},
-        duplicates=sum(int(numbers.get("duplicates", 0)) for numbers in counted.values()),
-        lost=sum(int(numbers.get("lost", 0)) for numbers in counted.values()),
+        commits=commits,
+        duplicates=_sum(counted, "duplicates"),
+        lost=_sum(counted, "lost"),
         sabotages=counted["sabotage"]["noticed"],
     )
     page.write_text(text + "\n", encoding="utf-8")
 
 
+def _sum(counted: dict[str, dict[str, float]], name: str) -> int:
+    return round(sum(numbers.get(name, 0) for numbers in counted.values()))
+
+
 def _told(numbers: dict[str, float]) -> str:
     return ", ".join(f"{round(number):,} {name}" for name, number in numbers.items())
-
-
-def _commit() -> str:
-    told = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], check=True, capture_output=True, text=True
-    )
-    return told.stdout.strip()

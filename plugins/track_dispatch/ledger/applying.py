@@ -16,8 +16,8 @@ from sqlalchemy import ARRAY, and_, delete, func, literal, or_, select, true, up
 from sqlalchemy.dialects import postgresql, sqlite
 
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.known import Known
 from track_dispatch.ledger.moves import NO_CLAIM, move, record
-from track_dispatch.ledger.optouts import barred_channels
 from track_dispatch.ledger.restoring import doubt_waiting, require_extractable
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.transitions import TABLE, Transition
@@ -31,12 +31,8 @@ if TYPE_CHECKING:
 
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.staging import Extraction
-    from track_dispatch.records import Actor, Channel, Proposal
+    from track_dispatch.records import Actor, Proposal
 
-#: States of a line whose person was asked, or may have been.
-ASKED = (LineState.SENDING, LineState.IN_DOUBT, LineState.ACCEPTED, LineState.ABANDONED)
-#: Attendances looked up by one statement: databases limit a statement's parameters.
-_AT_ONCE = 1000
 #: Columns that tell whether a new reading changes a line.
 COMPARED = ("area", "channel", "state", "reason", "digest")
 
@@ -62,27 +58,10 @@ class Application:
         default_factory=lambda: {"attendances": 0, "other_day": 0, "other_hospital": 0}
     )
 
-    def barred(self, identities: Mapping[int, Mapping[str, str]]) -> dict[int, frozenset[Channel]]:
-        """Return the channels that people opted out of, by whatever number they are given."""
-        if not self._has_optouts:
-            return {}
-        return barred_channels(self.ledger, self.connection, identities)
-
-    def asked(self, attendance_ids: Sequence[str]) -> set[str]:
-        """Return those of these attendances that were asked, or may have been."""
-        lines, found = schema.lines, set[str]()
-        for start in range(0, len(attendance_ids), _AT_ONCE):
-            some = attendance_ids[start : start + _AT_ONCE]
-            found |= set(
-                self.connection.scalars(
-                    select(lines.c.attendance_id).where(
-                        lines.c.source == self.extraction.source,
-                        lines.c.attendance_id.in_(some),
-                        lines.c.state.in_(ASKED),
-                    )
-                )
-            )
-        return found
+    @cached_property
+    def known(self) -> Known:
+        """What the ledger knows while the day is evaluated."""
+        return Known(self.ledger, self.connection, source=self.extraction.source)
 
     def propose(self, proposals: Sequence[tuple[Proposal, Mapping[str, str]]]) -> None:
         """Write a chunk of proposals, each with the normalised identity of its person."""
@@ -117,10 +96,6 @@ class Application:
         """Note that a newer extraction of the day was applied first; its rows are erased."""
         self._mark(superseded_at=moment_in())
         self._erase_staged()
-
-    @cached_property
-    def _has_optouts(self) -> bool:
-        return self.connection.scalar(select(schema.optouts.c.kind).limit(1)) is not None
 
     def _doubt_woken(self, distrust: Distrust) -> None:
         lines = schema.lines
