@@ -21,6 +21,7 @@ from airflow.sdk import (
     get_current_context,
     task,
 )
+from airflow.sdk.exceptions import AirflowSkipException
 
 from track_dispatch.config import BrokenHospital, Hospital, load_hospitals
 from track_dispatch.config.policies import VolumeGate
@@ -33,6 +34,9 @@ from track_dispatch.operators.recovery import Recovery
 from track_dispatch.operators.texts import (
     DAY_HELP,
     DAY_TITLE,
+    MODE_HELP,
+    MODE_TITLE,
+    MODES,
     OLD_HELP,
     OLD_TITLE,
     TASKS,
@@ -42,7 +46,9 @@ from track_dispatch.operators.texts import (
 from track_dispatch.operators.track import TrackOperator
 from track_dispatch.pipeline.extracting import extract as extract_day
 from track_dispatch.pipeline.gating import hold_odd_day
+from track_dispatch.pipeline.planning import plan_day
 from track_dispatch.pipeline.reporting import report as report_day
+from track_dispatch.pipeline.run import Mode
 from track_dispatch.pipeline.transforming import transform as transform_day
 
 log = logging.getLogger(__name__)
@@ -79,7 +85,12 @@ def extract(code: str) -> dict[str, int | str]:
     """Stage the day's rows."""
     run = run_of(code, get_current_context())
     with closing(open_configured()) as ledger:
-        return extract_day(run, ledger=ledger, track_host=track_host())
+        if run.mode is Mode.LIVE:
+            return extract_day(run, ledger=ledger, track_host=track_host())
+        plan = plan_day(run, ledger=ledger, now=datetime.now(UTC))
+    for line in plan.text():
+        log.info("%s", line)
+    return {"mode": run.mode, "rows": plan.rows}
 
 
 @step("transform", hours=1)
@@ -87,6 +98,8 @@ def transform(code: str) -> list[dict[str, Any]]:
     """Make lines or exclusions of the rows; return the units."""
     context = get_current_context()
     run = run_of(code, context)
+    if run.mode is not Mode.LIVE:
+        raise AirflowSkipException("nothing is staged in a dry run")
     with closing(open_configured()) as ledger:
         done = transform_day(run, ledger=ledger, now=datetime.now(UTC))
     context["ti"].xcom_push(key="counts", value=done.counts)
@@ -112,7 +125,10 @@ def volume_gate(code: str) -> str:
 @step("report", hours=0.5, trigger_rule=TriggerRule.ALL_DONE)
 def report(code: str) -> dict[str, int]:
     """Write the day's account; red when something is left open."""
-    run = run_of(code, get_current_context())
+    context = get_current_context()
+    run = run_of(code, context)
+    if run.mode is not Mode.LIVE:
+        return report_dry_run(context["ti"].xcom_pull(task_ids="extract"))
     with closing(open_configured()) as ledger:
         day = report_day(run, ledger=ledger)
     for line in day.text():
@@ -120,6 +136,14 @@ def report(code: str) -> dict[str, int]:
     if day.problems:
         raise RedDayError("; ".join(day.problems))
     return day.summary()
+
+
+def report_dry_run(extracted: dict[str, int] | None) -> dict[str, int]:
+    """Say that nothing was sent; red when the dry run did not end."""
+    log.info("SIMULAÇÃO: nada foi gravado nem enviado; as contagens estão no log de extract")
+    if not extracted:
+        raise RedDayError("a simulação não terminou: veja o log de extract e limpe-a")
+    return {"rows": int(extracted["rows"])}
 
 
 @task(task_id="config_error", execution_timeout=timedelta(minutes=5))
@@ -145,6 +169,9 @@ def approve_volume(hospital: Hospital) -> VolumeApproval:
 def build(hospital: Hospital) -> None:
     """Build the DAG of one hospital."""
     day = Param(None, type=["null", "string"], format="date", title=DAY_TITLE, description=DAY_HELP)
+    mode = Param(
+        "live", enum=list(MODES), values_display=MODES, title=MODE_TITLE, description=MODE_HELP
+    )
     old = Param(False, type="boolean", title=OLD_TITLE, description=OLD_HELP)
     with DAG(
         dag_id=hospital.dag_id,
@@ -156,7 +183,7 @@ def build(hospital: Hospital) -> None:
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULTS,
-        params={"business_day": day, "include_old": old},
+        params={"business_day": day, "include_old": old, "mode": mode},
         tags=["pesquisa", hospital.erp, hospital.source],
     ):
         code = hospital.code

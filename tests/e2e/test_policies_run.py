@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
+from track_dispatch.cli import app
+from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.ledger import schema
+from track_dispatch.records import Area
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.airflow_world import AirflowWorld, Played
+    from track_dispatch.ledger.database import Ledger
 
 DAY = date(2026, 3, 10)
 GATE = {"min_lines": 2, "min_history_days": 1}
+
+
+def everything(ledger: Ledger) -> dict[str, list[Any]]:
+    """Return every table as it stands."""
+    with ledger.reading() as connection:
+        return {
+            table.name: sorted(map(str, connection.execute(select(table)).all()))
+            for table in schema.metadata.sorted_tables
+        }
 
 
 @pytest.fixture
@@ -117,3 +133,84 @@ def test_old_days_are_sent_on_a_persons_wish_in_a_manual_run_only(
     run = world.run_day("HMS", DAY, kind=kind, conf=conf | day)
 
     assert (run.state, world.lines("HMS", DAY)) == (state, lines)
+
+
+def test_a_dry_run_counts_what_would_go_and_writes_and_sends_nothing(
+    world: AirflowWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    patients = plant(world.erp(), DAY, 2)
+    plant(world.erp(), DAY, by="nothing")
+    with closing(open_configured()) as ledger:
+        before = everything(ledger)
+    dry = {"business_day": DAY.isoformat(), "mode": "dry_run"}
+
+    run = world.run_day("HMS", DAY, conf=dry)
+
+    with closing(open_configured()) as ledger:
+        assert everything(ledger) == before
+    assert (run.state, world.track.requests) == ("success", {})
+    assert [run.tasks[task] for task in ("extract", "transform", "report")] == [
+        "success",
+        "skipped",
+        "success",
+    ]
+    assert "PRONTO SOCORRO GERAL · e-mail: 2 convidar" in caplog.text
+    assert "excluir: sem contato utilizável" in caplog.text
+    assert "SIMULAÇÃO" in caplog.text
+    for patient in patients:
+        assert patient.attendance_id not in caplog.text
+
+
+def test_a_dry_run_that_breaks_off_is_red(world: AirflowWorld) -> None:
+    dry = {"business_day": DAY.isoformat(), "mode": "dry_run"}
+    world.erp().stop()
+
+    run = world.run_day("HMS", DAY, conf=dry)
+
+    assert run.state == "failed"
+    assert "simulação não terminou" in run.said("report")
+
+
+def test_after_a_dry_run_the_same_day_is_sent_as_ever(world: AirflowWorld) -> None:
+    plant(world.erp(), DAY, 2)
+    world.run_day("HMS", DAY, conf={"business_day": DAY.isoformat(), "mode": "dry_run"})
+
+    assert world.run_day("HMS", DAY).state == "success"
+    assert world.lines("HMS", DAY) == {"accepted": 2}
+
+
+def test_plan_tells_in_a_shell_who_would_be_asked_and_writes_nothing(world: AirflowWorld) -> None:
+    first, second = plant(world.erp(), DAY, 2)
+    plant(world.erp(), DAY, by="nothing")
+    world.run_day("HMS", DAY)
+    (new,) = plant(world.erp(), DAY)
+    with closing(open_configured()) as ledger:
+        before = everything(ledger)
+
+    told = CliRunner().invoke(app, ["plan", "hms", "--day", DAY.isoformat()]).stdout
+
+    with closing(open_configured()) as ledger:
+        assert everything(ledger) == before
+    lines = {line.split()[0]: line for line in told.splitlines()}
+    assert lines[new.attendance_id].endswith("e-mail  convidar")
+    for done in (first, second):
+        assert lines[done.attendance_id].endswith("já no livro-razão: aceitas")
+    assert "excluir: sem contato utilizável" in told
+
+
+def test_one_person_of_two_attendances_is_asked_once_by_the_areas_priority(
+    world: AirflowWorld,
+) -> None:
+    (visit,) = plant(world.erp(), DAY)
+    (therapy,) = plant(world.erp(), DAY, area=Area.ONCOLOGIA)
+    world.erp().execute(
+        "update dbamv.atendime set cd_paciente = (select cd_paciente from dbamv.atendime"
+        f" where cd_atendimento = {visit.attendance_id})"
+        f" where cd_atendimento = {therapy.attendance_id}"
+    )
+
+    run = world.run_day("HMS", DAY)
+
+    assert run.state == "success"
+    assert world.lines("HMS", DAY) == {"accepted": 1, "excluded(same_person)": 1}
+    assert set(world.track.accepted_ids()) == {therapy.attendance_id}

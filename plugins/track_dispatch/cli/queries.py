@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from track_dispatch.business_day import business_day
 from track_dispatch.config import BrokenHospital, Hospital, load_hospital, load_hospitals
 from track_dispatch.errors import ConfigError
+from track_dispatch.records import Actor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,3 +89,34 @@ def _findings(entry: Hospital | BrokenHospital) -> list[str]:
     except ConfigError as error:
         return [str(error)]
     return [f"{entry.code}: {finding}" for finding in lint(query, file=f"sql/{entry.sql}")]
+
+
+def plan(
+    code: Annotated[str, typer.Argument(metavar="HMS", help="A hospital's code.")],
+    *,
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="YYYY-MM-DD",
+            formats=["%Y-%m-%d"],
+            help="The business day; yesterday at the hospital by default.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Say who would be asked, when and how, and who not and why; nothing is written or sent.
+
+    It reads the ERP as `extract` does and prints attendance ids: patient data, for your eyes only.
+    """
+    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.pipeline.planning import plan_day  # noqa: PLC0415 - with the one before
+    from track_dispatch.pipeline.run import Run  # noqa: PLC0415
+
+    hospital, now = load_hospital(code.upper()), datetime.now(UTC)
+    its_day = day.date() if day else business_day(timezone=hospital.timezone, run_after=now)
+    with closing(open_configured()) as ledger:
+        found = plan_day(Run(hospital, its_day, Actor("plan")), ledger=ledger, now=now)
+    for one in found.planned:
+        channel = one.channel.label if one.channel else "-"
+        typer.echo(f"{one.attendance_id}  {one.area or '-'}  {channel}  {one.verdict}")
+    typer.echo("\n".join(found.text()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from track_dispatch.business_day import business_day, check_conf
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
-from track_dispatch.pipeline.run import Run
+from track_dispatch.pipeline.run import Mode, Run
 from track_dispatch.records import Actor
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: The Params of a hospital's DAG; any other key in a run's conf is refused.
-PARAMS = ("business_day", "include_old")
+PARAMS = ("business_day", "include_old", "mode")
 
 
 def run_of(code: str, context: Mapping[str, Any]) -> Run:
@@ -41,12 +41,13 @@ def run_of(code: str, context: Mapping[str, Any]) -> Run:
     )
     log.info("business day %s hospital=%s", day, hospital.code)
     include_old = bool(context["params"].get("include_old"))
-    if include_old and run_type != "manual":
+    mode = Mode(context["params"].get("mode") or Mode.LIVE)
+    if run_type != "manual" and (include_old or mode is not Mode.LIVE):
         raise ConfigError(
-            f"include_old in a {run_type} run: asking old attendances is a person's wish for one"
-            " day; trigger that day by hand"
+            f"include_old or mode in a {run_type} run: that is a person's wish for one day;"
+            " trigger that day by hand"
         )
-    return Run(hospital, day, actor_of(context), include_old=include_old)
+    return Run(hospital, day, actor_of(context), include_old=include_old, mode=mode)
 
 
 def actor_of(context: Mapping[str, Any]) -> Actor:

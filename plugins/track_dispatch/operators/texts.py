@@ -31,6 +31,10 @@ OLD_HELP = (
     " antes da entrada em operação."
 )
 
+MODE_TITLE = "Modo"
+MODE_HELP = "Simulação: lê o ERP e conta o que seria enviado; nada é gravado nem enviado."
+MODES = {"live": "Enviar", "dry_run": "Simulação (não envia nada)"}
+
 _DOC = """
 ### {name}
 

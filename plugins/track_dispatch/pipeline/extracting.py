@@ -43,24 +43,27 @@ def extract(
             zone=hospital.zone,
         )
     sql = render(hospital)
-
-    def chunks() -> Iterator[list[ErpRow]]:
-        with open_connection(hospital.oracle_conn_id) as connection:
-            yield from read_day(
-                connection,
-                sql=sql,
-                day=run.business_day,
-                module="track_dispatch",
-                action=f"{hospital.code} {run.business_day}",
-                call_timeout_seconds=call_timeout_seconds,
-            )
-
     rows = stage_extraction(
         ledger,
-        chunks(),
+        day_chunks(run, sql, call_timeout_seconds=call_timeout_seconds),
         source=hospital.source,
         hospital=hospital.code,
         business_day=run.business_day,
         actor=run.actor,
     )
     return {"business_day": run.business_day.isoformat(), "rows": rows}
+
+
+def day_chunks(
+    run: Run, sql: str, *, call_timeout_seconds: float = CALL_TIMEOUT
+) -> Iterator[list[ErpRow]]:
+    """Yield the day's rows as the ERP gives them, chunk by chunk."""
+    with open_connection(run.hospital.oracle_conn_id) as connection:
+        yield from read_day(
+            connection,
+            sql=sql,
+            day=run.business_day,
+            module="track_dispatch",
+            action=f"{run.hospital.code} {run.business_day}",
+            call_timeout_seconds=call_timeout_seconds,
+        )

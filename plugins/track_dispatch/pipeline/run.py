@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,13 @@ if TYPE_CHECKING:
 
     from track_dispatch.config import Hospital
     from track_dispatch.records import Actor
+
+
+class Mode(StrEnum):
+    """What a run does: send, or only say what it would send."""
+
+    LIVE = "live"
+    DRY_RUN = "dry_run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,7 @@ class Run:
     business_day: date
     actor: Actor
     include_old: bool = False
+    mode: Mode = Mode.LIVE
 
     @property
     def id(self) -> str:
