@@ -26,6 +26,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from track_dispatch.config import BrokenHospital, Hospital, load_hospitals
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.errors import ConfigError, RedDayError
+from track_dispatch.hooks.desk import open_desk
 from track_dispatch.hooks.ledger import open_configured
 from track_dispatch.hooks.track import track_host
 from track_dispatch.operators.airflow_run import run_of
@@ -40,6 +41,7 @@ from track_dispatch.operators.texts import (
     OLD_HELP,
     OLD_TITLE,
     TASKS,
+    UNREAL,
     broken_doc,
     hospital_doc,
 )
@@ -47,6 +49,7 @@ from track_dispatch.operators.track import TrackOperator
 from track_dispatch.pipeline.extracting import extract as extract_day
 from track_dispatch.pipeline.gating import hold_odd_day
 from track_dispatch.pipeline.planning import plan_day
+from track_dispatch.pipeline.rehearsing import rehearse
 from track_dispatch.pipeline.reporting import report as report_day
 from track_dispatch.pipeline.run import Mode
 from track_dispatch.pipeline.transforming import transform as transform_day
@@ -87,10 +90,13 @@ def extract(code: str) -> dict[str, int | str]:
     with closing(open_configured()) as ledger:
         if run.mode is Mode.LIVE:
             return extract_day(run, ledger=ledger, track_host=track_host())
-        plan = plan_day(run, ledger=ledger, now=datetime.now(UTC))
-    for line in plan.text():
-        log.info("%s", line)
-    return {"mode": run.mode, "rows": plan.rows}
+        if run.mode is Mode.DRY_RUN:
+            plan = plan_day(run, ledger=ledger, now=datetime.now(UTC))
+            for line in plan.text():
+                log.info("%s", line)
+            return {"rows": plan.rows}
+    with open_desk(run.hospital, run.actor) as desk:
+        return {**rehearse(run, desk=desk)}
 
 
 @step("transform", hours=1)
@@ -99,7 +105,7 @@ def transform(code: str) -> list[dict[str, Any]]:
     context = get_current_context()
     run = run_of(code, context)
     if run.mode is not Mode.LIVE:
-        raise AirflowSkipException("nothing is staged in a dry run")
+        raise AirflowSkipException("nothing is staged in a dry run or a rehearsal")
     with closing(open_configured()) as ledger:
         done = transform_day(run, ledger=ledger, now=datetime.now(UTC))
     context["ti"].xcom_push(key="counts", value=done.counts)
@@ -128,7 +134,7 @@ def report(code: str) -> dict[str, int]:
     context = get_current_context()
     run = run_of(code, context)
     if run.mode is not Mode.LIVE:
-        return report_dry_run(context["ti"].xcom_pull(task_ids="extract"))
+        return report_unreal(run.mode, context["ti"].xcom_pull(task_ids="extract"))
     with closing(open_configured()) as ledger:
         day = report_day(run, ledger=ledger)
     for line in day.text():
@@ -138,12 +144,14 @@ def report(code: str) -> dict[str, int]:
     return day.summary()
 
 
-def report_dry_run(extracted: dict[str, int] | None) -> dict[str, int]:
-    """Say that nothing was sent; red when the dry run did not end."""
-    log.info("SIMULAÇÃO: nada foi gravado nem enviado; as contagens estão no log de extract")
-    if not extracted:
-        raise RedDayError("a simulação não terminou: veja o log de extract e limpe-a")
-    return {"rows": int(extracted["rows"])}
+def report_unreal(mode: Mode, extracted: dict[str, int] | None) -> dict[str, int]:
+    """Say that no patient was asked; red when `extract`, which did it all, did not end."""
+    log.info("%s", UNREAL[mode])
+    if extracted is None:
+        raise RedDayError(f"{UNREAL[mode]}; não terminou: veja o log de extract e dispare de novo")
+    for name, count in extracted.items():
+        log.info("%s: %s", name, count)
+    return extracted
 
 
 @task(task_id="config_error", execution_timeout=timedelta(minutes=5))

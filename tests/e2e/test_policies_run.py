@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from demo.track_api import faults
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
 from track_dispatch.cli import app
@@ -168,7 +169,7 @@ def test_a_dry_run_that_breaks_off_is_red(world: AirflowWorld) -> None:
     run = world.run_day("HMS", DAY, conf=dry)
 
     assert run.state == "failed"
-    assert "simulação não terminou" in run.said("report")
+    assert "não terminou" in run.said("report")
 
 
 def test_after_a_dry_run_the_same_day_is_sent_as_ever(world: AirflowWorld) -> None:
@@ -214,3 +215,52 @@ def test_one_person_of_two_attendances_is_asked_once_by_the_areas_priority(
     assert run.state == "success"
     assert world.lines("HMS", DAY) == {"accepted": 1, "excluded(same_person)": 1}
     assert set(world.track.accepted_ids()) == {therapy.attendance_id}
+
+
+def test_a_rehearsal_sends_invented_patients_to_our_own_people_only(
+    world: AirflowWorld, include: Path
+) -> None:
+    ours = [{"email": "nos@example.test"}, {"phone": "5527988887777"}]
+    set_policies(include, rehearsal_contacts=ours, rehearsal_lines=2)
+    patients = plant(world.erp(), DAY, 5)
+    with closing(open_configured()) as ledger:
+        before = everything(ledger)
+
+    run = world.run_day("HMS", DAY, conf={"business_day": DAY.isoformat(), "mode": "rehearsal"})
+
+    with closing(open_configured()) as ledger:
+        after = everything(ledger)
+    assert run.state == "success"
+    posted = [line for post in world.track.received for line in (post.body or {})["import_lines"]]
+    assert sorted((line["email"], line["phone"]) for line in posted) == [
+        ("", "5527988887777"),
+        ("nos@example.test", ""),
+    ]
+    for patient in patients:
+        assert not set(patient.values()) & {value for line in posted for value in line.values()}
+    assert len(after.pop("rehearsals")) == 2
+    assert after == {name: rows for name, rows in before.items() if name != "rehearsals"}
+
+
+def test_a_rehearsal_that_track_refuses_is_red_and_not_repeated(
+    world: AirflowWorld, include: Path
+) -> None:
+    set_policies(include, rehearsal_contacts=[{"email": "nos@example.test"}])
+    plant(world.erp(), DAY)
+    world.track.script(faults.answer(500))
+
+    run = world.run_day(
+        "HMS", DAY, conf={"business_day": DAY.isoformat(), "mode": "rehearsal"}, retries=None
+    )
+
+    assert (run.state, run.tasks["extract"]) == ("failed", "failed")
+    assert len(world.track.received) == 1
+
+
+def test_a_rehearsal_without_contacts_says_so(world: AirflowWorld) -> None:
+    plant(world.erp(), DAY)
+
+    run = world.run_day("HMS", DAY, conf={"business_day": DAY.isoformat(), "mode": "rehearsal"})
+
+    assert "rehearsal_contacts is empty" in run.said("extract")
+    assert world.track.requests == {}

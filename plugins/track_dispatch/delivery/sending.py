@@ -26,9 +26,12 @@ from track_dispatch.ledger.switch import stop_service
 from track_dispatch.records import BatchState, Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from track_dispatch.delivery.desk import Desk
     from track_dispatch.delivery.outcomes import Outcome
     from track_dispatch.ledger.claims import Batch
+    from track_dispatch.records import Channel
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,7 @@ def probe(desk: Desk) -> None:
     try:
         desk.client.probe()
     except ServiceStoppedError as error:
-        _stop_all(desk, str(error), error.status)
+        stop_all(desk, str(error), error.status)
         raise
 
 
@@ -88,20 +91,46 @@ def _post(desk: Desk, progress: Progress, batch: Batch) -> Outcome:
     if left < desk.hospital.post_deadline_seconds:
         message = "the claim grew too old before it could be posted"
         _give_up(desk, progress, batch, NotDeliveredError(message, batch_id=batch.id))
-    body = distribution(
+    return post_lines(
+        desk,
+        key=batch.id,
         channel=batch.unit.channel,
         survey_uuid=batch.survey_uuid,
-        lines=[
-            posted_fields(line.fields, desk.hospital, batch.unit.channel) for line in batch.lines
-        ],
+        lines=[line.fields for line in batch.lines],
+        moments=(batch.validity_at, batch.reminder_at),
+    )
+
+
+def post_lines(
+    desk: Desk,
+    *,
+    key: str,
+    channel: Channel,
+    survey_uuid: str,
+    lines: Sequence[Mapping[str, str]],
+    moments: tuple[int, int | None],
+) -> Outcome:
+    """Post import lines once: whatever goes out goes through here.
+
+    Args:
+        desk: the hospital's.
+        key: the Idempotency-Key.
+        channel: how Track reaches the patients.
+        survey_uuid: the survey of the lines' area.
+        lines: whole import lines; the hospital's `import_fields` decides what of them goes.
+        moments: end of validity and reminder, unix seconds.
+    """
+    validity_at, reminder_at = moments
+    body = distribution(
+        channel=channel,
+        survey_uuid=survey_uuid,
+        lines=[posted_fields(line, desk.hospital, channel) for line in lines],
         template_set=desk.hospital.template_set,
-        validity_at=batch.validity_at,
-        reminder_at=batch.reminder_at,
+        validity_at=validity_at,
+        reminder_at=reminder_at,
     )
     return desk.client.create_distribution(
-        body,
-        idempotency_key=batch.id,
-        attendance_ids=[line.attendance_id for line in batch.lines],
+        body, idempotency_key=key, attendance_ids=[line["cd_atendimento"] for line in lines]
     )
 
 
@@ -113,7 +142,7 @@ def _act(desk: Desk, progress: Progress, batch: Batch, outcome: Outcome) -> None
         case Verdict.ACCEPTED:
             _accept(desk, progress, batch, outcome)
         case Verdict.STOPPED:
-            insist(desk, lambda: _stop_all(desk, detail, status))
+            insist(desk, lambda: stop_all(desk, detail, status))
             error = ServiceStoppedError(detail, batch_id=batch.id, status=status)
             _give_up(desk, progress, batch, error, status=status)
         case Verdict.UNCERTAIN:
@@ -161,7 +190,7 @@ def _accept(desk: Desk, progress: Progress, batch: Batch, outcome: Outcome) -> N
         progress.tally += Tally(in_doubt=len(doubted), doubts=1)
 
 
-def _stop_all(desk: Desk, why: str, status: int | None) -> None:
+def stop_all(desk: Desk, why: str, status: int | None) -> None:
     """Close the switch for all hospitals."""
     stop_service(desk.ledger, hospital=desk.hospital.code, why=why, status=status, actor=desk.actor)
 

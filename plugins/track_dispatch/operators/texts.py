@@ -32,8 +32,20 @@ OLD_HELP = (
 )
 
 MODE_TITLE = "Modo"
-MODE_HELP = "Simulação: lê o ERP e conta o que seria enviado; nada é gravado nem enviado."
-MODES = {"live": "Enviar", "dry_run": "Simulação (não envia nada)"}
+MODE_HELP = (
+    "Simulação: lê o ERP e conta o que seria enviado; nada é gravado nem enviado. Ensaio: envia"
+    " alguns pacientes inventados de cada área aos nossos próprios contatos (rehearsal_contacts)."
+)
+MODES = {
+    "live": "Enviar",
+    "dry_run": "Simulação (não envia nada)",
+    "rehearsal": "Ensaio (só para os nossos contatos)",
+}
+#: The first line of a report that is about no patient.
+UNREAL = {
+    "dry_run": "SIMULAÇÃO: nada foi gravado nem enviado; as contagens estão no log de extract",
+    "rehearsal": "ENSAIO: só pacientes inventados, só para os nossos contatos",
+}
 
 _DOC = """
 ### {name}

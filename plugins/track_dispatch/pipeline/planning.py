@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline.run import Run
-    from track_dispatch.records import Area, Channel, Proposal
+    from track_dispatch.records import Area, Channel, ErpRow, Proposal
 
 #: States that a new reading may change; any other decides by itself.
 _OPEN = (LineState.READY, LineState.EXCLUDED)
@@ -78,11 +78,10 @@ def plan_day(run: Run, *, ledger: Ledger, now: datetime) -> Plan:
         LedgerError: the ledger failed.
     """
     hospital = run.hospital
-    chunks = list(day_chunks(run, render(hospital)))
-    today = now.astimezone(hospital.zone).date()
+    chunks = _read(run)
     with ledger.reading() as connection:
         known = Known(ledger, connection, source=hospital.source)
-        day = DayEvaluation(run, lambda: iter(chunks), known, evaluated_on=today)
+        day = _evaluation(run, chunks, known, now)
         proposals = [proposal for chunk in day.proposals() for proposal, _ in chunk]
         states = known.states([proposal.attendance_id for proposal in proposals])
         planned = tuple(
@@ -91,6 +90,24 @@ def plan_day(run: Run, *, ledger: Ledger, now: datetime) -> Plan:
         )
     leaves_at = hospital.window.opening(now).astimezone(hospital.zone)
     return Plan(day.rows, planned, leaves_at)
+
+
+def day_proposals(run: Run, *, ledger: Ledger, now: datetime) -> list[Proposal]:
+    """Return what a day's attendances would become, whatever the ledger has of them."""
+    chunks = _read(run)
+    with ledger.reading() as connection:
+        known = Known(ledger, connection, source=run.hospital.source)
+        day = _evaluation(run, chunks, known, now)
+        return [proposal for chunk in day.proposals() for proposal, _ in chunk]
+
+
+def _read(run: Run) -> list[list[ErpRow]]:
+    return list(day_chunks(run, render(run.hospital)))
+
+
+def _evaluation(run: Run, chunks: list[list[ErpRow]], known: Known, now: datetime) -> DayEvaluation:
+    today = now.astimezone(run.hospital.zone).date()
+    return DayEvaluation(run, lambda: iter(chunks), known, evaluated_on=today)
 
 
 def _planned(proposal: Proposal, state: LineState | None, run: Run, known: Known) -> Planned:

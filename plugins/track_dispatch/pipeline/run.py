@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class Mode(StrEnum):
-    """What a run does: send, or only say what it would send."""
+    """What a run does: send, only say what it would send, or send to our own people."""
 
     LIVE = "live"
     DRY_RUN = "dry_run"
+    REHEARSAL = "rehearsal"
 
 
 @dataclass(frozen=True, slots=True)
