@@ -189,6 +189,13 @@ class Hospital(Policies):
         if missing:
             name = info.data.get("templates")
             raise ValueError(f'need templates, but the set "{name}" has none for {missing[0]}')
+        fields = info.data.get("import_fields")
+        if templates and fields is not None and Channel.WHATSAPP in channels:
+            held_back = sorted(templates.attributes() - set(fields))
+            if held_back:
+                raise ValueError(
+                    f"need {held_back[0]} for the WhatsApp message, but import_fields holds it back"
+                )
         return channels
 
     @field_validator("companies")

@@ -50,3 +50,10 @@ class TemplateSet(FileModel):
     def serves(self, channel: Channel) -> bool:
         """Tell whether the set has what a distribution over the channel needs."""
         return {Channel.EMAIL: self.email, Channel.WHATSAPP: self.whatsapp}[channel] is not None
+
+    def attributes(self) -> set[str]:
+        """Return the attributes of an attendance that the WhatsApp messages show."""
+        if self.whatsapp is None:
+            return set()
+        shown = (*self.whatsapp.template.variables, *self.whatsapp.reminder.variables)
+        return {name for kind, name in (v.split(".") for v in shown) if kind == "interaction"}

@@ -208,3 +208,11 @@ def test_dates_in_quotes_are_dates_too(write: Write, include: Path) -> None:
     write(first_business_day="2026-11-20")
 
     assert load_hospital("HMS", include).first_business_day == date(2026, 11, 20)
+
+
+def test_a_field_that_the_whatsapp_message_shows_must_go_to_track(
+    write: Write, broken: Broken
+) -> None:
+    write(import_fields=["area_pesquisa", "cd_atendimento"])
+
+    assert "need unidade for the WhatsApp message" in broken()["HMS"]
