@@ -29,7 +29,7 @@ from demo.track_api.record import Fate
 from tests.proof.ledger_erp import HOSPITALS, Where
 from tests.proof.ledger_tally import Memory, Tally
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.deciding import doubts
+from track_dispatch.ledger.doubts import doubts
 from track_dispatch.ledger.switch import standing_stops
 from track_dispatch.ledger.transitions import TABLE, Transition
 from track_dispatch.records import LineState

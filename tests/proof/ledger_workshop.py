@@ -19,7 +19,7 @@ from track_dispatch.delivery.desk import Desk
 from track_dispatch.delivery.dispatch import dispatch
 from track_dispatch.errors import LedgerError, SourceUnavailableError, TrackDispatchError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.deciding import doubts
+from track_dispatch.ledger.doubts import doubts
 from track_dispatch.ledger.restoring import require_extractable
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.settling import expire_leases

@@ -24,7 +24,7 @@ BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")
 def doubt_list() -> None:
     """List the batches in doubt: what they hold, since when, and whether it is time to decide."""
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.deciding import doubts  # noqa: PLC0415 - with the one before
+    from track_dispatch.ledger.doubts import doubts  # noqa: PLC0415 - with the one before
 
     with closing(open_configured()) as ledger, ledger.reading() as connection:
         found = doubts(connection)

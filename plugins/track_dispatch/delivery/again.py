@@ -15,12 +15,13 @@ from track_dispatch.delivery.distribution import schedule
 from track_dispatch.delivery.sending import probe, send_claim
 from track_dispatch.delivery.splitting import Tally
 from track_dispatch.errors import ConfigError, DeliveryUncertainError
-from track_dispatch.ledger.deciding import reclaim, require_doubt
+from track_dispatch.ledger.doubts import require_doubt
+from track_dispatch.ledger.reclaiming import reclaim
 from track_dispatch.transformation.eligibility import is_too_old
 
 if TYPE_CHECKING:
     from track_dispatch.delivery.desk import Desk
-    from track_dispatch.ledger.deciding import Doubt
+    from track_dispatch.ledger.doubts import Doubt
     from track_dispatch.records import Decision
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from track_dispatch.config import load_hospital
 from track_dispatch.delivery.again import send_again
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger.deciding import allow_retry, release_day, require_doubt, settle_doubt
+from track_dispatch.ledger.deciding import allow_retry, release_day, settle_doubt
+from track_dispatch.ledger.doubts import require_doubt
 from track_dispatch.ledger.restoring import allow_day, restore
 from track_dispatch.ledger.switch import resume_service
 from track_dispatch.records import Decision, Verb

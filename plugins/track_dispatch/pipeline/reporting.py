@@ -13,7 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from track_dispatch.ledger.approvals import Answer, last_question, past_attendances
-from track_dispatch.ledger.deciding import doubts
+from track_dispatch.ledger.doubts import doubts
 from track_dispatch.ledger.settling import expire_leases
 from track_dispatch.ledger.switch import standing_stops
 from track_dispatch.ledger.views import day_counts, equation, run_work
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.deciding import Doubt
+    from track_dispatch.ledger.doubts import Doubt
     from track_dispatch.ledger.switch import Stop
     from track_dispatch.ledger.views import Equation, LineCount, RunWork
     from track_dispatch.pipeline.run import Run

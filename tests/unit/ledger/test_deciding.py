@@ -25,7 +25,8 @@ from ledger_steps import (
 
 from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.deciding import allow_retry, doubts, release_day, settle_doubt
+from track_dispatch.ledger.deciding import allow_retry, release_day, settle_doubt
+from track_dispatch.ledger.doubts import doubts
 from track_dispatch.ledger.settling import Settlement, doubt, settle
 from track_dispatch.records import Decision, Verb
 

@@ -27,7 +27,9 @@ from ledger_steps import (
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.deciding import doubts, reclaim, release_day, settle_doubt
+from track_dispatch.ledger.deciding import release_day, settle_doubt
+from track_dispatch.ledger.doubts import doubts
+from track_dispatch.ledger.reclaiming import reclaim
 from track_dispatch.ledger.restoring import allow_day, require_extractable, restore
 from track_dispatch.records import Decision, Verb
 

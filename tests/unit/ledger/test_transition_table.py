@@ -33,8 +33,9 @@ from track_dispatch.errors import ConfigError, LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import hold_day
 from track_dispatch.ledger.claims import Batch, ClaimedLine, claim, start_part
-from track_dispatch.ledger.deciding import allow_retry, reclaim, release_day, settle_doubt
+from track_dispatch.ledger.deciding import allow_retry, release_day, settle_doubt
 from track_dispatch.ledger.moves import move
+from track_dispatch.ledger.reclaiming import reclaim
 from track_dispatch.ledger.restoring import restore
 from track_dispatch.ledger.retention import expire_day_and_before
 from track_dispatch.ledger.schema import moment_in
