@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 #: The process that others are forked from is reached through a Unix socket.
 pytestmark = pytest.mark.enable_socket
 #: Deaths in one test, where not all of them are died.
-SAMPLE = {death: 2 if death is Death.KILL else 1 for death in Death}
+SAMPLE = dict.fromkeys(Death, 1)
 #: In full: SIGKILL at every instant; the gentler deaths, which leave more of us alive, at every
 #: fifth, each scenario and database from another one on.
 EVERY = {death: 1 if death is Death.KILL else 5 for death in Death}
