@@ -42,7 +42,8 @@ class Attendance:
         codes: the hospitals whose query finds it; two is a mistake in `companies`.
         day: its business day.
         label: its area, as the ERP names it.
-        contact: "a" or "b" for one or another e-mail address, "phone", "none".
+        contact: "a" or "b" for one or another e-mail address, "shared" for one that others have,
+            too, and so are the same person, "phone", "none".
         twice: two rows of it.
     """
 
@@ -64,6 +65,8 @@ class Attendance:
         }
         if self.contact == "phone":
             row["phone"] = f"27 99812-3{number[-3:]}"
+        elif self.contact == "shared":
+            row["email"] = "fulana@exemplo.test"
         elif self.contact != "none":
             row["email"] = f"fulana.{self.contact}{number[-1]}@exemplo.test"
         return [row, {**row, "setor": "B"}] if self.twice else [row]

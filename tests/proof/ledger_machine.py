@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.proof.ledger_erp import DAYS, HOSPITALS, LABELS, NUMBERS, RUNS, Attendance, Where
 from tests.proof.ledger_trouble import FAULTS, MEANWHILE, SPURNS, Death, Trouble
+from track_dispatch.ledger.approvals import Answer
 from track_dispatch.records import LineState, Verb
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ attendances = st.builds(
     codes=st.sampled_from((CODES[:1],) * 8 + (CODES[1:], CODES)),
     day=days,
     label=st.sampled_from((LABELS[0],) * 6 + LABELS),
-    contact=st.sampled_from(("a",) * 5 + ("b",) * 3 + ("phone", "none")),
+    contact=st.sampled_from(("a",) * 5 + ("b",) * 3 + ("phone", "shared", "none")),
     twice=st.booleans(),
 )
 deaths = st.builds(Death, st.integers(0, 24), st.integers(0, 2))
@@ -57,6 +58,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "three at a time": {"batch_size": 3},
     "a survey removed": {"surveys": {}},
     "gone live later": {"first_business_day": DAYS[1]},
+    "a cap": {"contact_cap_days": 30},
 }
 
 
@@ -127,6 +129,16 @@ def machine_of(new_world: Callable[[], World]) -> type[RuleBasedStateMachine]:
         def morning(self, where: Where, trouble: Trouble, run: str) -> None:
             self.world.morning(where, trouble, run)
 
+        @precondition(lambda self: self.world.watch.standing(LineState.READY))
+        @rule(where=places, run=runs)
+        def hold(self, where: Where, run: str) -> None:
+            self.world.hold(where, run)
+
+        @precondition(lambda self: self.world.watch.standing(LineState.HELD))
+        @rule(where=places, answer=st.sampled_from(tuple(Answer)), run=runs)
+        def answer(self, where: Where, answer: Answer, run: str) -> None:
+            self.world.answer(where, answer, run)
+
         # -- time and settings ---------------------------------------------------------
 
         @precondition(lambda self: self.world.watch.standing(LineState.SENDING, LineState.IN_DOUBT))
@@ -172,6 +184,11 @@ def machine_of(new_world: Callable[[], World]) -> type[RuleBasedStateMachine]:
         @rule(where=places, verb=st.sampled_from((Verb.RELEASE, Verb.ALLOW_DAY)))
         def trust_a_day(self, where: Where, verb: Verb) -> None:
             self.world.decide_day(where, verb)
+
+        @rule(number=numbers, sure=seldom)
+        def opt_out(self, number: str, sure: bool) -> None:
+            if sure:
+                self.world.opt_out(number)
 
         @precondition(lambda self: self.world.watch.stopped)
         @rule()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.proof.ledger_erp import DAYS, NUMBERS, Attendance, Where
 from tests.proof.ledger_trouble import Death, Trouble
+from track_dispatch.ledger.approvals import Answer
 from track_dispatch.records import Area, Channel, LineState, Unit, Verb
 
 if TYPE_CHECKING:
@@ -197,6 +198,54 @@ def a_day_that_the_backup_forgot(world: World) -> None:
     world.morning(other)
 
 
+def held_and_approved(world: World) -> None:
+    _fill(world)
+    for answer in (Answer.REJECTED, Answer.TIMEOUT, Answer.APPROVED):
+        world.hold(DAY)
+        world.dispatch(UNIT)
+        world.answer(DAY, answer)
+    world.dispatch(UNIT)
+
+
+def held_and_gone(world: World) -> None:
+    _fill(world)
+    world.hold(DAY)
+    world.change(NUMBERS[0], None)
+    world.read(DAY)
+
+
+def held_too_long(world: World) -> None:
+    _fill(world)
+    world.hold(DAY)
+    world.pass_days(16)
+    world.keep_house()
+
+
+def held_when_a_backup_was_put_back(world: World) -> None:
+    _fill(world)
+    world.hold(DAY)
+    world.back_up()
+    world.put_back()
+
+
+def opted_out_since(world: World) -> None:
+    _fill(world, 3)
+    world.opt_out(NUMBERS[0])
+    world.dispatch(UNIT, Trouble(script=("drop",)))
+    world.opt_out(NUMBERS[1])
+    world.end_leases()
+    _decide(world, Verb.SEND_AGAIN)
+
+
+def invited_lately(world: World) -> None:
+    other = Where(DAY.code, DAYS[1])
+    world.set_hospital(DAY.code, contact_cap_days=30)
+    world.change(NUMBERS[0], replace(ASKED, contact="shared"))
+    world.change(NUMBERS[1], replace(ASKED, contact="shared", day=other.day))
+    world.morning(DAY)
+    world.morning(other)
+
+
 WALKS: tuple[Callable[[World], None], ...] = (
     corrections_in_the_erp,
     a_line_refused_reopened_and_retried,
@@ -216,4 +265,10 @@ WALKS: tuple[Callable[[World], None], ...] = (
     a_backup_put_back,
     a_backup_put_back_and_released,
     a_day_that_the_backup_forgot,
+    held_and_approved,
+    held_and_gone,
+    held_too_long,
+    held_when_a_backup_was_put_back,
+    opted_out_since,
+    invited_lately,
 )

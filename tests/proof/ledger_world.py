@@ -15,13 +15,17 @@ from tests.proof.ledger_trouble import PEACE, Death, Trouble
 from tests.proof.ledger_workshop import Workshop
 from track_dispatch.delivery.dispatch import dispatch
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.approvals import Answer, hold_day
+from track_dispatch.ledger.optouts import add_optout
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.settling import expire_leases
 from track_dispatch.pipeline.deciding import Order
+from track_dispatch.pipeline.gating import take_answer
 from track_dispatch.pipeline.housekeeping import keep_house
 from track_dispatch.pipeline.reporting import report
 from track_dispatch.pipeline.transforming import transform
 from track_dispatch.records import Actor, Area, Channel, LineState, Unit, Verb
+from track_dispatch.transformation.identities import identity
 
 
 class World(Workshop):
@@ -80,6 +84,18 @@ class World(Workshop):
             found = report(self._run(where, run), ledger=self.ledger)
             assert found.balance is None or found.balance.holds
 
+    def hold(self, where: Where, run: str = "scheduled") -> None:
+        """Let the gate hold a day, before it asks."""
+        day = {"hospital": where.code, "business_day": where.day}
+        actor = self._actor("volume_gate", run, where.day)
+        with self._step():
+            hold_day(self.ledger, **day, lines=9, usual=1, actor=actor)
+
+    def answer(self, where: Where, answer: Answer, run: str = "scheduled") -> None:
+        """Let a person, or nobody, answer what the gate asked."""
+        with self._step():
+            take_answer(self._run(where, run), answer, ledger=self.ledger, person="ana")
+
     # -- time ----------------------------------------------------------------------
 
     def end_leases(self) -> None:
@@ -121,6 +137,14 @@ class World(Workshop):
             if verb is Verb.ALLOW_DAY:
                 self.watch.allowed.add(where)
 
+    def opt_out(self, number: str) -> None:
+        """Let the patient of an attendance ask not to be asked."""
+        found = self.erp.get(number)
+        rows = found.rows(number) if found is not None else []
+        with self._step():
+            for row in rows:
+                add_optout(self.ledger, identity(row), channel=None, source="balcão")
+
     def resume(self) -> None:
         """Open the switch."""
         with self._step():
@@ -159,11 +183,14 @@ class World(Workshop):
             self.set_hospital(code, surveys=hospital.surveys, batch_size=2)
         with self._step():
             expire_leases(self.ledger, actor=Actor("morning"))
+        for unit in self.units(LineState.HELD):
+            self.decide_day(Where(unit.hospital, unit.business_day), Verb.RELEASE)
         for unit in self.units(LineState.READY):
             self.dispatch(unit)
         for batch_id, _ in self.doubts():
             self.decide_batch(batch_id, Verb.ABANDON)
-        open_ = self.units(LineState.READY, LineState.SENDING, LineState.IN_DOUBT)
+        waiting = (LineState.READY, LineState.HELD, LineState.SENDING, LineState.IN_DOUBT)
+        open_ = self.units(*waiting)
         assert not open_, "lost: a line can neither go out nor be given up"
 
     # -- what stands in the ledger ---------------------------------------------------
