@@ -34,4 +34,11 @@ def _sum(counted: dict[str, dict[str, float]], name: str) -> int:
 
 
 def _told(numbers: dict[str, float]) -> str:
-    return ", ".join(f"{round(number):,} {name}" for name, number in numbers.items())
+    """List the numbers; of the rows of the transition table only how many were taken."""
+    rows = sum(" -> " in name for name in numbers)
+    told = [
+        f"{round(number):,} {name.replace('_', ' ')}"
+        for name, number in numbers.items()
+        if " -> " not in name
+    ]
+    return ", ".join([*told, f"{rows} rows of the transition table"] if rows else told)
