@@ -29,7 +29,7 @@ from track_dispatch.errors import ConfigError, RedDayError
 from track_dispatch.hooks.desk import open_desk
 from track_dispatch.hooks.ledger import open_configured
 from track_dispatch.hooks.track import track_host
-from track_dispatch.operators.airflow_run import run_of
+from track_dispatch.operators.airflow_run import run_of, run_type_of
 from track_dispatch.operators.approval import VolumeApproval
 from track_dispatch.operators.recovery import Recovery
 from track_dispatch.operators.texts import (
@@ -119,7 +119,7 @@ def volume_gate(code: str) -> str:
     """Let the day pass, or hold it and ask a person."""
     context = get_current_context()
     run = run_of(code, context)
-    is_backfill = str(context["dag_run"].run_type) == "backfill"
+    is_backfill = run_type_of(context) == "backfill"
     with closing(open_configured()) as ledger:
         odd = hold_odd_day(run, ledger=ledger, is_backfill=is_backfill)
     if odd is None:

@@ -56,6 +56,19 @@ def test_an_odd_day_waits_for_a_person_with_its_lines_held(
     assert len(world.track.received) == 1
 
 
+def test_a_backfill_of_an_odd_day_asks_nobody(world: AirflowWorld, include: Path) -> None:
+    set_policies(include, volume_gate=GATE)
+    usual = DAY - timedelta(weeks=1)
+    plant(world.erp(), usual)
+    world.run_day("HMS", usual)
+    plant(world.erp(), DAY, 5)
+
+    run = world.run_day("HMS", DAY, kind="backfill")
+
+    assert (run.state, run.tasks["approve_volume"]) == ("success", "skipped")
+    assert world.lines("HMS", DAY) == {"accepted": 5}
+
+
 def test_what_is_asked_are_counts_in_portuguese(world: AirflowWorld, asking: Played) -> None:
     from airflow import settings  # noqa: PLC0415
     from airflow.models.hitl import HITLDetail  # noqa: PLC0415

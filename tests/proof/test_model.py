@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.proof.ledger_places import Places
 
 #: Sequences that Hypothesis makes up; a sequence has up to `STEPS` rules.
-SEQUENCES = {"sqlite": 600, "postgresql": 100} if IN_FULL else {"sqlite": 25, "postgresql": 2}
+SEQUENCES = {"sqlite": 600, "postgresql": 100} if IN_FULL else {"sqlite": 15, "postgresql": 1}
 STEPS = 30
 
 #: Every row of the table, by the state it leaves and the one it enters.

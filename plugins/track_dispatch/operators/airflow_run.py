@@ -30,7 +30,7 @@ def run_of(code: str, context: Mapping[str, Any]) -> Run:
     dag_run = context["dag_run"]
     check_conf(dag_run.conf, PARAMS)
     hospital = load_hospital(code)
-    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+    run_type = run_type_of(context)
     day = business_day(
         timezone=hospital.timezone,
         run_after=dag_run.run_after,
@@ -48,6 +48,12 @@ def run_of(code: str, context: Mapping[str, Any]) -> Run:
             " trigger that day by hand"
         )
     return Run(hospital, day, actor_of(context), include_old=include_old, mode=mode)
+
+
+def run_type_of(context: Mapping[str, Any]) -> str:
+    """Return Airflow's type of the run: scheduled, manual, backfill, ..."""
+    run_type = context["dag_run"].run_type
+    return str(getattr(run_type, "value", run_type))
 
 
 def actor_of(context: Mapping[str, Any]) -> Actor:
