@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from track_dispatch.errors import ConfigError
 from track_dispatch.records import Area, Channel, Proposal, Reason
 from track_dispatch.transformation.attendances import area_of, attendance_id
 from track_dispatch.transformation.clean_text import clean
@@ -98,8 +100,7 @@ def _reason_of_the_record(row: ErpRow, hospital: Hospital) -> Reason | None:
     name = clean(row["name"])
     if name.upper().startswith(_NEWBORN):
         return Reason.NEWBORN
-    age = clean(row.get("x_idade", ""))
-    if hospital.min_age_years and age.isdecimal() and int(age) < hospital.min_age_years:
+    if hospital.min_age_years and _age(row, hospital) < hospital.min_age_years:
         return Reason.UNDER_AGE
     for patterns, reason in (
         (hospital.test_patterns, Reason.TEST_RECORD),
@@ -108,6 +109,21 @@ def _reason_of_the_record(row: ErpRow, hospital: Hospital) -> Reason | None:
         if patterns and _any_of(patterns).search(f"{name}\n{clean(row['email'])}"):
             return reason
     return None
+
+
+def _age(row: ErpRow, hospital: Hospital) -> float:
+    """Return the patient's age in years; an unknown one is no reason.
+
+    Raises:
+        ConfigError: the query does not tell ages: the minimum would only look obeyed.
+    """
+    if "x_idade" not in row:
+        raise ConfigError(
+            f"{hospital.code}: min_age_years is set, but the query returns no x_idade: add that"
+            f" column to {hospital.sql}, or set min_age_years to 0"
+        )
+    age = clean(row["x_idade"])
+    return int(age) if age.isdecimal() else math.inf
 
 
 @cache

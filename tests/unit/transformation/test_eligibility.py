@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from track_dispatch.config import Hospital, Identifier, load_hospital
+from track_dispatch.errors import ConfigError
 from track_dispatch.records import Area, Channel, LineState, Proposal, Reason
 from track_dispatch.transformation.eligibility import evaluate
 
@@ -212,7 +213,14 @@ def test_a_record_that_is_no_patient_to_ask_says_why(
         }
     )
 
-    assert _evaluate(row | changed, hospital).reason == reason
+    assert _evaluate(row | {"x_idade": ""} | changed, hospital).reason == reason
+
+
+def test_a_minimum_that_the_query_cannot_tell_is_refused(row: ErpRow, hospital: Hospital) -> None:
+    hospital = hospital.model_copy(update={"min_age_years": 12})
+
+    with pytest.raises(ConfigError, match="returns no x_idade"):
+        _evaluate(row, hospital)
 
 
 def test_without_a_minimum_nobody_is_under_age(row: ErpRow, hospital: Hospital) -> None:
