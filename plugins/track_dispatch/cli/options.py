@@ -15,4 +15,13 @@ Code = Annotated[str, typer.Argument(metavar="HMS", help="A hospital's code.")]
 Day = Annotated[
     datetime, typer.Argument(metavar="DAY", formats=["%Y-%m-%d"], help="The business day.")
 ]
+DayOption = Annotated[
+    datetime | None,
+    typer.Option(
+        metavar="YYYY-MM-DD",
+        formats=["%Y-%m-%d"],
+        help="The business day; yesterday at the hospital by default.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

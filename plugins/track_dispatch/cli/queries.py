@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from track_dispatch.business_day import business_day
+from track_dispatch.cli.options import Code, DayOption
 from track_dispatch.config import BrokenHospital, Hospital, load_hospital, load_hospitals
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Actor
@@ -22,15 +23,7 @@ def sql(
     code: Annotated[str | None, typer.Argument(metavar="HMS", show_default=False)] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every hospital.")] = False,
-    day: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="YYYY-MM-DD",
-            formats=["%Y-%m-%d"],
-            help="The business day; yesterday at the hospital by default.",
-            show_default=False,
-        ),
-    ] = None,
+    day: DayOption = None,
     literals: Annotated[
         bool, typer.Option("--literals", help="Write the day into the SQL instead of its binds.")
     ] = False,
@@ -92,17 +85,9 @@ def _findings(entry: Hospital | BrokenHospital) -> list[str]:
 
 
 def plan(
-    code: Annotated[str, typer.Argument(metavar="HMS", help="A hospital's code.")],
+    code: Code,
     *,
-    day: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="YYYY-MM-DD",
-            formats=["%Y-%m-%d"],
-            help="The business day; yesterday at the hospital by default.",
-            show_default=False,
-        ),
-    ] = None,
+    day: DayOption = None,
 ) -> None:
     """Say who would be asked, when and how, and who not and why; nothing is written or sent.
 
