@@ -136,8 +136,7 @@ class Bench:
     def _script_settings(self, track: TrackStandIn) -> dict[str, object]:
         """Return what the script has in its first lines: the same SQL, the same bodies."""
         hospital = self._hospital
-        days = {"validity_days": hospital.validity_days, "reminder_days": hospital.reminder_days}
-        validity_at, reminder_at = schedule(NOW, **days)
+        validity_at, reminder_at = schedule(NOW, hospital)
         bodies = {
             channel: distribution(
                 channel=channel,

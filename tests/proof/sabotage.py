@@ -102,7 +102,7 @@ SABOTAGES = (
         "transform overwrites whatever is there",
         (
             Edit(
-                f"{PACKAGE}/ledger/applying.py",
+                f"{PACKAGE}/ledger/inserting.py",
                 "insert.on_conflict_do_nothing(",
                 'insert.on_conflict_do_update(set_={k: schema.text("excluded." + k) for k in'
                 ' ("state", "reason", "payload")}, ',

@@ -14,7 +14,7 @@ from tests.e2e.leaks import find, secrets_of
 from track_dispatch.delivery.outcomes import Answer, judge
 from track_dispatch.errors import LedgerError, SourceError, raised_alone
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.claims import Batch, ClaimedLine
+from track_dispatch.ledger.batches import Batch, ClaimedLine
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.records import Area, Channel, Proposal, Unit
 

@@ -17,7 +17,7 @@ from track_dispatch.errors import (
     QuietHoursError,
 )
 from track_dispatch.ledger.admission import Admission
-from track_dispatch.ledger.claims import SurveyBusyError
+from track_dispatch.ledger.batches import SurveyBusyError
 from track_dispatch.ledger.settling import expire_leases
 from track_dispatch.ledger.switch import RATE_LIMIT, RATE_WINDOW, rate_pause, require_running
 from track_dispatch.transformation.identities import line_identity

@@ -26,13 +26,13 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger.claims import Terms, claim
 from track_dispatch.ledger.settling import close_unit, expire_leases
-from track_dispatch.ledger.views import has_ready_lines, in_flight_seconds, ready_lines
+from track_dispatch.ledger.units import has_ready_lines, in_flight_seconds, ready_lines
 from track_dispatch.records import Reason
 from track_dispatch.transformation.eligibility import is_too_old
 
 if TYPE_CHECKING:
     from track_dispatch.delivery.desk import Desk
-    from track_dispatch.ledger.claims import Batch
+    from track_dispatch.ledger.batches import Batch
     from track_dispatch.records import Unit
 
 log = logging.getLogger(__name__)

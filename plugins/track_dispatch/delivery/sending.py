@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.delivery.desk import Desk
     from track_dispatch.delivery.outcomes import Outcome
-    from track_dispatch.ledger.claims import Batch
+    from track_dispatch.ledger.batches import Batch
     from track_dispatch.records import Channel
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from track_dispatch.delivery.outcomes import LineFault, Outcome
-    from track_dispatch.ledger.claims import Batch, ClaimedLine
+    from track_dispatch.ledger.batches import Batch, ClaimedLine
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from datetime import UTC
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, and_, delete, func, literal, or_, select, true, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import and_, delete, func, or_, select, true, update
 
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.inserting import insert_unknown
 from track_dispatch.ledger.known import Known
+from track_dispatch.ledger.lists import among
 from track_dispatch.ledger.moves import NO_CLAIM, move, record
 from track_dispatch.ledger.restoring import doubt_waiting, require_extractable
 from track_dispatch.ledger.schema import moment_in
@@ -69,8 +70,9 @@ class Application:
             return
         rows = {p.attendance_id: self._row(p, identity) for p, identity in proposals}
         self.counts["attendances"] += len(rows)
-        found = self._insert(list(rows.values()))
-        known = [row for key, row in rows.items() if key not in found]
+        new = insert_unknown(self.connection, list(rows.values()))
+        record(self.connection, Transition.FOUND, self.actor, list(new.values()))
+        known = [row for key, row in rows.items() if key not in new]
         if known:
             self._reevaluate(known)
 
@@ -129,30 +131,15 @@ class Application:
             "extraction_id": extraction.id,
         }
 
-    def _insert(self, rows: list[dict[str, Any]]) -> set[str]:
-        lines = schema.lines
-        ordered = sorted(rows, key=lambda row: str(row["attendance_id"]))  # no deadlocks
-        insert: postgresql.Insert | sqlite.Insert
-        if self.ledger.on_postgresql:
-            insert, parameters = _from_arrays(ordered), None
-        else:
-            moments = {"found_at": moment_in(), "changed_at": moment_in()}
-            insert, parameters = sqlite.insert(lines).values(**moments), ordered
-        statement = insert.on_conflict_do_nothing(
-            index_elements=["source", "attendance_id"]
-        ).returning(lines.c.id, lines.c.attendance_id)
-        found = self.connection.execute(statement, parameters).all()
-        record(self.connection, Transition.FOUND, self.actor, [row.id for row in found])
-        return {row.attendance_id for row in found}
-
     def _reevaluate(self, rows: list[dict[str, Any]]) -> None:
         lines, extraction = schema.lines, self.extraction
         proposed = {row["attendance_id"]: row for row in rows}
         wanted = ("id", "attendance_id", "hospital", "business_day", *COMPARED)
         existing = self.connection.execute(
             select(*(lines.c[name] for name in wanted))
-            .where(lines.c.source == extraction.source, lines.c.attendance_id.in_(proposed))
-            .order_by(lines.c.attendance_id)
+            .where(lines.c.source == extraction.source, among(lines.c.attendance_id, "ids"))
+            .order_by(lines.c.attendance_id),
+            {"ids": list(proposed)},
         )
         ours = []
         for line in existing.all():
@@ -164,7 +151,8 @@ class Application:
                 ours.append(line.id)
                 self._reevaluate_line(line, proposed[line.attendance_id])
         self.connection.execute(
-            update(lines).where(lines.c.id.in_(ours)).values(extraction_id=extraction.id)
+            update(lines).where(among(lines.c.id, "ids")),
+            {"ids": ours, "extraction_id": extraction.id},
         )
 
     def _reevaluate_line(self, line: Row[Any], row: dict[str, Any]) -> None:
@@ -222,19 +210,6 @@ class Application:
         )
         erased = select(table.c.id).where(*tries)
         self.connection.execute(delete(staged).where(staged.c.extraction_id.in_(erased)))
-
-
-def _from_arrays(rows: Sequence[Mapping[str, Any]]) -> postgresql.Insert:
-    """Insert rows by an array for each column.
-
-    Rows as VALUES cost twice as much: the driver would look at every single parameter.
-    """
-    columns = [schema.lines.c[name] for name in rows[0]]
-    arrays = [literal([row[column.name] for row in rows], ARRAY(column.type)) for column in columns]
-    given = func.unnest(*arrays).table_valued(*rows[0]).render_derived()
-    return postgresql.insert(schema.lines).from_select(
-        [*rows[0], "found_at", "changed_at"], select(given, moment_in(), moment_in())
-    )
 
 
 @contextmanager

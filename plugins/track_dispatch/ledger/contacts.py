@@ -6,20 +6,24 @@ hospitals that both look first and write then would both win. Source: design.md,
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, or_
+from sqlalchemy import JSON, BigInteger, Text, bindparam, cast, delete, func, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.lists import among
 from track_dispatch.ledger.schema import moment_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from sqlalchemy import Connection
+    from sqlalchemy.sql.dml import ReturningInsert
 
 _SECONDS_A_DAY = 86_400.0
+_RELEASING = delete(schema.contacts).where(among(schema.contacts.c.line, "lines"))
 
 
 def win_contacts(
@@ -47,9 +51,8 @@ def win_contacts(
 
 def release_contacts(connection: Connection, line_ids: Collection[int]) -> None:
     """Free the persons of lines that were certainly not invited."""
-    contacts = schema.contacts
     if line_ids:
-        connection.execute(delete(contacts).where(contacts.c.line.in_(sorted(line_ids))))
+        connection.execute(_RELEASING, {"lines": sorted(line_ids)})
 
 
 def forget_contacts(connection: Connection, *, days: int) -> int:
@@ -61,21 +64,28 @@ def forget_contacts(connection: Connection, *, days: int) -> int:
 
 def _enter(connection: Connection, firsts: Mapping[str, int], cap_days: int) -> set[str]:
     """Insert or take over each hash, sorted so that two claims never lock crosswise."""
+    entering = _entering(connection.dialect.name, cap_days)
+    return set(connection.scalars(entering, {"firsts": dict(sorted(firsts.items()))}))
+
+
+@cache
+def _entering(dialect: str, cap_days: int) -> ReturningInsert[tuple[str]]:
     contacts = schema.contacts
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    new = dialect.insert(contacts).values(
-        [
-            {"person_hash": found, "line": line, "claimed_at": moment_in()}
-            for found, line in sorted(firsts.items())
-        ]
+    insert: Any = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[dialect](contacts)
+    given = func.json_each(bindparam("firsts", type_=JSON)).table_valued("key", "value")
+    line = cast(cast(given.c.value, Text), BigInteger)
+    new = insert.from_select(
+        ["person_hash", "line", "claimed_at"],
+        # without a WHERE, SQLite would read the upsert's ON as a join's
+        select(given.c.key, line, moment_in()).where(true()),
     )
     free = or_(
         contacts.c.claimed_at < moment_in(-cap_days * _SECONDS_A_DAY),
         contacts.c.line == new.excluded.line,
     )
-    entered = new.on_conflict_do_update(
+    entering: ReturningInsert[tuple[str]] = new.on_conflict_do_update(
         index_elements=["person_hash"],
         set_={"claimed_at": new.excluded.claimed_at, "line": new.excluded.line},
         where=free,
     ).returning(contacts.c.person_hash)
-    return set(connection.scalars(entered))
+    return entering

@@ -30,6 +30,8 @@ logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").setLevel(logging.
 
 #: How long SQLite waits for another writer, in milliseconds.
 BUSY_TIMEOUT = 60_000
+#: What SQLite may keep of the file in memory, in KiB: a claim's lines lie on many pages.
+PAGE_CACHE = 16_384
 
 
 class Ledger:
@@ -149,6 +151,7 @@ def _prepare_sqlite(dbapi: Any, _record: Any) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        f"cache_size = -{PAGE_CACHE}",
         "secure_delete = ON",  # what is erased must not stay readable in free pages
     ):
         cursor.execute(f"PRAGMA {pragma}")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.lists import among
 from track_dispatch.ledger.optouts import barred_channels
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.records import LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 #: States of a line whose person was asked, or may have been.
 ASKED = (LineState.SENDING, LineState.IN_DOUBT, LineState.ACCEPTED, LineState.ABANDONED)
-#: Values looked up by one statement: databases limit a statement's parameters.
-_AT_ONCE = 1000
 _SECONDS_A_DAY = 86_400.0
 
 
@@ -54,16 +53,13 @@ class Known:
     def states(self, attendance_ids: Sequence[str]) -> dict[str, LineState]:
         """Return the states of those attendances that the ledger has a line of."""
         lines = schema.lines
-        wanted: list[Any] = [lines.c.attendance_id, lines.c.state]
-        found: dict[str, LineState] = {}
-        for some in _pieces(attendance_ids):
-            rows = self._connection.execute(
-                select(*wanted).where(
-                    lines.c.source == self._source, lines.c.attendance_id.in_(some)
-                )
-            )
-            found |= {id_: LineState(state) for id_, state in rows}
-        return found
+        rows = self._connection.execute(
+            select(lines.c.attendance_id, lines.c.state).where(
+                lines.c.source == self._source, among(lines.c.attendance_id, "ids")
+            ),
+            {"ids": list(attendance_ids)},
+        )
+        return {id_: LineState(state) for id_, state in rows}
 
     def invited_lately(self, person: Mapping[str, str], *, cap_days: int) -> bool:
         """Tell whether a person, given by what makes one, was invited within the cap."""
@@ -82,8 +78,3 @@ class Known:
     @cached_property
     def _has_optouts(self) -> bool:
         return self._connection.scalar(select(schema.optouts.c.kind).limit(1)) is not None
-
-
-def _pieces(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(values), _AT_ONCE):
-        yield values[start : start + _AT_ONCE]

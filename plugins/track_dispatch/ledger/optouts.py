@@ -13,6 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.lists import among
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.records import Channel
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 #: How a row says that it holds for every channel.
 EVERY_CHANNEL = ""
+
+_LISTED = select(schema.optouts.c.person_hash, schema.optouts.c.channel).where(
+    among(schema.optouts.c.person_hash, "hashes")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +127,4 @@ def _hashes(ledger: Ledger, identity: Mapping[str, str]) -> list[str]:
 
 
 def _listed(connection: Connection, hashes: Collection[str]) -> list[Any]:
-    optouts = schema.optouts
-    listed = select(optouts.c.person_hash, optouts.c.channel).where(
-        optouts.c.person_hash.in_(sorted(hashes))
-    )
-    return list(connection.execute(listed))
+    return list(connection.execute(_LISTED, {"hashes": list(hashes)}))

@@ -11,7 +11,8 @@ from sqlalchemy import insert, select, update
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.admission import opted_out
-from track_dispatch.ledger.claims import Batch, claimed_line, lease_from_now, require_survey_free
+from track_dispatch.ledger.batches import Batch, require_survey_free
+from track_dispatch.ledger.claims import claimed_line, lease_from_now
 from track_dispatch.ledger.decisions import count_lines
 from track_dispatch.ledger.doubts import end_batch, lease_is_over, record_about, require_doubt
 from track_dispatch.ledger.moves import NO_CLAIM, move

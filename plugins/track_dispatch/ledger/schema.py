@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     CheckConstraint,
     Column,
@@ -65,8 +66,9 @@ class moment_in(FunctionElement[datetime]):  # noqa: N801 - reads as an SQL func
     inherit_cache = True
     name = "moment_in"
 
-    def __init__(self, seconds: float = 0) -> None:
-        super().__init__(literal_column(str(float(seconds))))
+    def __init__(self, seconds: float | BindParameter[float] = 0) -> None:
+        fixed = isinstance(seconds, int | float)
+        super().__init__(literal_column(str(float(seconds))) if fixed else seconds)
 
 
 @compiles(moment_in, "postgresql")

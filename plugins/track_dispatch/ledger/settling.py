@@ -9,14 +9,16 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, func, insert, literal, or_, select, update
+from sqlalchemy import bindparam, func, insert, literal, or_, select, update
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.claims import of_unit
+from track_dispatch.ledger.batches import close_batch, close_emptied
 from track_dispatch.ledger.contacts import release_contacts
-from track_dispatch.ledger.moves import NO_CLAIM, move
+from track_dispatch.ledger.lists import among
+from track_dispatch.ledger.moves import NO_CLAIM, carry_out, move, moving
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.transitions import Transition
+from track_dispatch.ledger.units import OF_UNIT, unit_parameters
 from track_dispatch.records import BatchState, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from track_dispatch.ledger.claims import Batch
+    from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.moves import Move
     from track_dispatch.records import Actor, Unit
 
 
@@ -45,59 +48,67 @@ class Settlement:
     batch_state: BatchState = BatchState.SETTLED
 
 
+_lines = schema.lines
+
+_CLAIM = _lines.c.claim_id == bindparam("claim")
+_CHOSEN = (_CLAIM, among(_lines.c.id, "ids"))
+
+
+def _answered(to: LineState, **values: Any) -> tuple[Move, ...]:
+    """Make the moves of a certain answer: on lines under way, and on those doubted meanwhile."""
+    transitions = (Transition.ANSWERED, Transition.ANSWERED_LATE)
+    return tuple(moving(found, to, *_CHOSEN, **NO_CLAIM, **values) for found in transitions)
+
+
+_ACCEPTED = _answered(LineState.ACCEPTED)
+_RELEASED = _answered(LineState.READY, batch_id=None)
+_REFUSED = _answered(LineState.REFUSED, retry_allowed=False)
+_DOUBTED = moving(
+    Transition.DOUBTED, LineState.IN_DOUBT, _CLAIM, _lines.c.batch_id == bindparam("batch")
+)
+
+
 def settle(ledger: Ledger, batch: Batch, settlement: Settlement, *, actor: Actor) -> None:
     """Write a certain answer down, also when the lease made the lines in doubt meanwhile."""
-    lines = schema.lines
-    refusal = {**NO_CLAIM, "reason": settlement.refusal.value, "retry_allowed": False}
-    fates: list[tuple[LineState, Collection[int], str | None, dict[str, Any]]] = [
-        (LineState.ACCEPTED, settlement.accepted, None, NO_CLAIM),
-        (LineState.READY, settlement.released, None, {**NO_CLAIM, "batch_id": None}),
-    ]
-    for fault in sorted(set(settlement.refused.values())):
-        faulted = [line for line, found in settlement.refused.items() if found == fault]
-        fates.append((LineState.REFUSED, faulted, fault or None, refusal))
+    said: dict[str, Any] = {"actor": actor, "claim": batch.claim_id}
+    reason = settlement.refusal.value
     with ledger.writing() as connection:
-        for to, ids, detail, values in fates:
-            left = set(ids)
-            for transition in (Transition.ANSWERED, Transition.ANSWERED_LATE):
-                if not left:
-                    break
-                moved = move(
-                    connection,
-                    transition,
-                    to,
-                    lines.c.claim_id == batch.claim_id,
-                    lines.c.id.in_(sorted(left)),
-                    actor=actor,
-                    detail=detail,
-                    **values,
-                )
-                left -= {row.id for row in moved}
-                if to is not LineState.ACCEPTED:  # the person was not invited
-                    release_contacts(connection, [row.id for row in moved])
-        _close_batch(
+        # a person who was certainly not invited is free again
+        _answer(connection, _ACCEPTED, settlement.accepted, **said)
+        released = _answer(connection, _RELEASED, settlement.released, **said)
+        release_contacts(connection, released)
+        for fault in sorted(set(settlement.refused.values())):
+            faulted = [line for line, found in settlement.refused.items() if found == fault]
+            detail = fault or None
+            refused = _answer(connection, _REFUSED, faulted, detail=detail, reason=reason, **said)
+            release_contacts(connection, refused)
+        close_batch(
             connection,
             batch,
             settlement.batch_state,
             status=settlement.status,
             receipt=settlement.receipt,
         )
-        _close_emptied(connection, batch.claim_id, settlement.batch_state)
+        close_emptied(connection, batch.claim_id, settlement.batch_state)
+
+
+def _answer(
+    connection: Connection, moves: tuple[Move, ...], ids: Collection[int], **parameters: Any
+) -> list[int]:
+    """Carry out the moves of an answer on these lines, each on what is left; return the moved."""
+    left = set(ids)
+    for found in moves:
+        if left:
+            moved = carry_out(connection, found, ids=sorted(left), **parameters)
+            left -= {row.id for row in moved}
+    return sorted(set(ids) - left)
 
 
 def doubt(ledger: Ledger, batch: Batch, *, status: int | None, actor: Actor) -> None:
     """Note that nobody knows whether a batch was delivered: a person decides."""
-    lines = schema.lines
     with ledger.writing() as connection:
-        move(
-            connection,
-            Transition.DOUBTED,
-            LineState.IN_DOUBT,
-            lines.c.claim_id == batch.claim_id,
-            lines.c.batch_id == batch.id,
-            actor=actor,
-        )
-        _close_batch(connection, batch, BatchState.IN_DOUBT, status=status)
+        carry_out(connection, _DOUBTED, actor=actor, claim=batch.claim_id, batch=batch.id)
+        close_batch(connection, batch, BatchState.IN_DOUBT, status=status)
 
 
 def expire_leases(ledger: Ledger, *, hospital: str | None = None, actor: Actor) -> int:
@@ -139,49 +150,9 @@ def close_unit(ledger: Ledger, unit: Unit, *, reason: Reason | None = None, acto
     transition = Transition.EXCLUDED_AT_CLAIM if reason else Transition.EXPIRED
     to = LineState.EXCLUDED if reason else LineState.EXPIRED
     with ledger.writing() as connection:
-        moved = move(
-            connection,
-            transition,
-            to,
-            *of_unit(unit),
-            actor=actor,
-            reason=reason,
-        )
+        closing = moving(transition, to, *OF_UNIT, reason=reason)
+        moved = carry_out(connection, closing, actor=actor, **unit_parameters(unit))
     return len(moved)
-
-
-def _close_batch(connection: Connection, batch: Batch, state: BatchState, **values: Any) -> None:
-    """Move a batch to its end, unless a person took it over meanwhile; None keeps what it has."""
-    batches = schema.batches
-    said = {name: value for name, value in values.items() if value is not None}
-    leaves = (BatchState.SENDING, BatchState.IN_DOUBT, BatchState.SPLIT)
-    connection.execute(
-        update(batches)
-        .where(
-            batches.c.id == batch.id,
-            batches.c.claim_id == batch.claim_id,
-            batches.c.state.in_(leaves),
-        )
-        .values(state=state, changed_at=moment_in(), **said)
-    )
-
-
-def _close_emptied(connection: Connection, claim_id: str, state: BatchState) -> None:
-    """Close the claim's other batches that have no line on its way any more.
-
-    A late answer may empty a batch of leftovers, which nobody needs to decide on then.
-    """
-    lines, batches = schema.lines, schema.batches
-    under_way = (LineState.SENDING, LineState.IN_DOUBT)
-    connection.execute(
-        update(batches)
-        .where(
-            batches.c.claim_id == claim_id,
-            batches.c.state.in_((BatchState.SENDING, BatchState.IN_DOUBT)),
-            ~exists().where(lines.c.batch_id == batches.c.id, lines.c.state.in_(under_way)),
-        )
-        .values(state=state, changed_at=moment_in())
-    )
 
 
 def _regroup_unposted(connection: Connection, line_ids: Sequence[int]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from track_dispatch.errors import ServiceStoppedError
 from track_dispatch.ledger import schema
@@ -38,6 +38,19 @@ class Stop:
     hospital: str
     why: str
     status: int | None
+
+
+_STANDING = (
+    select(*(schema.stops.c[name] for name in Stop.__slots__))
+    .where(schema.stops.c.resumed_at.is_(None))
+    .order_by(schema.stops.c.id)
+)
+_NTH_LAST_BATCH = (
+    select(schema.batches.c.changed_at, moment_in())
+    .order_by(schema.batches.c.changed_at.desc())
+    .offset(bindparam("earlier"))
+    .limit(1)
+)
 
 
 def stop_service(
@@ -80,13 +93,7 @@ def resume_service(ledger: Ledger, decision: Decision) -> int:
 
 def standing_stops(connection: Connection) -> list[Stop]:
     """Return the stops that no person has ended, the first one first."""
-    stops = schema.stops
-    rows = connection.execute(
-        select(*(stops.c[name] for name in Stop.__slots__))
-        .where(stops.c.resumed_at.is_(None))
-        .order_by(stops.c.id)
-    )
-    return [Stop(*row) for row in rows]
+    return [Stop(*row) for row in connection.execute(_STANDING)]
 
 
 def require_running(connection: Connection) -> None:
@@ -110,10 +117,9 @@ def rate_pause(connection: Connection, *, limit: int = RATE_LIMIT) -> float:
     A batch counts by its last change, never earlier than its POST: too many are counted rather
     than too few.
     """
-    changed_at = schema.batches.c.changed_at
-    nth = select(changed_at).order_by(changed_at.desc()).offset(limit - 1).limit(1)
-    found: datetime | None = connection.scalar(nth)
+    found = connection.execute(_NTH_LAST_BATCH, {"earlier": limit - 1}).one_or_none()
     if found is None:
         return 0.0
-    now: datetime = connection.execute(select(moment_in())).scalar_one()
-    return max(0.0, RATE_WINDOW - (now - found).total_seconds())
+    changed_at, now = found
+    passed: float = (now - changed_at).total_seconds()
+    return max(0.0, RATE_WINDOW - passed)

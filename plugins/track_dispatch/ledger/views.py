@@ -1,4 +1,4 @@
-"""What the ledger says of a day: units, counts, the equation. Reading only."""
+"""What the ledger says of a day: counts, the equation, its runs. Reading only."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.claims import of_unit
-from track_dispatch.ledger.schema import moment_in
 from track_dispatch.records import LineState
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
     from sqlalchemy import Connection
-
-    from track_dispatch.records import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,32 +146,3 @@ def day_counts(
         LineCount(area, channel, LineState(state), reason, count)
         for area, channel, state, reason, count in rows
     )
-
-
-def has_ready_lines(connection: Connection, unit: Unit) -> bool:
-    """Tell whether a unit has anything to send: asked before every claim, so nothing is counted."""
-    ready = (*of_unit(unit), schema.lines.c.state == LineState.READY)
-    return connection.scalar(select(schema.lines.c.id).where(*ready).limit(1)) is not None
-
-
-def ready_lines(connection: Connection, unit: Unit) -> int:
-    """Count what a unit has to send."""
-    return (
-        connection.scalar(
-            select(func.count())
-            .select_from(schema.lines)
-            .where(*of_unit(unit), schema.lines.c.state == LineState.READY)
-        )
-        or 0
-    )
-
-
-def in_flight_seconds(connection: Connection, unit: Unit) -> float | None:
-    """Return how long the leases on a unit's lines still run, in seconds; None without any."""
-    lines = schema.lines
-    until, now = connection.execute(
-        select(func.max(lines.c.lease_until), moment_in()).where(
-            *of_unit(unit), lines.c.state == LineState.SENDING
-        )
-    ).one()
-    return max(0.0, (until - now).total_seconds()) if until else None

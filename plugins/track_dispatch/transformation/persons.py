@@ -7,6 +7,7 @@ share a phone and a name than to ask one person twice.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,10 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+#: What `str.isalnum` says yes to, one after another.
+_WORD = re.compile(r"[^\W_]+")
+
+
 def plain_name(name: str) -> str:
     """Return the name in small letters, without accents and signs; patient data."""
     folded = unicodedata.normalize("NFKD", name.casefold())
-    return " ".join("".join(c if c.isalnum() else " " for c in folded if not _accent(c)).split())
+    if not folded.isascii():
+        folded = "".join(c for c in folded if not unicodedata.combining(c))
+    return " ".join(_WORD.findall(folded))
 
 
 def person_keys(line: Mapping[str, str]) -> dict[str, str]:
@@ -98,7 +105,3 @@ class Namesakes:
             other = self._first.setdefault(key, attendance_id)
             if other != attendance_id:
                 self.found |= {other, attendance_id}
-
-
-def _accent(character: str) -> bool:
-    return bool(unicodedata.combining(character))

@@ -15,7 +15,7 @@ from demo.track_api import Fault, faults
 from tests.unit.delivery.bench import SURVEY, UNIT, by_name, once_each
 from track_dispatch.delivery.splitting import Tally
 from track_dispatch.errors import DeliveryUncertainError, LinesInFlightError, NotDeliveredError
-from track_dispatch.ledger.claims import Batch, Terms, claim
+from track_dispatch.ledger.claims import Terms, claim
 from track_dispatch.ledger.settling import Settlement, expire_leases, settle
 from track_dispatch.records import Actor, BatchState, Unit
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from tests.unit.delivery.bench import Bench
+    from track_dispatch.ledger.batches import Batch
 
 #: Another dispatch of the same survey: the day before.
 OTHER_UNIT = replace(UNIT, business_day=date(2026, 3, 1))

@@ -14,7 +14,7 @@ from sqlalchemy import event, select, text, update
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.admission import Admission
 from track_dispatch.ledger.applying import applying
-from track_dispatch.ledger.claims import Batch, Terms, claim
+from track_dispatch.ledger.claims import Terms, claim
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.staging import Extraction, newest_extraction, stage_extraction
 from track_dispatch.records import Actor, Area, Channel, Proposal, Reason, Unit
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import RowMapping, Table
 
+    from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.database import Ledger
 
 DAY = date(2026, 3, 10)
@@ -156,8 +157,8 @@ def rows_of(ledger: Ledger, table: Table, order: str = "id") -> Sequence[RowMapp
 
 
 def lines_of(ledger: Ledger) -> Sequence[RowMapping]:
-    """Return the lines in the order of their ids."""
-    return rows_of(ledger, schema.lines)
+    """Return the lines in the order of their attendances."""
+    return rows_of(ledger, schema.lines, "attendance_id")
 
 
 def batches_of(ledger: Ledger) -> Sequence[RowMapping]:

@@ -30,7 +30,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from track_dispatch.errors import ConfigError, LedgerError
-from track_dispatch.ledger.claims import SurveyBusyError, claim
+from track_dispatch.ledger.batches import SurveyBusyError
+from track_dispatch.ledger.claims import claim
 from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.settling import Settlement, settle

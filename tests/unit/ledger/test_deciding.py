@@ -31,7 +31,7 @@ from track_dispatch.ledger.settling import Settlement, doubt, settle
 from track_dispatch.records import Decision, Verb
 
 if TYPE_CHECKING:
-    from track_dispatch.ledger.claims import Batch
+    from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.records import Actor
 

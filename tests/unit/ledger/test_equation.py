@@ -27,15 +27,8 @@ from ledger_steps import (
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger.applying import applying
 from track_dispatch.ledger.settling import Settlement, settle
-from track_dispatch.ledger.views import (
-    Equation,
-    LineCount,
-    RunWork,
-    day_counts,
-    equation,
-    ready_lines,
-    run_work,
-)
+from track_dispatch.ledger.units import ready_lines
+from track_dispatch.ledger.views import Equation, LineCount, RunWork, day_counts, equation, run_work
 from track_dispatch.records import Area, Channel, LineState, Reason
 
 if TYPE_CHECKING:

@@ -24,11 +24,12 @@ from ledger_steps import (
     take,
 )
 
-from track_dispatch.ledger.claims import Batch, lease_left, start_part
+from track_dispatch.ledger.claims import lease_left, start_part
 from track_dispatch.ledger.settling import Settlement, doubt, expire_leases, settle
-from track_dispatch.ledger.views import in_flight_seconds
+from track_dispatch.ledger.units import in_flight_seconds
 
 if TYPE_CHECKING:
+    from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.database import Ledger
 
 

@@ -31,7 +31,7 @@ from track_dispatch.ledger.settling import Settlement, close_unit, doubt, settle
 from track_dispatch.records import BatchState, Channel, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
-    from track_dispatch.ledger.claims import Batch
+    from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.database import Ledger
 
 

@@ -23,10 +23,11 @@ from ledger_steps import (
 from sqlalchemy import insert, select, update
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.claims import SurveyBusyError, claim
+from track_dispatch.ledger.batches import SurveyBusyError
+from track_dispatch.ledger.claims import claim
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.settling import Settlement, settle
-from track_dispatch.ledger.views import ready_lines
+from track_dispatch.ledger.units import ready_lines
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -28,7 +28,8 @@ from sqlalchemy import update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.claims import Batch, SurveyBusyError, lease_left, start_part
+from track_dispatch.ledger.batches import Batch, SurveyBusyError
+from track_dispatch.ledger.claims import lease_left, start_part
 from track_dispatch.ledger.schema import moment_in
 from track_dispatch.ledger.settling import Settlement, doubt, expire_leases, settle
 from track_dispatch.records import Channel

@@ -32,7 +32,8 @@ import track_dispatch
 from track_dispatch.errors import ConfigError, LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import hold_day
-from track_dispatch.ledger.claims import Batch, ClaimedLine, claim, start_part
+from track_dispatch.ledger.batches import Batch, ClaimedLine
+from track_dispatch.ledger.claims import claim, start_part
 from track_dispatch.ledger.deciding import allow_retry, release_day, settle_doubt
 from track_dispatch.ledger.moves import move
 from track_dispatch.ledger.reclaiming import reclaim
