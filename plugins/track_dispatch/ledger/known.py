@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -42,8 +41,6 @@ class Known:
 
     def barred(self, identities: Mapping[int, Mapping[str, str]]) -> dict[int, frozenset[Channel]]:
         """Return the channels that people opted out of, by whatever number they are given."""
-        if not self._has_optouts:
-            return {}
         return barred_channels(self.ledger, self._connection, identities)
 
     def asked(self, attendance_ids: Sequence[str]) -> set[str]:
@@ -74,7 +71,3 @@ class Known:
         lately = contacts.c.claimed_at >= moment_in(-cap_days * _SECONDS_A_DAY)
         found = select(contacts.c.line).where(contacts.c.person_hash.in_(hashes), lately)
         return self._connection.scalar(found.limit(1)) is not None
-
-    @cached_property
-    def _has_optouts(self) -> bool:
-        return self._connection.scalar(select(schema.optouts.c.kind).limit(1)) is not None
