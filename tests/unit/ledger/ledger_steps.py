@@ -150,15 +150,16 @@ def sql(ledger: Ledger, statement: str, **values: Any) -> None:
         connection.execute(text(statement), values)
 
 
-def rows_of(ledger: Ledger, table: Table, order: str = "id") -> Sequence[RowMapping]:
+def rows_of(ledger: Ledger, table: Table, *order: str) -> Sequence[RowMapping]:
     """Return a table as it stands, seen by another session than the one that wrote it."""
     with ledger.engine.connect() as connection:
-        return connection.execute(select(table).order_by(table.c[order])).mappings().all()
+        ordered = select(table).order_by(*(table.c[name] for name in order or ("id",)))
+        return connection.execute(ordered).mappings().all()
 
 
 def lines_of(ledger: Ledger) -> Sequence[RowMapping]:
     """Return the lines in the order of their attendances."""
-    return rows_of(ledger, schema.lines, "attendance_id")
+    return rows_of(ledger, schema.lines, "attendance_id", "id")
 
 
 def batches_of(ledger: Ledger) -> Sequence[RowMapping]:
