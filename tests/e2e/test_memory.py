@@ -11,7 +11,7 @@ import pytest
 
 from demo.world import ROOT
 
-SMALL, LARGE = 10_000, 100_000
+SMALL, LARGE = 5_000, 50_000
 PHASES = ("extract", "transform", "dispatch")
 
 Measured = dict[tuple[str, int], dict[str, float]]

@@ -43,7 +43,7 @@ def test_migrate_tells_the_version(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     migrated = CliRunner().invoke(cli.app, ["ledger", "migrate"])
 
     assert created.stdout == f"ledger sqlite:///{tmp_path}/track_ledger.db: created\n"
-    assert (migrated.stdout, migrated.exit_code) == ("ledger: at 0003 already\n", 0)
+    assert (migrated.stdout, migrated.exit_code) == ("ledger: at 0004 already\n", 0)
 
 
 def test_new_keys_open_a_new_ledger(empty_shell: Shell, ledger_url: str) -> None:

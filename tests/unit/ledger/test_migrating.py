@@ -57,7 +57,7 @@ def test_what_it_holds_is_there_afterwards(first: Ledger, ledger_url: str) -> No
         " '2026-03-11 12:00:00', '2026-03-11 12:00:00')",
     )
 
-    assert migrate_ledger(ledger_url, first.keys) == ("0001", "0003")
+    assert migrate_ledger(ledger_url, first.keys) == ("0001", "0004")
 
     read_day(first, invited(900_000_001), invited(900_000_002))
     assert states_of(first) == ["accepted", "ready"]
