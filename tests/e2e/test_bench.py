@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
-from demo.world import ROOT
+from bench_figures import bench_figures
 
 ROWS = 300
 
 
 def test_the_plain_script_and_the_whole_path_send_as_many_lines() -> None:
-    output = subprocess.run(
-        [
-            *(sys.executable, "-m", "tests.bench", str(ROWS), "--json"),
-            *("--databases", "SQLite", "--rounds", "1", "--phases"),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"},
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout
-    sent = {row["work"]: row["rows"] for row in json.loads(output.splitlines()[-1])}
+    sent = {figure["work"]: figure["rows"] for figure in bench_figures(ROWS, rounds=1)}
 
     assert sent.keys() == {"script", "whole"}
     assert sent["script"] == sent["whole"] > 0.9 * ROWS

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
-
-from demo.world import ROOT
+from bench_figures import bench_figures
 
 SMALL, LARGE = 5_000, 50_000
 PHASES = ("extract", "transform", "dispatch")
@@ -20,18 +14,8 @@ Measured = dict[tuple[str, int], dict[str, float]]
 @pytest.fixture(scope="module")
 def measured() -> Measured:
     """Measure each phase of both days in a process of its own; the stand-ins are in another."""
-    output = subprocess.run(
-        [
-            *(sys.executable, "-m", "tests.bench", str(SMALL), str(LARGE), "--json"),
-            *("--databases", "SQLite", "--rounds", "0", "--phases", *PHASES),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"},
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout
-    return {(row["work"], row["size"]): row for row in json.loads(output.splitlines()[-1])}
+    figures = bench_figures(SMALL, LARGE, rounds=0, phases=PHASES)
+    return {(figure["work"], figure["size"]): figure for figure in figures}
 
 
 @pytest.mark.parametrize("phase", PHASES)
