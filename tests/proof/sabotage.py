@@ -91,9 +91,15 @@ SABOTAGES = (
     ),
     Sabotage(
         "a redirect is followed",
-        (Edit(f"{PACKAGE}/delivery/wire.py", "adapter.send(prepared,", "session.send(prepared,"),),
         (
-            "tests/unit/delivery/test_wire.py",
+            Edit(
+                f"{PACKAGE}/delivery/transport.py",
+                "adapter.send(prepared,",
+                "session.send(prepared,",
+            ),
+        ),
+        (
+            "tests/unit/delivery/test_transport.py",
             "tests/unit/delivery/test_dispatch_outcomes.py",
             "-k=redirect",
         ),

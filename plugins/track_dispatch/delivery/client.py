@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from requests import Request
 
 from track_dispatch.delivery.outcomes import Answer, Outcome, Silence, Verdict, http_moment, judge
-from track_dispatch.delivery.wire import exchange
+from track_dispatch.delivery.transport import exchange
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What an answer of Track means for a batch: the one table of outcomes.
 
-Pure: no network, no clock. `wire.py` brings an `Answer`, or the `Silence` that came instead;
+Pure: no network, no clock. `transport.py` brings an `Answer`, or the `Silence` that came instead;
 `judge` turns it into an `Outcome`, from which dispatch settles the lines.
 
 Source: the last table of this project's track-api.md.
@@ -140,7 +140,7 @@ def judge(
     """Tell what an answer, or its absence, means for the batch that was posted.
 
     Args:
-        answer: what `wire.exchange` brought back.
+        answer: what `transport.exchange` brought back.
         attendance_ids: the batch's attendance ids, in the order of its lines.
         now: the moment of the answer, aware; a Retry-After date counts from it.
         values: every text of the batch's lines; none of them gets into the outcome.

@@ -13,7 +13,7 @@ from airflow.utils.strings import to_boolean
 
 from track_dispatch.config import is_practice_host
 from track_dispatch.delivery.client import TrackClient
-from track_dispatch.delivery.wire import BearerAuth
+from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import ConfigError, TrackDispatchError
 
 if TYPE_CHECKING:

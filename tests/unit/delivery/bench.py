@@ -18,7 +18,7 @@ from track_dispatch.config import Hospital, load_hospital
 from track_dispatch.delivery.client import TrackClient
 from track_dispatch.delivery.desk import Desk
 from track_dispatch.delivery.dispatch import dispatch
-from track_dispatch.delivery.wire import BearerAuth
+from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.applying import applying

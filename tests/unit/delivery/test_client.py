@@ -23,7 +23,7 @@ from tests.unit.delivery.raw_server import (
 )
 from track_dispatch.delivery.client import MAX_PAGES, Survey, TrackClient
 from track_dispatch.delivery.outcomes import LineFault, Outcome, Verdict
-from track_dispatch.delivery.wire import BearerAuth
+from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 
 #: Seconds for what never ends by itself; everything else has ample time on a busy machine.

@@ -10,7 +10,7 @@ import requests
 
 from tests.unit.delivery.raw_server import RawServer, answer, reset
 from track_dispatch.delivery.client import TrackClient
-from track_dispatch.delivery.wire import BearerAuth
+from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import NotDeliveredError
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ from tests.unit.delivery.raw_server import (
     say_and_reset,
     without_reading,
 )
-from track_dispatch.delivery import wire
+from track_dispatch.delivery import transport
 from track_dispatch.delivery.outcomes import Answer, Silence
-from track_dispatch.delivery.wire import BearerAuth, exchange
+from track_dispatch.delivery.transport import BearerAuth, exchange
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -173,13 +173,13 @@ def test_a_dripping_body_ends_at_the_deadline_over_tls(
 
 
 def test_no_more_of_a_body_is_read_than_the_limit(session: requests.Session) -> None:
-    body = b" " * (wire.MAX_BODY_BYTES * 3)
+    body = b" " * (transport.MAX_BODY_BYTES * 3)
 
     with RawServer(say(HEAD + b"\r\n" + body)) as server:
         found = post(session, server.url)
 
     assert found.complete is False  # type: ignore[union-attr]
-    assert len(found.body) < wire.MAX_BODY_BYTES * 2  # type: ignore[union-attr]
+    assert len(found.body) < transport.MAX_BODY_BYTES * 2  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
