@@ -83,8 +83,8 @@ SABOTAGES = (
         (
             Edit(
                 f"{PACKAGE}/delivery/outcomes.py",
-                "Silence.DEADLINE: (Verdict.UNCERTAIN,",
-                "Silence.DEADLINE: (Verdict.NOT_DELIVERED,",
+                "TransportFailure.DEADLINE: (Verdict.UNCERTAIN,",
+                "TransportFailure.DEADLINE: (Verdict.NOT_DELIVERED,",
             ),
         ),
         ("tests/unit/delivery/test_outcomes.py", "tests/unit/delivery/test_dispatch_outcomes.py"),

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from requests import Request
 
-from track_dispatch.delivery.outcomes import Answer, Outcome, Silence, Verdict, http_moment, judge
-from track_dispatch.delivery.transport import exchange
+from track_dispatch.delivery.outcomes import (
+    Answer,
+    Outcome,
+    TransportFailure,
+    Verdict,
+    http_moment,
+    judge,
+)
+from track_dispatch.delivery.transport import send_request
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 
 if TYPE_CHECKING:
@@ -118,7 +125,7 @@ class TrackClient:
             ConfigError: the connection cannot be used.
         """
         answer = self._ask_for_surveys(page=1, limit=1)
-        if isinstance(answer, Silence):
+        if isinstance(answer, TransportFailure):
             raise _failure(judge(answer, (), now=self._clock()))
         return http_moment(answer.date)
 
@@ -152,13 +159,13 @@ class TrackClient:
             values=values | set(attendance_ids),
         )
 
-    def _exchange(self, request: Request) -> Answer | Silence:
+    def _exchange(self, request: Request) -> Answer | TransportFailure:
         request.headers |= {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "Connection": "close",
         }
-        return exchange(
+        return send_request(
             self._session,
             request,
             deadline_seconds=self._deadline,
@@ -169,11 +176,11 @@ class TrackClient:
         """Fetch one page: its rows, and the number of pages if Track tells it."""
         answer = self._ask_for_surveys(page=page, limit=limit)
         outcome = judge(answer, (), now=self._clock())
-        if isinstance(answer, Silence) or outcome.verdict is not Verdict.ACCEPTED:
+        if isinstance(answer, TransportFailure) or outcome.verdict is not Verdict.ACCEPTED:
             raise _failure(outcome)
         return _page(answer)
 
-    def _ask_for_surveys(self, *, page: int, limit: int) -> Answer | Silence:
+    def _ask_for_surveys(self, *, page: int, limit: int) -> Answer | TransportFailure:
         query = {"include_questions": "False", "limit": str(limit), "page": str(page)}
         return self._exchange(Request("GET", f"{self._root}/surveys", params=query))
 

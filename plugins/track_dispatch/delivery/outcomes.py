@@ -1,7 +1,7 @@
 """What an answer of Track means for a batch: the one table of outcomes.
 
-Pure: no network, no clock. `transport.py` brings an `Answer`, or the `Silence` that came instead;
-`judge` turns it into an `Outcome`, from which dispatch settles the lines.
+Pure: no network, no clock. `transport.py` brings an `Answer`, or a `TransportFailure` when there is
+none; `judge` turns it into an `Outcome`, from which dispatch settles the lines.
 
 Source: the last table of this project's track-api.md.
 """
@@ -22,7 +22,7 @@ from track_dispatch.delivery.faults import LineFault, named_lines
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["Answer", "LineFault", "Outcome", "Silence", "Verdict", "http_moment", "judge"]
+__all__ = ["Answer", "LineFault", "Outcome", "TransportFailure", "Verdict", "http_moment", "judge"]
 
 
 class Verdict(StrEnum):
@@ -44,7 +44,7 @@ class Verdict(StrEnum):
     """Perhaps processed: no machine may send these lines again."""
 
 
-class Silence(StrEnum):
+class TransportFailure(StrEnum):
     """Why there is no answer; the last two: the request had begun, it may have arrived."""
 
     NAME = "the host's name could not be resolved"
@@ -97,16 +97,18 @@ class Outcome:
 
 
 _RETRY = "nothing was sent; it is safe to try again"
-_BY_SILENCE: Mapping[Silence, tuple[Verdict, str]] = {
-    Silence.NAME: (Verdict.NOT_DELIVERED, _RETRY),
-    Silence.UNREACHABLE: (Verdict.NOT_DELIVERED, _RETRY),
-    Silence.CONNECT_TIMEOUT: (Verdict.NOT_DELIVERED, _RETRY),
-    Silence.TLS: (Verdict.NOT_DELIVERED, _RETRY),
-    Silence.PROXY: (Verdict.NOT_DELIVERED, _RETRY),
-    Silence.LATE: (Verdict.NOT_DELIVERED, _RETRY),
-    Silence.SETTINGS: (Verdict.MISCONFIGURED, "nothing was sent; correct the Airflow connection"),
-    Silence.BROKEN: (Verdict.UNCERTAIN, "Track may have processed the batch: a person decides"),
-    Silence.DEADLINE: (Verdict.UNCERTAIN, "Track may have processed the batch: a person decides"),
+_CORRECT = "nothing was sent; correct the Airflow connection"
+_DECIDE = "Track may have processed the batch: a person decides"
+_BY_FAILURE: Mapping[TransportFailure, tuple[Verdict, str]] = {
+    TransportFailure.NAME: (Verdict.NOT_DELIVERED, _RETRY),
+    TransportFailure.UNREACHABLE: (Verdict.NOT_DELIVERED, _RETRY),
+    TransportFailure.CONNECT_TIMEOUT: (Verdict.NOT_DELIVERED, _RETRY),
+    TransportFailure.TLS: (Verdict.NOT_DELIVERED, _RETRY),
+    TransportFailure.PROXY: (Verdict.NOT_DELIVERED, _RETRY),
+    TransportFailure.LATE: (Verdict.NOT_DELIVERED, _RETRY),
+    TransportFailure.SETTINGS: (Verdict.MISCONFIGURED, _CORRECT),
+    TransportFailure.BROKEN: (Verdict.UNCERTAIN, _DECIDE),
+    TransportFailure.DEADLINE: (Verdict.UNCERTAIN, _DECIDE),
 }
 
 _BY_STATUS: Mapping[int, tuple[Verdict, str]] = {
@@ -131,7 +133,7 @@ _UNKNOWN = (Verdict.UNCERTAIN, "an answer that HTTP does not foresee: a person d
 
 
 def judge(
-    answer: Answer | Silence,
+    answer: Answer | TransportFailure,
     attendance_ids: Sequence[str],
     *,
     now: datetime,
@@ -140,13 +142,13 @@ def judge(
     """Tell what an answer, or its absence, means for the batch that was posted.
 
     Args:
-        answer: what `transport.exchange` brought back.
+        answer: what `transport.send_request` brought back.
         attendance_ids: the batch's attendance ids, in the order of its lines.
         now: the moment of the answer, aware; a Retry-After date counts from it.
         values: every text of the batch's lines; none of them gets into the outcome.
     """
-    if isinstance(answer, Silence):
-        verdict, advice = _BY_SILENCE[answer]
+    if isinstance(answer, TransportFailure):
+        verdict, advice = _BY_FAILURE[answer]
         return Outcome(verdict, f"{answer.value}: {advice}")
     if 200 <= answer.status < 300:
         return _judge_success(answer, attendance_ids, values)

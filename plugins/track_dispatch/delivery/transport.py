@@ -25,7 +25,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 
-from track_dispatch.delivery.outcomes import Answer, Silence
+from track_dispatch.delivery.outcomes import Answer, TransportFailure
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ class BearerAuth(AuthBase):
         return request
 
 
-def exchange(
+def send_request(
     session: requests.Session,
     request: requests.Request,
     *,
     deadline_seconds: float,
     connect_timeout_seconds: float,
-) -> Answer | Silence:
+) -> Answer | TransportFailure:
     """Send one request with the session's settings and bring back what came of it.
 
     Redirects are not followed, nothing is retried, no connection is kept. The deadline covers
@@ -80,7 +80,7 @@ def exchange(
             timeout = (connect_timeout_seconds, deadline_seconds)
             response = adapter.send(prepared, timeout=timeout, **settings)
         except (OSError, HTTPError) as error:  # those of requests are OSErrors
-            return _silence(error, one)
+            return _failure(error, one)
         with closing(response):
             return _answer(response, one)
 
@@ -251,25 +251,25 @@ def _answer(response: requests.Response, one: _Exchange) -> Answer:
 
 
 #: The first type that fits names the reason why a request never began.
-_BEFORE: tuple[tuple[type[Exception], Silence], ...] = (
-    (requests.exceptions.InvalidURL, Silence.SETTINGS),  # a proxy's, too
-    (requests.exceptions.InvalidSchema, Silence.SETTINGS),
-    (requests.exceptions.MissingSchema, Silence.SETTINGS),
-    (requests.exceptions.InvalidHeader, Silence.SETTINGS),
-    (requests.exceptions.ProxyError, Silence.PROXY),
-    (requests.exceptions.SSLError, Silence.TLS),
-    (requests.exceptions.Timeout, Silence.CONNECT_TIMEOUT),
-    (requests.exceptions.ConnectionError, Silence.UNREACHABLE),
-    (Exception, Silence.SETTINGS),  # the file of `verify` or `cert` is missing
+_BEFORE: tuple[tuple[type[Exception], TransportFailure], ...] = (
+    (requests.exceptions.InvalidURL, TransportFailure.SETTINGS),  # a proxy's, too
+    (requests.exceptions.InvalidSchema, TransportFailure.SETTINGS),
+    (requests.exceptions.MissingSchema, TransportFailure.SETTINGS),
+    (requests.exceptions.InvalidHeader, TransportFailure.SETTINGS),
+    (requests.exceptions.ProxyError, TransportFailure.PROXY),
+    (requests.exceptions.SSLError, TransportFailure.TLS),
+    (requests.exceptions.Timeout, TransportFailure.CONNECT_TIMEOUT),
+    (requests.exceptions.ConnectionError, TransportFailure.UNREACHABLE),
+    (Exception, TransportFailure.SETTINGS),  # the file of `verify` or `cert` is missing
 )
 
 
-def _silence(error: OSError | HTTPError, one: _Exchange) -> Silence:
+def _failure(error: OSError | HTTPError, one: _Exchange) -> TransportFailure:
     """Name the reason why there is no answer."""
     if one.begun:
-        return Silence.DEADLINE if one.late else Silence.BROKEN
-    silence = next(silence for kind, silence in _BEFORE if isinstance(error, kind))
-    if silence is not Silence.SETTINGS and one.late:
-        return Silence.LATE
+        return TransportFailure.DEADLINE if one.late else TransportFailure.BROKEN
+    failure = next(failure for kind, failure in _BEFORE if isinstance(error, kind))
+    if failure is not TransportFailure.SETTINGS and one.late:
+        return TransportFailure.LATE
     cause = getattr(error.args[0], "reason", None) if error.args else None
-    return Silence.NAME if isinstance(cause, NameResolutionError) else silence
+    return TransportFailure.NAME if isinstance(cause, NameResolutionError) else failure

@@ -5,14 +5,21 @@ from datetime import UTC, datetime
 
 import pytest
 
-from track_dispatch.delivery.outcomes import Answer, LineFault, Outcome, Silence, Verdict, judge
+from track_dispatch.delivery.outcomes import (
+    Answer,
+    LineFault,
+    Outcome,
+    TransportFailure,
+    Verdict,
+    judge,
+)
 
 NOW = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
 IDS = ("900000001", "900000002", "900000003")
 JSON = "application/json"
 
 
-def judged(answer: Answer | Silence, **options: object) -> Outcome:
+def judged(answer: Answer | TransportFailure, **options: object) -> Outcome:
     return judge(answer, IDS, now=NOW, **options)  # type: ignore[arg-type]
 
 
@@ -21,27 +28,27 @@ def with_errors(status: int, errors: object) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("silence", "verdict"),
+    ("failure", "verdict"),
     [
-        (Silence.NAME, Verdict.NOT_DELIVERED),
-        (Silence.UNREACHABLE, Verdict.NOT_DELIVERED),
-        (Silence.CONNECT_TIMEOUT, Verdict.NOT_DELIVERED),
-        (Silence.TLS, Verdict.NOT_DELIVERED),
-        (Silence.PROXY, Verdict.NOT_DELIVERED),
-        (Silence.LATE, Verdict.NOT_DELIVERED),
-        (Silence.SETTINGS, Verdict.MISCONFIGURED),
-        (Silence.BROKEN, Verdict.UNCERTAIN),
-        (Silence.DEADLINE, Verdict.UNCERTAIN),
+        (TransportFailure.NAME, Verdict.NOT_DELIVERED),
+        (TransportFailure.UNREACHABLE, Verdict.NOT_DELIVERED),
+        (TransportFailure.CONNECT_TIMEOUT, Verdict.NOT_DELIVERED),
+        (TransportFailure.TLS, Verdict.NOT_DELIVERED),
+        (TransportFailure.PROXY, Verdict.NOT_DELIVERED),
+        (TransportFailure.LATE, Verdict.NOT_DELIVERED),
+        (TransportFailure.SETTINGS, Verdict.MISCONFIGURED),
+        (TransportFailure.BROKEN, Verdict.UNCERTAIN),
+        (TransportFailure.DEADLINE, Verdict.UNCERTAIN),
     ],
 )
-def test_silence_is_uncertain_only_once_the_request_had_begun(
-    silence: Silence, verdict: Verdict
+def test_a_failure_is_uncertain_only_once_the_request_had_begun(
+    failure: TransportFailure, verdict: Verdict
 ) -> None:
-    assert judged(silence).verdict == verdict
+    assert judged(failure).verdict == verdict
 
 
-def test_every_silence_has_a_verdict() -> None:
-    assert {judged(silence).status for silence in Silence} == {None}
+def test_every_failure_has_a_verdict() -> None:
+    assert {judged(failure).status for failure in TransportFailure} == {None}
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ from tests.unit.delivery.raw_server import (
     without_reading,
 )
 from track_dispatch.delivery import transport
-from track_dispatch.delivery.outcomes import Answer, Silence
-from track_dispatch.delivery.transport import BearerAuth, exchange
+from track_dispatch.delivery.outcomes import Answer, TransportFailure
+from track_dispatch.delivery.transport import BearerAuth, send_request
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def post(
     deadline: float = 10,
     connect_timeout: float = 5,
     headers: dict[str, str] | None = None,
-) -> Answer | Silence:
-    return exchange(
+) -> Answer | TransportFailure:
+    return send_request(
         session,
         requests.Request("POST", url, data=data, headers=headers),
         deadline_seconds=deadline,
@@ -197,7 +197,7 @@ def test_an_answer_whose_head_is_not_there_by_the_deadline_is_none(
     session: requests.Session, behaviour: Behaviour
 ) -> None:
     with RawServer(behaviour) as server:
-        assert post(session, server.url, deadline=DEADLINE) == Silence.DEADLINE
+        assert post(session, server.url, deadline=DEADLINE) == TransportFailure.DEADLINE
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_connection_that_breaks_before_the_head_is_whole_gives_no_answer(
     session: requests.Session, behaviour: Behaviour
 ) -> None:
     with RawServer(behaviour) as server:
-        assert post(session, server.url) == Silence.BROKEN
+        assert post(session, server.url) == TransportFailure.BROKEN
 
 
 def test_the_deadline_covers_the_upload(session: requests.Session) -> None:
@@ -230,7 +230,7 @@ def test_the_deadline_covers_the_upload(session: requests.Session) -> None:
         found = post(session, server.url, data=b" " * 32_000_000, deadline=DEADLINE)
         never_reads.set()
 
-    assert found == Silence.DEADLINE
+    assert found == TransportFailure.DEADLINE
 
 
 def test_an_upload_may_take_longer_than_connecting(session: requests.Session) -> None:
@@ -263,7 +263,7 @@ def test_an_early_answer_to_a_large_upload_is_heard(session: requests.Session) -
 
 
 def test_a_refused_connection_was_certainly_no_delivery(session: requests.Session) -> None:
-    assert post(session, f"http://127.0.0.1:{free_port()}") == Silence.UNREACHABLE
+    assert post(session, f"http://127.0.0.1:{free_port()}") == TransportFailure.UNREACHABLE
 
 
 def test_an_unanswered_connection_was_certainly_no_delivery(session: requests.Session) -> None:
@@ -278,7 +278,7 @@ def test_an_unanswered_connection_was_certainly_no_delivery(session: requests.Se
 
         found = post(session, f"http://127.0.0.1:{listener.getsockname()[1]}", connect_timeout=0.2)
 
-    assert found == Silence.CONNECT_TIMEOUT
+    assert found == TransportFailure.CONNECT_TIMEOUT
 
 
 def test_an_unknown_name_was_certainly_no_delivery(
@@ -289,7 +289,7 @@ def test_an_unknown_name_was_certainly_no_delivery(
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
-    assert post(session, "http://track-api.test") == Silence.NAME
+    assert post(session, "http://track-api.test") == TransportFailure.NAME
 
 
 @pytest.fixture
@@ -310,7 +310,7 @@ def test_a_name_that_resolves_too_late_sends_nothing(
     with RawServer(ACCEPTED) as server:
         found = post(session, f"http://track-api.test:{server.port}", deadline=DEADLINE)
 
-    assert (found, server.requests) == (Silence.LATE, [])
+    assert (found, server.requests) == (TransportFailure.LATE, [])
 
 
 def test_after_a_late_name_no_handshake_goes_on(
@@ -319,7 +319,7 @@ def test_after_a_late_name_no_handshake_goes_on(
     with RawServer(without_reading(drip(b"\x16\x03\x03\x40\x00", b"\x02"))) as server:
         found = post(session, f"https://track-api.test:{server.port}", deadline=DEADLINE)
 
-    assert found == Silence.LATE
+    assert found == TransportFailure.LATE
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_a_server_without_tls_was_certainly_no_delivery(
     with RawServer(without_reading(after_the_hello)) as server:
         found = post(session, server.url.replace("http:", "https:"))
 
-    assert found in {Silence.TLS, Silence.UNREACHABLE}
+    assert found in {TransportFailure.TLS, TransportFailure.UNREACHABLE}
 
 
 def test_an_untrusted_certificate_was_certainly_no_delivery(
@@ -344,7 +344,7 @@ def test_an_untrusted_certificate_was_certainly_no_delivery(
     with RawServer(ACCEPTED, tls=server_tls) as server:
         found = post(session, server.url)
 
-    assert (found, server.requests) == (Silence.TLS, [])
+    assert (found, server.requests) == (TransportFailure.TLS, [])
 
 
 @pytest.mark.parametrize("behaviour", [hang, drip(b"\x16\x03\x03\x40\x00", b"\x02")])
@@ -354,24 +354,24 @@ def test_a_handshake_that_never_ends_was_certainly_no_delivery(
     with RawServer(without_reading(behaviour)) as server:
         found = post(session, server.url.replace("http:", "https:"), deadline=DEADLINE)
 
-    assert found in {Silence.CONNECT_TIMEOUT, Silence.LATE, Silence.TLS}
+    assert found in {TransportFailure.CONNECT_TIMEOUT, TransportFailure.LATE, TransportFailure.TLS}
 
 
 def test_a_missing_certificate_file_is_a_matter_of_settings(session: requests.Session) -> None:
     session.verify = "/nowhere/certificates.pem"
 
-    assert post(session, f"https://127.0.0.1:{free_port()}") == Silence.SETTINGS
+    assert post(session, f"https://127.0.0.1:{free_port()}") == TransportFailure.SETTINGS
 
 
 @pytest.mark.parametrize("url", ["http://", "track-api.test", "ftp://track-api.test"])
 def test_an_impossible_address_is_a_matter_of_settings(session: requests.Session, url: str) -> None:
-    assert post(session, url) == Silence.SETTINGS
+    assert post(session, url) == TransportFailure.SETTINGS
 
 
 def test_a_proxy_that_is_down_was_certainly_no_delivery(session: requests.Session) -> None:
     session.proxies = {"https": f"http://127.0.0.1:{free_port()}"}
 
-    assert post(session, "https://track-api.test") == Silence.PROXY
+    assert post(session, "https://track-api.test") == TransportFailure.PROXY
 
 
 @pytest.mark.parametrize("behaviour", [answer(407), answer(502), say(b""), hang])
@@ -387,7 +387,12 @@ def test_a_proxy_that_does_not_connect_us_was_certainly_no_delivery(
             deadline=DEADLINE,
         )
 
-    assert found in {Silence.PROXY, Silence.UNREACHABLE, Silence.CONNECT_TIMEOUT, Silence.LATE}
+    assert found in {
+        TransportFailure.PROXY,
+        TransportFailure.UNREACHABLE,
+        TransportFailure.CONNECT_TIMEOUT,
+        TransportFailure.LATE,
+    }
     assert b"s3cret" not in b"".join(proxy.requests)
 
 
@@ -396,13 +401,13 @@ def test_a_request_through_a_proxy_that_breaks_may_have_arrived(session: request
         session.proxies = {"http": proxy.url}
         found = post(session, "http://track-api.test")
 
-    assert found == Silence.BROKEN
+    assert found == TransportFailure.BROKEN
 
 
 def test_other_kinds_of_proxies_are_a_matter_of_settings(session: requests.Session) -> None:
     session.proxies = {"http": f"socks5://127.0.0.1:{free_port()}"}
 
-    assert post(session, "http://track-api.test") == Silence.SETTINGS
+    assert post(session, "http://track-api.test") == TransportFailure.SETTINGS
 
 
 def test_a_redirect_is_an_answer_and_never_followed(session: requests.Session) -> None:
