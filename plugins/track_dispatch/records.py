@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,6 +150,17 @@ class Proposal:
     def state(self) -> LineState:
         """The state the line starts in."""
         return LineState.READY if self.reason is None else LineState.EXCLUDED
+
+
+class HospitalDay(NamedTuple):
+    """One business day of one hospital: the code, and the day whose patients it is about."""
+
+    hospital: str
+    business_day: date
+
+    def __str__(self) -> str:
+        """Name the day as logs and messages do."""
+        return f"{self.hospital} {self.business_day}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,96 @@
+"""What both databases say differently: the clock, lists as one parameter, upserts, reserved ids."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ARRAY, JSON, BindParameter, DateTime, bindparam, literal_column
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy import Column, Connection, Table
+
+#: Seconds of a day, for ages told to `moment_in`.
+DAY = 86_400.0
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC moment; naive ones are refused (SQLite keeps no zone, so we keep UTC)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Any) -> datetime | None:
+        """Refuse naive moments and store UTC."""
+        if value is not None and value.tzinfo is None:
+            message = "a moment without a time zone cannot be stored"
+            raise ValueError(message)
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, _dialect: Any) -> datetime | None:
+        """Give the zone back that SQLite forgot, and UTC where PostgreSQL has another."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class moment_in(FunctionElement[datetime]):  # noqa: N801 - reads as an SQL function
+    """The database's clock, `seconds` from now: the only clock that leases know."""
+
+    type = Moment()
+    inherit_cache = True
+    name = "moment_in"
+
+    def __init__(self, seconds: float | BindParameter[float] = 0) -> None:
+        fixed = isinstance(seconds, int | float)
+        super().__init__(literal_column(str(float(seconds))) if fixed else seconds)
+
+
+@compiles(moment_in, "postgresql")
+def _moment_on_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    # clock_timestamp moves inside a transaction; now() would stand still while a claim waits
+    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
+
+
+@compiles(moment_in, "sqlite")
+def _moment_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {seconds} || ' seconds')"
+
+
+class among(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
+    """Whether a column's value is in the list that is given as the parameter `name`.
+
+    A parameter for each value would make another statement of every length, limited by the
+    databases, and cost more than the look-up itself.
+    """
+
+    # no Boolean: SQLite would be given `... = 1` and no longer use an index
+    inherit_cache = True
+    name = "among"
+
+    def __init__(self, column: Column[Any], name: str) -> None:
+        listed = JSON().with_variant(ARRAY(column.type), "postgresql")
+        super().__init__(column, bindparam(name, type_=listed))
+
+
+@compiles(among, "postgresql")
+def _among_on_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    column, listed = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} = any({listed})"
+
+
+@compiles(among, "sqlite")
+def _among_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    column, listed = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} in (select value from json_each({listed}))"  # noqa: S608 - rendered clauses
+
+
+def insert_into(connection: Connection, table: Table) -> Any:
+    """Return the dialect's INSERT, which knows `on_conflict_do_nothing` and `..._do_update`."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)

@@ -1,0 +1,77 @@
+"""One ledger on each engine for the whole suite, emptied before every test.
+
+There is no way around PostgreSQL: where it does not start, the tests fail.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine, insert, text
+
+from track_dispatch.ledger2 import schema
+from track_dispatch.ledger2.database import Ledger, connect
+from track_dispatch.ledger2.keys import new_keys
+from track_dispatch.ledger2.sql import moment_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def _sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    yield from _opened(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/track_ledger.db")
+
+
+@pytest.fixture(scope="session")
+def _postgresql(postgres: str) -> Iterator[Ledger]:
+    server = create_engine(postgres, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text("create database ledger2_suite"))
+        # who waits in vain fails, instead of hanging the suite
+        connection.execute(text("alter database ledger2_suite set lock_timeout = '30s'"))
+    server.dispose()
+    url = server.url.set(database="ledger2_suite")
+    yield from _opened(url.render_as_string(hide_password=False))
+
+
+@pytest.fixture
+def sqlite_ledger(_sqlite: Ledger) -> Ledger:
+    """Return an empty ledger on SQLite, for what only SQLite does."""
+    return _emptied(_sqlite)
+
+
+@pytest.fixture
+def postgresql_ledger(_postgresql: Ledger) -> Ledger:
+    """Return an empty ledger on PostgreSQL, for what only PostgreSQL does."""
+    return _emptied(_postgresql)
+
+
+@pytest.fixture(params=["sqlite_ledger", "postgresql_ledger"], ids=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    """Return an empty ledger, on one engine after the other."""
+    found: Ledger = request.getfixturevalue(request.param)
+    return found
+
+
+def _opened(url: str) -> Iterator[Ledger]:
+    keys = new_keys()
+    opened = Ledger(connect(url), keys)
+    with opened.writing() as connection:
+        schema.metadata.create_all(connection)
+        connection.execute(
+            insert(schema.ledger).values(ledger_id=keys.ledger_id, created_at=moment_in())
+        )
+    yield opened
+    opened.close()
+
+
+def _emptied(ledger: Ledger) -> Ledger:
+    tables = [table for table in schema.metadata.sorted_tables if table is not schema.ledger]
+    deletes = [f"delete from {table.name}" for table in reversed(tables)]
+    with ledger.writing() as connection:
+        # PostgreSQL takes them in one round trip, SQLite only one by one
+        for statement in ["; ".join(deletes)] if ledger.on_postgresql else deletes:
+            connection.exec_driver_sql(statement)
+    return ledger
