@@ -14,15 +14,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import cached_property
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from track_dispatch.delivery.faults import LineFault, named_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-__all__ = ["Answer", "LineFault", "Outcome", "TransportFailure", "Verdict", "http_moment", "judge"]
+__all__ = [
+    "Answer",
+    "BatchTexts",
+    "LineFault",
+    "Outcome",
+    "TransportFailure",
+    "Verdict",
+    "http_moment",
+    "judge",
+]
 
 
 class Verdict(StrEnum):
@@ -96,6 +107,42 @@ class Outcome:
     retry_after: float | None = None
 
 
+#: A text that JSON writes as it is: if the bytes do not hold it, no value does.
+_NEVER_ESCAPED = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+
+
+class BatchTexts:
+    """Every text of the lines of a posted body, as a collection to ask and to walk.
+
+    Most answers ask for at most one text, a receipt that nobody posted: the body is parsed only
+    when its bytes leave a doubt.
+
+    Args:
+        body: the distribution as it was posted, JSON in UTF-8.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __contains__(self, text: object, /) -> bool:
+        if not isinstance(text, str):
+            return False
+        if _NEVER_ESCAPED.fullmatch(text) and text.encode() not in self._body:
+            return False
+        return text in self._texts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @cached_property
+    def _texts(self) -> frozenset[str]:
+        lines = json.loads(self._body)["import_lines"]
+        return frozenset(text for line in lines for text in line.values())
+
+
 _RETRY = "nothing was sent; it is safe to try again"
 _CORRECT = "nothing was sent; correct the Airflow connection"
 _DECIDE = "Track may have processed the batch: a person decides"
@@ -145,7 +192,8 @@ def judge(
         answer: what `transport.send_request` brought back.
         attendance_ids: the batch's attendance ids, in the order of its lines.
         now: the moment of the answer, aware; a Retry-After date counts from it.
-        values: every text of the batch's lines; none of them gets into the outcome.
+        values: every text of the batch's lines; none of them gets into the outcome, nor does an
+            attendance id. Asked for only where the answer might hold one.
     """
     if isinstance(answer, TransportFailure):
         verdict, advice = _BY_FAILURE[answer]
@@ -156,7 +204,8 @@ def judge(
     verdict, detail = _BY_STATUS.get(answer.status, by_class)
     faults: Mapping[int, LineFault] = {}
     if verdict is Verdict.REFUSED:
-        faults = named_lines(_document(answer), attendance_ids, values=values).faults
+        texts = chain(attendance_ids, values)
+        faults = named_lines(_document(answer), attendance_ids, values=texts).faults
         detail += f", naming {len(faults)} of its lines" if faults else ", naming no line"
     return Outcome(
         verdict,
@@ -178,8 +227,8 @@ def _judge_success(
         detail = "a success that is no JSON, perhaps not from Track itself: a person decides"
         return Outcome(Verdict.UNCERTAIN, detail, status=status)
     document = _document(answer)
-    naming = named_lines(document, attendance_ids, values=values)
-    receipt = _receipt(document, values)
+    naming = named_lines(document, attendance_ids, values=chain(attendance_ids, values))
+    receipt = _receipt(document, attendance_ids, values)
     if naming.unmatched:
         detail = "Track reports errors that match no line of the batch: a person decides"
         return Outcome(Verdict.UNCERTAIN, detail, status=status, receipt=receipt)
@@ -218,14 +267,17 @@ def _document(answer: Answer) -> object:
 _RECEIPT = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 
 
-def _receipt(document: object, values: Collection[str]) -> str | None:
+def _receipt(
+    document: object, attendance_ids: Sequence[str], values: Collection[str]
+) -> str | None:
     """Find the distribution's id: `uuid`, else `id`; an echo of the batch is none."""
     found = (document.get("uuid"), document.get("id")) if isinstance(document, dict) else ()
     for candidate in found:
         if isinstance(candidate, bool) or not isinstance(candidate, (int, str)):
             continue
         receipt = str(candidate)
-        if _RECEIPT.fullmatch(receipt) and receipt not in values:
+        is_echo = receipt in attendance_ids or receipt in values
+        if _RECEIPT.fullmatch(receipt) and not is_echo:
             return receipt
     return None
 

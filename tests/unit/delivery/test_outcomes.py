@@ -7,6 +7,7 @@ import pytest
 
 from track_dispatch.delivery.outcomes import (
     Answer,
+    BatchTexts,
     LineFault,
     Outcome,
     TransportFailure,
@@ -262,6 +263,81 @@ def test_a_fault_keeps_neither_free_text_nor_a_value_of_the_batch(
     outcome = judged(with_errors(422, [{"line": 0, **entry}]), values={"José da Silva"})
 
     assert outcome.faults == {0: fault}
+
+
+def test_an_attendance_id_is_no_receipt_even_if_no_line_carries_it() -> None:
+    body = json.dumps({"uuid": IDS[1], "id": int(IDS[0])}).encode()
+
+    assert judged(Answer(200, JSON, body)).receipt is None
+
+
+@pytest.mark.parametrize("status", [200, 422])
+def test_a_fault_keeps_no_attendance_id_even_if_no_line_carries_it(status: int) -> None:
+    answer = with_errors(status, [{"line": 0, "code": "unknown_xyz1"}])
+
+    outcome = judge(answer, ["XYZ1"], now=NOW)
+
+    assert outcome.faults == {0: LineFault(None, None)}
+
+
+LINES = [
+    {"name": 'Antônia "Toni" de Souza', "cpf": "11122233344", "email": "a\\b@example.com"},
+    {"name": "Ação", "cpf": "", "phone": "5527999990000"},
+]
+
+
+@pytest.mark.parametrize("as_ascii", [True, False])
+@pytest.mark.parametrize(
+    ("text", "is_value"),
+    [
+        *((value, True) for line in LINES for value in line.values()),
+        ("1112223334", False),
+        ("example", False),
+        ("Souza", False),
+        ("ação", False),
+        ("cpf", False),
+        ("import_lines", False),
+        ("survey-1", False),
+        ("elsewhere", False),
+        (11122233344, False),
+        (None, False),
+    ],
+)
+def test_a_text_of_a_batch_is_a_whole_value_of_a_line(
+    text: object, is_value: bool, as_ascii: bool
+) -> None:
+    body = {"survey_uuid": "survey-1", "import_lines": LINES}
+
+    texts = BatchTexts(json.dumps(body, ensure_ascii=as_ascii).encode())
+
+    assert (text in texts) is is_value
+
+
+def test_the_texts_of_a_batch_can_be_walked() -> None:
+    texts = BatchTexts(json.dumps({"import_lines": LINES}).encode())
+
+    assert set(texts) == {value for line in LINES for value in line.values()}
+    assert len(texts) == 6
+
+
+NOT_PARSED = BatchTexts(b"whoever parses this fails")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, JSON, b'{"uuid": "0b1c-77"}'),
+        Answer(200, JSON, b'{"uuid": "0b1c-77", "errors": {"import_lines.0.cpf": ["x"]}}'),
+        Answer(204),
+        Answer(422, JSON, b'{"errors": [{"line": 0, "field": "cpf"}]}'),
+        Answer(500, "text/html", b"<html>"),
+        TransportFailure.BROKEN,
+    ],
+)
+def test_a_batch_is_parsed_only_for_an_answer_that_may_hold_a_text_of_it(
+    answer: Answer | TransportFailure,
+) -> None:
+    assert judged(answer, values=NOT_PARSED) == judged(answer)
 
 
 def test_an_outcome_shows_nothing_of_the_answers_body() -> None:
