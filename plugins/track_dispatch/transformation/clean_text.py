@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def clean(text: str) -> str:
@@ -14,6 +18,14 @@ def clean(text: str) -> str:
     if not text.isprintable():
         text = "".join(_printable(character) for character in text)
     return unicodedata.normalize("NFC", text).strip()
+
+
+def clean_column(texts: Sequence[str]) -> list[str]:
+    """Return each text of a column clean; a column of plain ASCII is only trimmed."""
+    together = "".join(texts)
+    if together.isascii() and together.isprintable():
+        return [text.strip() for text in texts]
+    return [clean(text) for text in texts]
 
 
 def _printable(character: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from email_validator import (
@@ -51,7 +52,8 @@ _NOWHERE = re.compile(
 #: Fillers that repeat themselves around the @, beside those of up to three letters ("abc@abc.com").
 _REPEATED = frozenset({"test", "teste", "email", "paciente", "hospital"})
 
-_JOINTS = str.maketrans("", "", "._-")
+#: More domains than the patients of a few hospitals have.
+_REMEMBERED_DOMAINS = 4096
 
 
 def usable_email(text: str) -> str:
@@ -62,23 +64,41 @@ def usable_email(text: str) -> str:
     the mailbox exists is not asked. Reserved domains are refused, but `.test`, which reaches
     nobody and which demo and tests use.
     """
+    return next(iter(usable_emails(text)), "")
+
+
+def usable_emails(text: str) -> tuple[str, ...]:
+    """Return every usable address in the text, each once, in the text's order."""
     if "@" not in text:
-        return ""
-    for candidate in _candidates(clean(text).lower()):
-        address = _checked(candidate)
-        if address and not is_placeholder(address):
-            return address
-    return ""
+        return ()
+    whole = text.strip().lower()
+    if CLEARLY_VALID.fullmatch(whole):  # nothing to split, nothing to strip
+        return () if is_placeholder(whole) else (whole,)
+    checked = map(_checked, _candidates(clean(text).lower()))
+    return tuple(
+        dict.fromkeys(address for address in checked if address and not is_placeholder(address))
+    )
 
 
 def is_placeholder(address: str) -> bool:
     """Tell whether an address in small letters was only typed to fill the field."""
     local, _, domain = address.partition("@")
-    who = local.translate(_JOINTS)
-    where = domain.partition(".")[0].translate(_JOINTS)
-    if _NOBODY.fullmatch(who) or _NOWHERE.fullmatch(where):
+    who = _without_joints(local)
+    where, nowhere = _host(domain)
+    if nowhere or _NOBODY.fullmatch(who):
         return True
     return who == where and (len(who) <= 3 or who in _REPEATED)
+
+
+@lru_cache(maxsize=_REMEMBERED_DOMAINS)
+def _host(domain: str) -> tuple[str, bool]:
+    """Return a domain's first label without joints, and whether it is nowhere."""
+    where = _without_joints(domain.partition(".")[0])
+    return where, bool(_NOWHERE.fullmatch(where))
+
+
+def _without_joints(name: str) -> str:
+    return name.replace(".", "").replace("_", "").replace("-", "")
 
 
 def _candidates(text: str) -> Iterator[str]:

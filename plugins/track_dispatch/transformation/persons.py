@@ -7,25 +7,13 @@ share a phone and a name than to ask one person twice.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from track_dispatch.transformation.names import plain_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-
-#: What `str.isalnum` says yes to, one after another.
-_WORD = re.compile(r"[^\W_]+")
-
-
-def plain_name(name: str) -> str:
-    """Return the name in small letters, without accents and signs; patient data."""
-    folded = unicodedata.normalize("NFKD", name.casefold())
-    if not folded.isascii():
-        folded = "".join(c for c in folded if not unicodedata.combining(c))
-    return " ".join(_WORD.findall(folded))
 
 
 def person_keys(line: Mapping[str, str]) -> dict[str, str]:

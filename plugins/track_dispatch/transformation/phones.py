@@ -13,10 +13,15 @@ Area codes and ranges in force are those of libphonenumber's metadata.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from phonenumbers import PhoneNumber, PhoneNumberType, number_type
 
 from track_dispatch.transformation.clean_text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _BRAZIL = 55
 
@@ -43,8 +48,15 @@ _WRITTEN = re.compile(
     r"(?P<area>[1-9][0-9])(?P<number>[0-9]{8,9})"
 )
 
+#: A mobile of nine digits with its area code and nothing around it but the country code: it can be
+#: read in one way only.
+_PLAIN = re.compile(r"(?:55|(?!55))(?P<area>[1-9][0-9])(?P<number>9[0-9]{8})")
+
 #: Mobile numbers from before the ninth digit; the radio ranges 70, 77, 78, 79 never got one.
 _WITHOUT_NINTH_DIGIT = re.compile(r"(?:[689][0-9]|7[1-6])[0-9]{6}")
+
+#: All that start with an area code and a 9.
+_REMEMBERED_RANGES = 9_000
 
 #: 999999999, 988888888, 990000000: typed to fill the field.
 _FILLER = re.compile(r"[0-9]{2}([0-9])\1{6}")
@@ -57,15 +69,26 @@ def usable_mobile(text: str) -> str:
     numbers are not either: the ERP's country code is typed by hand, and one slip ("5" for "55")
     makes a Brazilian number a valid Mexican one.
     """
+    return next(iter(usable_mobiles(text)), "")
+
+
+def usable_mobiles(text: str) -> tuple[str, ...]:
+    """Return every usable mobile in the text, each once, in the text's order."""
     text = clean(text)
-    if _LETTER_FOR_DIGIT.search(text):
-        return ""
+    if plain := _PLAIN.fullmatch(text):
+        mobile = _mobile(plain["area"], plain["number"])
+        return (mobile,) if mobile else ()
+    if not text or _LETTER_FOR_DIGIT.search(text):
+        return ()
+    return tuple(dict.fromkeys(filter(None, _read(text))))
+
+
+def _read(text: str) -> Iterator[str]:
+    """Yield for each number that is written in the text the mobile that it is, or ""."""
     for chunk in _BETWEEN_NUMBERS.split(text):
         for piece in _pieces(chunk):
-            mobile = _mobile(piece)
-            if mobile:
-                return mobile
-    return ""
+            if written := _written(piece):
+                yield _mobile(written["area"], written["number"])
 
 
 def _pieces(chunk: str) -> list[str]:
@@ -85,14 +108,19 @@ def _written(piece: str) -> re.Match[str] | None:
     return _WRITTEN.fullmatch(_NOT_DIGITS.sub("", piece))
 
 
-def _mobile(piece: str) -> str:
-    written = _written(piece)
-    if not written:
-        return ""
-    area, number = written["area"], written["number"]
-    if _WITHOUT_NINTH_DIGIT.fullmatch(number):
+def _mobile(area: str, number: str) -> str:
+    if len(number) == 8 and _WITHOUT_NINTH_DIGIT.fullmatch(number):
         number = f"9{number}"
     if len(number) != 9 or _FILLER.fullmatch(number):
         return ""
-    national = PhoneNumber(country_code=_BRAZIL, national_number=int(area + number))
-    return f"{_BRAZIL}{area}{number}" if number_type(national) == PhoneNumberType.MOBILE else ""
+    return f"{_BRAZIL}{area}{number}" if _is_mobile_range(area + number[:3]) else ""
+
+
+@lru_cache(maxsize=_REMEMBERED_RANGES)
+def _is_mobile_range(start: str) -> bool:
+    """Tell whether numbers of eleven digits that start with these five are mobiles.
+
+    The library decides by no more than these: a test holds this against it.
+    """
+    national = PhoneNumber(country_code=_BRAZIL, national_number=int(f"{start}000000"))
+    return bool(number_type(national) == PhoneNumberType.MOBILE)

@@ -32,8 +32,8 @@ from track_dispatch.transformation.clean_text import clean
 from track_dispatch.transformation.cpf import usable_cpf
 from track_dispatch.transformation.eligibility import evaluate
 from track_dispatch.transformation.email_addresses import usable_email
-from track_dispatch.transformation.names import tidy_name
-from track_dispatch.transformation.persons import Candidate, person_keys, plain_name, surplus
+from track_dispatch.transformation.names import plain_name, tidy_name
+from track_dispatch.transformation.persons import Candidate, person_keys, surplus
 from track_dispatch.transformation.phones import usable_mobile
 
 if TYPE_CHECKING:

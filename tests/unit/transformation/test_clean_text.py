@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from track_dispatch.transformation.clean_text import clean
+from track_dispatch.transformation.clean_text import clean, clean_column
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,8 @@ def test_any_text_can_be_sent_as_utf8_once_it_is_clean(text: str) -> None:
 @given(st.text())
 def test_clean_text_stays_as_it_is(text: str) -> None:
     assert clean(clean(text)) == clean(text)
+
+
+@given(st.lists(st.text(alphabet="A b\t\n\x00") | st.text()))
+def test_a_column_becomes_what_each_of_its_texts_becomes(texts: list[str]) -> None:
+    assert clean_column(texts) == [clean(text) for text in texts]

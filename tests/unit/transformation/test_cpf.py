@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.br import cpf
 
-from track_dispatch.transformation.cpf import usable_cpf
+from track_dispatch.transformation.cpf import has_right_check_digits, usable_cpf
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,11 @@ def test_what_comes_out_is_valid_and_stays_as_it_is(text: str) -> None:
 @given(st.text())
 def test_no_text_breaks_it(text: str) -> None:
     assert usable_cpf(usable_cpf(text)) == usable_cpf(text)
+
+
+@given(st.integers(1, 10**9 - 1))
+def test_check_digits_are_those_of_the_library(nine: int) -> None:
+    """Of the hundred endings of nine digits those of the library are right, and no other."""
+    numbers = [f"{nine:09}{ending:02}" for ending in range(100)]
+
+    assert list(filter(has_right_check_digits, numbers)) == list(filter(cpf.is_valid, numbers))

@@ -9,6 +9,7 @@ from track_dispatch.transformation.email_addresses import (
     CLEARLY_VALID,
     is_placeholder,
     usable_email,
+    usable_emails,
 )
 
 
@@ -146,6 +147,23 @@ def test_of_several_addresses_the_first_usable_is_taken(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ana@example.com", ["ana@example.com"]),
+        ("Bia@example.com; ana@example.com", ["bia@example.com", "ana@example.com"]),
+        ("ana@example.com / ANA@example.com", ["ana@example.com"]),
+        ("naotem@example.com, x@x.com, ana@example.com, ana@", ["ana@example.com"]),
+        ("joao silva@example.com", []),
+        ("", []),
+    ],
+)
+def test_every_usable_address_is_told_once_in_the_order_of_the_text(
+    text: str, expected: list[str]
+) -> None:
+    assert list(usable_emails(text)) == expected
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "joao silva@example.com",
@@ -191,6 +209,12 @@ def test_the_fast_pattern_agrees_with_the_library(address: str) -> None:
     library = _by_the_library(address)
 
     assert library == address or not CLEARLY_VALID.fullmatch(address)
+
+
+@given(addresses())
+def test_an_address_alone_is_read_as_one_among_others(address: str) -> None:
+    if CLEARLY_VALID.fullmatch(address):
+        assert usable_emails(address) == usable_emails(f"<{address}>; <{address.upper()}>")
 
 
 @given(addresses())

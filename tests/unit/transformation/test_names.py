@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from track_dispatch.transformation.names import tidy_name
+from track_dispatch.transformation.clean_text import clean
+from track_dispatch.transformation.names import plain_name, read_name, tidy_name
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,26 @@ def test_a_tidy_name_is_one_line_with_single_blanks(text: str) -> None:
     name = tidy_name(text)
 
     assert name == " ".join(name.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("Maria da Conceição", "maria da conceicao"),
+        ("MARIA  D'ÁVILA-LIMA ", "maria d avila lima"),
+        ("--", ""),
+    ],
+)
+def test_names_meet_without_case_accents_and_signs(name: str, plain: str) -> None:
+    assert plain_name(name) == plain
+
+
+@given(st.text(alphabet=" AÇaçsßΣςŉǆﬁ1١１'’.-_\u0301\u0327\u0345\u00a8") | st.text())
+def test_a_name_read_word_by_word_is_compared_as_the_whole(text: str) -> None:
+    assert read_name(clean(text)).plain == plain_name(tidy_name(text))
+
+
+def test_a_read_name_shows_nobody() -> None:
+    read = read_name("MARIA DA SILVA")
+
+    assert "ilva" not in f"{read!r} {read}"

@@ -12,7 +12,6 @@ from track_dispatch.transformation.persons import (
     Candidate,
     Namesakes,
     person_keys,
-    plain_name,
     surplus,
 )
 
@@ -45,18 +44,6 @@ def test_two_records_are_one_person(
     first: dict[str, str], second: dict[str, str], *, same: bool
 ) -> None:
     assert one_person(first, second) == same
-
-
-@pytest.mark.parametrize(
-    ("name", "plain"),
-    [
-        ("Maria da Conceição", "maria da conceicao"),
-        ("MARIA  D'ÁVILA-LIMA ", "maria d avila lima"),
-        ("--", ""),
-    ],
-)
-def test_names_meet_without_case_accents_and_signs(name: str, plain: str) -> None:
-    assert plain_name(name) == plain
 
 
 def candidate(id_: str, rank: int, *keys: int) -> Candidate:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from track_dispatch.transformation.phones import usable_mobile
+from track_dispatch.transformation.phones import usable_mobile, usable_mobiles
 
 GOOD = "5527998761234"
 
@@ -183,6 +183,53 @@ def test_a_foreign_number_is_none(text: str) -> None:
 )
 def test_of_several_numbers_the_first_usable_is_taken(text: str) -> None:
     assert usable_mobile(text) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("5527998761234", [GOOD]),
+        ("27 99876-1234 / 27 98888-4321", [GOOD, "5527988884321"]),
+        ("(27) 98888-4321 (27) 99876-1234", ["5527988884321", GOOD]),
+        ("27 3333-4444 ou 27 99876-1234; 27 9876-1234", [GOOD]),
+        ("27 99876-1234 falar com 27 9888-4321O", []),
+        ("", []),
+    ],
+)
+def test_every_usable_number_is_told_once_in_the_order_of_the_text(
+    text: str, expected: list[str]
+) -> None:
+    assert list(usable_mobiles(text)) == expected
+
+
+@given(st.integers(10, 99), st.integers(0, 999_999_999), st.sampled_from(["", "55"]))
+def test_a_number_without_signs_is_read_as_one_with_them(
+    area: int, number: int, country: str
+) -> None:
+    digits = f"{country}{area}{number:09}"
+
+    assert usable_mobiles(digits) == usable_mobiles(f"{digits[:-4]}-{digits[-4:]}")
+
+
+@pytest.mark.parametrize("area", range(10, 100))
+def test_the_library_decides_by_the_first_five_digits(area: int) -> None:
+    """Otherwise what is remembered of one number would be wrong for another."""
+    for three in range(900, 1000):
+        known = {
+            phonenumbers.number_type(
+                phonenumbers.PhoneNumber(
+                    country_code=55, national_number=int(f"{area}{three}{tail}")
+                )
+            )
+            for tail in ("000001", "123456", "555555", "999990")
+        }
+        expected = (
+            {phonenumbers.PhoneNumberType.MOBILE}
+            if usable_mobile(f"55{area}{three}123456")
+            else known - {phonenumbers.PhoneNumberType.MOBILE}
+        )
+
+        assert (len(known), known) == (1, expected)
 
 
 @given(st.integers(10, 99), st.integers(0, 999_999_999))
