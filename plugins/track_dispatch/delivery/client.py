@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
-
-from requests import Request
+from urllib.parse import urlencode
 
 from track_dispatch.delivery.outcomes import (
     Answer,
+    BatchTexts,
     Outcome,
     TransportFailure,
     Verdict,
     http_moment,
     judge,
 )
-from track_dispatch.delivery.transport import send_request
+from track_dispatch.delivery.transport import Transport
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def _utc_now() -> datetime:
 class TrackClient:
     """Talks to Track over a session that brings the token, proxies and certificates.
 
-    It logs nothing and raises nothing that carries a request or an answer.
+    It logs nothing and raises nothing that carries a request or an answer. Any thread may call it,
+    but never two at a time. Close it after use: what it keeps between requests includes a thread.
 
     Args:
         session: from `TrackHook`; closed with the client.
@@ -71,8 +73,9 @@ class TrackClient:
         self._session = session
         self._root = f"{base_url.rstrip('/')}/v1/organizations/{organization}"
         self._deadline = deadline_seconds
-        self._connect_timeout = min(connect_timeout_seconds, deadline_seconds / 2)
         self._clock = clock
+        connect_timeout = min(connect_timeout_seconds, deadline_seconds / 2)
+        self._transport = Transport(session, connect_timeout_seconds=connect_timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +84,8 @@ class TrackClient:
         self.close()
 
     def close(self) -> None:
-        """Close the session."""
+        """Close the transport and the session."""
+        self._transport.close()
         self._session.close()
 
     def probe(self) -> None:
@@ -144,32 +148,35 @@ class TrackClient:
             attendance_ids: the batch's attendance ids, in the order of `import_lines`.
         """
         text = json.dumps(body, ensure_ascii=False, allow_nan=False)
-        request = Request(
-            "POST",
-            f"{self._root}/distributions",
-            # half a surrogate pair has no UTF-8: it becomes "?", like the ERP's own lost letters
-            data=text.encode("utf-8", errors="replace"),
-            headers={"Content-Type": "application/json", "Idempotency-Key": idempotency_key},
-        )
-        values = {value for line in body["import_lines"] for value in line.values()}
-        return judge(
-            self._exchange(request),
-            attendance_ids,
-            now=self._clock(),
-            values=values | set(attendance_ids),
-        )
+        # half a surrogate pair has no UTF-8: it becomes "?", like the ERP's own lost letters
+        posted = text.encode("utf-8", errors="replace")
+        answer = self.post_distribution(posted, idempotency_key=idempotency_key)
+        return judge(answer, attendance_ids, now=self._clock(), values=BatchTexts(posted))
 
-    def _exchange(self, request: Request) -> Answer | TransportFailure:
-        request.headers |= {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "Connection": "close",
-        }
-        return send_request(
-            self._session,
-            request,
+    def post_distribution(self, body: bytes, *, idempotency_key: str) -> Answer | TransportFailure:
+        """Post one batch as it stands, once; what the answer means is for `judge` to say.
+
+        Args:
+            body: the whole distribution as JSON in UTF-8.
+            idempotency_key: the batch's id.
+        """
+        headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
+        return self._send("POST", "/distributions", headers=headers, body=body)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        body: bytes | None = None,
+    ) -> Answer | TransportFailure:
+        return self._transport.send_request(
+            method,
+            self._root + path,
+            headers={"Accept": "application/json", **headers},
+            body=body,
             deadline_seconds=self._deadline,
-            connect_timeout_seconds=self._connect_timeout,
         )
 
     def _surveys(self, *, page: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
@@ -182,7 +189,7 @@ class TrackClient:
 
     def _ask_for_surveys(self, *, page: int, limit: int) -> Answer | TransportFailure:
         query = {"include_questions": "False", "limit": str(limit), "page": str(page)}
-        return self._exchange(Request("GET", f"{self._root}/surveys", params=query))
+        return self._send("GET", f"/surveys?{urlencode(query)}")
 
 
 def _failure(outcome: Outcome) -> ConfigError | NotDeliveredError | ServiceStoppedError:

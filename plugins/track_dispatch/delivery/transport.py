@@ -1,4 +1,4 @@
-"""One request over one fresh connection, under one deadline.
+"""One request at a time, each over a fresh connection, under one deadline.
 
 `requests` limits the wait for each packet, not the whole: a server that drips a byte a second is
 never too slow for it. And it does not tell whether a failed request had left the house. Both
@@ -14,9 +14,11 @@ import re
 import socket
 from contextlib import closing, suppress
 from functools import partial
-from threading import Lock, Timer
+from math import inf
+from threading import TIMEOUT_MAX, Condition, Lock, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Self, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -24,16 +26,21 @@ from requests.auth import AuthBase
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
+from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from track_dispatch.delivery.outcomes import Answer, TransportFailure
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 #: Bytes of an answer's body that are read; the rest counts as cut off.
 MAX_BODY_BYTES = 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
+
+#: What every request says: we close each connection ourselves, and unpack nothing.
+_HEADERS = {"Accept-Encoding": "identity", "Connection": "close"}
 
 
 class BearerAuth(AuthBase):
@@ -57,48 +64,111 @@ class BearerAuth(AuthBase):
         return request
 
 
-def send_request(
-    session: requests.Session,
-    request: requests.Request,
-    *,
-    deadline_seconds: float,
-    connect_timeout_seconds: float,
-) -> Answer | TransportFailure:
-    """Send one request with the session's settings and bring back what came of it.
+class _Head(NamedTuple):
+    """What the session makes of a method and a URL: the same for every request to them."""
 
-    Redirects are not followed, nothing is retried, no connection is kept. The deadline covers
-    everything from name resolution to the answer's last byte. Only resolving a name, and
-    connecting to one of several addresses, cannot be interrupted: they may end later, but then
-    nothing is sent any more.
+    request: requests.PreparedRequest
+    settings: dict[str, Any]
 
-    Errors are returned, not raised: their texts and causes could carry the request.
+
+class Transport:
+    """Sends requests with a session's settings; any thread may, but never two at a time.
+
+    Made once and kept: the heads of the requests, the trusted certificates, and the thread that
+    watches over the deadlines. Never kept: a connection. It is closed by us before the outcome is
+    returned, because a server closes its end when it likes, perhaps in the middle of our next
+    request.
+
+    Args:
+        session: the headers, token, proxies and certificates; it stays the caller's to close.
+        connect_timeout_seconds: for opening a connection to one address.
     """
-    with _Exchange(deadline_seconds) as one, closing(_Adapter(one)) as adapter:
-        try:
-            prepared = session.prepare_request(request)
-            settings: Any = session.merge_environment_settings(prepared.url, {}, True, None, None)
-            timeout = (connect_timeout_seconds, deadline_seconds)
-            response = adapter.send(prepared, timeout=timeout, **settings)
-        except (OSError, HTTPError) as error:  # those of requests are OSErrors
-            return _failure(error, one)
-        with closing(response):
-            return _answer(response, one)
+
+    def __init__(self, session: requests.Session, *, connect_timeout_seconds: float) -> None:
+        self._session = session
+        self._connect_timeout = connect_timeout_seconds
+        self._heads: dict[tuple[str, str], _Head] = {}
+        self._adapter = _Adapter()
+        self._watchdog = _Watchdog()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the thread that watches; nothing can be sent any more."""
+        self._watchdog.close()
+        self._adapter.close()
+
+    def send_request(
+        self,
+        method: str,
+        url: str,
+        *,
+        deadline_seconds: float,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        body: bytes | None = None,
+    ) -> Answer | TransportFailure:
+        """Send one request and bring back what came of it.
+
+        Redirects are not followed, nothing is retried, no connection is kept. The deadline covers
+        everything from name resolution to the answer's last byte. Only resolving a name, and
+        connecting to one of several addresses, cannot be interrupted: they may end later, but then
+        nothing is sent any more.
+
+        Errors are returned, not raised: their texts and causes could carry the request.
+
+        Raises:
+            RuntimeError: another request is under way, or the transport is closed.
+        """
+        with _Exchange(deadline_seconds, self._watchdog) as exchange:
+            self._adapter.exchange = exchange
+            try:
+                prepared, settings = self._prepare(method, url, headers, body)
+                timeout = (self._connect_timeout, deadline_seconds)
+                response = self._adapter.send(prepared, timeout=timeout, **settings)
+            except (OSError, HTTPError) as error:  # those of requests are OSErrors
+                return _failure(error, exchange)
+            with closing(response):
+                return _answer(response, exchange)
+
+    def _prepare(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> _Head:
+        """Complete the head of a method and a URL with what is one request's own."""
+        head = self._heads.get((method, url))
+        if head is None:
+            head = self._heads[method, url] = self._make_head(method, url)
+        prepared = head.request.copy()
+        prepared.headers.update(headers)
+        prepared.prepare_body(body, None)
+        return _Head(prepared, head.settings)
+
+    def _make_head(self, method: str, url: str) -> _Head:
+        session = self._session
+        request = session.prepare_request(requests.Request(method, url, headers=_HEADERS))
+        # the environment may name certificates where the session is silent, not against its word
+        verify = None if session.verify is True else session.verify
+        settings = session.merge_environment_settings(request.url, {}, True, verify, None)
+        return _Head(request, dict(settings))
 
 
 class _Exchange:
     """One request: the only connection it may use, how far it came, and when it must be over."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, watchdog: _Watchdog) -> None:
+        self.ends_at = monotonic() + seconds
         self.begun = False
-        self._ends_at = monotonic() + seconds
-        self._lock = Lock()
         self.cut = False
+        self._lock = Lock()
+        self._connection: HTTPConnection | None = None
         self._twin: socket.socket | None = None
-        self._watchdog = Timer(seconds, self._cut_off)
-        self._watchdog.daemon = True
+        self._watchdog = watchdog
 
     def __enter__(self) -> Self:
-        self._watchdog.start()
+        self._watchdog.watch(self)
         return self
 
     def __exit__(
@@ -107,23 +177,27 @@ class _Exchange:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._watchdog.cancel()
-        self._watchdog.join()
+        """Close the connection, whatever came of it and whoever still holds it."""
+        self._watchdog.release()
+        if self._connection is not None:
+            self._connection.close()
         if self._twin is not None:
+            with suppress(OSError):
+                self._twin.shutdown(socket.SHUT_RDWR)
             self._twin.close()
 
     @property
     def late(self) -> bool:
         """Whether the deadline has passed."""
-        return self.cut or monotonic() >= self._ends_at
+        return self.cut or monotonic() >= self.ends_at
 
-    def opened(self, sock: socket.socket) -> None:
+    def opened(self, connection: HTTPConnection, sock: socket.socket) -> None:
         """Put an open connection under the deadline, before anything goes over it.
 
         The watchdog gets a duplicate: TLS takes the descriptor out of the original.
         """
         with self._lock:
-            self._twin = sock.dup()
+            self._connection, self._twin = connection, sock.dup()
 
     def begin(self, connection: HTTPConnection) -> float:
         """Allow the request to be sent, once and in time; from here on it may have arrived.
@@ -135,13 +209,13 @@ class _Exchange:
             ConnectTimeoutError: it is too late, or a request has already begun.
         """
         with self._lock:
-            left = self._ends_at - monotonic()
+            left = self.ends_at - monotonic()
             if self.cut or self.begun or left <= 0:
                 raise ConnectTimeoutError(connection, "too late to begin")
             self.begun = True
             return left
 
-    def _cut_off(self) -> None:
+    def cut_off(self) -> None:
         """Wake whoever waits on the connection: it reads as closed from now on."""
         with self._lock:
             self.cut = True
@@ -150,7 +224,68 @@ class _Exchange:
                     self._twin.shutdown(socket.SHUT_RDWR)
 
 
-class _Head(io.BufferedReader):
+class _Watchdog:
+    """Cuts an exchange off at its deadline: one thread for all the exchanges of a transport.
+
+    An exchange that ends in time does not wake the thread, nor does one whose deadline lies behind
+    the moment when the thread is going to look anyway. So of many short exchanges hardly any costs
+    a switch of threads.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._exchange: _Exchange | None = None
+        self._looks_at = inf
+        self._closed = False
+        self._thread: Thread | None = None
+
+    def watch(self, exchange: _Exchange) -> None:
+        """Cut this exchange off at its deadline, unless it is released before.
+
+        Raises:
+            RuntimeError: another one is being watched, or the watchdog is closed.
+        """
+        with self._changed:
+            if self._closed or self._exchange is not None:
+                raise RuntimeError("a transport sends one request at a time, until it is closed")
+            self._exchange = exchange
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="track-deadlines", daemon=True)
+                self._thread.start()
+            elif exchange.ends_at < self._looks_at:
+                self._changed.notify()
+
+    def release(self) -> None:
+        """Forget the exchange: once this returns, it is not touched any more."""
+        with self._changed:
+            self._exchange = None
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._closed:
+                self._looks_at = self._look()
+                self._changed.wait(min(self._looks_at - monotonic(), TIMEOUT_MAX))
+
+    def _look(self) -> float:
+        """Cut the exchange off if it is late; return when to look again."""
+        exchange = self._exchange
+        if exchange is None or exchange.cut:
+            return inf
+        if exchange.ends_at <= monotonic():
+            exchange.cut_off()
+            return inf
+        return exchange.ends_at
+
+
+class _HeadReader(io.BufferedReader):
     """An answer's bytes, remembering the last line so that a cut head can be told."""
 
     last_line = b""
@@ -169,7 +304,7 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fp: Any = _Head(self.fp.detach())
+        self.fp: Any = _HeadReader(self.fp.detach())
 
     def begin(self) -> None:
         head = self.fp
@@ -182,20 +317,21 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Guarded(HTTPConnection):
-    """A connection that belongs to one exchange."""
+    """A connection of the exchange that is under way at its adapter."""
 
     #: http.client prints whole requests when somebody switches its class-wide debugging on.
     debuglevel = 0
     response_class = _Response
 
-    def __init__(self, *args: Any, exchange: _Exchange, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, adapter: _Adapter, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._exchange = exchange
+        self._adapter = adapter
 
     def _new_conn(self) -> socket.socket:
+        exchange = self._adapter.exchange
         sock = super()._new_conn()
-        self._exchange.opened(sock)
-        if self._exchange.late:  # the watchdog has come and gone: nobody would end a handshake
+        exchange.opened(self, sock)
+        if exchange.late:  # the watchdog has come and gone: nobody would end a handshake
             sock.close()
             raise ConnectTimeoutError(self, "too late to begin")
         return sock
@@ -203,7 +339,7 @@ class _Guarded(HTTPConnection):
     def connect(self) -> None:
         """Connect, through proxy and TLS, and only then let the request begin."""
         super().connect()
-        self.sock.settimeout(self._exchange.begin(self))
+        self.sock.settimeout(self._adapter.exchange.begin(self))
 
 
 class _GuardedTls(_Guarded, HTTPSConnection):
@@ -211,11 +347,12 @@ class _GuardedTls(_Guarded, HTTPSConnection):
 
 
 class _Adapter(HTTPAdapter):
-    """Gives the one request of an exchange its guarded connection; retries nothing."""
+    """Gives each exchange a guarded connection; retries nothing."""
 
-    def __init__(self, one: _Exchange) -> None:
+    exchange: _Exchange
+
+    def __init__(self) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
-        self._exchange = one
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> ConnectionPool:
         """Choose the pool as requests does, and make it open guarded connections."""
@@ -223,11 +360,27 @@ class _Adapter(HTTPAdapter):
         guarded = {HTTPConnectionPool: _Guarded, HTTPSConnectionPool: _GuardedTls}.get(type(pool))
         if guarded is None:
             raise requests.exceptions.InvalidProxyURL("only http and https proxies are supported")
-        pool.ConnectionCls = partial(guarded, exchange=self._exchange)
+        pool.ConnectionCls = partial(guarded, adapter=self)
         return cast("ConnectionPool", pool)
 
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Check the files of certificates as requests does, but load the trusted ones once.
 
-def _answer(response: requests.Response, one: _Exchange) -> Answer:
+        To load a usual bundle costs 18 ms of CPU, ten times the whole request. A proxy that is
+        itself reached over TLS is left alone: urllib3 verifies it from the files.
+        """
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        if conn.scheme != "https" or (conn.proxy and conn.proxy.scheme == "https"):
+            return
+        if "ssl_context" not in conn.conn_kw:
+            context = create_urllib3_context(cert_reqs=resolve_cert_reqs(conn.cert_reqs))
+            if conn.ca_certs or conn.ca_cert_dir:
+                context.load_verify_locations(conn.ca_certs, conn.ca_cert_dir)
+            conn.conn_kw["ssl_context"] = context
+        conn.ca_certs = conn.ca_cert_dir = None
+
+
+def _answer(response: requests.Response, exchange: _Exchange) -> Answer:
     """Read what there is of the body; being cut is a fact about it, not an error."""
     body = bytearray()
     complete = True
@@ -244,7 +397,7 @@ def _answer(response: requests.Response, one: _Exchange) -> Answer:
         content_type=response.headers.get("Content-Type"),
         body=bytes(body),
         # without a length, being cut off by the watchdog looks like an orderly end
-        complete=complete and not one.cut,
+        complete=complete and not exchange.cut,
         retry_after=response.headers.get("Retry-After"),
         date=response.headers.get("Date"),
     )
@@ -260,16 +413,16 @@ _BEFORE: tuple[tuple[type[Exception], TransportFailure], ...] = (
     (requests.exceptions.SSLError, TransportFailure.TLS),
     (requests.exceptions.Timeout, TransportFailure.CONNECT_TIMEOUT),
     (requests.exceptions.ConnectionError, TransportFailure.UNREACHABLE),
-    (Exception, TransportFailure.SETTINGS),  # the file of `verify` or `cert` is missing
+    (Exception, TransportFailure.SETTINGS),  # the file of `verify` or `cert` cannot be used
 )
 
 
-def _failure(error: OSError | HTTPError, one: _Exchange) -> TransportFailure:
+def _failure(error: OSError | HTTPError, exchange: _Exchange) -> TransportFailure:
     """Name the reason why there is no answer."""
-    if one.begun:
-        return TransportFailure.DEADLINE if one.late else TransportFailure.BROKEN
+    if exchange.begun:
+        return TransportFailure.DEADLINE if exchange.late else TransportFailure.BROKEN
     failure = next(failure for kind, failure in _BEFORE if isinstance(error, kind))
-    if failure is not TransportFailure.SETTINGS and one.late:
+    if failure is not TransportFailure.SETTINGS and exchange.late:
         return TransportFailure.LATE
     cause = getattr(error.args[0], "reason", None) if error.args else None
     return TransportFailure.NAME if isinstance(cause, NameResolutionError) else failure

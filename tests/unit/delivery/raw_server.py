@@ -167,6 +167,66 @@ def drip(start: bytes, drop: bytes) -> Behaviour:
     return behave
 
 
+class ClosesLate:
+    """Answers, and keeps each connection open until the next request is being served.
+
+    `hung_up` tells of each earlier connection whether the client had hung up before it sent the
+    next request: that one gets no answer, for ten seconds at most, until it is known.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.hung_up: list[bool] = []
+        self._data = data
+        self._previous: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._previous is not None:
+            self._previous.close()
+
+    def __call__(self, sock: socket.socket) -> None:
+        previous, self._previous = self._previous, sock.dup()
+        if previous is not None:
+            with previous:
+                previous.settimeout(10)
+                self.hung_up.append(previous.recv(1) == b"")
+        sock.sendall(self._data)
+
+
+def one_after_the_other(*behaviours: Behaviour) -> Behaviour:
+    """Behave differently towards each connection, the last way for ever."""
+    left = list(behaviours)
+
+    def behave(sock: socket.socket) -> None:
+        now = left.pop(0) if len(left) > 1 else left[0]
+        now(sock)
+
+    return behave
+
+
+def tunnel_to(port: int) -> Behaviour:
+    """Be a proxy that has read `CONNECT`: pass everything on to a port of this machine."""
+
+    def behave(sock: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as onward:
+            sock.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+            back = Thread(target=_pass_on, args=(onward, sock), daemon=True)
+            back.start()
+            _pass_on(sock, onward)
+            back.join(timeout=10)
+
+    return behave
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
 def reset(sock: socket.socket) -> None:
     """Break the connection with a TCP reset."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,7 +24,7 @@ from tests.unit.delivery.raw_server import (
     say_and_reset,
 )
 from track_dispatch.delivery.client import MAX_PAGES, Survey, TrackClient
-from track_dispatch.delivery.outcomes import LineFault, Outcome, Verdict
+from track_dispatch.delivery.outcomes import Answer, LineFault, Outcome, TransportFailure, Verdict
 from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 
@@ -170,6 +172,80 @@ def test_an_attendance_id_is_no_receipt_even_if_no_line_carries_it() -> None:
         outcome = client.create_distribution(body, idempotency_key="k", attendance_ids=IDS[:1])
 
     assert outcome.receipt is None
+
+
+def test_bytes_are_posted_as_they_stand_each_with_its_key() -> None:
+    bodies = [b'{"import_lines":[]}', b" \n{}", '{"name": "Antônia"}'.encode()]
+
+    with RawServer(answer(200, '{"uuid": "d-1"}')) as server, client_of(server.url) as client:
+        found = [
+            client.post_distribution(body, idempotency_key=f"batch-{i}")
+            for i, body in enumerate(bodies)
+        ]
+    requests = [request.partition(b"\r\n\r\n") for request in server.requests]
+    heads = [set(head.decode().split("\r\n")) for head, _, _ in requests]
+
+    assert found == [Answer(200, "application/json", b'{"uuid": "d-1"}')] * 3
+    assert [body for _, _, body in requests] == bodies
+    for i, (head, body) in enumerate(zip(heads, bodies, strict=True)):
+        assert {
+            f"POST {ROOT}/distributions HTTP/1.1",
+            "Authorization: Bearer planted-token",
+            "Accept: application/json",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            f"Idempotency-Key: batch-{i}",
+        } <= head
+
+
+def test_bytes_that_bring_no_answer_bring_the_reason(closed_port: str) -> None:
+    with client_of(closed_port) as client:
+        found = client.post_distribution(b"{}", idempotency_key="batch-1")
+
+    assert found == TransportFailure.UNREACHABLE
+
+
+def test_a_post_says_nothing_of_a_question_asked_before_nor_the_other_way_round() -> None:
+    with RawServer(answer(200, "[]")) as server, client_of(server.url) as client:
+        client.probe()
+        client.post_distribution(b"{}", idempotency_key="batch-1")
+        client.probe()
+    first, post, second = server.requests
+
+    assert post.endswith(b"\r\n\r\n{}")
+    assert (b"Idempotency-Key" in first, b"Idempotency-Key" in second) == (False, False)
+    assert first == second
+
+
+@pytest.mark.parametrize("posts", [0, 1])
+def test_a_closed_client_leaves_no_thread(closed_port: str, posts: int) -> None:
+    before = threading.active_count()
+
+    with client_of(closed_port) as client:
+        for _ in range(posts):
+            client.post_distribution(b"{}", idempotency_key="batch-1")
+
+    assert threading.active_count() == before
+
+
+def test_a_worker_posts_while_the_main_thread_goes_on() -> None:
+    arrived, may_answer = threading.Event(), threading.Event()
+
+    def answer_when_told(sock: socket.socket) -> None:
+        arrived.set()
+        may_answer.wait(10)
+        answer(204)(sock)
+
+    with (
+        RawServer(answer_when_told) as server,
+        client_of(server.url) as client,
+        ThreadPoolExecutor(1) as worker,
+    ):
+        posting = worker.submit(client.post_distribution, b"{}", idempotency_key="batch-1")
+        assert arrived.wait(10)
+        may_answer.set()  # nothing of the main thread has waited for the answer
+
+        assert posting.result() == Answer(204, "application/json")
 
 
 def test_a_post_is_utf8_json_with_token_and_key() -> None:

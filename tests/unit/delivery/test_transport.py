@@ -3,48 +3,62 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import logging
+import shutil
 import socket
+import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from cryptography import x509
+from urllib3.exceptions import InsecureRequestWarning
 
 from tests.unit.delivery.certificates import self_signed, serving
 from tests.unit.delivery.raw_server import (
     Behaviour,
+    ClosesLate,
     RawServer,
     answer,
     drip,
     hang,
     head_of,
+    one_after_the_other,
     reset,
     say,
     say_and_hang,
     say_and_reset,
+    tunnel_to,
     without_reading,
 )
-from track_dispatch.delivery import transport
 from track_dispatch.delivery.outcomes import Answer, TransportFailure
-from track_dispatch.delivery.transport import BearerAuth, send_request
+from track_dispatch.delivery.transport import MAX_BODY_BYTES, BearerAuth, Transport
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
 #: Seconds for what never ends by itself; everything else has ample time on a busy machine.
 DEADLINE = 0.4
 ACCEPTED = answer(200, '{"uuid": "a1"}')
+#: An answer that does not announce the connection's end.
+KEPT_OPEN = head_of(200, "{}") + b"{}"
 
 
 @pytest.fixture
 def session() -> Iterator[requests.Session]:
     with requests.Session() as opened:
         opened.trust_env = False
+        yield opened
+
+
+@pytest.fixture
+def transport(session: requests.Session) -> Iterator[Transport]:
+    """One transport for all requests of a test; what it is to use is set on the session before."""
+    with Transport(session, connect_timeout_seconds=5) as opened:
         yield opened
 
 
@@ -57,12 +71,16 @@ def post(
     connect_timeout: float = 5,
     headers: dict[str, str] | None = None,
 ) -> Answer | TransportFailure:
-    return send_request(
-        session,
-        requests.Request("POST", url, data=data, headers=headers),
-        deadline_seconds=deadline,
-        connect_timeout_seconds=connect_timeout,
-    )
+    with Transport(session, connect_timeout_seconds=connect_timeout) as opened:
+        return opened.send_request(
+            "POST", url, body=data, headers=headers or {}, deadline_seconds=deadline
+        )
+
+
+def send(
+    transport: Transport, url: str, *, deadline: float = 10, body: bytes = b"{}"
+) -> Answer | TransportFailure:
+    return transport.send_request("POST", url, body=body, deadline_seconds=deadline)
 
 
 def free_port() -> int:
@@ -173,13 +191,13 @@ def test_a_dripping_body_ends_at_the_deadline_over_tls(
 
 
 def test_no_more_of_a_body_is_read_than_the_limit(session: requests.Session) -> None:
-    body = b" " * (transport.MAX_BODY_BYTES * 3)
+    body = b" " * (MAX_BODY_BYTES * 3)
 
     with RawServer(say(HEAD + b"\r\n" + body)) as server:
         found = post(session, server.url)
 
     assert found.complete is False  # type: ignore[union-attr]
-    assert len(found.body) < transport.MAX_BODY_BYTES * 2  # type: ignore[union-attr]
+    assert len(found.body) < MAX_BODY_BYTES * 2  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -347,6 +365,111 @@ def test_an_untrusted_certificate_was_certainly_no_delivery(
     assert (found, server.requests) == (TransportFailure.TLS, [])
 
 
+def test_a_certificate_of_another_host_was_certainly_no_delivery(
+    session: requests.Session, certificate: Path, server_tls: ssl.SSLContext
+) -> None:
+    session.verify = str(certificate)
+
+    with RawServer(ACCEPTED, tls=server_tls) as server:
+        found = post(session, f"https://localhost:{server.port}")
+
+    assert (found, server.requests) == (TransportFailure.TLS, [])
+
+
+def test_a_certificate_may_go_unverified_if_the_session_says_so(
+    session: requests.Session, server_tls: ssl.SSLContext
+) -> None:
+    session.verify = False
+
+    with (
+        RawServer(ACCEPTED, tls=server_tls) as server,
+        pytest.warns(InsecureRequestWarning, match="verification"),
+    ):
+        found = post(session, server.url)
+
+    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+
+
+def test_a_certificate_of_ours_is_shown_to_a_server_that_asks(
+    session: requests.Session, certificate: Path, server_tls: ssl.SSLContext
+) -> None:
+    server_tls.load_verify_locations(certificate)
+    server_tls.verify_mode = ssl.CERT_REQUIRED
+    session.verify = session.cert = str(certificate)
+
+    with RawServer(ACCEPTED, tls=server_tls) as server:
+        found = post(session, server.url)
+
+    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+
+
+def test_trusted_certificates_are_loaded_once(
+    session: requests.Session,
+    transport: Transport,
+    certificate: Path,
+    server_tls: ssl.SSLContext,
+    tmp_path: Path,
+) -> None:
+    bundle = shutil.copy(certificate, tmp_path / "bundle.pem")
+    session.verify = str(bundle)
+
+    with RawServer(ACCEPTED, tls=server_tls) as server:
+        send(transport, server.url)
+        bundle.write_text("no certificate")
+        found = send(transport, server.url)
+
+    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+
+
+def test_a_file_without_certificates_is_a_matter_of_settings(
+    session: requests.Session, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("no certificate")
+    session.verify = str(bundle)
+
+    assert post(session, f"https://127.0.0.1:{free_port()}") == TransportFailure.SETTINGS
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+def test_the_environments_certificates_count_where_the_session_names_none(
+    session: requests.Session,
+    certificate: Path,
+    server_tls: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+    explicit: bool,
+) -> None:
+    session.trust_env = True
+    if explicit:
+        session.verify = str(certificate)
+    named = "/nowhere/certificates.pem" if explicit else str(certificate)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", named)
+
+    with RawServer(ACCEPTED, tls=server_tls) as server:
+        found = post(session, server.url)
+
+    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+
+
+def test_requests_go_through_a_proxys_tunnel_one_after_the_other(
+    session: requests.Session,
+    transport: Transport,
+    certificate: Path,
+    server_tls: ssl.SSLContext,
+) -> None:
+    session.verify = str(certificate)
+
+    with (
+        RawServer(say_and_hang(KEPT_OPEN), tls=server_tls) as server,
+        RawServer(tunnel_to(server.port)) as proxy,
+    ):
+        session.proxies = {"https": proxy.url}
+        found = [send(transport, server.url) for _ in range(2)]
+
+    assert found == [Answer(200, "application/json", b"{}")] * 2
+    assert (proxy.connections, server.connections) == (2, 2)
+
+
 @pytest.mark.parametrize("behaviour", [hang, drip(b"\x16\x03\x03\x40\x00", b"\x02")])
 def test_a_handshake_that_never_ends_was_certainly_no_delivery(
     session: requests.Session, behaviour: Behaviour
@@ -427,20 +550,202 @@ def test_no_status_makes_the_request_go_out_twice(session: requests.Session, sta
     assert len(server.requests) == 1
 
 
-def test_every_request_has_a_connection_of_its_own(session: requests.Session) -> None:
-    with RawServer(say_and_hang(head_of(200, "{}") + b"{}")) as server:
+def test_every_request_has_a_connection_of_its_own(transport: Transport) -> None:
+    with RawServer(say_and_hang(KEPT_OPEN)) as server:
         for _ in range(3):
-            post(session, server.url)
+            send(transport, server.url)
 
     assert (server.connections, len(server.requests)) == (3, 3)
 
 
-def test_no_thread_outlives_its_request(session: requests.Session) -> None:
+def test_a_server_that_closes_late_never_takes_the_next_request_with_it(
+    transport: Transport,
+) -> None:
+    """One POST in 192 was "not delivered" while the closing was left to the server."""
+    with ClosesLate(KEPT_OPEN) as closes_late, RawServer(closes_late) as server:
+        found = [send(transport, server.url) for _ in range(300)]
+
+    assert found == [Answer(200, "application/json", b"{}")] * 300
+    assert closes_late.hung_up == [True] * 299
+    assert server.connections == 300
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        pytest.param(KEPT_OPEN, id="a whole answer"),
+        pytest.param(CHUNKED + b"2\r\n{}\r\n0\r\n\r\n", id="a whole answer in chunks"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", id="no body"),
+        pytest.param(HEAD + b"Content-Length: 99\r\n\r\n{}", id="a body too slow"),
+        pytest.param(HEAD + b"\r\n" + b" " * (MAX_BODY_BYTES * 3), id="a body too long"),
+        pytest.param(HEAD, id="a head too slow"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="no HTTP"),
+        pytest.param(b"", id="silence"),
+    ],
+)
+def test_the_connection_is_closed_by_us_whatever_came_of_it(
+    transport: Transport, beginning: bytes
+) -> None:
+    hung_up = threading.Event()
+
+    def keep_open(sock: socket.socket) -> None:
+        try:
+            say_and_hang(beginning)(sock)
+        finally:
+            hung_up.set()
+
+    with RawServer(keep_open) as server:
+        send(transport, server.url, deadline=DEADLINE)
+
+        assert hung_up.wait(10)
+
+
+def test_the_connection_is_closed_by_us_over_tls(
+    session: requests.Session,
+    transport: Transport,
+    certificate: Path,
+    server_tls: ssl.SSLContext,
+) -> None:
+    session.verify = str(certificate)
+    hung_up = threading.Event()
+
+    def keep_open(sock: socket.socket) -> None:
+        try:
+            say_and_hang(KEPT_OPEN)(sock)
+        finally:
+            hung_up.set()
+
+    with RawServer(keep_open, tls=server_tls) as server:
+        send(transport, server.url)
+
+        assert hung_up.wait(10)
+
+
+def test_what_one_request_says_is_not_said_by_the_next(transport: Transport) -> None:
+    with RawServer(ACCEPTED) as server:
+        for key, body in (("k-1", b"12345"), ("k-2", b"")):
+            transport.send_request(
+                "POST", server.url, headers={key: "1"}, body=body, deadline_seconds=10
+            )
+        transport.send_request("GET", server.url, deadline_seconds=10)
+    first, second, third = server.requests
+
+    assert (b"k-1: 1" in first, b"k-1: 1" in second, b"k-2: 1" in second) == (True, False, True)
+    assert (b"Content-Length: 5" in first, b"Content-Length: 0" in second) == (True, True)
+    assert (third.startswith(b"GET / "), b"Content-Length" in third) == (True, False)
+    assert first.endswith(b"\r\n\r\n12345")
+
+
+def test_each_of_several_requests_ends_at_its_deadline(transport: Transport) -> None:
+    with RawServer(drip(b"HTTP/1.1 200 OK\r\n", b"X-Drop: 1\r\n")) as server:
+        found = [send(transport, server.url, deadline=DEADLINE) for _ in range(3)]
+
+    assert found == [TransportFailure.DEADLINE] * 3
+
+
+@pytest.mark.parametrize("first", [DEADLINE / 2, DEADLINE, 60])
+def test_a_deadline_holds_after_a_shorter_and_after_a_longer_one(
+    transport: Transport, first: float
+) -> None:
+    with RawServer(one_after_the_other(ACCEPTED, drip(b"", b"H"))) as server:
+        send(transport, server.url, deadline=first)
+
+        assert send(transport, server.url, deadline=DEADLINE) == TransportFailure.DEADLINE
+
+
+def test_a_deadline_holds_after_the_one_before_has_passed_idly(transport: Transport) -> None:
+    with RawServer(one_after_the_other(ACCEPTED, drip(b"", b"H"))) as server:
+        send(transport, server.url, deadline=DEADLINE / 2)
+        threading.Event().wait(DEADLINE)
+
+        assert send(transport, server.url, deadline=DEADLINE) == TransportFailure.DEADLINE
+
+
+def test_the_deadline_of_a_request_that_ended_early_cuts_no_later_one(
+    transport: Transport,
+) -> None:
+    def answer_after_the_first_deadline(sock: socket.socket) -> None:
+        threading.Event().wait(DEADLINE + 0.2)
+        ACCEPTED(sock)
+
+    with RawServer(one_after_the_other(ACCEPTED, answer_after_the_first_deadline)) as server:
+        send(transport, server.url, deadline=DEADLINE)
+        found = send(transport, server.url, deadline=60)
+
+    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+
+
+def test_a_deadline_that_has_cut_a_request_off_does_not_touch_the_next(
+    transport: Transport,
+) -> None:
+    with RawServer(one_after_the_other(hang, ACCEPTED)) as server:
+        found = [send(transport, server.url, deadline=limit) for limit in (DEADLINE, 60)]
+
+    assert found == [
+        TransportFailure.DEADLINE,
+        Answer(200, "application/json", b'{"uuid": "a1"}'),
+    ]
+
+
+def test_all_requests_share_one_thread(transport: Transport) -> None:
     before = threading.active_count()
 
-    post(session, f"http://127.0.0.1:{free_port()}", deadline=60)
+    for _ in range(3):
+        send(transport, f"http://127.0.0.1:{free_port()}", deadline=60)
+
+    assert threading.active_count() == before + 1
+
+
+@pytest.mark.parametrize("requests_before", [0, 1, 2])
+def test_a_closed_transport_leaves_no_thread(
+    session: requests.Session, requests_before: int
+) -> None:
+    before = threading.active_count()
+
+    with Transport(session, connect_timeout_seconds=5) as transport:
+        for _ in range(requests_before):
+            send(transport, f"http://127.0.0.1:{free_port()}", deadline=60)
 
     assert threading.active_count() == before
+
+
+def test_any_thread_may_send(transport: Transport) -> None:
+    with RawServer(ACCEPTED) as server, ThreadPoolExecutor(1) as worker:
+        found = [
+            worker.submit(send, transport, server.url).result(),
+            send(transport, server.url),
+        ]
+
+    assert found == [Answer(200, "application/json", b'{"uuid": "a1"}')] * 2
+
+
+def test_a_second_request_at_a_time_is_refused_before_it_begins(transport: Transport) -> None:
+    arrived, may_answer = threading.Event(), threading.Event()
+
+    def answer_when_told(sock: socket.socket) -> None:
+        arrived.set()
+        may_answer.wait(10)
+        ACCEPTED(sock)
+
+    with RawServer(answer_when_told) as server, ThreadPoolExecutor(1) as worker:
+        first = worker.submit(send, transport, server.url)
+        arrived.wait(10)
+        with pytest.raises(RuntimeError):
+            send(transport, server.url)
+        may_answer.set()
+
+        assert first.result() == Answer(200, "application/json", b'{"uuid": "a1"}')
+    assert server.connections == 1
+
+
+def test_a_closed_transport_sends_nothing(session: requests.Session) -> None:
+    transport = Transport(session, connect_timeout_seconds=5)
+    transport.close()
+
+    with RawServer(ACCEPTED) as server, pytest.raises(RuntimeError):
+        send(transport, server.url)
+
+    assert server.connections == 0
 
 
 def test_neither_logs_nor_prints_show_the_token_the_body_or_the_answer(
