@@ -296,6 +296,7 @@ optouts = Table(
     Column("channel", Text, primary_key=True),  # '' = every channel
     Column("hash", BigInteger, nullable=False),  # its first 64 bits, as identities have them
     Column("key", Text, nullable=False),
+    Column("entry", Text, nullable=False),  # the same for one value's hashes under several keys
     Column("kind", Text, nullable=False),  # cpf, email, phone
     Column("source", Text, nullable=False),  # who told us: a person, a file, a clinic's list
     Column("added_at", Moment, nullable=False),
@@ -308,4 +309,5 @@ forgotten = Table(
     Column("source", Text, primary_key=True),
     Column("hash", BigInteger, primary_key=True, autoincrement=False),
     Column("key", Text, primary_key=True),
+    Column("line", BigInteger, nullable=False),  # the id it had: one for its hashes by several keys
 )

@@ -1,0 +1,63 @@
+"""One thread that ends whatever takes too long: for waits that nothing else limits as a whole."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager, suppress
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Watchdog:
+    """Calls what is late; its thread starts with the first thing to watch, and is a daemon."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._watched: dict[object, tuple[float, Callable[[], None]]] = {}
+        self._wakes_at = float("inf")
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @contextmanager
+    def limit(self, seconds: float, late: Callable[[], None]) -> Iterator[None]:
+        """Call `late` once, from another thread, if the block takes longer than `seconds`.
+
+        After the block `late` is neither called nor still running.
+        """
+        token, until = object(), monotonic() + seconds
+        with self._changed:
+            self._watched[token] = (until, late)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+                self._thread.start()
+            elif until < self._wakes_at:
+                self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._watched.pop(token, None)
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._closed:
+                now = monotonic()
+                for token, (until, late) in list(self._watched.items()):
+                    if until <= now:
+                        del self._watched[token]
+                        with suppress(OSError):
+                            late()
+                untils = [until for until, _ in self._watched.values()]
+                self._wakes_at = min(untils, default=float("inf"))
+                self._changed.wait(self._wakes_at - now if untils else None)
