@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import oracledb
@@ -36,6 +37,9 @@ _CPF = COLUMNS.index("cpf")
 #: A CPF has this many digits; a number has lost the zeros in front.
 _CPF_DIGITS = 11
 
+#: Rows as columns: name to texts, all of one length, in the query's order of columns and rows.
+ErpColumns = dict[str, list[str]]
+
 _HOW = (
     f"the query must return {', '.join(COLUMNS)} in this order and with these names, then only "
     f"columns that start with {EXTRA_PREFIX} (in double quotes: Oracle capitalises the rest)"
@@ -60,13 +64,31 @@ class ColumnPlan:
         """
         row = dict(zip(self.names, map(_text, values), strict=True))
         if not row[_ID].strip():
-            raise SourceContractError(
-                f"row {position} of the query has an empty {_ID}: without it nobody can tell "
-                f"whether the attendance was asked; correct the SQL"
-            )
+            raise _without_id(position)
         if row["cpf"] and not isinstance(values[_CPF], str):
             row["cpf"] = row["cpf"].zfill(_CPF_DIGITS)
         return row
+
+    def to_columns(self, rows: Sequence[Sequence[Any]], *, position: int) -> ErpColumns:
+        """Turn fetched rows into columns of texts, written as `to_row` writes them.
+
+        Column by column, since the values of one column are of one type and mostly need nothing.
+
+        Args:
+            rows: as the driver returns them, at least one.
+            position: of the first row in the extraction, from 1; messages count on from it.
+
+        Raises:
+            SourceContractError: a row has no attendance id.
+        """
+        values = dict(zip(self.names, zip(*rows, strict=True), strict=True))
+        columns = {name: _texts(column) for name, column in values.items()}
+        if not all(map(str.strip, columns[_ID])):
+            empty = next(place for place, text in enumerate(columns[_ID]) if not text.strip())
+            raise _without_id(position + empty)
+        if str not in set(map(type, values["cpf"])):
+            columns["cpf"] = [text and text.zfill(_CPF_DIGITS) for text in columns["cpf"]]
+        return columns
 
 
 def check_columns(description: Sequence[oracledb.FetchInfo]) -> ColumnPlan:
@@ -121,6 +143,25 @@ def _is_only_null(column: oracledb.FetchInfo) -> bool:
 def _name(kind: Any) -> str:
     """Name a type as DBAs do."""
     return str(kind.name).removeprefix("DB_TYPE_")
+
+
+def _without_id(position: int) -> SourceContractError:
+    return SourceContractError(
+        f"row {position} of the query has an empty {_ID}: without it nobody can tell whether the "
+        f"attendance was asked; correct the SQL"
+    )
+
+
+def _texts(column: Sequence[Any]) -> list[str]:
+    """Write a column's values as `_text` does; those of the usual types without a call for each."""
+    kinds = set(map(type, column))
+    if kinds <= {str, NoneType}:
+        return [value or "" for value in column]
+    if kinds <= {datetime, NoneType}:
+        return ["" if moment is None else moment.isoformat(" ", "seconds") for moment in column]
+    if kinds <= {int, NoneType}:
+        return ["" if number is None else str(number) for number in column]
+    return list(map(_text, column))
 
 
 def _text(value: Any) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
+    from track_dispatch.extraction.contract import ColumnPlan, ErpColumns
     from track_dispatch.records import ErpRow
 
 #: V$SESSION keeps no more bytes of them on servers before 12.2.
@@ -95,12 +96,7 @@ def read_day(
     where = f"reading the ERP ({module}, {action})"
     with raised_alone(), _explained(where):
         _introduce(connection, module, action, call_timeout_seconds)
-        connection.rollback()  # the next statement must be the first of its transaction
-        with _cursor(connection) as cursor:
-            cursor.execute("set transaction read only")
-            cursor.arraysize = cursor.prefetchrows = chunk_rows
-            cursor.execute(sql, binds(day))
-            plan = check_columns(cursor.description or ())
+        with _executed(connection, sql, day, fetch_rows=chunk_rows) as (cursor, plan):
             position = 0
             while values := cursor.fetchmany(chunk_rows):
                 yield [
@@ -108,6 +104,58 @@ def read_day(
                     for number, row in enumerate(values, start=1)
                 ]
                 position += len(values)
+
+
+def read_columns(
+    connection: oracledb.Connection,
+    *,
+    sql: str,
+    day: date,
+    module: str,
+    action: str,
+    call_timeout_seconds: float,
+    chunk_rows: int = 2000,
+) -> Iterator[ErpColumns]:
+    """Yield the day's rows as columns, in chunks of `chunk_rows` rows; one chunk is held at most.
+
+    Everything is read in one read-only transaction, so that the day is seen as of one moment. The
+    columns are checked before the first row is used.
+
+    Args:
+        connection: from `open_connection`; whoever iterates uses it, from one thread at a time.
+        sql: from `query.render`.
+        day: the business day.
+        module: what a DBA sees in V$SESSION.MODULE; cut at 48 bytes.
+        action: what a DBA sees in V$SESSION.ACTION; cut at 32 bytes.
+        call_timeout_seconds: the longest that one round trip to the ERP may take.
+        chunk_rows: rows for each round trip and each chunk.
+
+    Raises:
+        SourceContractError: the columns are not the agreed ones, a row has no attendance id, or the
+            ERP refuses the query.
+        SourceUnavailableError: the ERP broke off or was too slow.
+    """
+    where = f"reading the ERP ({module}, {action})"
+    with raised_alone(), _explained(where):
+        _introduce(connection, module, action, call_timeout_seconds)
+        with _executed(connection, sql, day, fetch_rows=chunk_rows) as (cursor, plan):
+            position = 1
+            while rows := cursor.fetchmany(chunk_rows):
+                yield plan.to_columns(rows, position=position)
+                position += len(rows)
+
+
+@contextmanager
+def _executed(
+    connection: oracledb.Connection, sql: str, day: date, *, fetch_rows: int
+) -> Iterator[tuple[oracledb.Cursor, ColumnPlan]]:
+    """Run the day's query in a read-only transaction; give its cursor and its columns, checked."""
+    connection.rollback()  # the next statement must be the first of its transaction
+    with _cursor(connection) as cursor:
+        cursor.execute("set transaction read only")
+        cursor.arraysize = cursor.prefetchrows = fetch_rows
+        cursor.execute(sql, binds(day))
+        yield cursor, check_columns(cursor.description or ())
 
 
 def describe_query(
@@ -123,8 +171,8 @@ def describe_query(
     Args:
         connection: from `open_connection`.
         sql: one SELECT, from `query.render`; Oracle would run anything but a query when parsing it.
-        module: as for `read_day`.
-        action: as for `read_day`.
+        module: as for `read_columns`.
+        action: as for `read_columns`.
         call_timeout_seconds: the longest that one round trip to the ERP may take.
 
     Raises:

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 from erp_rows import PASSWORD, SERVICE, USER
 
-from track_dispatch.extraction.reader import open_connection, read_day
+from track_dispatch.extraction.reader import open_connection, read_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from track_dispatch.extraction.contract import ErpColumns
     from track_dispatch.records import ErpRow
+
+    #: `read_columns` or `read_day`
+    Read = Callable[..., Iterator[ErpColumns] | Iterator[list[ErpRow]]]
 
 DAY = date(2026, 11, 20)
 CONN_ID = "oracle_test"
@@ -25,6 +29,21 @@ create table dbamv.many as select
   cast(timestamp '2026-11-20 08:00:00' as timestamp_s) as moment,
   'PESSOA SECRETA ' || range as nm
 from range({MANY});
+
+-- whole and broken numbers, moments with and without microseconds, and nulls in stretches and gaps
+create table dbamv.mixed as select
+  timestamp '2026-11-20 08:00:00' as moment,
+  950000000 + n as cd_atendimento,
+  case when n < 600 or n % 7 = 0 then null else 'PESSOA ' || n end as txt,
+  cast(timestamp '2026-11-20 00:00:00' + to_seconds(n * 31) as timestamp_s) as dat,
+  case when n % 5 > 0 and n < 1200 then dat end as late_dat,
+  timestamp '2026-11-20 10:00:00' + to_microseconds(n * 333333) as stamp,
+  case when n % 3 > 0 then n * 1234567 end as digits,
+  case when n % 4 > 0 then printf('%011d', n * 1234567) end as padded,
+  cast(n * 0.25 - 100 as decimal(9, 2)) as fraction,
+  case when n % 11 > 0 then cast(n as double) / 8 end as plain_number,
+  cast(n as double) * 1e17 as large
+from range(1500) as r(n);
 """
 SELECT = """
 select
@@ -47,10 +66,16 @@ where m.moment >= :day_start
 
 
 def chunks(
-    sql: str = SELECT, *, rows: int = MANY, chunk_rows: int = 1000, timeout: float = 30
+    sql: str = SELECT,
+    *,
+    rows: int = MANY,
+    chunk_rows: int = 1000,
+    timeout: float = 30,
+    read: Read = read_columns,
 ) -> Iterator[list[ErpRow]]:
+    """Yield the day's chunks as rows, whichever way they are read."""
     with open_connection(CONN_ID) as connection:
-        yield from read_day(
+        for chunk in read(
             connection,
             sql=f"{sql}  and m.cd_atendimento < {950_000_000 + rows}",
             day=DAY,
@@ -58,10 +83,15 @@ def chunks(
             action="TEST 2026-11-20",
             call_timeout_seconds=timeout,
             chunk_rows=chunk_rows,
-        )
+        ):
+            yield chunk if isinstance(chunk, list) else as_rows(chunk)
 
 
-def consume(sql: str = SELECT, **options: float) -> int:
+def as_rows(columns: ErpColumns) -> list[ErpRow]:
+    return [dict(zip(columns, texts, strict=True)) for texts in zip(*columns.values(), strict=True)]
+
+
+def consume(sql: str = SELECT, **options: object) -> int:
     return sum(map(len, chunks(sql, **options)))  # type: ignore[arg-type]
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import oracledb
 import pytest
 from erp_rows import PASSWORD, USER
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from many_rows import as_rows
 
 from demo.oracle import OracleStandIn
 from track_dispatch.errors import SourceContractError
-from track_dispatch.extraction.contract import check_columns
+from track_dispatch.extraction.contract import ColumnPlan, check_columns
 from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:
@@ -42,6 +46,9 @@ FITTING = {
 }
 
 
+moment = datetime.fromisoformat
+
+
 @pytest.fixture(scope="module")
 def cursor() -> Iterator[oracledb.Cursor]:
     with (
@@ -56,7 +63,8 @@ def row_of(cursor: oracledb.Cursor, expressions: dict[str, str]) -> ErpRow:
     items = ", ".join(f'{sql} as "{name}"' for name, sql in expressions.items())
     cursor.execute(f"select {items} from dbamv.sample")
     plan = check_columns(cursor.description)
-    return plan.to_row(cursor.fetchone(), position=1)
+    [row] = as_rows(plan.to_columns(cursor.fetchall(), position=1))
+    return row
 
 
 def test_a_row_becomes_text(cursor: oracledb.Cursor) -> None:
@@ -94,6 +102,59 @@ def test_a_type_that_fits_is_taken(
     cursor: oracledb.Cursor, column: str, expression: str, text: str
 ) -> None:
     assert row_of(cursor, FITTING | {column: expression})[column] == text
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "texts"),
+    [
+        ("name", ["ANA", "BIA"], ["ANA", "BIA"]),
+        ("name", ["ANA", None], ["ANA", ""]),
+        ("email", [None, None], ["", ""]),
+        ("phone", [5527, None, 5528], ["5527", "", "5528"]),
+        ("cpf", ["123", None], ["123", ""]),
+        ("cpf", [123, None, 12345678901], ["00000000123", "", "12345678901"]),
+        ("x_date", [moment("2026-01-02 23:59:59")], ["2026-01-02 23:59:59"]),
+        ("x_date", [moment("0987-01-02"), None], ["0987-01-02 00:00:00", ""]),
+        ("x_date", [moment("2026-01-02 03:04:05.987654")], ["2026-01-02 03:04:05"]),
+        ("x_number", [1.5, None, 2, -0.25, 3.0], ["1.5", "", "2", "-0.25", "3"]),
+        ("x_number", [1e17, 0.1], ["100000000000000000", "0.1"]),
+    ],
+)
+def test_each_value_of_a_column_becomes_text(
+    column: str, values: list[Any], texts: list[str]
+) -> None:
+    names = (*COLUMNS, "x_date", "x_number")
+    rows = [tuple(value if name == column else "1" for name in names) for value in values]
+
+    columns = ColumnPlan(names).to_columns(rows, position=1)
+
+    assert columns == {name: ["1"] * len(values) for name in names} | {column: texts}
+
+
+#: What the driver returns for the values of one column, by the column's type.
+FETCHED = st.sampled_from(
+    [
+        st.text(max_size=12),
+        st.integers(-(10**20), 10**20) | st.floats(-1e20, 1e20),
+        st.datetimes(),
+        st.nothing(),
+    ]
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data(), st.integers(1, 6))
+def test_columns_are_written_as_rows_are(data: st.DataObject, count: int) -> None:
+    plan = ColumnPlan((*COLUMNS, "x_one", "x_two"))
+    columns = {
+        name: data.draw(st.lists(st.none() | data.draw(FETCHED), min_size=count, max_size=count))
+        for name in plan.names
+    } | {"cd_atendimento": list(range(count))}
+    rows = list(zip(*columns.values(), strict=True))
+
+    written = as_rows(plan.to_columns(rows, position=1))
+
+    assert written == [plan.to_row(row, position=1) for row in rows]
 
 
 @pytest.mark.parametrize(

@@ -13,36 +13,103 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from many_rows import CONN_ID, DAY, MANY, SELECT, chunks, connection_to, consume
+from many_rows import CONN_ID, DAY, MANY, SELECT, as_rows, chunks, connection_to, consume
 
 from track_dispatch.errors import SourceContractError
-from track_dispatch.extraction.reader import open_connection, read_day
+from track_dispatch.extraction.reader import open_connection, read_columns, read_day
 from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:
+    from many_rows import Read
+
     from demo.oracle import OracleStandIn
 
 ROOT = Path(__file__).resolve().parents[3]
+#: A day of `dbamv.mixed` with each type that the contract allows.
+MIXED = """
+select
+  40085 as "ID_Cliente_Hfocus",
+  m.cd_atendimento as "cd_atendimento",
+  m.stamp as "data_atendimento",
+  m.late_dat as "data_saida_alta",
+  m.txt as "name",
+  null as "email",
+  m.digits as "phone",
+  {cpf} as "cpf",
+  m.txt as "medico",
+  'EXAMES' as "area_pesquisa",
+  'Unidade' as "unidade",
+  m.txt as "setor",
+  m.txt as "x_text",
+  m.dat as "x_date",
+  m.late_dat as "x_late_date",
+  m.stamp as "x_stamp",
+  m.digits as "x_whole",
+  m.fraction as "x_fraction",
+  m.plain_number as "x_plain_number",
+  m.large as "x_large",
+  null as "x_nothing"
+from dbamv.mixed m
+where m.moment >= :day_start
+  and m.moment < :day_end
+"""
 
 
-def test_a_day_comes_in_chunks_of_the_asked_size(server: OracleStandIn) -> None:
-    assert [len(chunk) for chunk in chunks(rows=2500)] == [1000, 1000, 500]
+@pytest.fixture(params=[read_day, read_columns])
+def read(request: pytest.FixtureRequest) -> Read:
+    return request.param
 
 
-def test_an_empty_day_has_no_chunk(server: OracleStandIn) -> None:
-    assert list(chunks(rows=0)) == []
+def test_a_day_comes_in_chunks_of_the_asked_size(server: OracleStandIn, read: Read) -> None:
+    assert [len(chunk) for chunk in chunks(rows=2500, read=read)] == [1000, 1000, 500]
 
 
-def test_a_row_has_the_agreed_columns(server: OracleStandIn) -> None:
-    (row,) = next(chunks(rows=1))
+def test_an_empty_day_has_no_chunk(server: OracleStandIn, read: Read) -> None:
+    assert list(chunks(rows=0, read=read)) == []
+
+
+@pytest.mark.parametrize("cpf", ["m.padded", "m.digits", "null"])
+def test_columns_hold_what_rows_hold(server: OracleStandIn, cpf: str) -> None:
+    sql = MIXED.format(cpf=cpf)
+
+    by_row, by_column = (
+        [row for chunk in chunks(sql, chunk_rows=400, read=read) for row in chunk]
+        for read in (read_day, read_columns)
+    )
+
+    assert len(by_column) == 1500
+    assert by_column == by_row
+
+
+def test_columns_are_in_the_query_s_order_and_of_equal_length(server: OracleStandIn) -> None:
+    with open_connection(CONN_ID) as connection:
+        [columns] = read_columns(
+            connection,
+            sql=MIXED.format(cpf="m.digits"),
+            day=DAY,
+            module="track_test",
+            action="columns",
+            call_timeout_seconds=30,
+        )
+
+    extras = "text date late_date stamp whole fraction plain_number large nothing"
+    assert tuple(columns) == (*COLUMNS, *(f"x_{name}" for name in extras.split()))
+    assert {len(texts) for texts in columns.values()} == {1500}
+    assert columns["cd_atendimento"] == [str(950_000_000 + number) for number in range(1500)]
+
+
+def test_a_row_has_the_agreed_columns(server: OracleStandIn, read: Read) -> None:
+    (row,) = next(chunks(rows=1, read=read))
 
     assert tuple(row) == COLUMNS
     assert row["cd_atendimento"] == "950000000"
     assert row["data_atendimento"] == "2026-11-20 08:00:00"
 
 
-def test_the_transaction_is_made_read_only_before_anything_is_read(server: OracleStandIn) -> None:
-    consume(rows=10)
+def test_the_transaction_is_made_read_only_before_anything_is_read(
+    server: OracleStandIn, read: Read
+) -> None:
+    consume(rows=10, read=read)
 
     first, second = server.statements
     assert first.sql == "set transaction read only"
@@ -52,7 +119,7 @@ def test_the_transaction_is_made_read_only_before_anything_is_read(server: Oracl
 def test_one_connection_reads_day_after_day(server: OracleStandIn) -> None:
     with open_connection(CONN_ID) as connection:
         for _ in range(2):
-            days = read_day(
+            days = read_columns(
                 connection,
                 sql=SELECT,
                 day=DAY,
@@ -60,23 +127,23 @@ def test_one_connection_reads_day_after_day(server: OracleStandIn) -> None:
                 action="again",
                 call_timeout_seconds=30,
             )
-            assert len(next(days)) == 1000
+            assert len(as_rows(next(days))) == 2000
             days.close()
 
     assert [recorded.sql for recorded in server.statements].count("set transaction read only") == 2
 
 
-def test_the_dba_sees_who_asks_for_what(server: OracleStandIn) -> None:
-    consume(rows=10)
+def test_the_dba_sees_who_asks_for_what(server: OracleStandIn, read: Read) -> None:
+    consume(rows=10, read=read)
 
     assert {(seen.module, seen.action) for seen in server.statements} == {
         ("track_test", "TEST 2026-11-20")
     }
 
 
-def test_long_names_are_cut_to_what_old_servers_keep(server: OracleStandIn) -> None:
+def test_long_names_are_cut_to_what_old_servers_keep(server: OracleStandIn, read: Read) -> None:
     with open_connection(CONN_ID) as connection:
-        days = read_day(
+        days = read(
             connection,
             sql=SELECT,
             day=DAY,
@@ -90,18 +157,18 @@ def test_long_names_are_cut_to_what_old_servers_keep(server: OracleStandIn) -> N
     assert server.statements[-1].action == "é" * 16
 
 
-def test_the_day_is_bound_as_naive_moments(server: OracleStandIn) -> None:
-    consume(rows=10)
+def test_the_day_is_bound_as_naive_moments(server: OracleStandIn, read: Read) -> None:
+    consume(rows=10, read=read)
 
     assert server.statements[-1].binds == [
         [datetime.fromisoformat("2026-11-20"), datetime.fromisoformat("2026-11-21")]
     ]
 
 
-def test_who_stops_half_way_leaves_nothing_behind(server: OracleStandIn) -> None:
+def test_who_stops_half_way_leaves_nothing_behind(server: OracleStandIn, read: Read) -> None:
     """The generator may outlive the connection; its end must be quiet (warnings are errors)."""
     with open_connection(CONN_ID) as connection:
-        days = read_day(
+        days = read(
             connection,
             sql=SELECT,
             day=DAY,
@@ -122,11 +189,11 @@ def test_the_session_is_gone_afterwards(server: OracleStandIn) -> None:
     assert not connection.is_healthy()
 
 
-def test_memory_does_not_grow_with_the_day(server: OracleStandIn) -> None:
+def test_memory_does_not_grow_with_the_day(server: OracleStandIn, read: Read) -> None:
     def peak(rows: int) -> int:
         gc.collect()
         tracemalloc.start()
-        assert consume(rows=rows, chunk_rows=500) == rows
+        assert consume(rows=rows, chunk_rows=500, read=read) == rows
         _, highest = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return highest
@@ -135,18 +202,20 @@ def test_memory_does_not_grow_with_the_day(server: OracleStandIn) -> None:
     assert peak(MANY) <= 1.3 * peak(MANY // 10)
 
 
-def test_the_columns_are_checked_before_a_row_is_used(server: OracleStandIn) -> None:
+def test_the_columns_are_checked_before_a_row_is_used(server: OracleStandIn, read: Read) -> None:
     swapped = SELECT.replace('as "email"', 'as "x"').replace('as "medico"', 'as "email"')
 
     with pytest.raises(SourceContractError, match=r"track_test.*lacks the columns medico"):
-        next(chunks(swapped.replace('as "x"', 'as "x_medico"')))
+        next(chunks(swapped.replace('as "x"', 'as "x_medico"'), read=read))
 
 
-def test_a_row_without_id_is_named_by_its_position_in_the_day(server: OracleStandIn) -> None:
+def test_a_row_without_id_is_named_by_its_position_in_the_day(
+    server: OracleStandIn, read: Read
+) -> None:
     sql = SELECT.replace('m.cd_atendimento as "cd', 'nullif(m.cd_atendimento, 950001203) as "cd')
 
     with pytest.raises(SourceContractError, match=r"track_test.*row 1204 of the query"):
-        consume(sql, rows=2000)
+        consume(sql, rows=2000, read=read)
 
 
 def test_nothing_of_the_query_or_its_rows_is_logged(
