@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, JSON, BindParameter, DateTime, bindparam, literal_column
+from sqlalchemy import ARRAY, JSON, BindParameter, DateTime, bindparam, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 #: Seconds of a day, for ages told to `moment_in`.
 DAY = 86_400.0
+
+#: PostgreSQL's advisory lock of `take_turn`.
+TURN = 7_274_361
 
 
 class Moment(TypeDecorator[datetime]):
@@ -94,3 +97,14 @@ def insert_into(connection: Connection, table: Table) -> Any:
     """Return the dialect's INSERT, which knows `on_conflict_do_nothing` and `..._do_update`."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait until no other claim, settlement or decision is under way; the turn ends with ours.
+
+    It must be the first statement of the transaction: who takes rows first and the turn then meets
+    another one crosswise. Without turns two of them would both look who was invited, and both
+    write afterwards. SQLite has one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(TURN)))
