@@ -11,6 +11,7 @@ TrackDispatchError
 │   │   ├── LinesInFlightError      another claim's lease is running              retry after it
 │   └── DeliveryUncertainError  maybe processed                               in doubt, fail
 ├── QuietHoursError             not now: nobody's telephone rings at night     wait until it opens
+├── BudgetSpentError            Track's requests are used up for now          wait, then go on
 ├── LedgerError                 before any claim                              retry
 └── RedDayError                 the report's verdict: a person must look      fail
 
@@ -106,6 +107,15 @@ class QuietHoursError(TrackDispatchError):
         """Keep the moment to wait for."""
         super().__init__(message)
         self.opens_at = opens_at
+
+
+class BudgetSpentError(TrackDispatchError):
+    """Track takes no further request now; one is free in `retry_after` seconds."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        """Keep the seconds to wait."""
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class LedgerError(TrackDispatchError):

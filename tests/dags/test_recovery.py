@@ -21,6 +21,7 @@ DECISIONS = [
     (errors.QuietHoursError("x", opens_at=datetime(2026, 3, 3, 11, tzinfo=UTC)), FAIL, None),
     (errors.SourceUnavailableError("x"), RETRY, None),
     (errors.LedgerError("x"), RETRY, None),
+    (errors.BudgetSpentError("x", retry_after=40), RETRY, timedelta(seconds=40)),
     (errors.NotDeliveredError("x"), RETRY, None),
     (errors.NotDeliveredError("x", retry_after=120), RETRY, timedelta(seconds=120)),
     (errors.NotDeliveredError("x", retry_after=86400), RETRY, timedelta(hours=1)),

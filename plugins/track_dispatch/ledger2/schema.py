@@ -95,6 +95,7 @@ extractions = Table(
     Column("attendances", Integer),
     Column("other_day", Integer),  # known under another day, and not movable
     Column("other_hospital", Integer),  # known as another hospital's
+    Column("absent", Integer),  # the day's known lines that it did not bring, whatever their state
     Column("lacking", Integer),  # known attendances that a wrong reading lacks, and keeps
     Column("volume", Integer),  # the day's lines that are not excluded, after transform
     Index("ix_extractions_hospital_business_day", "hospital", "business_day"),
@@ -119,6 +120,8 @@ units = Table(
     # '' where excluded lines have none: null would let twins in
     Column("area", Text, nullable=False),
     Column("channel", Text, nullable=False),
+    # the tries of a dispatch among which it failed for good: the further ones pass over it
+    Column("failed_series", Text),
     UniqueConstraint("hospital", "business_day", "area", "channel"),
     Index("ix_units_business_day", "business_day"),
 )

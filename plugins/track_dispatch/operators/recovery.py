@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import RetryDecision, RetryPolicy
 
 from track_dispatch.errors import (
+    BudgetSpentError,
     ConfigError,
     DeliveryUncertainError,
     LedgerError,
@@ -33,7 +34,13 @@ FAIL = (
     SourceContractError,
 )
 #: Errors that may pass by themselves; nothing was sent.
-RETRY = (LedgerError, LinesInFlightError, NotDeliveredError, SourceUnavailableError)
+RETRY = (
+    BudgetSpentError,
+    LedgerError,
+    LinesInFlightError,
+    NotDeliveredError,
+    SourceUnavailableError,
+)
 
 #: Seconds by which a lease's end is missed on purpose: asked too early, it would still run.
 AFTER_LEASE = 1.0

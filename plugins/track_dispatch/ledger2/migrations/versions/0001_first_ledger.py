@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("attendances", sa.Integer(), nullable=True),
         sa.Column("other_day", sa.Integer(), nullable=True),
         sa.Column("other_hospital", sa.Integer(), nullable=True),
+        sa.Column("absent", sa.Integer(), nullable=True),
         sa.Column("lacking", sa.Integer(), nullable=True),
         sa.Column("volume", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_extractions")),
@@ -239,6 +240,7 @@ def upgrade() -> None:
         sa.Column("business_day", sa.Date(), nullable=False),
         sa.Column("area", sa.Text(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("failed_series", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_units")),
         sa.UniqueConstraint(
             "hospital",
