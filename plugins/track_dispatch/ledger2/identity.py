@@ -105,7 +105,7 @@ def require_keys(connection: Connection, keys: KeyRing) -> None:
     """
     ours = {key.id: key.fingerprint for key in keys.identity_secrets}
     table = schema.identity_keys
-    known = dict(connection.execute(select(table.c.id, table.c.fingerprint)).tuples().all())
+    known = {row.id: row.fingerprint for row in connection.execute(select(table))}
     for changed in sorted(id_ for id_ in ours.keys() & known.keys() if ours[id_] != known[id_]):
         raise ConfigError(
             f"the identity key {changed} has another secret than before: put the old one back; a"
