@@ -1,0 +1,1 @@
+"""Airflow's adapters for connections: Track's API and the ledger's database."""

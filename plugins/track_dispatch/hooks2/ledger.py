@@ -1,0 +1,233 @@
+"""Where the ledger is: the Airflow connection `track_ledger`, or the file beside Airflow's own.
+
+A task only ever opens a ledger; `python -m track_dispatch ledger init` is what creates one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow.configuration import AIRFLOW_HOME, conf
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
+from sqlalchemy.engine import URL, make_url
+
+from track_dispatch.errors import ConfigError
+from track_dispatch.ledger2 import creation
+from track_dispatch.ledger2.database import open_ledger
+from track_dispatch.ledger2.keys import KeyRing, new_keys, parse_keys
+from track_dispatch.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Connection
+
+    from track_dispatch.ledger2.database import Ledger
+
+CONN_ID = "track_ledger"
+#: Executors whose tasks run on machines that may not share a file.
+DISTRIBUTED = ("Celery", "Kubernetes", "ECS", "Batch", "Edge")
+
+
+#: What of the connection's extra is libpq's: how to reach the server, and whom to trust.
+#: Source: PostgreSQL documentation, "Parameter Key Words".
+LIBPQ_OPTIONS = frozenset(
+    {
+        "channel_binding", "connect_timeout", "gssencmode", "hostaddr", "keepalives",
+        "keepalives_count", "keepalives_idle", "keepalives_interval", "krbsrvname",
+        "load_balance_hosts", "options", "passfile", "require_auth", "service", "sslcert",
+        "sslcrl", "sslcrldir", "sslkey", "sslmode", "sslnegotiation", "sslpassword",
+        "sslrootcert", "sslsni", "ssl_max_protocol_version", "ssl_min_protocol_version",
+        "target_session_attrs", "tcp_user_timeout",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a ledger is and where its keys are; `key_file` only without a connection.
+
+    `options` are libpq's, from the connection's extra.
+    """
+
+    url: str = field(repr=False)
+    connection: Connection | None = field(default=None, repr=False)
+    key_file: Path | None = None
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def keys(self) -> KeyRing:
+        """Read the keys.
+
+        Raises:
+            ConfigError: they are missing or unusable.
+        """
+        if self.connection is not None:
+            return parse_keys(self.connection.extra_dejson, f"connection {CONN_ID}")
+        path = self.key_file
+        if path is None or not path.is_file():
+            message = f"there are no keys at {path}; {creation.INIT_HINT}"
+            raise ConfigError(message)
+        try:
+            return parse_keys(json.loads(path.read_text(encoding="utf-8")), str(path))
+        except json.JSONDecodeError:
+            message = f"{path} is no JSON: put the ledger's keys back from their backup"
+            raise ConfigError(message) from None
+
+
+def place() -> Place:
+    """Find the ledger's place.
+
+    Raises:
+        ConfigError: two ledgers to choose from, an SQLite ledger where tasks run on several
+            machines, or another database.
+    """
+    file = Path(AIRFLOW_HOME) / "track_ledger.db"
+    try:
+        connection = BaseHook.get_connection(CONN_ID)
+    except AirflowNotFoundException:
+        found = Place(url=f"sqlite:///{file}", key_file=file.with_suffix(".keys"))
+    else:
+        found = Place(_url(connection), connection, options=_options(connection))
+        _require_one_ledger(found.url, file)
+    executor = conf.get("core", "executor")
+    if make_url(found.url).get_backend_name() == "sqlite" and any(
+        name in executor for name in DISTRIBUTED
+    ):
+        message = (
+            f"the executor {executor} runs tasks on several machines: an SQLite ledger would be"
+            f" a different one on each; point the connection {CONN_ID} to PostgreSQL"
+        )
+        raise ConfigError(message)
+    return found
+
+
+def open_configured() -> Ledger:
+    """Open the installation's ledger; close it after use.
+
+    Raises:
+        ConfigError: there is none, or not the right one.
+        LedgerError: its database does not answer.
+    """
+    here = place()
+    return open_ledger(here.url, here.keys(), options=here.options)
+
+
+def init() -> tuple[str, bool]:
+    """Create the installation's ledger where there is none; return its address and whether so.
+
+    Raises:
+        ConfigError: the connection has no keys, or the database holds another ledger, or nobody
+            can tell whether there is a connection.
+        LedgerError: the database does not answer.
+    """
+    here = place()
+    if here.connection is None:
+        _require_certain_absence()
+    if here.key_file is not None and not here.key_file.exists():
+        database = Path(make_url(here.url).database or "")
+        if database.exists():
+            message = f"{database} is there but its keys {here.key_file} are not: put them back"
+            raise ConfigError(message)
+        _write_keys(here.key_file, new_keys())
+    return _shown(here.url), creation.init_ledger(here.url, here.keys(), options=here.options)
+
+
+def migrate() -> tuple[str, str]:
+    """Bring the installation's ledger to this version; return the revisions before and after.
+
+    Raises:
+        ConfigError: there is no ledger.
+        LedgerError: the database does not answer.
+    """
+    here = place()
+    return creation.migrate_ledger(here.url, here.keys(), options=here.options)
+
+
+def _require_one_ledger(url: str, file: Path) -> None:
+    """Refuse a ledger file beside the connection's ledger.
+
+    One of the two does not know who was asked; and a look-up of the connection that fails, which
+    Airflow does not tell from one that finds nothing, would lead a task to the file.
+    """
+    if file.exists() and make_url(url).database != str(file):
+        message = (
+            f"there is the connection {CONN_ID} and the ledger {file} as well: find out which of"
+            " them knows who was asked, then remove the connection or move the file away"
+        )
+        raise ConfigError(message)
+
+
+def _require_certain_absence() -> None:
+    """Refuse to take a failing store of connections for one without the ledger's.
+
+    Looking a connection up passes over a store that fails; what follows from "there is none" would
+    be a second, empty ledger.
+    """
+    for store in ensure_secrets_backend_loaded():
+        try:
+            store.get_connection(CONN_ID)
+        except Exception as error:  # noqa: BLE001 - a store is anybody's plugin
+            message = (
+                f"{type(store).__name__} failed with {type(error).__name__}, so that nobody knows"
+                f" whether there is a connection {CONN_ID}: check that Airflow's database runs and"
+                " is migrated (`airflow db migrate`), then try again"
+            )
+            raise ConfigError(message) from None
+
+
+def _write_keys(path: Path, keys: KeyRing) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(keys.model_dump_json(indent=2))
+
+
+def _url(connection: Connection) -> str:
+    """Make a database URL of a connection of type postgres or sqlite."""
+    if connection.conn_type == "sqlite":
+        return f"sqlite:///{connection.host}"
+    if connection.conn_type in {"postgres", "postgresql"}:
+        return URL.create(
+            "postgresql+psycopg",
+            username=connection.login,
+            password=connection.password,
+            host=connection.host,
+            port=connection.port,
+            database=connection.schema,
+        ).render_as_string(hide_password=False)
+    message = (
+        f"connection {CONN_ID}: the ledger lives on postgres or sqlite, not on"
+        f" {connection.conn_type}"
+    )
+    raise ConfigError(message)
+
+
+def _options(connection: Connection) -> dict[str, str]:
+    """Take libpq's options out of the extra; what is neither one nor a key is named.
+
+    Raises:
+        ConfigError: an unknown name, with the nearest known one.
+    """
+    options = {}
+    for name, value in connection.extra_dejson.items():
+        if name in KeyRing.model_fields:
+            continue
+        if connection.conn_type == "sqlite" or name not in LIBPQ_OPTIONS:
+            known = sorted({*KeyRing.model_fields, *LIBPQ_OPTIONS})
+            message = (
+                f'connection {CONN_ID}: "{name}" in its extra is neither a key of the ledger nor an'
+                f" option of libpq{did_you_mean(name, known)}"
+            )
+            raise ConfigError(message)
+        options[name] = str(value)
+    return options
+
+
+def _shown(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)
