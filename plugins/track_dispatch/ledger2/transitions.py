@@ -19,7 +19,7 @@ from track_dispatch.ledger2 import schema
 from track_dispatch.ledger2.envelopes import reseal
 from track_dispatch.ledger2.places import address_of, by_envelope, envelope_of, format_places
 from track_dispatch.ledger2.sql import moment_in
-from track_dispatch.states import LineState
+from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -86,6 +86,8 @@ def _rule(
 
 
 _JUDGED = (_S.READY, _S.HELD, _S.EXCLUDED)
+#: States that an envelope's payload or counts tell of.
+_SEALED = (*WAITING, _S.REOPENED)
 RULES: Mapping[Transition, Rule] = {
     Transition.FOUND: _rule(
         "transform", "insert; held when the gate holds its day", ((None,), _JUDGED)
@@ -126,8 +128,8 @@ RULES: Mapping[Transition, Rule] = {
         ((_S.READY, _S.HELD, _S.REOPENED), (_S.EXCLUDED,)),
     ),
     Transition.OUTDATED: _rule(
-        "claim, housekeeping",
-        "its extraction is too old, or was judged under other rules",
+        "claim, settlement, housekeeping",
+        "its extraction is too old, judged under other rules, or passed by while it was sending",
         ((_S.READY,), (_S.REOPENED,)),
     ),
     Transition.CLAIMED: _rule(
@@ -205,6 +207,7 @@ def apply_transition(
     reason: str | None = None,
     detail: str | None = None,
     decision: int | None = None,
+    event_batch: str | None = None,
     **values: Any,
 ) -> list[MovedLine]:
     """Move the lines that `where` selects and the transition may take; return them.
@@ -224,6 +227,7 @@ def apply_transition(
         reason: the new reason; None clears it.
         detail: into the events; carries no patient data.
         decision: where a person moves the lines.
+        event_batch: the batch that events name, where it is not the lines' own any more.
         values: further columns of `schema.lines` to set.
     """
     leaves = RULES[transition].into(to)
@@ -254,10 +258,11 @@ def apply_transition(
             actor=actor,
             reason=reason,
             detail=detail,
-            batch=batch,
+            batch=event_batch or batch,
             decision=decision,
         )
-    reseal(connection, keys, {envelope_of(line.address) for line in found})
+    if not {*leaves, to}.isdisjoint(_SEALED):
+        reseal(connection, keys, {envelope_of(line.address) for line in found})
     return found
 
 
