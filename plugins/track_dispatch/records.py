@@ -109,6 +109,17 @@ class Verb(StrEnum):
     ERASE = "erase"
 
 
+class IdentityKind(StrEnum):
+    """What a value that identifies the patient of a line counts for."""
+
+    #: who was invited lately: the CPF, the name with a contact
+    PERSON = "person"
+    #: the address or number that the invitation goes to
+    CONTACT = "contact"
+    #: opt-outs and erasure only: every further address and number of the row
+    OTHER = "other"
+
+
 #: The columns of every extraction, in this order and with these names (hospitals.md).
 COLUMNS: tuple[str, ...] = (
     "ID_Cliente_Hfocus",

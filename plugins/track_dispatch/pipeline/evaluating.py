@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.records import Reason
 from track_dispatch.transformation.attendances import attendance_id, rank
-from track_dispatch.transformation.eligibility import evaluate
+from track_dispatch.transformation.eligibility import proposal_of
+from track_dispatch.transformation.evaluator import Evaluator
 from track_dispatch.transformation.identities import line_identity
 from track_dispatch.transformation.persons import (
-    Candidate,
-    Namesakes,
+    CandidateIndex,
+    PersonCandidate,
+    blocking_keys,
     person_keys,
-    raw_keys,
     surplus,
 )
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.ledger.known import Known
     from track_dispatch.pipeline.run import Run
-    from track_dispatch.records import Channel, ErpRow, Proposal
+    from track_dispatch.records import ErpRow, Proposal
 
     #: A proposal with the normalised identity of its person.
     Proposed = tuple[Proposal, Mapping[str, str]]
@@ -51,12 +52,17 @@ class DayEvaluation:
 
     def __init__(self, run: Run, reading: Reading, known: Known, *, evaluated_on: date) -> None:
         self.rows = 0
-        self._run, self._reading, self._known = run, reading, known
-        self._evaluated_on = evaluated_on
+        self._reading, self._known = reading, known
+        self._evaluator = Evaluator(
+            run.hospital,
+            run.business_day,
+            evaluated_on=evaluated_on,
+            include_old=run.include_old,
+        )
         #: each attendance's best rank and, last, the position of the row that stands for it
         self._best: dict[str, tuple[int, ...]] = {}
-        namesakes = self._first_reading()
-        self._twice = self._surplus(namesakes) if namesakes else set()
+        alike = self._first_reading()
+        self._twice = self._surplus(alike) if alike else set()
 
     @property
     def attendances(self) -> int:
@@ -70,14 +76,14 @@ class DayEvaluation:
 
     def _first_reading(self) -> Collection[str]:
         """Find the row that stands for each attendance; return those who share a name or a CPF."""
-        namesakes = Namesakes()
+        index = CandidateIndex()
         for chunk in self._reading():
             for position, row in enumerate(chunk, start=self.rows):
                 key, found = attendance_id(row), (*rank(row), position)
                 self._best[key] = min(found, self._best.get(key, found))
-                namesakes.see(key, raw_keys(row))
+                index.see(key, blocking_keys(row))
             self.rows += len(chunk)
-        return namesakes.found
+        return index.found
 
     def _standing(self) -> Iterator[list[ErpRow]]:
         """Yield of each chunk the rows that stand for their attendances."""
@@ -90,19 +96,19 @@ class DayEvaluation:
             ]
             start += len(chunk)
 
-    def _surplus(self, namesakes: Collection[str]) -> set[str]:
+    def _surplus(self, alike: Collection[str]) -> set[str]:
         """Return the attendances whose person is asked about another one of the day.
 
         Who was asked before stays the one: a reading in another order must not ask a second time.
         """
         candidates = []
         for standing in self._standing():
-            chosen = [row for row in standing if attendance_id(row) in namesakes]
+            chosen = [row for row in standing if attendance_id(row) in alike]
             for proposal, _ in self._evaluated(chosen):
                 if proposal.line is not None and proposal.area is not None:
                     keys = frozenset(map(hash, person_keys(proposal.line).items()))
                     area = (proposal.area.priority,)
-                    candidates.append(Candidate(proposal.attendance_id, area, keys))
+                    candidates.append(PersonCandidate(proposal.attendance_id, area, keys))
         asked = self._known.asked([candidate.id for candidate in candidates])
         return surplus(
             replace(candidate, rank=(candidate.id not in asked, *candidate.rank))
@@ -111,23 +117,17 @@ class DayEvaluation:
 
     def _evaluated(self, rows: Sequence[ErpRow]) -> list[Proposed]:
         """Propose each row's line or exclusion, with the identity of its person."""
-        found = [self._proposal(row) for row in rows]
+        if not rows:
+            return []
+        columns = {column: [row[column] for row in rows] for column in rows[0]}
+        found = [proposal_of(candidate) for candidate in self._evaluator.evaluate(columns)]
         persons = [line_identity(one.line) if one.line is not None else {} for one in found]
-        for position, channels in self._known.barred(dict(enumerate(persons))).items():
-            found[position] = self._proposal(rows[position], barred=channels)
+        barred = self._known.barred(dict(enumerate(persons)))
+        for position, candidate in self._evaluator.evaluate_barred(columns, barred).items():
+            found[position] = proposal_of(candidate)
             if found[position].line is None:
                 persons[position] = {}
         return list(zip(found, persons, strict=True))
-
-    def _proposal(self, row: ErpRow, barred: frozenset[Channel] = frozenset()) -> Proposal:
-        return evaluate(
-            row,
-            self._run.hospital,
-            self._run.business_day,
-            evaluated_on=self._evaluated_on,
-            include_old=self._run.include_old,
-            barred=barred,
-        )
 
     def _unless_twice(self, proposed: Proposed) -> Proposed:
         proposal, _ = proposed

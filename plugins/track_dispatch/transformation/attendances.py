@@ -10,9 +10,12 @@ from track_dispatch.records import COLUMNS, Area
 from track_dispatch.transformation.clean_text import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from track_dispatch.records import ErpRow
 
-_BY_LABEL = {area.value: area for area in Area}
+#: The six labels, letter for letter.
+AREA_BY_LABEL: Mapping[str, Area] = {area.value: area for area in Area}
 _RANKS = {area.value: area.priority for area in Area}
 _contents = itemgetter(*COLUMNS)
 
@@ -24,7 +27,7 @@ def attendance_id(row: ErpRow) -> str:
 
 def area_of(row: ErpRow) -> Area | None:
     """Return the row's area, or None if its label is none of the six, letter for letter."""
-    return _BY_LABEL.get(clean(row["area_pesquisa"]))
+    return AREA_BY_LABEL.get(clean(row["area_pesquisa"]))
 
 
 def area_rank(row: ErpRow) -> int:

@@ -21,11 +21,17 @@ def clean(text: str) -> str:
 
 
 def clean_column(texts: Sequence[str]) -> list[str]:
-    """Return each text of a column clean; a column of plain ASCII is only trimmed."""
+    """Return each text of a column clean; a column that needs no more is only trimmed.
+
+    What is printable and composed as a whole is so in each of its parts.
+
+    Source: Unicode Standard Annex 15, "all of the Normalization Forms are closed under
+    substringing".
+    """
     together = "".join(texts)
-    if together.isascii() and together.isprintable():
-        return [text.strip() for text in texts]
-    return [clean(text) for text in texts]
+    if together.isprintable() and unicodedata.is_normalized("NFC", together):
+        return list(map(str.strip, texts))
+    return list(map(clean, texts))
 
 
 def _printable(character: str) -> str:

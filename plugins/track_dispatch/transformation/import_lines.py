@@ -1,44 +1,63 @@
-"""One row of the ERP as the import line that Track takes: all values strings, "" where missing."""
+"""Rows of the ERP as the import lines that Track takes: all values strings, "" where missing."""
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING
 
-from track_dispatch.records import COLUMNS
-from track_dispatch.transformation.clean_text import clean
-from track_dispatch.transformation.cpf import usable_cpf
-from track_dispatch.transformation.email_addresses import usable_email
-from track_dispatch.transformation.names import tidy_name
-from track_dispatch.transformation.phones import usable_mobile
+from track_dispatch.records import COLUMNS, Channel
+from track_dispatch.transformation.chunk import Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping, Sequence
 
     from track_dispatch.records import ErpRow
 
-#: How each column is made fit for Track. The others, the physician's name among them, go out as
-#: the ERP writes them, only clean: the surveys segment on their exact text.
-_TREATMENT: dict[str, Callable[[str], str]] = {
-    "name": tidy_name,
-    "email": usable_email,
-    "phone": usable_mobile,
-    "cpf": usable_cpf,
-}
+#: The field of an import line that each channel needs.
+CONTACT = {Channel.EMAIL: "email", Channel.WHATSAPP: "phone"}
+
+#: An import line as JSON, with a place for the JSON of each field.
+_JSON = "{" + ",".join(f'"{column}":%s' for column in COLUMNS) + "}"
 
 
-def import_line(row: ErpRow, *, client_id: str, unidade: str | None) -> dict[str, str]:
-    """Return the row's import line in Track's field names, without the survey's `uuid`.
+def import_lines(chunk: Chunk, *, client_id: str, unidade: str | None) -> dict[str, list[str]]:
+    """Return the rows' import lines in Track's field names, without the survey's `uuid`, by field.
 
     Only the contract's columns go in: an `x_` column never leaves the house. E-mail and phone
     both go with the line when they are usable, whatever the channel: they describe the customer.
+    The physician's name and the rest go out as the ERP writes them, only clean: the surveys segment
+    on their exact text.
 
     Args:
-        row: One row of an extraction.
-        client_id: The hospital's id at the survey vendor.
-        unidade: The hospital's label that the surveys segment on; None = the ERP's.
+        chunk: rows of an extraction.
+        client_id: the hospital's id at the survey vendor.
+        unidade: the hospital's label that the surveys segment on; None = the ERP's.
     """
-    line = {column: _TREATMENT.get(column, clean)(row[column]) for column in COLUMNS}
-    line["ID_Cliente_Hfocus"] = client_id
+    fields = {column: chunk.clean(column) for column in COLUMNS}
+    fields["ID_Cliente_Hfocus"] = [client_id] * len(chunk)
+    fields["name"] = chunk.names[0]
+    fields["email"] = [found[0] if found else "" for found in chunk.emails]
+    fields["phone"] = [found[0] if found else "" for found in chunk.phones]
+    fields["cpf"] = chunk.cpfs
     if unidade is not None:
-        line["unidade"] = unidade
-    return line
+        fields["unidade"] = [unidade] * len(chunk)
+    return fields
+
+
+def import_line(row: ErpRow, *, client_id: str, unidade: str | None) -> dict[str, str]:
+    """Return one row's import line; the arguments are those of `import_lines`."""
+    chunk = Chunk({column: (text,) for column, text in row.items()})
+    fields = import_lines(chunk, client_id=client_id, unidade=unidade)
+    return {column: text for column, [text] in fields.items()}
+
+
+def encode_lines(fields: Mapping[str, Sequence[str]]) -> list[bytes]:
+    """Return each import line as compact JSON in UTF-8, its fields in the order of `COLUMNS`.
+
+    It is byte for byte what `json.dumps` makes of a line, without a dictionary for each.
+
+    Args:
+        fields: from `import_lines`.
+    """
+    encoded = [map(encode_basestring, fields[column]) for column in COLUMNS]
+    return [(_JSON % values).encode() for values in zip(*encoded, strict=True)]

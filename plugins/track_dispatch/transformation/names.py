@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from track_dispatch.transformation.clean_text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Words inside a Portuguese name that keep their small letters.
 PARTICLES = frozenset({"de", "da", "do", "dos", "das", "e"})
@@ -24,29 +27,14 @@ _WORD = re.compile(r"[^\W_]+")
 _REMEMBERED_WORDS = 1 << 14
 
 
-class ReadName(NamedTuple):
-    """A name in both of its forms; patient data, never in a repr.
-
-    Attributes:
-        tidy: as a letter would write it.
-        plain: as names are compared: in small letters, without accents and signs.
-    """
-
-    tidy: str
-    plain: str
-
-    def __repr__(self) -> str:
-        """Show nobody."""
-        return "ReadName()"
-
-
 def tidy_name(text: str) -> str:
     """Return the name with single spaces, capitals where Portuguese has them, its own accents.
 
     The case is always set anew: ERPs hold names in capitals, and a mixed case there is rarely
     meant. A particle that comes first is no particle.
     """
-    return read_name(clean(text)).tidy
+    [tidy], _ = read_names([clean(text)])
+    return tidy
 
 
 def plain_name(name: str) -> str:
@@ -57,34 +45,38 @@ def plain_name(name: str) -> str:
     return " ".join(_WORD.findall(folded))
 
 
-def read_name(text: str) -> ReadName:
-    """Return a clean text as `tidy_name` writes it, and that name as `plain_name` compares it."""
-    words = text.lower().split()
-    if not words:
-        return ReadName("", "")
-    # a number is no word to remember: it would only push one out
-    read = [
-        _word(words[0], first=True),
-        *((word, word) if word.isascii() and word.isdigit() else _word(word) for word in words[1:]),
-    ]
-    return ReadName(
-        " ".join([tidy for tidy, _ in read]),
-        " ".join([plain for _, plain in read if plain]),
-    )
+def read_names(texts: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return a column of clean names as `tidy_name` writes them, and as `plain_name` does those."""
+    tidied, compared = [], []
+    for text in texts:
+        words = text.lower().split()
+        read = [_first_word(words[0])] if words else []
+        # a number is no word to remember: it would only push one out
+        read += [(w, w) if w.isdecimal() and w.isascii() else _later_word(w) for w in words[1:]]
+        tidied.append(" ".join([tidy for tidy, _ in read]))
+        compared.append(" ".join([plain for _, plain in read if plain]))
+    return tidied, compared
 
 
 @lru_cache(maxsize=_REMEMBERED_WORDS)
-def _word(word: str, *, first: bool = False) -> ReadName:
-    """Return a word of a name; no mark can combine with the blanks that it stands between."""
-    tidy = unicodedata.normalize("NFC", _in_letters(word, first=first))
-    return ReadName(tidy, plain_name(tidy))
+def _first_word(word: str) -> tuple[str, str]:
+    return _both_forms(_capitals(word))
 
 
-def _in_letters(word: str, *, first: bool) -> str:
-    if not first and word in PARTICLES:
-        return word
-    if not first and word in _NUMERALS:
-        return word.upper()
+@lru_cache(maxsize=_REMEMBERED_WORDS)
+def _later_word(word: str) -> tuple[str, str]:
+    if word in PARTICLES:
+        return _both_forms(word)
+    return _both_forms(word.upper() if word in _NUMERALS else _capitals(word))
+
+
+def _both_forms(word: str) -> tuple[str, str]:
+    """Return a word tidy and plain; no mark can combine with the blanks that it stands between."""
+    tidy = unicodedata.normalize("NFC", word)
+    return tidy, plain_name(tidy)
+
+
+def _capitals(word: str) -> str:
     if word.isalnum():
         return _capitalised(word)
     return "".join(_capitalised(part) for part in _JOINTS.split(word))

@@ -29,7 +29,7 @@ def person_keys(line: Mapping[str, str]) -> dict[str, str]:
     return keys
 
 
-def raw_keys(row: Mapping[str, str]) -> list[int]:
+def blocking_keys(row: Mapping[str, str]) -> list[int]:
     """Return hashes that two rows of one person share, if not more: of the name, of the CPF.
 
     Cheap, so that only namesakes need to be looked at closely.
@@ -39,7 +39,7 @@ def raw_keys(row: Mapping[str, str]) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class PersonCandidate:
     """An attendance that could be asked; of a person's candidates the least `rank` is."""
 
     id: str = field(repr=False)
@@ -47,13 +47,13 @@ class Candidate:
     keys: frozenset[int]
 
 
-def surplus(candidates: Iterable[Candidate]) -> set[str]:
+def surplus(candidates: Iterable[PersonCandidate]) -> set[str]:
     """Return the attendances whose person is asked about another one.
 
     `keys` are hashes of `person_keys`: candidates that share one are one person, and so are those
     that share one with the same third.
     """
-    groups: list[list[Candidate]] = []
+    groups: list[list[PersonCandidate]] = []
     where: dict[int, int] = {}
     joined: dict[int, int] = {}
 
@@ -80,7 +80,7 @@ def surplus(candidates: Iterable[Candidate]) -> set[str]:
     }
 
 
-class Namesakes:
+class CandidateIndex:
     """Finds the attendances that share a key with another, in one pass and little memory."""
 
     def __init__(self) -> None:

@@ -74,10 +74,10 @@ def usable_mobile(text: str) -> str:
 
 def usable_mobiles(text: str) -> tuple[str, ...]:
     """Return every usable mobile in the text, each once, in the text's order."""
-    text = clean(text)
-    if plain := _PLAIN.fullmatch(text):
+    if plain := _PLAIN.fullmatch(text.strip()):
         mobile = _mobile(plain["area"], plain["number"])
         return (mobile,) if mobile else ()
+    text = clean(text)
     if not text or _LETTER_FOR_DIGIT.search(text):
         return ()
     return tuple(dict.fromkeys(filter(None, _read(text))))

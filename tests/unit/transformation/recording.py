@@ -26,14 +26,15 @@ from tests.unit.transformation.dirty_rows import dirty_rows
 from track_dispatch.config import Hospital, Identifier, load_hospitals
 from track_dispatch.extraction.query import render
 from track_dispatch.extraction.reader import read_day
-from track_dispatch.records import Area, Channel
+from track_dispatch.records import Area, Channel, IdentityKind
 from track_dispatch.transformation.attendances import attendance_id, rank
 from track_dispatch.transformation.clean_text import clean
 from track_dispatch.transformation.cpf import usable_cpf
 from track_dispatch.transformation.eligibility import evaluate
 from track_dispatch.transformation.email_addresses import usable_email
+from track_dispatch.transformation.evaluator import Candidate, Evaluator
 from track_dispatch.transformation.names import plain_name, tidy_name
-from track_dispatch.transformation.persons import Candidate, person_keys, surplus
+from track_dispatch.transformation.persons import PersonCandidate, person_keys, surplus
 from track_dispatch.transformation.phones import usable_mobile
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 RECORDED = Path(__file__).with_name("recorded_results.json")
 BLOCKS = range(50)
+#: Not a divisor of a block's rows: the last chunk is a short one.
+CHUNK_ROWS = 300
 DAY = date(2026, 11, 20)
 DEMO_DAYS = tuple(DAY + timedelta(days=n) for n in range(3))
 
@@ -125,7 +128,7 @@ _CLOSED: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-class Case(NamedTuple):
+class RecordedRows(NamedTuple):
     """Rows, and under which settings they are evaluated."""
 
     name: str
@@ -133,8 +136,8 @@ class Case(NamedTuple):
     rows: list[ErpRow]
 
 
-class Result(NamedTuple):
-    """What the rules make of a row: all that counts, in one form for any way of evaluating."""
+class RowResult(NamedTuple):
+    """What the rules make of a row, in one form for any way of evaluating."""
 
     attendance_id: str
     area: Area | None
@@ -144,22 +147,22 @@ class Result(NamedTuple):
     person_keys: frozenset[object]
 
 
-def block_case(block: int) -> Case:
+def block_case(block: int) -> RecordedRows:
     """Return a block of dirty rows; every second variant's query gives `x_` columns."""
     policies, rest = _CLOSED.get(block) or VARIANTS[block % len(VARIANTS)]
     hospital = _hospitals()["HMS"].model_copy(update={**_PLAIN, **policies})
     rows = dirty_rows(block, extra_columns=bool(block % 2))
-    return Case(f"block {block}", Setting(hospital, **rest), rows)
+    return RecordedRows(f"block {block}", Setting(hospital, **rest), rows)
 
 
-def demo_cases(source: str) -> Iterator[Case]:
+def demo_cases(source: str) -> Iterator[RecordedRows]:
     """Yield what the hospitals' own queries find in the made-up ERP of a source."""
     hospitals = [hospital for hospital in _hospitals().values() if hospital.source == source]
     script = erp_sql(source, days=DEMO_DAYS, seed=1)
     with OracleStandIn(users={USER: PASSWORD}, services=(SERVICE,), init_sql=script) as erp:
         for hospital in hospitals:
             for day in DEMO_DAYS:
-                yield Case(
+                yield RecordedRows(
                     f"{hospital.code} {day}", Setting(hospital, day), _extracted(erp, hospital, day)
                 )
 
@@ -189,7 +192,7 @@ def _extracted(erp: OracleStandIn, hospital: Hospital, day: date) -> list[ErpRow
 
 def row_by_row(
     rows: Sequence[ErpRow], setting: Setting, barred: Sequence[Container[Channel]] | None = None
-) -> list[Result]:
+) -> list[RowResult]:
     """Evaluate each row by itself."""
     return [
         _of_proposal(
@@ -206,14 +209,49 @@ def row_by_row(
     ]
 
 
-def _of_proposal(proposal: Proposal) -> Result:
+def _of_proposal(proposal: Proposal) -> RowResult:
     keys = person_keys(proposal.line).items() if proposal.line is not None else ()
-    return Result(
+    return RowResult(
         proposal.attendance_id,
         proposal.area,
         proposal.channel,
         proposal.reason,
         proposal.line,
+        frozenset(keys),
+    )
+
+
+def by_column(
+    rows: Sequence[ErpRow], setting: Setting, barred: Sequence[Container[Channel]] | None = None
+) -> list[RowResult]:
+    """Evaluate chunks of rows; those of barred patients a second time, as the ledger does."""
+    evaluator = Evaluator(
+        setting.hospital,
+        setting.day,
+        evaluated_on=setting.day + timedelta(days=setting.age_days),
+        include_old=setting.include_old,
+    )
+    found = []
+    for start in range(0, len(rows), CHUNK_ROWS):
+        chunk = rows[start : start + CHUNK_ROWS]
+        columns = {column: [row[column] for row in chunk] for column in chunk[0]}
+        candidates = evaluator.evaluate(columns)
+        its_barred = dict(enumerate(barred[start : start + CHUNK_ROWS])) if barred else {}
+        for position, candidate in evaluator.evaluate_barred(columns, its_barred).items():
+            candidates[position] = candidate
+        found += map(_of_candidate, candidates)
+    return found
+
+
+def _of_candidate(candidate: Candidate) -> RowResult:
+    keys = (value for kind, value in candidate.identities if kind is IdentityKind.PERSON)
+    line = json.loads(candidate.line) if candidate.line is not None else None
+    return RowResult(
+        candidate.attendance_id,
+        candidate.area,
+        candidate.channel,
+        candidate.reason,
+        line,
         frozenset(keys),
     )
 
@@ -228,20 +266,20 @@ def standing(rows: Iterable[ErpRow]) -> list[ErpRow]:
     return [row for _, _, row in best.values()]
 
 
-def barred_channels(case: Case, number: int) -> list[frozenset[Channel]]:
+def barred_channels(case: RecordedRows, number: int) -> list[frozenset[Channel]]:
     """Draw which channels each of a case's patients has opted out of; most have of some."""
     rng = Random(f"barred {case.name}")
     every = (frozenset(), *(frozenset({channel}) for channel in Channel), frozenset(Channel))
     return [rng.choice(every) for _ in range(number)]
 
 
-def input_digest(case: Case) -> str:
+def input_digest(case: RecordedRows) -> str:
     """Return the digest of what goes in: where it differs, the recording says nothing."""
     return _digest([case.setting.told(), *map(_json, case.rows)])
 
 
 def result_digests(
-    case: Case, evaluated: Callable[..., list[Result]] = row_by_row
+    case: RecordedRows, evaluated: Callable[..., list[RowResult]] = by_column
 ) -> dict[str, str]:
     """Return the digests of what comes out.
 
@@ -265,15 +303,15 @@ def _cells(row: ErpRow) -> str:
     return _json([*read, *map(clean, row.values()), plain_name(row["name"])])
 
 
-def _told(result: Result) -> str:
+def _told(result: RowResult) -> str:
     state = "excluded" if result.reason else "ready"
     line = dict(result.line) if result.line is not None else None
     return _json([result.attendance_id, state, result.reason, result.area, result.channel, line])
 
 
-def _surplus(results: Iterable[Result]) -> set[str]:
+def _surplus(results: Iterable[RowResult]) -> set[str]:
     return surplus(
-        Candidate(
+        PersonCandidate(
             result.attendance_id, (result.area.priority,), frozenset(map(hash, result.person_keys))
         )
         for result in results

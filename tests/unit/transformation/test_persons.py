@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from track_dispatch.transformation.persons import (
-    Candidate,
-    Namesakes,
+    CandidateIndex,
+    PersonCandidate,
     person_keys,
     surplus,
 )
@@ -46,8 +46,8 @@ def test_two_records_are_one_person(
     assert one_person(first, second) == same
 
 
-def candidate(id_: str, rank: int, *keys: int) -> Candidate:
-    return Candidate(id_, (rank,), frozenset(keys))
+def candidate(id_: str, rank: int, *keys: int) -> PersonCandidate:
+    return PersonCandidate(id_, (rank,), frozenset(keys))
 
 
 def test_of_a_persons_attendances_the_first_rank_is_asked_whatever_the_order() -> None:
@@ -75,7 +75,7 @@ def test_who_shares_with_a_third_is_the_same_person_whatever_the_order() -> None
     )
 )
 def test_exactly_one_of_each_person_is_asked(day: dict[str, tuple[int, frozenset[int]]]) -> None:
-    candidates = [Candidate(id_, (rank,), keys) for id_, (rank, keys) in day.items()]
+    candidates = [PersonCandidate(id_, (rank,), keys) for id_, (rank, keys) in day.items()]
     left_out = surplus(candidates)
     persons: list[set[str]] = []
     for one in candidates:
@@ -86,9 +86,9 @@ def test_exactly_one_of_each_person_is_asked(day: dict[str, tuple[int, frozenset
     assert [len(person - left_out) for person in persons] == [1] * len(persons)
 
 
-def test_namesakes_are_those_who_share_a_key() -> None:
-    seen = Namesakes()
+def test_the_index_finds_those_who_share_a_key() -> None:
+    index = CandidateIndex()
     for id_, keys in (("1", [10]), ("2", [20]), ("3", [10, 30]), ("2", [20])):
-        seen.see(id_, keys)
+        index.see(id_, keys)
 
-    assert seen.found == {"1", "3"}
+    assert index.found == {"1", "3"}

@@ -15,10 +15,11 @@ from tests.unit.transformation.recording import (
     demo_cases,
     input_digest,
     result_digests,
+    row_by_row,
 )
 
 if TYPE_CHECKING:
-    from tests.unit.transformation.recording import Case
+    from tests.unit.transformation.recording import RecordedRows
 
 _VOID = (
     "{}: rows or settings are others than those that were recorded, so the results cannot be"
@@ -27,7 +28,7 @@ _VOID = (
 )
 
 
-def _compare(case: Case) -> None:
+def _compare(case: RecordedRows) -> None:
     recorded = json.loads(RECORDED.read_text(encoding="utf-8"))[case.name]
 
     assert input_digest(case) == recorded.pop("input"), _VOID.format(case.name)
@@ -37,6 +38,13 @@ def _compare(case: Case) -> None:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_dirty_rows_give_the_recorded_results(block: int) -> None:
     _compare(block_case(block))
+
+
+@pytest.mark.parametrize("block", BLOCKS[::12])
+def test_rows_evaluated_one_by_one_give_what_chunks_give(block: int) -> None:
+    case = block_case(block)
+
+    assert result_digests(case, row_by_row) == result_digests(case)
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -1,0 +1,231 @@
+"""Who may not be asked, and why: the rules in the order in which they count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from track_dispatch.errors import ConfigError
+from track_dispatch.records import Reason
+from track_dispatch.transformation.chunk import Chunk
+from track_dispatch.transformation.import_lines import CONTACT, import_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+    from datetime import date
+
+    from track_dispatch.config import Hospital
+    from track_dispatch.records import Area, Channel
+
+#: How the ERPs name a newborn before it has a name ("RN DE MARIA ...").
+_NEWBORN = "RN "
+
+
+@dataclass(frozen=True, slots=True)
+class DayPolicy:
+    """What holds for every row of a hospital's day.
+
+    Attributes:
+        hospital: the hospital with its policies.
+        before_go_live: whether the day is before the hospital's first.
+        too_old: whether the day is older than the hospital asks for.
+        surveyed: the areas that have a survey.
+    """
+
+    hospital: Hospital
+    before_go_live: bool
+    too_old: bool
+    surveyed: frozenset[Area]
+
+
+class EvaluatedRows(Chunk):
+    """Rows under their day's policy: what the rules look at.
+
+    Args:
+        columns: as for `Chunk`.
+        policy: what holds for the day.
+        barred: the channels that a row's patient opted out of, by the row's position from 0.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Sequence[str]],
+        policy: DayPolicy,
+        barred: Mapping[int, Container[Channel]],
+    ) -> None:
+        super().__init__(columns)
+        self.policy, self.hospital = policy, policy.hospital
+        self._barred = barred
+
+    @cached_property
+    def fields(self) -> dict[str, list[str]]:
+        """Each row's import line, by field."""
+        hospital = self.hospital
+        return import_lines(self, client_id=hospital.client_id, unidade=hospital.unidade)
+
+    @cached_property
+    def reachable(self) -> list[Channel | None]:
+        """The hospital's first channel that each patient has a contact for."""
+        found: list[Channel | None] = [None] * len(self)
+        for channel in reversed(self.hospital.channels):
+            contacts = self.fields[CONTACT[channel]]
+            found = [channel if has else later for has, later in zip(contacts, found, strict=True)]
+        return found
+
+    @cached_property
+    def channels(self) -> list[Channel | None]:
+        """The same, without the channels that the patient opted out of."""
+        found = list(self.reachable)
+        for position, barred in self._barred.items():
+            found[position] = next(
+                (
+                    channel
+                    for channel in self.hospital.channels
+                    if self.fields[CONTACT[channel]][position] and channel not in barred
+                ),
+                None,
+            )
+        return found
+
+
+#: Returns those of some rows, by position, that a reason holds for.
+Rule = Callable[[EvaluatedRows, Sequence[int]], Sequence[int]]
+
+
+def _before_go_live(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    return among if rows.policy.before_go_live else ()
+
+
+def _unknown_area(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    areas = rows.areas
+    return [position for position in among if areas[position] is None]
+
+
+def _too_old(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    return among if rows.policy.too_old else ()
+
+
+def _no_survey(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    areas, surveyed = rows.areas, rows.policy.surveyed
+    return [position for position in among if areas[position] not in surveyed]
+
+
+def _death(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    """Look at what the hospital's own query calls a death: `x_obito`, where it has that column."""
+    if "x_obito" not in rows:
+        return ()
+    deaths = rows.clean("x_obito")
+    return [position for position in among if deaths[position].upper() == "S"]
+
+
+def _newborn(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    names = rows.clean("name")
+    return [position for position in among if names[position][:3].upper() == _NEWBORN]
+
+
+def _under_age(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    """Look at `x_idade`, the patient's age in years; an unknown one is no reason.
+
+    Raises:
+        ConfigError: the query does not tell ages: the minimum would only look obeyed.
+    """
+    hospital = rows.hospital
+    if not hospital.min_age_years:
+        return ()
+    if "x_idade" not in rows:
+        raise ConfigError(
+            f"{hospital.code}: min_age_years is set, but the query returns no x_idade: add that"
+            f" column to {hospital.sql}, or set min_age_years to 0"
+        )
+    ages = rows.clean("x_idade")
+    return [
+        position
+        for position in among
+        if ages[position].isdecimal() and int(ages[position]) < hospital.min_age_years
+    ]
+
+
+def _test_record(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    return _matching(rows.hospital.test_patterns, rows, among)
+
+
+def _staff(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    return _matching(rows.hospital.staff_patterns, rows, among)
+
+
+def _no_contact(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    reachable = rows.reachable
+    return [position for position in among if reachable[position] is None]
+
+
+def _opt_out(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    channels = rows.channels
+    return [position for position in among if channels[position] is None]
+
+
+def _no_identifier(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    """Look for the attendance id, too: nothing could tell later that the row was asked."""
+    attendances = rows.fields["cd_atendimento"]
+    identifiers = rows.fields[rows.hospital.identifier]
+    return [position for position in among if not (attendances[position] and identifiers[position])]
+
+
+#: Where several reasons hold, the first counts. `before_go_live` comes first in every kind of run,
+#: whatever else is wrong; then a defect of the SQL, which must be seen; then the hospital's own
+#: reasons before the patient's, so that no contact is read on a day when nobody is asked.
+RULES: tuple[tuple[Reason, Rule], ...] = (
+    (Reason.BEFORE_GO_LIVE, _before_go_live),
+    (Reason.UNKNOWN_AREA, _unknown_area),
+    (Reason.TOO_OLD, _too_old),
+    (Reason.NO_SURVEY, _no_survey),
+    (Reason.DEATH, _death),
+    (Reason.NEWBORN, _newborn),
+    (Reason.UNDER_AGE, _under_age),
+    (Reason.TEST_RECORD, _test_record),
+    (Reason.STAFF, _staff),
+    (Reason.NO_CONTACT, _no_contact),
+    (Reason.OPT_OUT, _opt_out),
+    (Reason.NO_IDENTIFIER, _no_identifier),
+)
+
+
+def reasons(rows: EvaluatedRows) -> list[Reason | None]:
+    """Return why each row's patient is not asked, or None.
+
+    Raises:
+        ConfigError: a rule needs a column that the query does not return.
+    """
+    found: list[Reason | None] = [None] * len(rows)
+    among: Sequence[int] = range(len(rows))
+    for reason, rule in RULES:
+        if not among:
+            break
+        if excluded := rule(rows, among):
+            for position in excluded:
+                found[position] = reason
+            among = [position for position in among if found[position] is None]
+    return found
+
+
+def is_too_old(business_day: date, on: date, *, max_age_days: int) -> bool:
+    """Tell whether more days than the limit have passed since the business day; 0 = no limit."""
+    return max_age_days > 0 and (on - business_day).days > max_age_days
+
+
+def _matching(
+    patterns: tuple[str, ...], rows: EvaluatedRows, among: Sequence[int]
+) -> Sequence[int]:
+    """Return the rows whose name or e-mail, as it is typed, holds one of the patterns."""
+    if not patterns:
+        return ()
+    search = _any_of(patterns).search
+    names, emails = rows.clean("name"), rows.clean("email")
+    return [position for position in among if search(f"{names[position]}\n{emails[position]}")]
+
+
+@cache
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
