@@ -14,8 +14,8 @@ class Labelled(StrEnum):
 
     label: str
 
-    def __new__(cls, value: str, label: str) -> Self:
-        """Make a member of its stored value and its label."""
+    def __new__(cls, value: str, label: str = "") -> Self:
+        """Make a member of its stored value and its label; a look-up gives the value alone."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.label = label

@@ -7,22 +7,38 @@ second one is told. Nothing is decided before the batch's lease ends: its owner 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import update
+from sqlalchemy import and_, exists, func, or_, select, true, update
 
-from track_dispatch.errors import ConfigError
+from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger2 import schema
-from track_dispatch.ledger2.sql import insert_into, moment_in
-from track_dispatch.records import Actor
+from track_dispatch.ledger2.batches import lock_batch, move_batch
+from track_dispatch.ledger2.contact_policy import come_back
+from track_dispatch.ledger2.joins import IS_OF_BATCH, IS_OF_UNIT, LIES_IN, plan_without_compiling
+from track_dispatch.ledger2.sql import among, insert_into, moment_in, take_turn
+from track_dispatch.ledger2.transitions import MovedLine, Transition, apply_transition
+from track_dispatch.records import Actor, HospitalDay
+from track_dispatch.states import BatchState, LineState, Verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
-    from track_dispatch.states import Verb
+    from track_dispatch.ledger2.database import Ledger
+    from track_dispatch.ledger2.keys import KeyRing
+
+#: Seconds of an hour.
+HOUR = 3_600.0
+#: The answer to a question about a day's volume that lets its lines go.
+APPROVED = "approved"
+
+_batches, _units, _envelopes, _lines = (
+    schema.batches, schema.units, schema.envelopes, schema.lines,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +108,355 @@ def count_lines(connection: Connection, decision: int, lines: int) -> None:
     """Note how many lines a decision moved."""
     decisions = schema.decisions
     connection.execute(update(decisions).where(decisions.c.id == decision).values(lines=lines))
+
+
+class BatchOutcome(NamedTuple):
+    """What a decision makes of a batch and of those of its lines that stand in `left`."""
+
+    leaves: BatchState
+    enters: BatchState
+    transition: Transition
+    left: LineState
+    to: LineState
+
+
+_DOUBT = (BatchState.IN_DOUBT, LineState.IN_DOUBT)
+#: What may be decided about a batch.
+OF_BATCHES: Mapping[Verb, BatchOutcome] = {
+    Verb.SETTLE_SENT: BatchOutcome(
+        BatchState.IN_DOUBT,
+        BatchState.SETTLED,
+        Transition.SETTLED_BY_PERSON,
+        LineState.IN_DOUBT,
+        LineState.ACCEPTED,
+    ),
+    Verb.ABANDON: BatchOutcome(
+        BatchState.IN_DOUBT,
+        BatchState.SETTLED,
+        Transition.SETTLED_BY_PERSON,
+        LineState.IN_DOUBT,
+        LineState.ABANDONED,
+    ),
+    Verb.SETTLE_UNSENT: BatchOutcome(
+        BatchState.IN_DOUBT,
+        BatchState.NOT_DELIVERED,
+        Transition.SETTLED_BY_PERSON,
+        LineState.IN_DOUBT,
+        LineState.REOPENED,
+    ),
+    Verb.REOPEN_ACCEPTED: BatchOutcome(
+        BatchState.SETTLED,
+        BatchState.NOT_DELIVERED,
+        Transition.REOPENED_BY_PERSON,
+        LineState.ACCEPTED,
+        LineState.REOPENED,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedLines:
+    """What a decision moved.
+
+    Attributes:
+        day: the hospital's day that it was about.
+        ready: lines that go with the next dispatch.
+        reopened: lines that the next extraction of their day decides.
+        ended: lines that nothing more happens to.
+        too_late: of the reopened ones, those whose patient may not be asked any more.
+    """
+
+    day: HospitalDay
+    ready: int = 0
+    reopened: int = 0
+    ended: int = 0
+    too_late: int = 0
+
+    @property
+    def lines(self) -> int:
+        """How many lines moved."""
+        return self.ready + self.reopened + self.ended
+
+
+def decide_batch(ledger: Ledger, batch: str, decision: Decision, *, today: date) -> DecidedLines:
+    """Carry out what a person decided about a batch: one of `OF_BATCHES`.
+
+    Args:
+        ledger: open.
+        batch: its id.
+        decision: by whom, and why.
+        today: at the hospital.
+
+    Raises:
+        ConfigError: no such batch, or it does not stand where this is decided, or somebody else
+            decided first, or the run was carried out before.
+        LinesInFlightError: its lease still runs.
+    """
+    outcome = OF_BATCHES[decision.verb]
+    with ledger.writing() as connection:
+        take_turn(connection)
+        day = _lock_decidable(connection, batch, outcome)
+        decided = record_decision(connection, decision, batch=batch, **day._asdict())
+        if not move_batch(connection, batch, outcome.leaves, to=outcome.enters, lease_until=None):
+            raise ConfigError(f"batch {batch}: somebody decided about it meanwhile")
+        moved = apply_transition(
+            connection,
+            outcome.transition,
+            outcome.to,
+            among(_lines.c.address, "addresses"),
+            _lines.c.state == outcome.left,
+            _lines.c.batch == batch,
+            parameters={"addresses": _lines_of_batch(connection, batch, outcome.left)},
+            keys=ledger.keys,
+            actor=decision.actor,
+            decision=decided,
+        )
+        if not moved:
+            raise ConfigError(f"batch {batch}: none of its lines is {outcome.left} any more")
+        count_lines(connection, decided, len(moved))
+        if outcome.to is not LineState.REOPENED:
+            return DecidedLines(day, ended=len(moved))
+        return _reopened(connection, ledger.keys, day, moved, actor=decision.actor, today=today)
+
+
+def retry_refused(
+    ledger: Ledger, day: HospitalDay, decision: Decision, *, today: date
+) -> DecidedLines:
+    """Let the next extraction of a day decide anew about its refused lines.
+
+    Raises:
+        ConfigError: the day has none, or the run was carried out before.
+    """
+    refused = LineState.REFUSED
+    with ledger.writing() as connection:
+        take_turn(connection)
+        decided = record_decision(connection, decision, **day._asdict())
+        moved = apply_transition(
+            connection,
+            Transition.REOPENED_BY_PERSON,
+            LineState.REOPENED,
+            among(_lines.c.address, "addresses"),
+            _lines.c.state == refused,
+            parameters={"addresses": _lines_of_day(connection, day, refused)},
+            keys=ledger.keys,
+            actor=decision.actor,
+            decision=decided,
+        )
+        if not moved:
+            raise ConfigError(f"{day}: Track refused no line of this day")
+        count_lines(connection, decided, len(moved))
+        return _reopened(connection, ledger.keys, day, moved, actor=decision.actor, today=today)
+
+
+def release_day(
+    ledger: Ledger, day: HospitalDay, decision: Decision, *, max_age_hours: float, today: date
+) -> DecidedLines:
+    """Let a day's held lines go, whatever was asked or answered about its volume.
+
+    The day's questions count as approved from now on, for the volume that it has: what is too old
+    and must be read again is not held again for it.
+
+    Raises:
+        ConfigError: nothing of the day is held, or the run was carried out before.
+    """
+    with ledger.writing() as connection:
+        take_turn(connection)
+        decided = record_decision(connection, decision, **day._asdict())
+        ready, reopened = free_held(
+            connection,
+            ledger.keys,
+            day,
+            max_age_hours=max_age_hours,
+            actor=decision.actor,
+            decision=decided,
+        )
+        if not ready and not reopened:
+            raise ConfigError(f"{day}: no line of this day is held: there is nothing to release")
+        count_lines(connection, decided, len(ready) + len(reopened))
+        _approve_questions(connection, day, decision)
+        found = _reopened(connection, ledger.keys, day, reopened, actor=decision.actor, today=today)
+        return replace(found, ready=len(ready))
+
+
+def free_held(
+    connection: Connection,
+    keys: KeyRing,
+    day: HospitalDay,
+    *,
+    max_age_hours: float,
+    actor: Actor,
+    question: int | None = None,
+    decision: int | None = None,
+) -> tuple[list[MovedLine], list[MovedLine]]:
+    """Let held lines of a day go: those whose payload is fresh as ready, the others as reopened.
+
+    Args:
+        connection: of the writing transaction, in its turn.
+        keys: open and seal the payloads.
+        day: whose lines.
+        max_age_hours: how long an extraction may be sent.
+        actor: who lets them go.
+        question: only those that this approval counted; None: all.
+        decision: where a person moves them.
+
+    Returns:
+        The lines that are ready now, and those that must be read again.
+    """
+    counted = _lines.c.question == question if question is not None else true()
+    fresh = set(_lines_of_day(connection, day, LineState.HELD, _is_fresh(max_age_hours)))
+    every = set(_lines_of_day(connection, day, LineState.HELD))
+    ready, reopened = (
+        apply_transition(
+            connection,
+            Transition.APPROVED,
+            state,
+            among(_lines.c.address, "addresses"),
+            counted,
+            parameters={"addresses": sorted(addresses)},
+            keys=keys,
+            actor=actor,
+            decision=decision,
+        )
+        for state, addresses in ((LineState.READY, fresh), (LineState.REOPENED, every - fresh))
+    )
+    return ready, reopened
+
+
+def _lock_decidable(connection: Connection, batch: str, outcome: BatchOutcome) -> HospitalDay:
+    """Lock a batch that stands where this is decided, and return its day.
+
+    Raises:
+        ConfigError: there is none, or it stands elsewhere; who decided already is named.
+        LinesInFlightError: its lease still runs.
+    """
+    found = lock_batch(connection, batch)
+    if found is None or found["unit"] is None:
+        raise ConfigError(
+            f"the ledger knows no batch {batch}: `python -m track_dispatch doubt list`, or the last"
+            " lines of report's log, name those in doubt"
+        )
+    left = _lease_left(connection, found["lease_until"])
+    if left > 0 and found["state"] in {BatchState.SENDING, BatchState.IN_DOUBT}:
+        raise LinesInFlightError(
+            f"batch {batch}: its claim's lease still runs, an answer may yet come; decide in"
+            f" {left:.0f} s",
+            retry_after=left,
+        )
+    if found["state"] != outcome.leaves:
+        raise ConfigError(_elsewhere(connection, batch, found["state"], outcome))
+    unit = connection.execute(select(_units).where(_units.c.id == found["unit"])).one()
+    return HospitalDay(unit.hospital, unit.business_day)
+
+
+def _elsewhere(connection: Connection, batch: str, state: str, outcome: BatchOutcome) -> str:
+    """Say why a batch cannot be decided like this, and who was first, if somebody was."""
+    decisions = schema.decisions
+    earlier = connection.execute(
+        select(decisions).where(decisions.c.batch == batch).order_by(decisions.c.id.desc()).limit(1)
+    ).one_or_none()
+    message = f"batch {batch} is {state}, this decides about one that is {outcome.leaves}"
+    if earlier is None:
+        return message
+    return (
+        f"{message}: {earlier.decided_by} decided about it already ({earlier.verb},"
+        f" {earlier.at:%Y-%m-%d %H:%M} UTC)"
+    )
+
+
+def _lease_left(connection: Connection, until: datetime | None) -> float:
+    if until is None:
+        return 0.0
+    now: datetime = connection.execute(select(moment_in())).scalar_one()
+    return (until - now).total_seconds()
+
+
+def _lines_of_batch(connection: Connection, batch: str, state: LineState) -> list[int]:
+    """Return the addresses of those of a batch's lines that are in a state."""
+    plan_without_compiling(connection)
+    found = (
+        select(_lines.c.address)
+        .select_from(_batches)
+        .join(_envelopes, IS_OF_BATCH)
+        .join(_lines, and_(LIES_IN, _lines.c.batch == _batches.c.id))
+        .where(_batches.c.id == batch, _lines.c.state == state)
+    )
+    return sorted(connection.scalars(found))
+
+
+def _lines_of_day(
+    connection: Connection, day: HospitalDay, state: LineState, *where: ColumnElement[bool]
+) -> list[int]:
+    """Return the addresses of those of a day's lines that are in a state."""
+    plan_without_compiling(connection)
+    found = (
+        select(_lines.c.address)
+        .select_from(_units)
+        .join(_envelopes, IS_OF_UNIT)
+        .join(_lines, LIES_IN)
+        .where(
+            _units.c.hospital == day.hospital,
+            _units.c.business_day == day.business_day,
+            _lines.c.state == state,
+            *where,
+        )
+    )
+    return sorted(connection.scalars(found))
+
+
+def _is_fresh(max_age_hours: float) -> ColumnElement[bool]:
+    """Select envelopes whose payload may still be sent."""
+    extractions = schema.extractions
+    return and_(
+        _envelopes.c.payload.is_not(None),
+        exists().where(
+            extractions.c.id == _envelopes.c.extraction,
+            extractions.c.completed_at >= moment_in(-max_age_hours * HOUR),
+        ),
+    )
+
+
+def _approve_questions(connection: Connection, day: HospitalDay, decision: Decision) -> None:
+    approvals = schema.approvals
+    volume = (
+        select(func.count())
+        .select_from(_units)
+        .join(_envelopes, IS_OF_UNIT)
+        .join(_lines, LIES_IN)
+        .where(
+            _units.c.hospital == day.hospital,
+            _units.c.business_day == day.business_day,
+            _lines.c.state != LineState.EXCLUDED,
+        )
+    )
+    connection.execute(
+        update(approvals)
+        .where(
+            approvals.c.hospital == day.hospital,
+            approvals.c.business_day == day.business_day,
+            or_(approvals.c.answer.is_(None), approvals.c.answer != APPROVED),
+        )
+        .values(
+            answer=APPROVED,
+            answered_at=moment_in(),
+            decided_by=decision.decided_by,
+            volume=volume.scalar_subquery(),
+        )
+    )
+
+
+def _reopened(
+    connection: Connection,
+    keys: KeyRing,
+    day: HospitalDay,
+    moved: Sequence[MovedLine],
+    *,
+    actor: Actor,
+    today: date,
+) -> DecidedLines:
+    """Let those come back that stood back for reopened lines, and count what is too late."""
+    ids = [line.id for line in moved]
+    come_back(connection, keys, ids, actor=actor, today=today)
+    too_late = select(func.count()).where(among(_lines.c.id, "ids"), _lines.c.ask_until < today)
+    return DecidedLines(
+        day, reopened=len(moved), too_late=connection.scalar(too_late, {"ids": ids}) or 0
+    )

@@ -1,0 +1,213 @@
+"""The whole life of one attendance, and what Track refused, as the events tell it. Reading only.
+
+Neither holds a name or a contact: the ledger keeps none of a line that does not wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import select
+
+from track_dispatch.ledger2 import schema
+from track_dispatch.ledger2.joins import IS_OF_UNIT
+from track_dispatch.ledger2.places import PLACES, address_of, envelope_of, parse_places
+from track_dispatch.ledger2.sql import among
+from track_dispatch.states import LineState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date, datetime
+
+    from sqlalchemy import Connection, Row
+
+_lines, _events, _envelopes, _units = schema.lines, schema.events, schema.envelopes, schema.units
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event of a line, with its batch's receipt and the reason of who decided, if one did."""
+
+    at: datetime
+    transition: str
+    state: str
+    reason: str | None
+    detail: str | None
+    actor: str
+    run_id: str | None
+    batch: str | None
+    receipt: str | None
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttendanceHistory:
+    """Where an attendance stands, and how it came there.
+
+    Attributes:
+        attendance_id: as the ERP numbers it.
+        hospital: whose attendance it is.
+        business_day: the day that it is known under now.
+        area: "" where it has none; so after a while for everybody.
+        channel: likewise.
+        state: where it stands.
+        reason: of an exclusion or a refusal.
+        ask_until: the last day on which the patient may be asked; None: no limit.
+        identities: the kinds of identities that the ledger still keeps hashes of.
+        steps: its events, the first one first.
+    """
+
+    attendance_id: str = field(repr=False)
+    hospital: str
+    business_day: date
+    area: str
+    channel: str
+    state: LineState
+    reason: str | None
+    ask_until: date | None
+    identities: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLines:
+    """Lines that stand refused alike; `detail` is the code and the field that Track faulted."""
+
+    hospital: str
+    business_day: date
+    area: str
+    channel: str
+    refusal: str
+    detail: str | None
+    lines: int
+
+
+def attendance_history(
+    connection: Connection, *, source: str, attendance_id: str
+) -> AttendanceHistory | None:
+    """Tell what became of an attendance; None when the ledger does not know it."""
+    line = connection.execute(
+        select(_lines).where(_lines.c.source == source, _lines.c.attendance_id == attendance_id)
+    ).one_or_none()
+    if line is None:
+        return None
+    unit = connection.execute(
+        select(_units)
+        .join(_envelopes, IS_OF_UNIT)
+        .where(_envelopes.c.id == envelope_of(line.address))
+    ).one()
+    identities = schema.identities
+    kinds = select(identities.c.kind).where(identities.c.line == line.id).distinct()
+    return AttendanceHistory(
+        attendance_id=line.attendance_id,
+        hospital=unit.hospital,
+        business_day=unit.business_day,
+        area=unit.area,
+        channel=unit.channel,
+        state=LineState(line.state),
+        reason=line.reason,
+        ask_until=line.ask_until,
+        identities=tuple(sorted(connection.scalars(kinds))),
+        steps=tuple(_life(connection, line.address)),
+    )
+
+
+def refused_lines(connection: Connection, *, since: date) -> list[RefusedLines]:
+    """Count what stands refused of the days from `since` on, the latest day first.
+
+    The events lead to the lines: lines are never looked through.
+    """
+    of_event = (_events.c.envelope, _events.c.places, _events.c.detail)
+    of_unit = (_units.c.hospital, _units.c.business_day, _units.c.area, _units.c.channel)
+    rows = connection.execute(
+        select(*of_event, *of_unit)
+        .select_from(_units)
+        .join(_envelopes, IS_OF_UNIT)
+        .join(_events, _events.c.envelope == _envelopes.c.id)
+        .where(_units.c.business_day >= since, _events.c.state == LineState.REFUSED)
+        .order_by(_events.c.id)
+    ).all()
+    last = {
+        address_of(row.envelope, place): row for row in rows for place in parse_places(row.places)
+    }
+    standing = connection.execute(
+        select(_lines.c.address, _lines.c.reason).where(
+            among(_lines.c.address, "addresses"), _lines.c.state == LineState.REFUSED
+        ),
+        {"addresses": sorted(last)},
+    )
+    counts: dict[RefusedKind, int] = {}
+    for address, refusal in standing:
+        row = last[address]
+        kind = (row.hospital, row.business_day, row.area, row.channel, refusal, row.detail)
+        counts[kind] = counts.get(kind, 0) + 1
+    found = [RefusedLines(*kind, lines) for kind, lines in counts.items()]
+    found.sort(key=lambda one: (one.hospital, one.area, one.channel, one.detail or ""))
+    return sorted(found, key=lambda one: one.business_day, reverse=True)
+
+
+if TYPE_CHECKING:
+    RefusedKind = tuple[str, date, str, str, str, str | None]
+
+
+def _life(connection: Connection, address: int) -> list[Step]:
+    """Walk a line's events from where it lies back to where it was found.
+
+    A line that was evaluated anew, or moved to another day, lies somewhere else; the event that
+    brought it there says where it came from.
+    """
+    life: list[Step] = []
+    before: int | None = None
+    while True:
+        place = address % PLACES
+        events = [
+            row
+            for row in _events_of(connection, envelope_of(address), before)
+            if place in parse_places(row.places)
+        ]
+        life = [_step(row) for row in events] + life
+        origin = _origin(events, place)
+        if origin is None:
+            return life
+        before, address = origin
+
+
+def _origin(events: Iterable[Row[Any]], place: int) -> tuple[int, int] | None:
+    """Return the event that brought a line to a place, and the address it left."""
+    for row in events:
+        if row.came_from is not None:
+            left = orjson.loads(row.came_from).get(str(place))
+            if left is not None:
+                return row.id, int(left)
+    return None
+
+
+def _events_of(connection: Connection, envelope: int, before: int | None) -> list[Row[Any]]:
+    batches, decisions = schema.batches, schema.decisions
+    query = (
+        select(_events, batches.c.receipt, decisions.c.why)
+        .outerjoin(batches, batches.c.id == _events.c.batch)
+        .outerjoin(decisions, decisions.c.id == _events.c.decision)
+        .where(_events.c.envelope == envelope)
+        .order_by(_events.c.id)
+    )
+    if before is not None:
+        query = query.where(_events.c.id < before)
+    return list(connection.execute(query))
+
+
+def _step(row: Row[Any]) -> Step:
+    return Step(
+        at=row.at,
+        transition=row.transition,
+        state=row.state,
+        reason=row.reason,
+        detail=row.detail,
+        actor=row.actor,
+        run_id=row.run_id,
+        batch=row.batch,
+        receipt=row.receipt,
+        why=row.why,
+    )
