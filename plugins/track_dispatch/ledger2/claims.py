@@ -198,6 +198,10 @@ def settle_and_claim(
     if settle_and_claim_at_once(ledger, settlement=settlement, wanted=wanted, actor=actor):
         lines = wanted.read.lines if wanted is not None else ()
         return wanted.batch(lines) if wanted else NotClaimed(Hindrance.NOTHING_READY)
+    if wanted is not None and settle_and_claim_at_once(
+        ledger, settlement=settlement, wanted=None, actor=actor
+    ):
+        settlement = None
     return settle_and_claim_with_care(ledger, settlement=settlement, wanted=wanted, actor=actor)
 
 

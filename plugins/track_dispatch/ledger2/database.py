@@ -259,6 +259,8 @@ def limits_sql(limits: Limits) -> str:
         "lock_timeout": f"{limits.lock}s",
         "statement_timeout": f"{limits.statement}s",
         "idle_in_transaction_session_timeout": f"{limits.whole}s",
+        # on tables just filled the planner expects much, and would compile for longer than it runs
+        "jit": "off",
     }
     return "select " + ", ".join(
         f"set_config('{name}', '{value}', true)" for name, value in settings.items()

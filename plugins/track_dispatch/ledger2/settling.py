@@ -27,7 +27,7 @@ from track_dispatch.ledger2.transitions import (
 from track_dispatch.states import BatchState, LineState, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import date
 
     from sqlalchemy import Connection
@@ -173,20 +173,18 @@ class _Answer:
         """Move what Track took; return how many lines, and how many were claimed anew."""
         ids = self._ids(self._settlement.accepted)
         moved = self._answered(LineState.ACCEPTED, ids)
-        moved += self._move(
-            Transition.ANSWERED_LATE, LineState.ACCEPTED, ids, _never_posted(), of_claim=False
-        )
-        moved += self._move(
-            Transition.ACCEPTED_AFTER_ALL,
-            LineState.ACCEPTED,
-            ids,
-            or_(
-                schema.lines.c.batch.is_(None), among(schema.lines.c.batch, "ours"), _never_posted()
+        lines = schema.lines
+        for transition, named in (
+            (Transition.ANSWERED_LATE, _never_posted()),
+            (
+                Transition.ACCEPTED_AFTER_ALL,
+                or_(lines.c.batch.is_(None), among(lines.c.batch, "ours"), _never_posted()),
             ),
-            of_claim=False,
-        )
+        ):
+            left = ids - _ids_of(moved)
+            moved += self._move(transition, LineState.ACCEPTED, left, named)
         self._accepted = len(moved)
-        return len(moved), self._note_claimed_anew(ids - {line.id for line in moved})
+        return len(moved), self._note_claimed_anew(ids - _ids_of(moved))
 
     def refuse(self) -> list[int]:
         """Move what Track refused, by what it faulted; return the lines' ids."""
@@ -200,7 +198,7 @@ class _Answer:
                 reason=self._settlement.refusal.value,
                 detail=fault or None,
             )
-        return [line.id for line in moved]
+        return sorted(_ids_of(moved))
 
     def release(self) -> tuple[list[int], list[int]]:
         """Let what was not delivered wait again; return the ids of ready and of reopened lines.
@@ -237,7 +235,8 @@ class _Answer:
     def doubt(self) -> int:
         """Put in doubt what nobody knows of; return how many lines."""
         ids = self._ids(self._settlement.in_doubt)
-        return len(self._move(Transition.MARKED_IN_DOUBT, LineState.IN_DOUBT, ids))
+        ours = among(schema.lines.c.batch, "ours")
+        return len(self._move(Transition.MARKED_IN_DOUBT, LineState.IN_DOUBT, ids, ours))
 
     def end_batches(self) -> bool:
         """Move the batch to its end, unless it has ended; close others that this has emptied.
@@ -264,31 +263,23 @@ class _Answer:
 
     def _answered(self, to: LineState, ids: set[int], **values: Any) -> list[MovedLine]:
         """Move lines that are under way, and those that came in doubt meanwhile."""
-        return [
-            *self._move(Transition.ANSWERED, to, ids, **values),
-            *self._move(Transition.ANSWERED_LATE, to, ids, **values),
-        ]
+        ours = among(schema.lines.c.batch, "ours")
+        moved = self._move(Transition.ANSWERED, to, ids, ours, **values)
+        left = ids - _ids_of(moved)
+        return moved + self._move(Transition.ANSWERED_LATE, to, left, ours, **values)
 
     def _move(
-        self,
-        transition: Transition,
-        to: LineState,
-        ids: set[int],
-        *where: Any,
-        of_claim: bool = True,
-        **values: Any,
+        self, transition: Transition, to: LineState, ids: set[int], named: Any, **values: Any
     ) -> list[MovedLine]:
-        """Move those of the lines that the transition takes; by default, that name our claim."""
+        """Move those of the lines that the transition takes and that name the right batch."""
         if not ids:
             return []
-        named = (among(schema.lines.c.batch, "ours"),) if of_claim else ()
         moved = apply_transition(
             self._connection,
             transition,
             to,
             among(schema.lines.c.id, "ids"),
-            *named,
-            *where,
+            named,
             keys=self._keys,
             actor=self._actor,
             parameters={"ids": sorted(ids), "ours": self._ours},
@@ -314,6 +305,8 @@ class _Answer:
 
     def _note_claimed_anew(self, ids: set[int]) -> int:
         """Record, once, which lines Track took although they name another batch by now."""
+        if not ids:
+            return 0
         lines, events = schema.lines, schema.events
         rows = self._connection.execute(
             select(lines.c.address, lines.c.state).where(
@@ -339,6 +332,10 @@ class _Answer:
         return len(rows)
 
 
+def _ids_of(lines: Iterable[MovedLine]) -> set[int]:
+    return {line.id for line in lines}
+
+
 def _batches_of_claim(connection: Connection, batch: Batch) -> list[str]:
     """Return the batch with what was split off it; found by their unit, which few share."""
     batches = schema.batches
@@ -362,6 +359,8 @@ def _lock_envelope(connection: Connection, envelope: int) -> None:
 
 def _close_emptied(connection: Connection, touched: Collection[str], to: BatchState) -> None:
     """Close batches in doubt that have no line in doubt any more: nobody need decide on them."""
+    if not touched:
+        return
     batches, lines, envelopes = schema.batches, schema.lines, schema.envelopes
     left = exists().where(
         envelopes.c.unit == batches.c.unit,

@@ -266,6 +266,9 @@ def apply_transition(
     return found
 
 
+_APPENDING = insert(schema.events).values(at=moment_in())
+
+
 def append_events(
     connection: Connection,
     transition: Transition,
@@ -292,7 +295,6 @@ def append_events(
         }
         rows.append(
             {
-                "at": moment_in(),
                 "envelope": envelope,
                 "places": format_places(places),
                 "transition": transition,
@@ -308,7 +310,7 @@ def append_events(
             }
         )
     for row in rows:
-        connection.execute(insert(schema.events).values(row))
+        connection.execute(_APPENDING, row)
 
 
 def addresses_of(lines: Sequence[MovedLine]) -> list[int]:
