@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, func, or_, select
@@ -52,6 +53,43 @@ def lease_left(ledger: Ledger, batch: Batch) -> float:
     if row is None or row[2] != len(batch.lines) or row[0] is None:
         return 0.0
     return max(0.0, float((row[0] - row[1]).total_seconds()))
+
+
+_IN_FLIGHT = (
+    select(_lines.c.id)
+    .join(_batches, _batches.c.id == _lines.c.batch)
+    .where(
+        _lines.c.address.between(bindparam("low"), bindparam("high")),
+        _lines.c.state == LineState.SENDING,
+        _batches.c.id == bindparam("batch"),
+        _batches.c.claim == bindparam("claim"),
+        _batches.c.state == BatchState.SENDING,
+    )
+)
+
+
+def claimed_after_all(ledger: Ledger, batch: Batch) -> Batch | None:
+    """Look what was claimed by a transaction whose commit was not answered.
+
+    It is looked at in its turn: a commit that is still under way is waited for.
+
+    Args:
+        ledger: open.
+        batch: as it was to be claimed, or split off.
+
+    Returns:
+        The batch with those of its lines that are in flight in it; None without any.
+
+    Raises:
+        LedgerError: the database failed.
+    """
+    low, high = span(batch.envelope)
+    asked = {"low": low, "high": high, "batch": batch.id, "claim": batch.claim}
+    with ledger.writing() as connection:
+        take_turn(connection)
+        found = set(connection.scalars(_IN_FLIGHT, asked))
+    lines = tuple(line for line in batch.lines if line.line in found)
+    return replace(batch, lines=lines) if lines else None
 
 
 def lines_in_flight(connection: Connection, hospital: str) -> float | None:

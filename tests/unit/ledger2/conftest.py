@@ -5,6 +5,7 @@ There is no way around PostgreSQL: where it does not start, the tests fail.
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,13 +27,14 @@ def _sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 
 @pytest.fixture(scope="session")
 def _postgresql(postgres: str) -> Iterator[Ledger]:
+    name = f"ledger_{uuid.uuid4().hex}"
     server = create_engine(postgres, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
-        connection.execute(text("create database ledger2_suite"))
+        connection.execute(text(f"create database {name}"))
         # who waits in vain fails, instead of hanging the suite
-        connection.execute(text("alter database ledger2_suite set lock_timeout = '30s'"))
+        connection.execute(text(f"alter database {name} set lock_timeout = '30s'"))
     server.dispose()
-    url = server.url.set(database="ledger2_suite")
+    url = server.url.set(database=name)
     yield from _opened(url.render_as_string(hide_password=False))
 
 

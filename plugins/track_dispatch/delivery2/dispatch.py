@@ -1,0 +1,371 @@
+"""Dispatch a hospital: claim, POST, settle, until nothing is ready. The one place that sends.
+
+    POST n -> one transaction {settle n, claim n+1} -> POST n+1
+
+The POST runs in a thread that does nothing else; meanwhile the next envelope is read, opened and
+encoded, which claims nothing. Everything but a plain acceptance leaves this path: what was read
+ahead is dropped, and the batch is settled by itself. So does whatever keeps the next batch from
+going: a stop, a busy survey, an empty budget, closed hours never take a settlement down with them.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+
+from tenacity import Retrying, retry_if_result, wait_fixed
+
+from track_dispatch.config import check_go_live, check_lease_margin
+from track_dispatch.delivery2.backlog import find_backlog
+from track_dispatch.delivery2.claim import Claim, is_plain
+from track_dispatch.delivery2.context import (
+    Tally,
+    budget_spent,
+    is_open,
+    next_run,
+    probe,
+    require_not_stopped,
+    require_open_hours,
+    retry_ledger,
+)
+from track_dispatch.errors import (
+    ConfigError,
+    DeliveryUncertainError,
+    LedgerError,
+    LinesInFlightError,
+    NotDeliveredError,
+    QuietHoursError,
+)
+from track_dispatch.ledger2.batches import Batch, CommitUnknownError
+from track_dispatch.ledger2.claims import Hindrance, NotClaimed, Wanted, settle_and_claim
+from track_dispatch.ledger2.leases import claimed_after_all, expire_leases, lines_in_flight
+from track_dispatch.ledger2.settling import settle
+from track_dispatch.ledger2.stop_switch import require_running
+from track_dispatch.ledger2.units import ready_envelopes, remember_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+    from track_dispatch.delivery.outcomes import Outcome
+    from track_dispatch.delivery2.backlog import Backlog, Prepared
+    from track_dispatch.delivery2.context import DispatchContext
+    from track_dispatch.ledger2.settling import Settlement
+    from track_dispatch.ledger2.units import ReadyEnvelope
+    from track_dispatch.records import Unit
+
+log = logging.getLogger(__name__)
+
+#: How many uncertain outcomes end a dispatch.
+MAX_UNCERTAIN_POSTS = 2
+#: Seconds between two looks at a survey that another dispatch is posting to.
+BUSY_PAUSE = 0.2
+
+
+def dispatch(context: DispatchContext, until: date) -> Tally:
+    """Send what is ready of a hospital's days up to `until`; return what became of it.
+
+    A unit that fails does not keep the next one from going, unless the reason binds them all: a
+    stop, an empty budget, closed hours, an outage, a second uncertain outcome.
+
+    Raises:
+        ConfigError: a setting keeps Track from taking the units it names; their lines are ready.
+        NotDeliveredError: Track took nothing more, or lines became ready meanwhile.
+        ServiceStoppedError: Track wants a person or another key, or did so before and nobody has
+            resumed; the rest is ready.
+        QuietHoursError: the window is closed, and opens before the next run; the rest is ready.
+        BudgetSpentError: Track takes no further request now; the rest is ready.
+        LinesInFlightError: another claim's lease still runs on lines or a survey of the hospital.
+        DeliveryUncertainError: some lines are in doubt; the rest was sent, or is ready after a
+            second uncertain outcome.
+        LedgerError: the ledger failed before a claim.
+    """
+    hospital = context.hospital
+    check_go_live(hospital, context.track_host)
+    check_lease_margin(hospital, context.track_host)
+    expire_leases(context.ledger, hospital=hospital.code, actor=context.actor)
+    backlog, failed_before = find_backlog(context, until)
+    with ThreadPoolExecutor(1, thread_name_prefix="track-post") as poster:
+        work = _Dispatch(context, until, backlog, poster)
+        work.send_all()
+    log.info("dispatch ended hospital=%s until=%s %s", hospital.code, until, work.tally)
+    work.conclude(failed_before)
+    return work.tally
+
+
+class _Posted(NamedTuple):
+    """A claim that Track has plainly accepted, and what is still to be recorded of it."""
+
+    claim: Claim
+    settlement: Settlement
+
+
+class _Dispatch:
+    """A dispatch under way: what is left, what failed, what became of the rest."""
+
+    def __init__(
+        self,
+        context: DispatchContext,
+        until: date,
+        backlog: Backlog,
+        poster: ThreadPoolExecutor,
+    ) -> None:
+        self.tally = Tally()
+        self._context = context
+        self._until = until
+        self._backlog = backlog
+        self._poster = poster
+        self._proven = False  # Track has answered since the last uncertain outcome
+        self._failed: dict[Unit, str] = {}
+        self._busy: dict[Unit, float] = {}  # seconds until its survey is free
+
+    # -- the loop ------------------------------------------------------------------
+
+    def send_all(self) -> None:
+        """Send envelope after envelope, until nothing is left or something binds all of them.
+
+        Raises:
+            TrackDispatchError: it binds them all; see `dispatch`.
+        """
+        context = self._context
+        try:
+            while (prepared := self._backlog.take()) is not None:
+                claim = self._claim(prepared)
+                while claim is not None:
+                    claim = self._send(claim)
+        except QuietHoursError as quiet:
+            if quiet.opens_at <= next_run(context.hospital, context.now()):
+                raise
+            waiting = sum(one.lines for one in self._still_ready())
+            self.tally += Tally(waiting_for_window=waiting)
+            log.info("%s; the next run takes what is ready", quiet)
+
+    def _send(self, claim: Claim) -> Claim | None:
+        """Post a claim and settle it; return the next one, where it was made on the way."""
+        claim.require_lease()
+        answering = self._poster.submit(claim.post)
+        prepared, kept = None, None
+        try:
+            prepared = self._backlog.take()
+            wait([answering])
+        except BaseException as error:  # noqa: BLE001 - raised again when the answer is settled
+            kept = error
+        outcome = claim.classify(answering.result())
+        if prepared is not None:
+            if is_plain(outcome) and kept is None and is_open(self._context):
+                return self._settle_and_claim(_Posted(claim, claim.acceptance(outcome)), prepared)
+            self._backlog.put_back(prepared.source)
+        self._resolve(claim, outcome)
+        if kept is not None:
+            raise kept
+        return None
+
+    def _settle_and_claim(self, posted: _Posted, prepared: Prepared) -> Claim | None:
+        """Settle a batch and claim the next envelope in one transaction."""
+        claimed = self._try_claim(prepared, posted)
+        posted.claim.count(posted.settlement)
+        self.tally += posted.claim.tally
+        if isinstance(claimed, Claim):
+            return claimed
+        if claimed.why not in _OVER:
+            self._backlog.put_back(prepared.source)  # and met again by a claim of its own
+        return None
+
+    def _resolve(self, claim: Claim, outcome: Outcome) -> None:
+        """Settle a batch by itself, and part after part where Track refused it.
+
+        Raises:
+            TrackDispatchError: it binds all units.
+        """
+        try:
+            claim.resolve(outcome)
+        except ConfigError as error:
+            self._fail(claim.source, error)
+        else:
+            if claim.has_released:
+                self._backlog.put_back(claim.source)
+        finally:
+            self.tally += claim.tally
+        if claim.tally.uncertain:
+            self._proven = False
+        if self.tally.uncertain >= MAX_UNCERTAIN_POSTS:
+            raise self._in_doubt("; a second outcome is unknown, and the rest is ready")
+
+    def _fail(self, source: ReadyEnvelope, error: ConfigError) -> None:
+        """Let the rest of a unit be, in this try and in those that follow by themselves."""
+        log.warning("unit failed unit=%s: %s", source.unit, error)
+        self._failed[source.unit] = str(error)
+        self._backlog.drop_unit(source.unit)
+        remember_failure(self._context.ledger, source.unit_id, series=self._context.series)
+
+    # -- claims --------------------------------------------------------------------
+
+    def _claim(self, prepared: Prepared) -> Claim | None:
+        """Claim an envelope; None where there is nothing to claim, or not now.
+
+        Raises:
+            TrackDispatchError: it binds all units.
+        """
+        self._require_open()
+        if not self._proven:
+            probe(self._context)
+            self._proven = True
+        claimed = self._when_survey_is_free(prepared)
+        if isinstance(claimed, Claim):
+            return claimed
+        source = prepared.source
+        match claimed.why:
+            case Hindrance.STOPPED:
+                with self._context.ledger.reading() as connection:
+                    require_running(connection)
+                self._backlog.put_back(source)  # resumed in between
+            case Hindrance.BUDGET_SPENT:
+                raise budget_spent(self._context, claimed.seconds)
+            case Hindrance.SURVEY_BUSY:
+                self._busy[source.unit] = claimed.seconds
+                self._backlog.drop_unit(source.unit)
+            case Hindrance.SEALED_ANEW:
+                self._backlog.put_back(source)
+        return None
+
+    def _when_survey_is_free(self, prepared: Prepared) -> Claim | NotClaimed:
+        """Claim an envelope, waiting up to a lease while its survey has a batch in flight."""
+        context = self._context
+        ends = context.clock() + context.hospital.lease_seconds
+
+        def attempt() -> Claim | NotClaimed:
+            self._require_open()
+            claimed = self._try_claim(prepared)
+            if _is_busy(claimed) and claimed.seconds <= 0:
+                expire_leases(context.ledger, hospital=context.hospital.code, actor=context.actor)
+            return claimed
+
+        retrying = Retrying(
+            retry=retry_if_result(_is_busy),
+            wait=wait_fixed(BUSY_PAUSE),
+            stop=lambda _: context.clock() >= ends,
+            sleep=context.pause,
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+        )
+        return retrying(attempt)
+
+    def _try_claim(self, prepared: Prepared, posted: _Posted | None = None) -> Claim | NotClaimed:
+        """Claim an envelope in one transaction with the settlement of the batch before it."""
+        context, source = self._context, prepared.source
+        began = context.clock()
+        wanted = Wanted(
+            prepared.read,
+            source.unit,
+            source.unit_id,
+            prepared.terms,
+            batch_id=str(uuid.uuid4()),
+            claim_id=str(uuid.uuid4()),
+        )
+        try:
+            claimed = settle_and_claim(
+                context.ledger,
+                settlement=posted.settlement if posted else None,
+                wanted=wanted,
+                actor=context.actor,
+            )
+        except LedgerError as error:
+            ends = began + context.hospital.lease_seconds
+            claimed = self._after_failure(error, wanted, posted, ends=ends)
+        if isinstance(claimed, NotClaimed):
+            return claimed
+        body = prepared.body if len(claimed.lines) == len(prepared.read.lines) else None
+        return Claim(context, claimed, prepared.terms, source=source, began=began, body=body)
+
+    def _after_failure(
+        self, error: LedgerError, wanted: Wanted, posted: _Posted | None, *, ends: float
+    ) -> Batch | NotClaimed:
+        """Settle alone what a failed transaction should have settled; look what it claimed.
+
+        Raises:
+            LedgerError: nothing was to be settled, and nothing is claimed.
+            DeliveryUncertainError: the ledger failed until the lease was over.
+        """
+        context = self._context
+        if posted is not None:
+            posted.claim.retried(
+                lambda: settle(context.ledger, posted.settlement, actor=context.actor)
+            )
+        if isinstance(error, CommitUnknownError):
+            batch = wanted.batch(wanted.read.lines)
+            found = retry_ledger(
+                context, lambda: claimed_after_all(context.ledger, batch), ends=ends
+            )
+            if found is not None:
+                return found
+        if posted is None:
+            raise error
+        return NotClaimed(Hindrance.SEALED_ANEW)
+
+    def _require_open(self) -> None:
+        require_not_stopped(self._context)
+        require_open_hours(self._context)
+
+    # -- the end -------------------------------------------------------------------
+
+    def conclude(self, failed_before: Iterable[Unit]) -> None:
+        """Say what keeps the dispatch from being done: first what a retry may end.
+
+        Args:
+            failed_before: units that failed for good in an earlier try.
+
+        Raises:
+            LinesInFlightError: another claim's lease runs on lines or a survey of the hospital.
+            NotDeliveredError: lines became ready meanwhile.
+            DeliveryUncertainError: some lines are in doubt.
+            ConfigError: units failed for good.
+        """
+        failed = dict.fromkeys(failed_before, "failed in an earlier try") | self._failed
+        also = f"; failed for good: {', '.join(map(str, failed))}" if failed else ""
+        self._require_nothing_in_flight(also)
+        left = [one for one in self._still_ready() if one.unit not in failed]
+        if left and not self.tally.waiting_for_window:
+            units = ", ".join(dict.fromkeys(str(one.unit) for one in left))
+            lines = sum(one.lines for one in left)
+            raise NotDeliveredError(f"{lines} lines became ready meanwhile: {units}{also}")
+        if self.tally.in_doubt:
+            raise self._in_doubt(also)
+        if failed:
+            raise ConfigError("\n".join(f"{unit}: {why}" for unit, why in failed.items()))
+
+    def _require_nothing_in_flight(self, also: str) -> None:
+        hospital = self._context.hospital.code
+        with self._context.ledger.reading() as connection:
+            lines = lines_in_flight(connection, hospital)
+        leases = [*self._busy.values(), *([] if lines is None else [lines])]
+        if leases:
+            units = ", ".join(map(str, self._busy)) or f"lines of {hospital}"
+            message = f"another claim's lease still runs: {units}{also}"
+            raise LinesInFlightError(message, retry_after=max(leases))
+
+    def _in_doubt(self, also: str) -> DeliveryUncertainError:
+        return DeliveryUncertainError(
+            f"{self._context.hospital.code}: {self.tally.in_doubt} lines may have reached Track: a"
+            f" person must decide{also}"
+        )
+
+    def _still_ready(self) -> list[ReadyEnvelope]:
+        context = self._context
+        with context.ledger.reading() as connection:
+            return ready_envelopes(connection, context.hospital.code, until=self._until)
+
+
+#: What a claim of an envelope finds that another look at it now would find, too.
+_OVER = frozenset(
+    {
+        Hindrance.NOTHING_READY,
+        Hindrance.OUTDATED,
+        Hindrance.ALL_EXCLUDED,
+        Hindrance.LOCKED,
+    }
+)
+
+
+def _is_busy(claimed: Claim | NotClaimed) -> TypeGuard[NotClaimed]:
+    return isinstance(claimed, NotClaimed) and claimed.why is Hindrance.SURVEY_BUSY
