@@ -212,9 +212,10 @@ class _Answer:
         ids = {line.line for line in lines}
         free: dict[str, Any] = {"batch": None, "event_batch": self._batch.id}
         _lock_envelope(self._connection, self._batch.envelope)
-        ready = {line.id for line in self._move(Transition.ANSWERED, LineState.READY, ids, **free)}
-        late = self._move(Transition.ANSWERED_LATE, LineState.REOPENED, ids, **free)
-        reopened = [line.id for line in late]
+        ours = among(schema.lines.c.batch, "ours")
+        ready = _ids_of(self._move(Transition.ANSWERED, LineState.READY, ids, ours, **free))
+        late = self._move(Transition.ANSWERED_LATE, LineState.REOPENED, ids - ready, ours, **free)
+        reopened = sorted(_ids_of(late))
         if ready and self._was_passed_by():
             chosen = among(schema.lines.c.id, "ids")
             outdated = apply_transition(

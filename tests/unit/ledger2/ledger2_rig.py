@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from track_dispatch.ledger2.sql import insert_into, moment_in
 from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, RowMapping, Table
 
@@ -283,6 +284,33 @@ def run_sql(ledger: Ledger, statement: str, **values: Any) -> None:
     """Write by SQL, as an accident would."""
     with ledger.writing() as connection:
         connection.execute(text(statement), values)
+
+
+@contextmanager
+def refusing(ledger: Ledger, table: str, action: str, when: str = "") -> Iterator[None]:
+    """Make the database refuse to insert or update on a table meanwhile.
+
+    `when` narrows it to new rows, e.g. "new.state = 'sending'".
+    """
+    where = f" when ({when})" if when else ""
+    if ledger.on_postgresql:
+        run_sql(
+            ledger,
+            "create function refuse() returns trigger language plpgsql as"
+            " $$ begin raise exception 'refused'; end $$",
+        )
+        trigger = f"create trigger refuse before {action} on {table} for each row{where}"
+        run_sql(ledger, f"{trigger} execute function refuse()")
+    else:
+        trigger = f"create trigger refuse before {action} on {table}{where}"
+        run_sql(ledger, f"{trigger} begin select raise(abort, 'refused'); end")
+    try:
+        yield
+    finally:
+        run_sql(
+            ledger,
+            "drop function refuse cascade" if ledger.on_postgresql else "drop trigger refuse",
+        )
 
 
 def counts_are_true(ledger: Ledger) -> bool:
