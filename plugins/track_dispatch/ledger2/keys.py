@@ -88,6 +88,17 @@ class KeyRing(BaseModel):
         """Hash one identity ("email:...", "cpf:...") under every key, the newest first."""
         return self._hashes(self._of_identity, value)
 
+    def hash_identities(self, values: Iterable[str]) -> tuple[int, ...]:
+        """Hash identities: all under the newest key first, then all under the next one."""
+        found = []
+        contents = [value.encode("utf-8", "surrogatepass") for value in values]
+        for _, begin in self._of_identity:
+            for content in contents:
+                mac = begin()
+                mac.update(content)
+                found.append(_FIRST_64_BITS(mac.digest())[0])
+        return tuple(found)
+
     def attendance_hashes(self, attendance_id: str) -> tuple[IdentityHash, ...]:
         """Hash an attendance id under every key, for those that retention has forgotten."""
         return self._hashes(self._of_attendance, attendance_id)

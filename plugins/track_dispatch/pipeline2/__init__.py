@@ -1,0 +1,1 @@
+"""What each task and each mode does, as plain functions."""
