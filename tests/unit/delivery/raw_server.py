@@ -156,13 +156,17 @@ def say_and_hang(data: bytes) -> Behaviour:
 
 
 def drip(start: bytes, drop: bytes) -> Behaviour:
-    """Send a beginning, then a drop every few milliseconds until the client hangs up."""
+    """Send a beginning, then a drop every few milliseconds until the client hangs up.
+
+    After ten seconds it fails the test: the client has no deadline.
+    """
 
     def behave(sock: socket.socket) -> None:
         sock.sendall(start)
-        while True:
+        for _ in range(500):
             sock.sendall(drop)
             time.sleep(0.02)
+        raise AssertionError("the client never hung up")
 
     return behave
 
