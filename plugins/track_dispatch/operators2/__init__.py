@@ -1,0 +1,1 @@
+"""Airflow's adapters for work: TrackOperator and the retry policy."""
