@@ -69,6 +69,7 @@ class Line:
     reason: str | None = None
     ask_until: date | None = None
     batch: str | None = None
+    found_at: int | None = None  # its id, where it was found elsewhere
 
 
 def people(count: int, start: int = 1, **columns: Any) -> list[Line]:
@@ -121,7 +122,7 @@ def fill(
         )
         connection.execute(
             insert(schema.lines),
-            [_row(unit, one, line) for one, line in zip(sealed, chosen, strict=True)],
+            [_row(unit, envelope, one, line) for one, line in zip(sealed, chosen, strict=True)],
         )
         identities = [row for one in sealed for row in _identities(ledger, one)]
         if identities:
@@ -160,7 +161,7 @@ def _sealed(ledger: Ledger, envelope: int, place: int, line: Line) -> SealedLine
     fields = {"cd_atendimento": attendance, "email": line.contact or "", "name": "MARIA DE TESTE"}
     return SealedLine(
         place=place,
-        line=address_of(envelope, place),
+        line=line.found_at or address_of(envelope, place),
         attendance_id=attendance,
         persons=hashes(line.person),
         contacts=hashes(line.contact),
@@ -169,10 +170,10 @@ def _sealed(ledger: Ledger, envelope: int, place: int, line: Line) -> SealedLine
     )
 
 
-def _row(unit: Unit, sealed: SealedLine, line: Line) -> dict[str, Any]:
+def _row(unit: Unit, envelope: int, sealed: SealedLine, line: Line) -> dict[str, Any]:
     return {
         "id": sealed.line,
-        "address": sealed.line,
+        "address": address_of(envelope, sealed.place),
         "source": unit.hospital.lower(),
         "attendance_id": sealed.attendance_id,
         "state": line.state,
