@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
+
+import orjson
 
 from track_dispatch.records import Proposal
 from track_dispatch.transformation.evaluator import Evaluator
@@ -53,7 +54,7 @@ def evaluate(
 
 def proposal_of(candidate: Candidate) -> Proposal:
     """Return a candidate as a proposal."""
-    line = json.loads(candidate.line) if candidate.line is not None else None
+    line = orjson.loads(candidate.line) if candidate.line is not None else None
     return Proposal(
         candidate.attendance_id,
         candidate.area,
