@@ -16,7 +16,7 @@ from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger2 import schema
 from track_dispatch.ledger2.batches import lock_batch, move_batch
 from track_dispatch.ledger2.contact_policy import come_back
-from track_dispatch.ledger2.joins import IS_OF_BATCH, IS_OF_UNIT, LIES_IN, plan_without_compiling
+from track_dispatch.ledger2.joins import Placed, addresses_in, of_batches, on_days, placed
 from track_dispatch.ledger2.sql import among, insert_into, moment_in, take_turn
 from track_dispatch.ledger2.transitions import MovedLine, Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay
@@ -372,35 +372,30 @@ def _lease_left(connection: Connection, until: datetime | None) -> float:
 
 def _lines_of_batch(connection: Connection, batch: str, state: LineState) -> list[int]:
     """Return the addresses of those of a batch's lines that are in a state."""
-    plan_without_compiling(connection)
-    found = (
-        select(_lines.c.address)
-        .select_from(_batches)
-        .join(_envelopes, IS_OF_BATCH)
-        .join(_lines, and_(LIES_IN, _lines.c.batch == _batches.c.id))
-        .where(_batches.c.id == batch, _lines.c.state == state)
-    )
-    return sorted(connection.scalars(found))
+    rows = connection.execute(select(_batches).where(_batches.c.id == batch)).all()
+    return _in_state(connection, of_batches(connection, rows), state, _lines.c.batch == batch)
 
 
 def _lines_of_day(
     connection: Connection, day: HospitalDay, state: LineState, *where: ColumnElement[bool]
 ) -> list[int]:
-    """Return the addresses of those of a day's lines that are in a state."""
-    plan_without_compiling(connection)
-    found = (
-        select(_lines.c.address)
-        .select_from(_units)
-        .join(_envelopes, IS_OF_UNIT)
-        .join(_lines, LIES_IN)
-        .where(
-            _units.c.hospital == day.hospital,
-            _units.c.business_day == day.business_day,
-            _lines.c.state == state,
-            *where,
-        )
+    """Return the addresses of those of a day's lines that are in a state.
+
+    `where` are conditions on their envelopes.
+    """
+    return _in_state(connection, placed(connection, *on_days(_units, [day]), *where), state)
+
+
+def _in_state(
+    connection: Connection,
+    envelopes: Sequence[Placed],
+    state: LineState,
+    *where: ColumnElement[bool],
+) -> list[int]:
+    found = select(_lines.c.address).where(
+        among(_lines.c.address, "addresses"), _lines.c.state == state, *where
     )
-    return sorted(connection.scalars(found))
+    return sorted(connection.scalars(found, {"addresses": addresses_in(envelopes)}))
 
 
 def _is_fresh(max_age_hours: float) -> ColumnElement[bool]:
@@ -417,29 +412,21 @@ def _is_fresh(max_age_hours: float) -> ColumnElement[bool]:
 
 def _approve_questions(connection: Connection, day: HospitalDay, decision: Decision) -> None:
     approvals = schema.approvals
-    volume = (
-        select(func.count())
-        .select_from(_units)
-        .join(_envelopes, IS_OF_UNIT)
-        .join(_lines, LIES_IN)
-        .where(
-            _units.c.hospital == day.hospital,
-            _units.c.business_day == day.business_day,
-            _lines.c.state != LineState.EXCLUDED,
-        )
+    not_excluded = select(func.count()).where(
+        among(_lines.c.address, "addresses"), _lines.c.state != LineState.EXCLUDED
     )
+    addresses = addresses_in(placed(connection, *on_days(_units, [day])))
     connection.execute(
         update(approvals)
         .where(
-            approvals.c.hospital == day.hospital,
-            approvals.c.business_day == day.business_day,
+            *on_days(approvals, [day]),
             or_(approvals.c.answer.is_(None), approvals.c.answer != APPROVED),
         )
         .values(
             answer=APPROVED,
             answered_at=moment_in(),
             decided_by=decision.decided_by,
-            volume=volume.scalar_subquery(),
+            volume=connection.scalar(not_excluded, {"addresses": addresses}),
         )
     )
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, select
 
-from track_dispatch.ledger2.joins import IS_OF_BATCH, LIES_IN, plan_without_compiling
-from track_dispatch.ledger2.schema import batches as _batches
-from track_dispatch.ledger2.schema import envelopes as _envelopes
-from track_dispatch.ledger2.schema import lines as _lines
-from track_dispatch.ledger2.schema import units as _units
-from track_dispatch.ledger2.sql import moment_in
+from track_dispatch.ledger2 import schema
+from track_dispatch.ledger2.joins import IS_IN_DOUBT, addresses_in, of_batches
+from track_dispatch.ledger2.sql import among, moment_in
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import BatchState, LineState
+from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
+
+_batches, _units, _lines = schema.batches, schema.units, schema.lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,36 +58,41 @@ def in_doubt_batches(
     connection: Connection, *, hospital: str | None = None, batch: str | None = None
 ) -> list[InDoubtBatch]:
     """Return the batches that hold lines in doubt, the oldest first; all, or those chosen."""
-    where = [_batches.c.state == BatchState.IN_DOUBT]
+    where = [IS_IN_DOUBT]
     if hospital is not None:
         where.append(_units.c.hospital == hospital)
     if batch is not None:
         where.append(_batches.c.id == batch)
-    plan_without_compiling(connection)
+    of_unit = (_units.c.hospital, _units.c.business_day, _units.c.area, _units.c.channel)
     rows = connection.execute(
-        select(
-            _batches,
-            _units.c.hospital,
-            _units.c.business_day,
-            _units.c.area,
-            _units.c.channel,
-            func.count().label("left"),
-            moment_in().label("now"),
-        )
-        .select_from(_batches)
+        select(_batches, *of_unit, moment_in().label("now"))
         .join(_units, _units.c.id == _batches.c.unit)
-        .join(_envelopes, IS_OF_BATCH)
-        .join(_lines, and_(LIES_IN, _lines.c.batch == _batches.c.id))
-        .where(*where, _lines.c.state == LineState.IN_DOUBT)
-        .group_by(
-            *_batches.c, _units.c.hospital, _units.c.business_day, _units.c.area, _units.c.channel
-        )
+        .where(*where)
         .order_by(_batches.c.changed_at, _batches.c.id)
+    ).all()
+    left = lines_in_doubt(connection, rows)
+    return [_in_doubt_batch(row, left[row.id]) for row in rows if left[row.id]]
+
+
+def lines_in_doubt(connection: Connection, batches: Sequence[Any]) -> Counter[str]:
+    """Count the lines of batches, given as rows, that are in doubt."""
+    counts = connection.execute(
+        select(_lines.c.batch, func.count())
+        .where(
+            among(_lines.c.address, "addresses"),
+            among(_lines.c.batch, "batches"),
+            _lines.c.state == LineState.IN_DOUBT,
+        )
+        .group_by(_lines.c.batch),
+        {
+            "addresses": addresses_in(of_batches(connection, batches)),
+            "batches": [row.id for row in batches],
+        },
     )
-    return [_in_doubt_batch(row) for row in rows]
+    return Counter({batch: lines for batch, lines in counts})  # noqa: C416
 
 
-def _in_doubt_batch(row: Any) -> InDoubtBatch:
+def _in_doubt_batch(row: Any, lines: int) -> InDoubtBatch:
     until = row.lease_until
     return InDoubtBatch(
         id=row.id,
@@ -95,7 +101,7 @@ def _in_doubt_batch(row: Any) -> InDoubtBatch:
         area=row.area,
         channel=row.channel,
         posted_lines=row.lines,
-        lines=row.left,
+        lines=lines,
         status=row.status,
         since=row.changed_at,
         lease_seconds=max(0.0, (until - row.now).total_seconds()) if until else 0.0,

@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import select
 
 from track_dispatch.ledger2 import schema
-from track_dispatch.ledger2.joins import IS_OF_UNIT
+from track_dispatch.ledger2.joins import IS_OF_UNIT, in_units, placed
 from track_dispatch.ledger2.places import PLACES, address_of, envelope_of, parse_places
 from track_dispatch.ledger2.sql import among
 from track_dispatch.states import LineState
@@ -119,15 +119,16 @@ def refused_lines(connection: Connection, *, since: date) -> list[RefusedLines]:
 
     The events lead to the lines: lines are never looked through.
     """
-    of_event = (_events.c.envelope, _events.c.places, _events.c.detail)
-    of_unit = (_units.c.hospital, _units.c.business_day, _units.c.area, _units.c.channel)
+    units = {
+        row.id: row
+        for row in connection.execute(select(_units).where(_units.c.business_day >= since))
+    }
+    envelopes = {one.id: units[one.unit] for one in placed(connection, in_units(units))}
     rows = connection.execute(
-        select(*of_event, *of_unit)
-        .select_from(_units)
-        .join(_envelopes, IS_OF_UNIT)
-        .join(_events, _events.c.envelope == _envelopes.c.id)
-        .where(_units.c.business_day >= since, _events.c.state == LineState.REFUSED)
-        .order_by(_events.c.id)
+        select(_events.c.envelope, _events.c.places, _events.c.detail)
+        .where(among(_events.c.envelope, "envelopes"), _events.c.state == LineState.REFUSED)
+        .order_by(_events.c.id),
+        {"envelopes": [*envelopes]},
     ).all()
     last = {
         address_of(row.envelope, place): row for row in rows for place in parse_places(row.places)
@@ -140,8 +141,8 @@ def refused_lines(connection: Connection, *, since: date) -> list[RefusedLines]:
     )
     counts: dict[RefusedKind, int] = {}
     for address, refusal in standing:
-        row = last[address]
-        kind = (row.hospital, row.business_day, row.area, row.channel, refusal, row.detail)
+        unit, detail = envelopes[envelope_of(address)], last[address].detail
+        kind = (unit.hospital, unit.business_day, unit.area, unit.channel, refusal, detail)
         counts[kind] = counts.get(kind, 0) + 1
     found = [RefusedLines(*kind, lines) for kind, lines in counts.items()]
     found.sort(key=lambda one: (one.hospital, one.area, one.channel, one.detail or ""))

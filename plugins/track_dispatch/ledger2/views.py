@@ -12,37 +12,39 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, literal, or_, select
+from sqlalchemy import func, select
 
 from track_dispatch.ledger2 import schema
 from track_dispatch.ledger2.doubts import InDoubtBatch, in_doubt_batches
 from track_dispatch.ledger2.joins import (
-    IS_OF_BATCH,
-    IS_OF_UNIT,
-    LIES_IN,
+    IS_OPEN_BATCH,
+    IS_OPEN_ENVELOPE,
+    addresses_in,
+    in_units,
+    of_batches,
     on_days,
-    plan_without_compiling,
+    placed,
 )
-from track_dispatch.ledger2.places import parse_places
+from track_dispatch.ledger2.places import PLACES, parse_places
 from track_dispatch.ledger2.settling import CLAIMED_ANEW
 from track_dispatch.ledger2.sql import among
 from track_dispatch.records import Channel, HospitalDay
-from track_dispatch.states import BatchState, LineState
+from track_dispatch.states import OPEN, WAITING, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from sqlalchemy import Connection, Row
 
-_units, _envelopes, _lines = schema.units, schema.envelopes, schema.lines
+_units, _lines = schema.units, schema.lines
 _batches, _extractions = schema.batches, schema.extractions
 
+_ENVELOPE = (_lines.c.address // PLACES).label("envelope")
 _COUNTS = (
-    select(_envelopes.c.unit, _lines.c.state, _lines.c.reason, func.count())
-    .join_from(_envelopes, _lines, LIES_IN)
-    .where(among(_envelopes.c.unit, "units"))
-    .group_by(_envelopes.c.unit, _lines.c.state, _lines.c.reason)
+    select(_ENVELOPE, _lines.c.state, _lines.c.reason, func.count())
+    .where(among(_lines.c.address, "addresses"))
+    .group_by(_ENVELOPE, _lines.c.state, _lines.c.reason)
 )
 
 
@@ -198,19 +200,24 @@ def day_counts(
 ) -> dict[HospitalDay, tuple[LineCount, ...]]:
     """Count the lines of days by area, channel, state and reason."""
     units = {row.id: row for row in _units_of(connection, days)}
+    found = placed(connection, in_units(units))
+    unit_of = {envelope.id: units[envelope.unit] for envelope in found}
+    alike: Counter[tuple[int, str, str | None]] = Counter()
+    for envelope, state, reason, lines in connection.execute(
+        _COUNTS, {"addresses": addresses_in(found)}
+    ):
+        alike[unit_of[envelope].id, state, reason] += lines
     counts: dict[HospitalDay, list[LineCount]] = {day: [] for day in days}
-    plan_without_compiling(connection)
-    for unit, state, reason, lines in connection.execute(_COUNTS, {"units": list(units)}):
+    for (unit, state, reason), lines in alike.items():
         of = units[unit]
         failed = of.failed_series is not None
         count = LineCount(of.area, of.channel, LineState(state), reason, lines, failed)
         counts[HospitalDay(of.hospital, of.business_day)].append(count)
-    return {
-        day: tuple(
-            sorted(found, key=lambda one: (one.area, one.channel, one.state, str(one.reason)))
-        )
-        for day, found in counts.items()
-    }
+    return {day: tuple(sorted(found, key=_in_order)) for day, found in counts.items()}
+
+
+def _in_order(count: LineCount) -> tuple[str, ...]:
+    return count.area, count.channel, count.state, count.reason or ""
 
 
 def run_work(
@@ -274,16 +281,14 @@ def open_days(connection: Connection, *, today: date) -> list[OpenDay]:
 
     Args:
         connection: of a reading transaction.
-        today: lines that may not be asked after this day are counted as `last_chance`.
+        today: waiting lines that may not be asked after this day are counted as `last_chance`.
     """
-    plan_without_compiling(connection)
     states: defaultdict[HospitalDay, Counter[LineState]] = defaultdict(Counter)
     last_chance: Counter[HospitalDay] = Counter()
-    for query in (_waiting_lines(today), _lines_in_flight()):
-        for hospital, business_day, state, lines, ending in connection.execute(query):
-            day = HospitalDay(hospital, business_day)
-            states[day][LineState(state)] += lines
-            last_chance[day] += ending or 0
+    for day, state, lines, ending in _open_lines(connection, today):
+        states[day][state] += lines
+        if state in {*WAITING, LineState.REOPENED}:
+            last_chance[day] += ending
     questions = _questions(connection, states)
     return [
         OpenDay(day, states[day], last_chance[day], questions.get(day))
@@ -291,46 +296,38 @@ def open_days(connection: Connection, *, today: date) -> list[OpenDay]:
     ]
 
 
-def _waiting_lines(today: date) -> Any:
-    """Count what is ready, held or reopened, by way of the envelopes that have some of it."""
-    states = (LineState.READY, LineState.HELD, LineState.REOPENED)
-    kinds = (_units.c.hospital, _units.c.business_day, _lines.c.state)
-    return (
-        select(*kinds, func.count(), func.count().filter(_lines.c.ask_until <= today))
-        .select_from(_envelopes)
-        .join(_units, IS_OF_UNIT)
-        .join(_lines, LIES_IN)
-        .where(
-            # each half has a partial index of its own
-            _envelopes.c.id.in_(
-                select(_envelopes.c.id)
-                .where(_envelopes.c.waiting > 0)
-                .union(select(_envelopes.c.id).where(_envelopes.c.reopened > 0))
-            ),
-            _lines.c.state.in_(states),
+def _open_lines(
+    connection: Connection, today: date
+) -> Iterator[tuple[HospitalDay, LineState, int, int]]:
+    """Count open lines of each envelope by state, and those whose last day is over or today."""
+    waiting = placed(connection, IS_OPEN_ENVELOPE)
+    batches = connection.execute(
+        select(_batches.c.unit, _batches.c.envelope).where(
+            IS_OPEN_BATCH, _batches.c.unit.is_not(None)
         )
-        .group_by(*kinds)
+    ).all()
+    found = {*waiting, *of_batches(connection, batches)}
+    units = {row.id: row for row in _rows_of_units(connection, {one.unit for one in found})}
+    unit_of = {envelope.id: units[envelope.unit] for envelope in found}
+    rows = connection.execute(
+        select(
+            _ENVELOPE,
+            _lines.c.state,
+            func.count(),
+            func.count().filter(_lines.c.ask_until <= today),
+        )
+        .where(among(_lines.c.address, "addresses"), _lines.c.state.in_(OPEN))
+        .group_by(_ENVELOPE, _lines.c.state),
+        {"addresses": addresses_in(found)},
     )
+    for envelope, state, lines, ending in rows:
+        of = unit_of[envelope]
+        yield HospitalDay(of.hospital, of.business_day), LineState(state), lines, ending
 
 
-def _lines_in_flight() -> Any:
-    """Count what is on its way or in doubt, by way of the batches that are."""
-    kinds = (_units.c.hospital, _units.c.business_day, _lines.c.state)
-    return (
-        select(*kinds, func.count(), literal(0))
-        .select_from(_batches)
-        .join(_units, _units.c.id == _batches.c.unit)
-        .join(_envelopes, IS_OF_BATCH)
-        .join(_lines, and_(LIES_IN, _lines.c.batch == _batches.c.id))
-        .where(
-            or_(
-                _batches.c.state == BatchState.SENDING,
-                _batches.c.state == BatchState.IN_DOUBT,
-                _batches.c.lease_until.is_not(None),
-            ),
-            _lines.c.state.in_((LineState.SENDING, LineState.IN_DOUBT)),
-        )
-        .group_by(*kinds)
+def _rows_of_units(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
+    return list(
+        connection.execute(select(_units).where(among(_units.c.id, "ids")), {"ids": [*ids]})
     )
 
 
@@ -383,20 +380,21 @@ def _questions(
 def _claimed_anew(connection: Connection, days: Collection[HospitalDay]) -> Counter[HospitalDay]:
     """Count lines that Track accepted after they had been claimed anew: perhaps asked twice."""
     events = schema.events
-    units = {row.id: row for row in _units_of(connection, days)}
+    units = {
+        row.id: HospitalDay(row.hospital, row.business_day) for row in _units_of(connection, days)
+    }
+    envelopes = {
+        envelope.id: units[envelope.unit] for envelope in placed(connection, in_units(units))
+    }
     rows = connection.execute(
-        select(_envelopes.c.unit, events.c.places)
-        .join_from(_envelopes, events, events.c.envelope == _envelopes.c.id)
-        .where(
-            among(_envelopes.c.unit, "units"),
-            events.c.detail == CLAIMED_ANEW,
+        select(events.c.envelope, events.c.places).where(
+            among(events.c.envelope, "envelopes"), events.c.detail == CLAIMED_ANEW
         ),
-        {"units": list(units)},
+        {"envelopes": [*envelopes]},
     )
     found: Counter[HospitalDay] = Counter()
-    for unit, places in rows:
-        of = units[unit]
-        found[HospitalDay(of.hospital, of.business_day)] += len(parse_places(places))
+    for envelope, places in rows:
+        found[envelopes[envelope]] += len(parse_places(places))
     return found
 
 
