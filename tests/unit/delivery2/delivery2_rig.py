@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,8 +22,17 @@ from track_dispatch.delivery2.context import DispatchContext, Tally
 from track_dispatch.delivery2.dispatch import dispatch
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger2 import schema
-from track_dispatch.ledger2.envelopes import SealedLine, reserve_envelopes, seal, unit_id
+from track_dispatch.ledger2.batches import Batch
+from track_dispatch.ledger2.claims import Wanted, read_ahead, settle_and_claim
+from track_dispatch.ledger2.envelopes import (
+    SealedLine,
+    read_envelope,
+    reserve_envelopes,
+    seal,
+    unit_id,
+)
 from track_dispatch.ledger2.places import address_of, envelope_of, parse_places
+from track_dispatch.ledger2.settling import Settlement, settle
 from track_dispatch.ledger2.sql import moment_in
 from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit
 
@@ -38,6 +47,9 @@ NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 DAY = date(2026, 3, 2)
 UNIT = Unit("HMS", DAY, Area.EXAMES, Channel.EMAIL)
 RULES = "rules-1"
+SOMEBODY = Actor("dispatch", run_id="run-2", try_number=1)
+#: Seconds that another dispatch's claim lasts.
+LEASE = 60.0
 HOSPITAL = load_hospital("HMS").model_copy(
     update={"lease_margin_seconds": 60, "send_window": "00:00-24:00"}
 )
@@ -311,6 +323,26 @@ class Rig:
     def requests_taken(self) -> int:
         """How much of the budget is used."""
         return sum(row.taken for row in self.rows(schema.requests))
+
+    # -- another dispatch ----------------------------------------------------------
+
+    def claim_elsewhere(self, ids: Sequence[str], *, lease_seconds: float = LEASE) -> Batch:
+        """Claim the envelope that these lines lie in, as another dispatch of its survey does."""
+        (number,) = envelopes_of(self, ids)
+        units = schema.units
+        with self.ledger.reading() as connection:
+            read = read_ahead(connection, self.ledger.keys, read_envelope(connection, number))
+            of = connection.execute(select(units).where(units.c.id == read.envelope.unit)).one()
+        unit = Unit(of.hospital, of.business_day, Area(of.area), Channel(of.channel))
+        with self.context() as context:
+            terms = replace(context.terms(unit.area), lease_seconds=lease_seconds)
+        wanted = Wanted(read, unit, of.id, terms, str(uuid.uuid4()), str(uuid.uuid4()))
+        batch = settle_and_claim(self.ledger, settlement=None, wanted=wanted, actor=SOMEBODY)
+        assert isinstance(batch, Batch)
+        return batch
+
+    def accept_elsewhere(self, batch: Batch) -> None:
+        settle(self.ledger, Settlement(batch, accepted=batch.places), actor=SOMEBODY)
 
     # -- what happens meanwhile ----------------------------------------------------
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.unit.delivery2.delivery2_rig import Rig
 
 #: Where an answer is never complete, that nobody waits for it for a minute.
-IMPATIENT = {"post_deadline_seconds": 0.8}
+IMPATIENT: dict[str, Any] = {"post_deadline_seconds": 0.8}
 NEXT_UNIT = replace(UNIT, area=Area.AMBULATORIO)
 
 #: Certainly not delivered, and it binds all units: the fault, the error, the status kept.
