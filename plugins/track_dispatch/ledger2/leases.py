@@ -55,16 +55,10 @@ def lease_left(ledger: Ledger, batch: Batch) -> float:
     return max(0.0, float((row[0] - row[1]).total_seconds()))
 
 
-_IN_FLIGHT = (
-    select(_lines.c.id)
-    .join(_batches, _batches.c.id == _lines.c.batch)
-    .where(
-        _lines.c.address.between(bindparam("low"), bindparam("high")),
-        _lines.c.state == LineState.SENDING,
-        _batches.c.id == bindparam("batch"),
-        _batches.c.claim == bindparam("claim"),
-        _batches.c.state == BatchState.SENDING,
-    )
+_CLAIMED = select(_lines.c.id).where(
+    _lines.c.address.between(bindparam("low"), bindparam("high")),
+    _lines.c.batch == bindparam("batch"),
+    _lines.c.state.in_((LineState.SENDING, LineState.IN_DOUBT)),
 )
 
 
@@ -78,16 +72,16 @@ def claimed_after_all(ledger: Ledger, batch: Batch) -> Batch | None:
         batch: as it was to be claimed, or split off.
 
     Returns:
-        The batch with those of its lines that are in flight in it; None without any.
+        The batch with those of its lines that were claimed for it, also where somebody has put
+        them in doubt meanwhile: its owner knows that it was never posted. None without any.
 
     Raises:
         LedgerError: the database failed.
     """
     low, high = span(batch.envelope)
-    asked = {"low": low, "high": high, "batch": batch.id, "claim": batch.claim}
     with ledger.writing() as connection:
         take_turn(connection)
-        found = set(connection.scalars(_IN_FLIGHT, asked))
+        found = set(connection.scalars(_CLAIMED, {"low": low, "high": high, "batch": batch.id}))
     lines = tuple(line for line in batch.lines if line.line in found)
     return replace(batch, lines=lines) if lines else None
 
