@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import event, func, insert, select, text, update
 
 from track_dispatch.ledger2 import schema
 from track_dispatch.ledger2.batches import Batch
@@ -27,7 +30,8 @@ from track_dispatch.ledger2.sql import insert_into, moment_in
 from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from sqlalchemy import Connection, RowMapping, Table
 
@@ -285,6 +289,55 @@ def run_sql(ledger: Ledger, statement: str, **values: Any) -> None:
     """Write by SQL, as an accident would."""
     with ledger.writing() as connection:
         connection.execute(text(statement), values)
+
+
+def opt_out(ledger: Ledger, value: str, channel: str = "") -> None:
+    """Let somebody opt out by an identity ("cpf:...", "email:..."), under the oldest key."""
+    found = ledger.keys.identity_hashes(value)[-1]
+    with ledger.writing() as connection:
+        connection.execute(
+            insert(schema.optouts).values(
+                full_hash=found.full,
+                channel=channel,
+                hash=found.hash,
+                key=found.key,
+                entry=str(uuid.uuid4()),
+                kind=value.partition(":")[0],
+                source="a test",
+                added_at=moment_in(),
+            )
+        )
+
+
+@contextmanager
+def blocked(ledger: Ledger, call: Callable[[], Any]) -> Iterator[Future[Any]]:
+    """Run a call in another session, and go on when it waits for ours."""
+    begun = Event()
+
+    def note(*_: Any) -> None:
+        begun.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        event.listen(ledger.engine, "before_cursor_execute", note)
+        future = pool.submit(call)
+        assert begun.wait(30)
+        event.remove(ledger.engine, "before_cursor_execute", note)
+        if ledger.on_postgresql:
+            _until_a_session_waits(ledger)
+        yield future
+
+
+def _until_a_session_waits(ledger: Ledger) -> None:
+    waiting = text(
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    deadline = time.monotonic() + 30
+    with ledger.engine.connect() as connection:
+        while not connection.scalar(waiting):
+            assert time.monotonic() < deadline, "nobody waits"
+            connection.rollback()
+            time.sleep(0.01)
 
 
 @contextmanager

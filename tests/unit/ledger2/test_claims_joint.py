@@ -22,6 +22,7 @@ from ledger2_rig import (
     counts_are_true,
     events_of,
     fill,
+    opt_out,
     people,
     refusing,
     rows_of,
@@ -210,15 +211,6 @@ def optouts_of_others(ledger: Ledger) -> Made:
     opt_out(ledger, "email:somebody@example.test")
     opt_out(ledger, "email:p1@example.test", channel="whatsapp")
     return Made(None, fill(ledger, 2), TERMS)
-
-
-def opt_out(ledger: Ledger, value: str, *, channel: str = "") -> None:
-    (found,) = ledger.keys.identity_hashes(value)
-    statement = (
-        "insert into optouts (full_hash, channel, hash, key, entry, kind, source, added_at) values"
-        " (:full, :channel, :hash, :key, 'e', 'email', 'test', '2026-01-01 00:00:00')"
-    )
-    run_sql(ledger, statement, full=found.full, channel=channel, hash=found.hash, key=found.key)
 
 
 PLAIN: dict[str, Callable[[Ledger], Made]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +20,7 @@ from ledger2_rig import (
     counts_are_true,
     events_of,
     fill,
+    opt_out,
     reasons_of,
     run_sql,
     states_of,
@@ -28,7 +29,6 @@ from ledger2_rig import (
 )
 from sqlalchemy import select
 
-from track_dispatch.ledger2 import schema
 from track_dispatch.ledger2.between_posts import settle_and_claim_at_once
 from track_dispatch.ledger2.contact_policy import come_back
 from track_dispatch.ledger2.database import Ledger
@@ -41,6 +41,7 @@ from track_dispatch.states import INVITED, LineState, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from track_dispatch.ledger2.claims import Terms
 
@@ -76,23 +77,6 @@ def day_that_began(ledger: Ledger, *, hours_ago: float) -> datetime:
     with ledger.reading() as connection:
         began: datetime = connection.execute(select(moment_in(-3600 * hours_ago))).scalar_one()
     return began
-
-
-def opt_out(ledger: Ledger, value: str, channel: str = "") -> None:
-    found = ledger.keys.identity_hashes(value)[-1]
-    with ledger.writing() as connection:
-        connection.execute(
-            schema.optouts.insert().values(
-                full_hash=found.full,
-                channel=channel,
-                hash=found.hash,
-                key=found.key,
-                entry="e",
-                kind=value.partition(":")[0],
-                source="a test",
-                added_at=datetime(2026, 1, 1, tzinfo=UTC),
-            )
-        )
 
 
 # -- opt-outs ------------------------------------------------------------------
