@@ -103,6 +103,34 @@ def stage_extraction(
     return rows
 
 
+def stage_within(
+    connection: Connection,
+    keys: KeyRing,
+    chunks: Iterable[Columns],
+    *,
+    source: str,
+    day: HospitalDay,
+) -> Extraction:
+    """Stage a complete extraction within one transaction, which is to be rolled back: a dry run."""
+    extraction = str(uuid.uuid4())
+    staged = [_encrypted(keys, extraction, number, chunk) for number, chunk in enumerate(chunks)]
+    connection.execute(
+        insert(schema.extractions).values(
+            id=extraction,
+            source=source,
+            **day._asdict(),
+            run_id=extraction,  # no other reading is taken for one of its run
+            try_number=1,
+            started_at=moment_in(),
+            completed_at=moment_in(),
+        )
+    )
+    if staged:
+        connection.execute(insert(schema.staged), staged)
+    [found] = run_extractions(connection, hospital=day.hospital, run_id=extraction)
+    return found
+
+
 def _encrypted(keys: KeyRing, extraction: str, number: int, columns: Columns) -> dict[str, Any]:
     return {
         "extraction": extraction,

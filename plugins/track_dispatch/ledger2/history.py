@@ -6,13 +6,13 @@ Neither holds a name or a contact: the ledger keeps none of a line that does not
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from sqlalchemy import select
 
 from track_dispatch.ledger2 import schema
-from track_dispatch.ledger2.joins import IS_OF_UNIT, in_units, placed
+from track_dispatch.ledger2.joins import IS_OF_UNIT, LIES_IN, in_units, placed
 from track_dispatch.ledger2.places import PLACES, address_of, envelope_of, parse_places
 from track_dispatch.ledger2.sql import among
 from track_dispatch.states import LineState
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from sqlalchemy import Connection, Row
+
+    from track_dispatch.records import HospitalDay
 
 _lines, _events, _envelopes, _units = schema.lines, schema.events, schema.envelopes, schema.units
 
@@ -212,3 +214,42 @@ def _step(row: Row[Any]) -> Step:
         receipt=row.receipt,
         why=row.why,
     )
+
+
+class DayLine(NamedTuple):
+    """One line of a day as it stands; the attendance id is patient data.
+
+    `area` and `channel` are '' where the line has none.
+    """
+
+    attendance_id: str
+    address: int
+    area: str
+    channel: str
+    state: str
+    reason: str | None
+
+    def __repr__(self) -> str:
+        """Tell of no patient."""
+        return f"DayLine(area={self.area!r}, state={self.state!r})"
+
+
+def lines_of_day(connection: Connection, day: HospitalDay) -> list[DayLine]:
+    """Return all lines of a day, in the order of their addresses."""
+    lines, envelopes, units = schema.lines, schema.envelopes, schema.units
+    rows = connection.execute(
+        select(
+            lines.c.attendance_id,
+            lines.c.address,
+            units.c.area,
+            units.c.channel,
+            lines.c.state,
+            lines.c.reason,
+        )
+        .select_from(units)
+        .join(envelopes, IS_OF_UNIT)
+        .join(lines, LIES_IN)
+        .where(units.c.hospital == day.hospital, units.c.business_day == day.business_day)
+        .order_by(lines.c.address)
+    )
+    return [DayLine(*row) for row in rows]

@@ -66,7 +66,7 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
         ledger, source=run.hospital.source, zone=run.hospital.zone, actor=run.actor
     ) as transforming:
         for extraction in own_first:
-            _apply_day(run, transforming, extraction, run.today(now))
+            apply_day(run, transforming, extraction, run.today(now))
         transforming.finish(standing_back)
     with ledger.reading() as connection:
         counts = day_counts(connection, [run.day])[run.day]
@@ -103,9 +103,19 @@ def ask_until(run: Run, day: date, today: date) -> date | None:
     return max(day, today if run.include_old else day) + timedelta(days=limit)
 
 
-def _apply_day(
-    run: Run, transforming: ExtractionApply, extraction: Extraction, today: date
-) -> None:
+def apply_day(run: Run, transforming: ExtractionApply, extraction: Extraction, today: date) -> None:
+    """Take a day's extraction into a transaction that applies extractions.
+
+    Args:
+        run: the hospital and a person's wishes.
+        transforming: the open transaction.
+        extraction: complete.
+        today: at the hospital.
+
+    Raises:
+        ConfigError: a setting is wrong, or nobody can tell who was asked on this day.
+        LedgerError: the ledger failed.
+    """
     hospital, keys = run.hospital, transforming.ledger.keys
     gate = hospital.volume_gate
     terms = DayTerms(
