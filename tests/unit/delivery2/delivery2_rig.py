@@ -51,7 +51,13 @@ SOMEBODY = Actor("dispatch", run_id="run-2", try_number=1)
 #: Seconds that another dispatch's claim lasts.
 LEASE = 60.0
 HOSPITAL = load_hospital("HMS").model_copy(
-    update={"lease_margin_seconds": 60, "send_window": "00:00-24:00"}
+    update={
+        "contact_cap_days": 30,
+        "lease_margin_seconds": 60,
+        "schedule": "0 9 * * *",
+        "send_days": None,
+        "send_window": "00:00-24:00",
+    }
 )
 SURVEY = str(HOSPITAL.survey(Area.EXAMES))
 
