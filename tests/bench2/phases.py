@@ -1,0 +1,122 @@
+"""The pipeline's phases as one task's process sees them."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+# everything a phase needs is imported here: it is there before a phase's own memory is counted
+import psycopg  # noqa: F401
+from airflow.providers.oracle.hooks.oracle import OracleHook  # noqa: F401
+
+from tests.bench2.big_day import DAY, HOSPITAL, NOW
+from tests.bench2.figures import Measured, measured
+from track_dispatch.config import load_hospital, rules_digest
+from track_dispatch.delivery2.context import DispatchContext
+from track_dispatch.delivery2.dispatch import dispatch as dispatch_hospital
+from track_dispatch.hooks.track import TrackHook, track_host
+from track_dispatch.ledger2.batches import Batch
+from track_dispatch.ledger2.claims import Wanted, read_ahead, settle_and_claim
+from track_dispatch.ledger2.database import open_ledger
+from track_dispatch.ledger2.envelopes import read_envelope
+from track_dispatch.ledger2.keys import parse_keys
+from track_dispatch.ledger2.settling import Settlement
+from track_dispatch.ledger2.units import ready_envelopes
+from track_dispatch.pipeline2.dry_run import claim_terms
+from track_dispatch.pipeline2.extract import extract as extract_day
+from track_dispatch.pipeline2.run import Run
+from track_dispatch.pipeline2.transform import transform as transform_day
+from track_dispatch.records import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from track_dispatch.ledger2.database import Ledger
+
+#: A large day in a minute is what is measured, not Track's limit of requests.
+NO_LIMIT = 10_000_000
+
+
+def measure(phase: str, url: str, keys: str, connections: Mapping[str, str]) -> Measured:
+    """Run one phase, once, in a process that will do nothing else.
+
+    Args:
+        phase: one of `PHASES`.
+        url: the ledger's.
+        keys: the ledger's, as JSON.
+        connections: Airflow's, as environment variables.
+    """
+    os.environ.update(connections)
+    hospital = load_hospital(HOSPITAL).model_copy(update={"requests_per_5_minutes": NO_LIMIT})
+    run = Run(hospital, DAY, Actor(phase, run_id="bench", try_number=1))
+    with open_ledger(url, parse_keys(json.loads(keys), "the benchmark")) as opened:
+        return measured(lambda: PHASES[phase](run, opened))
+
+
+def extract(run: Run, opened: Ledger) -> int:
+    return int(extract_day(run, ledger=opened, track_host=track_host(), now=NOW)["rows"])
+
+
+def transform(run: Run, opened: Ledger) -> int:
+    return sum(transform_day(run, ledger=opened, now=NOW).counts.values())
+
+
+def ledger(run: Run, opened: Ledger) -> int:
+    """Claim and settle what a dispatch would, without a POST in between."""
+    settled, settlement = 0, None
+    with opened.reading() as connection:
+        envelopes = ready_envelopes(connection, run.hospital.code, until=run.business_day)
+    for one in envelopes:
+        with opened.reading() as connection:
+            read = read_ahead(connection, opened.keys, read_envelope(connection, one.envelope))
+        survey = str(run.hospital.survey(one.unit.area))
+        wanted = Wanted(
+            read,
+            one.unit,
+            one.unit_id,
+            replace(claim_terms(run.hospital, NOW), survey=survey, lease_seconds=360),
+            batch_id=str(uuid.uuid4()),
+            claim_id=str(uuid.uuid4()),
+        )
+        batch = settle_and_claim(opened, settlement=settlement, wanted=wanted, actor=run.actor)
+        if not isinstance(batch, Batch):
+            raise TypeError(batch)
+        settlement = Settlement(batch, accepted=batch.places, status=201)
+        settled += len(batch.lines)
+    settle_and_claim(opened, settlement=settlement, wanted=None, actor=run.actor)
+    return settled
+
+
+def dispatch(run: Run, opened: Ledger) -> int:
+    hook = TrackHook()
+    with hook.client(deadline_seconds=run.hospital.post_deadline_seconds) as client:
+        context = DispatchContext(
+            hospital=run.hospital,
+            ledger=opened,
+            client=client,
+            track_host=hook.base_url,
+            actor=run.actor,
+            series="bench#0",
+            rules=rules_digest(run.hospital),
+            now=lambda: NOW,
+        )
+        return dispatch_hospital(context, run.business_day).accepted
+
+
+def whole(run: Run, opened: Ledger) -> int:
+    """Take the whole path, from driver to API."""
+    extract(run, opened)
+    transform(run, opened)
+    return dispatch(run, opened)
+
+
+PHASES = {
+    "extract": extract,
+    "transform": transform,
+    "ledger": ledger,
+    "dispatch": dispatch,
+    "whole": whole,
+}
