@@ -98,7 +98,7 @@ class Transport:
         self.close()
 
     def close(self) -> None:
-        """End the thread that watches; nothing can be sent any more."""
+        """Wait for a request that is under way; then nothing can be sent any more."""
         self._watchdog.close()
         self._adapter.close()
 
@@ -259,9 +259,11 @@ class _Watchdog:
         """Forget the exchange: once this returns, it is not touched any more."""
         with self._changed:
             self._exchange = None
+            if self._closed:
+                self._changed.notify()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, once the exchange that is under way has ended."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -270,7 +272,7 @@ class _Watchdog:
 
     def _run(self) -> None:
         with self._changed:
-            while not self._closed:
+            while self._exchange is not None or not self._closed:
                 self._looks_at = self._look()
                 self._changed.wait(min(self._looks_at - monotonic(), TIMEOUT_MAX))
 

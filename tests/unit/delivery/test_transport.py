@@ -742,6 +742,24 @@ def test_a_second_request_at_a_time_is_refused_before_it_begins(transport: Trans
     assert server.connections == 1
 
 
+def test_closing_leaves_a_request_that_is_under_way_its_deadline(
+    session: requests.Session,
+) -> None:
+    transport = Transport(session, connect_timeout_seconds=5)
+    arrived = threading.Event()
+
+    def arrive_and_drip(sock: socket.socket) -> None:
+        arrived.set()
+        drip(b"", b"H")(sock)
+
+    with RawServer(arrive_and_drip) as server, ThreadPoolExecutor(1) as worker:
+        sending = worker.submit(send, transport, server.url, deadline=DEADLINE)
+        arrived.wait(10)
+        transport.close()
+
+        assert sending.result() == TransportFailure.DEADLINE
+
+
 def test_a_closed_transport_sends_nothing(session: requests.Session) -> None:
     transport = Transport(session, connect_timeout_seconds=5)
     transport.close()
