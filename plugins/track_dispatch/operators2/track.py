@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -56,7 +55,7 @@ class TrackOperator(BaseOperator):
         super().__init__(**kwargs)
         self.hospital = hospital
         self.track_conn_id = track_conn_id
-        self._stopped: threading.Event | None = None  # made by each try: it cannot be copied
+        self._is_killed = False
 
     def execute(self, context: Context) -> dict[str, int]:
         """Dispatch the hospital and return counts.
@@ -65,13 +64,12 @@ class TrackOperator(BaseOperator):
             TaskDeferred: what is ready waits, without a worker and without a try.
             TrackDispatchError: see `delivery.dispatch.dispatch`.
         """
-        self._stopped = threading.Event()
         run = run_from_context(self.hospital, context)
         with open_dispatch(
             run.hospital,
             run.actor,
             series=series_of(context),
-            stopped=self._stopped.is_set,
+            stopped=lambda: self._is_killed,
             track_conn_id=self.track_conn_id,
         ) as opened:
             try:
@@ -87,8 +85,7 @@ class TrackOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Start no further batch; Airflow calls this in the middle of whatever we are doing."""
-        if self._stopped is not None:
-            self._stopped.set()
+        self._is_killed = True
 
 
 def series_of(context: Mapping[str, Any]) -> str:
