@@ -219,6 +219,16 @@ def decide_batch(ledger: Ledger, batch: str, decision: Decision, *, today: date)
         return _reopened(connection, ledger.keys, day, moved, actor=decision.actor, today=today)
 
 
+def hospital_of_batch(connection: Connection, batch: str) -> str | None:
+    """Return the code of the hospital whose batch it is; None when there is no such batch."""
+    found: str | None = connection.scalar(
+        select(_units.c.hospital)
+        .join(_batches, _batches.c.unit == _units.c.id)
+        .where(_batches.c.id == batch)
+    )
+    return found
+
+
 def retry_refused(
     ledger: Ledger, day: HospitalDay, decision: Decision, *, today: date
 ) -> DecidedLines:

@@ -1,0 +1,304 @@
+"""The task of `track_morning`: all hospitals together, and what somebody has to do first.
+
+It lists every open matter, of whatever day: what waits, what is in doubt, every day that was due
+and that nobody read. Each hospital's row is about the latest day whose run was due, by its own
+schedule: at 09:15 a run of 09:20 is not late. Read by an analyst, in Portuguese.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from track_dispatch.config import BrokenHospital
+from track_dispatch.config.go_live import SHIPPED_FIRST_BUSINESS_DAY
+from track_dispatch.ledger2.leases import expire_leases
+from track_dispatch.ledger2.stop_switch import standing_stops
+from track_dispatch.ledger2.views import days_read, first_known_days, last_runs, open_days
+from track_dispatch.pipeline2.problems import DayProblem, ProblemKind
+from track_dispatch.pipeline2.report import (
+    JudgedRun,
+    Report,
+    judge,
+    load_facts,
+    open_problems,
+    stop_problem,
+    waits_for_window,
+)
+from track_dispatch.records import HospitalDay
+from track_dispatch.states import LineState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
+
+    from sqlalchemy import Connection
+
+    from track_dispatch.config import Hospital
+    from track_dispatch.ledger2.database import Ledger
+    from track_dispatch.records import Actor
+
+#: What a run may take before it counts as late.
+PATIENCE = timedelta(minutes=5)
+#: The table's columns, as the analyst reads them.
+COLUMNS = (
+    "hospital", "dia", "o que fazer", "execução", "extraídas", "aceitas", "excluídas", "recusadas",
+    "retidas", "em dúvida",
+)  # fmt: skip
+_STATES = (
+    LineState.ACCEPTED,
+    LineState.EXCLUDED,
+    LineState.REFUSED,
+    LineState.HELD,
+    LineState.IN_DOUBT,
+)
+_ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class MorningRow:
+    """One hospital's row of the table.
+
+    Attributes:
+        code: the hospital's.
+        business_day: None where its file is broken.
+        run: when its run began, or why there is none, in Portuguese.
+        extracted: attendances; None where no run was found.
+        counts: by state; None likewise.
+        problems: how many the hospital has, of whatever day.
+    """
+
+    code: str
+    business_day: date | None
+    run: str
+    extracted: int | None = None
+    counts: tuple[int, ...] | None = None
+    problems: int = 0
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row's texts, in the order of `COLUMNS`."""
+        blank = ("-",) * len(_STATES)
+        return (
+            self.code,
+            f"{self.business_day:%d/%m/%Y}" if self.business_day else "-",
+            "ver acima" if self.problems else "nada",
+            self.run,
+            "-" if self.extracted is None else str(self.extracted),
+            *(blank if self.counts is None else map(str, self.counts)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Morning:
+    """What is open in all hospitals.
+
+    Attributes:
+        rows: one a hospital; those with problems come first.
+        problems: what needs a person comes first; without any it is green.
+        last_chance: lines of days that may be asked today and no longer.
+    """
+
+    rows: tuple[MorningRow, ...]
+    problems: tuple[DayProblem, ...]
+    last_chance: tuple[tuple[HospitalDay, int], ...] = ()
+
+    @property
+    def red(self) -> list[str]:
+        """What is to be done, one matter a line; nothing means green."""
+        return [problem_line(problem) for problem in self.problems]
+
+    def text(self) -> Iterator[str]:
+        """Yield it line by line, set for a log: what to do first, then the table."""
+        yield from (f"VERMELHO: {line}" for line in self.red)
+        for day, lines in self.last_chance:
+            yield f"AVISO: {_where(day)}: {lines} linhas vencem amanhã se não saírem hoje"
+        table = [COLUMNS, *(row.cells() for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for row in table:
+            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            yield "  ".join(padded).rstrip()
+        yield (
+            f"VERMELHO: há o que fazer ({len(self.problems)}): veja o começo deste log"
+            if self.problems
+            else "VERDE: nada a fazer"
+        )
+
+
+def morning(
+    hospitals: Sequence[Hospital | BrokenHospital],
+    *,
+    ledger: Ledger,
+    actor: Actor,
+    moment: datetime,
+    business_day: date | None = None,
+) -> Morning:
+    """Look at all hospitals.
+
+    Args:
+        hospitals: every file there is, the broken ones too.
+        ledger: open.
+        actor: who looks: a lease that has run out becomes a doubt.
+        moment: when the look is due, aware; a run counts as late by it.
+        business_day: only this day, whatever else is open.
+
+    Raises:
+        LedgerError: the ledger failed.
+    """
+    expire_leases(ledger, actor=actor)
+    with ledger.reading() as connection:
+        look = _Look(connection, hospitals, moment, business_day)
+        problems = [stop_problem(stop) for stop in standing_stops(connection)]
+        problems += look.problems()
+        rows = look.rows(problems)
+        last_chance = [(one.day, one.last_chance) for one in look.open_days if one.last_chance]
+    problems.sort(key=lambda one: (not one.needs_person, one.hospital))
+    rows.sort(key=lambda row: not row.problems)
+    return Morning(tuple(rows), tuple(problems), tuple(last_chance))
+
+
+def problem_line(problem: DayProblem, template: str | None = None) -> str:
+    """Say where a problem is, and what to do."""
+    if problem.day is not None:
+        return f"{_where(problem.day)}: {problem.text(template)}"
+    return f"{problem.hospital}: {problem.text(template)}" if problem.hospital else problem.text()
+
+
+def due_day(hospital: Hospital, moment: datetime) -> date:
+    """Return the latest business day whose run should be over at a moment."""
+    local = moment.astimezone(hospital.zone)
+    minute, hour = hospital.schedule.split()[:2]
+    due = datetime.combine(local.date(), time(int(hour), int(minute)), hospital.zone) + PATIENCE
+    return local.date() - timedelta(days=1 if local >= due else 2)
+
+
+class _Look:
+    """One look at all hospitals, at one moment of the ledger.
+
+    Args:
+        connection: of a reading transaction.
+        hospitals: every file there is.
+        moment: aware.
+        business_day: the only day that is looked at, or None.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        hospitals: Sequence[Hospital | BrokenHospital],
+        moment: datetime,
+        business_day: date | None,
+    ) -> None:
+        self._broken = [one for one in hospitals if isinstance(one, BrokenHospital)]
+        self._hospitals = [one for one in hospitals if not isinstance(one, BrokenHospital)]
+        self._due = {one.code: business_day or due_day(one, moment) for one in self._hospitals}
+        self._waits = {one.code: waits_for_window(one, moment) for one in self._hospitals}
+        days = [HospitalDay(*one) for one in self._due.items()]
+        runs = last_runs(connection, days)
+        judged = [JudgedRun(day, runs[day], self._waits[day.hospital]) for day in runs]
+        found = load_facts(connection, judged)
+        self._reports = {one.run.day: judge(one) for one in found}
+        told = {day.day for report in self._reports.values() for day in report.facts.days}
+        if business_day is None:
+            today = min(
+                (moment.astimezone(one.zone).date() for one in self._hospitals),
+                default=moment.date(),
+            )
+            self.open_days = open_days(connection, today=today)
+            unread = _unread_days(connection, self._hospitals, self._due)
+        else:
+            self.open_days = []
+            unread = {
+                one.code: [business_day] for one in self._hospitals if _is_live(one, business_day)
+            }
+        self._open = [one for one in self.open_days if one.day not in told]
+        self._unread = {
+            code: [day for day in days if HospitalDay(code, day) not in told]
+            for code, days in unread.items()
+        }
+
+    def problems(self) -> list[DayProblem]:
+        """Return every problem once, whoever tells it."""
+        found = [DayProblem(ProblemKind.BROKEN_FILE, one.code) for one in self._broken]
+        found += [
+            DayProblem(ProblemKind.NOT_READ, code, detail=_ranges(days))
+            for code, days in self._unread.items()
+            if days
+        ]
+        for report in self._reports.values():
+            found += [one for one in report.problems if one.kind is not ProblemKind.STOPPED]
+        for one in self._open:
+            waits = self._waits.get(one.day.hospital, False)
+            found += open_problems(one.day, one.states, one.question, waits=waits)
+        return found
+
+    def rows(self, problems: Iterable[DayProblem]) -> list[MorningRow]:
+        """Return a row for each hospital, with how many problems it has."""
+        counted = [one.hospital for one in problems]
+        rows = [
+            MorningRow(one.code, None, "não há", problems=counted.count(one.code))
+            for one in self._broken
+        ]
+        return rows + [self._row(one, counted.count(one.code)) for one in self._hospitals]
+
+    def _row(self, hospital: Hospital, problems: int) -> MorningRow:
+        day = self._due[hospital.code]
+        report = self._reports.get(HospitalDay(hospital.code, day))
+        if report is not None:
+            return _report_row(hospital, day, report, problems)
+        run = "FALTA" if _is_live(hospital, day) else "ainda não está em operação"
+        return MorningRow(hospital.code, day, run, problems=problems)
+
+
+def _report_row(hospital: Hospital, day: date, report: Report, problems: int) -> MorningRow:
+    own = report.own
+    started = report.facts.work[own.day].started_at.astimezone(hospital.zone)
+    return MorningRow(
+        code=hospital.code,
+        business_day=day,
+        run=f"{started:%d/%m %H:%M}",
+        extracted=own.equation.attendances if own.equation else 0,
+        counts=tuple(own.states[state] for state in _STATES),
+        problems=problems,
+    )
+
+
+def _unread_days(
+    connection: Connection, hospitals: Sequence[Hospital], due: dict[str, date]
+) -> dict[str, list[date]]:
+    """Return the days of each hospital, since its go-live, that were due and that nobody read.
+
+    With the shipped date there was no go-live: a practice begins with the first day it read.
+    """
+    read = days_read(connection, [one.code for one in hospitals])
+    known = first_known_days(connection)
+    unread = {}
+    for one in hospitals:
+        last, done = due[one.code], read.get(one.code, set())
+        first = one.first_business_day
+        if first == SHIPPED_FIRST_BUSINESS_DAY:
+            first = min(done, default=last)
+        first = max(first, known.get(one.code, first))
+        days = (first + number * _ONE_DAY for number in range((last - first).days + 1))
+        unread[one.code] = [day for day in days if day not in done and _is_live(one, day)]
+    return unread
+
+
+def _is_live(hospital: Hospital, day: date) -> bool:
+    return day >= hospital.first_business_day
+
+
+def _ranges(days: Sequence[date]) -> str:
+    """Name days, those that follow each other as one range."""
+    texts = []
+    for _, group in groupby(enumerate(sorted(days)), lambda one: one[1].toordinal() - one[0]):
+        run = [day for _, day in group]
+        texts.append(
+            f"{run[0]:%d/%m/%Y}" if len(run) == 1 else f"{run[0]:%d/%m/%Y} a {run[-1]:%d/%m/%Y}"
+        )
+    return ", ".join(texts)
+
+
+def _where(day: HospitalDay) -> str:
+    return f"{day.hospital} · {day.business_day:%d/%m/%Y}"
