@@ -29,10 +29,11 @@ from track_dispatch.ledger2.joins import IS_OF_UNIT, LIES_IN
 from track_dispatch.ledger2.places import PLACES
 from track_dispatch.ledger2.sql import among
 from track_dispatch.ledger2.transitions import RULES, Transition
+from track_dispatch.records import IdentityKind
 from track_dispatch.states import INVITED, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import date
     from typing import Any
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger2.extractions import Extraction
     from track_dispatch.ledger2.keys import KeyRing
     from track_dispatch.ledger2.lookups import Lookups
-    from track_dispatch.records import Actor, Area, Channel, IdentityKind
+    from track_dispatch.records import Actor, Area, Channel
 
     #: Evaluates again the rows of patients who opted out, by position, with the barred channels.
     Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "Evaluated"]]
@@ -54,7 +55,10 @@ _ENDING = (LineState.READY, LineState.HELD, LineState.REOPENED)
 
 
 class Evaluated(Protocol):
-    """What the rules made of an attendance: `transformation.evaluator.Candidate`."""
+    """What the rules made of an attendance: `transformation.evaluator.Candidate`.
+
+    Its identities are in the order of their kinds: persons, the contact, others.
+    """
 
     @property
     def attendance_id(self) -> str: ...  # noqa: D102
@@ -208,13 +212,24 @@ class DayApply:
                 open_doubt(self._connection, batch, unit=unit, lines=lines, decision=decision)
 
     def _hashes(self, one: Evaluated) -> LineHashes:
-        if not one.identities:
+        identities = one.identities
+        if not identities:
             return NO_HASHES
-        values: dict[IdentityKind, list[str]] = {}
-        for kind, value in dict.fromkeys(one.identities):
-            values.setdefault(kind, []).append(value)
-        hashed = self._keys.hash_identities
-        return LineHashes(*(hashed(values[kind]) if kind in values else () for kind in KINDS))
+        found = self._keys.hash_identities([value for _, value in identities])
+        if len(set(found)) < len(found):  # a value came twice
+            return self._hashes_of(dict.fromkeys(identities))
+        if len(found) > len(identities):  # under several keys
+            return self._hashes_of(identities)
+        kinds = [kind for kind, _ in identities]
+        persons, contacts = kinds.count(IdentityKind.PERSON), kinds.count(IdentityKind.CONTACT)
+        others = persons + contacts
+        return LineHashes(found[:persons], found[persons:others], found[others:])
+
+    def _hashes_of(self, identities: Iterable[tuple[IdentityKind, str]]) -> LineHashes:
+        values: dict[IdentityKind, list[str]] = {kind: [] for kind in KINDS}
+        for kind, value in identities:
+            values[kind].append(value)
+        return LineHashes(*(self._keys.hash_identities(values[kind]) for kind in KINDS))
 
     def _known(self, attendance_ids: list[str]) -> dict[str, KnownLine]:
         """Look attendances up; nobody else changes those that may be changed here meanwhile."""
@@ -227,7 +242,7 @@ class DayApply:
 
     def _placement(self, one: Evaluated, hashes: LineHashes, until: date | None) -> Placement:
         """Return what an evaluated attendance would be if it were new."""
-        area = one.area.value if one.area is not None else ""
+        area = one.area or ""
         line, channel, reason = one.line, one.channel, one.reason
         if reason is None and until is not None and until < self.terms.today:
             reason = Reason.TOO_OLD
@@ -235,7 +250,7 @@ class DayApply:
             excluded = LineState.EXCLUDED, str(reason)
             return Placement(area, "", one.attendance_id, *excluded, None, NO_HASHES, until)
         return Placement(
-            area, channel.value, one.attendance_id, LineState.READY, None, line, hashes, until
+            area, channel, one.attendance_id, LineState.READY, None, line, hashes, until
         )
 
     def _find(self, one: Evaluated, hashes: LineHashes) -> None:

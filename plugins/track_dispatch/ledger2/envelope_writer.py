@@ -127,13 +127,9 @@ class IdentityBuckets:
         """Take a new line's identities in, to be written."""
         keys, buckets = len(self._keys), self._buckets
         for kind, found in enumerate(hashes):
-            if keys == 1:
-                for one in found:
-                    buckets[one >> 59].extend((one, address, kind))
-            else:
-                for position, one in enumerate(found):
-                    key = position * keys // len(found)
-                    buckets[one >> 59].extend((one, address, kind * keys + key))
+            tag, of_key = kind * keys, len(found) // keys
+            for position, one in enumerate(found):
+                buckets[one >> 59].extend((one, address, tag + position // of_key))
 
     def share(self, address: int, persons: Sequence[int]) -> None:
         """Take a person in whose identities are in the ledger already, for comparing."""
@@ -231,7 +227,7 @@ class EnvelopeWriter:
     def unit(self, area: str, channel: str) -> int:
         """Return the id of one of the day's units."""
         if (area, channel) not in self._units:
-            found = unit_id(self._connection, *self._extraction.day, area, channel)
+            found = unit_id(self._connection, *self._extraction.day, str(area), str(channel))
             self._units[area, channel] = found
         return self._units[area, channel]
 
@@ -255,7 +251,7 @@ class EnvelopeWriter:
             digest = self._keys.digest(fields) if fields is not None else None
             until = one.ask_until.isoformat() if one.ask_until else None
             self._new.append(
-                (address, address, source, one.attendance_id, one.state.value, one.reason, digest,
+                (address, address, source, one.attendance_id, _TEXT[one.state], one.reason, digest,
                  until, one.batch)
             )  # fmt: skip
         self._envelopes.append(
@@ -368,6 +364,7 @@ def _of_keys(keys: Sequence[str], hashes: int) -> list[str]:
     return [key for key in keys for _ in range(hashes // len(keys))]
 
 
+_TEXT = {state: state.value for state in LineState}
 _NEW_LINE = (
     "id", "address", "source", "attendance_id", "state", "reason", "digest", "ask_until", "batch",
 )  # fmt: skip

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _FIRST_64_BITS = Struct(">q").unpack_from
 #: Bytes of a full hash; the first eight of them match, the rest rules out a collision.
@@ -88,14 +88,13 @@ class KeyRing(BaseModel):
         """Hash one identity ("email:...", "cpf:...") under every key, the newest first."""
         return self._hashes(self._of_identity, value)
 
-    def hash_identities(self, values: Iterable[str]) -> tuple[int, ...]:
+    def hash_identities(self, values: Sequence[str]) -> tuple[int, ...]:
         """Hash identities: all under the newest key first, then all under the next one."""
         found = []
-        contents = [value.encode("utf-8", "surrogatepass") for value in values]
         for _, begin in self._of_identity:
-            for content in contents:
+            for value in values:
                 mac = begin()
-                mac.update(content)
+                mac.update(value.encode("utf-8", "surrogatepass"))
                 found.append(_FIRST_64_BITS(mac.digest())[0])
         return tuple(found)
 
