@@ -1,6 +1,6 @@
 """The pipeline, once; one DAG for each file in `include/hospitals/`.
 
-extract -> transform -> volume_gate (-> approve_volume) -> dispatch [area · channel] -> report
+extract -> transform -> volume_gate (-> approve_volume) -> dispatch -> report
 
 `report` is the only leaf, so it alone decides the run's colour. Tasks exchange the hospital's code,
 labels and counts; patients travel through the ledger.
@@ -9,7 +9,6 @@ labels and counts; patients travel through the ledger.
 from __future__ import annotations
 
 import logging
-from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -26,13 +25,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 from track_dispatch.config import BrokenHospital, Hospital, load_hospitals
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.errors import ConfigError, RedDayError
-from track_dispatch.hooks.desk import open_desk
-from track_dispatch.hooks.ledger import open_configured
 from track_dispatch.hooks.track import track_host
-from track_dispatch.operators.airflow_run import run_of, run_type_of
-from track_dispatch.operators.approval import VolumeApproval
-from track_dispatch.operators.recovery import Recovery
-from track_dispatch.operators.texts import (
+from track_dispatch.hooks2.context import open_dispatch
+from track_dispatch.hooks2.ledger import open_configured
+from track_dispatch.operators2.approval import VolumeApproval
+from track_dispatch.operators2.retry_policy import TrackRetryPolicy
+from track_dispatch.operators2.run_context import run_from_context
+from track_dispatch.operators2.texts import (
     DAY_HELP,
     DAY_TITLE,
     MODE_HELP,
@@ -45,14 +44,14 @@ from track_dispatch.operators.texts import (
     broken_doc,
     hospital_doc,
 )
-from track_dispatch.operators.track import TrackOperator
-from track_dispatch.pipeline.extracting import extract as extract_day
-from track_dispatch.pipeline.gating import hold_odd_day
-from track_dispatch.pipeline.planning import plan_day
-from track_dispatch.pipeline.rehearsing import rehearse
-from track_dispatch.pipeline.reporting import report as report_day
-from track_dispatch.pipeline.run import Mode
-from track_dispatch.pipeline.transforming import transform as transform_day
+from track_dispatch.operators2.track import TrackOperator
+from track_dispatch.pipeline2.dry_run import dry_run
+from track_dispatch.pipeline2.extract import extract as extract_days
+from track_dispatch.pipeline2.rehearsal import rehearse
+from track_dispatch.pipeline2.report import report as report_run
+from track_dispatch.pipeline2.run import Mode
+from track_dispatch.pipeline2.transform import transform as transform_days
+from track_dispatch.pipeline2.volume_gate import asked_by, question_text
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ DEFAULTS = {
     "owner": "track-dispatch",
     "retries": 3,
     "retry_delay": timedelta(minutes=5),
-    "retry_policy": Recovery(),
+    "retry_policy": TrackRetryPolicy(),
 }
 
 
@@ -85,63 +84,58 @@ def step(task_id: str, *, hours: float, **more: Any) -> Any:
 
 @step("extract", hours=2)
 def extract(code: str) -> dict[str, int | str]:
-    """Stage the day's rows."""
-    run = run_of(code, get_current_context())
-    with closing(open_configured()) as ledger:
+    """Stage the rows of the run's day, and of other days that are due."""
+    run, now = run_from_context(code, get_current_context()), datetime.now(UTC)
+    if run.mode is Mode.REHEARSAL:
+        with open_dispatch(run.hospital, run.actor) as context:
+            return {**rehearse(run, context=context)}
+    with open_configured() as ledger:
         if run.mode is Mode.LIVE:
-            return extract_day(run, ledger=ledger, track_host=track_host())
-        if run.mode is Mode.DRY_RUN:
-            plan = plan_day(run, ledger=ledger, now=datetime.now(UTC))
-            for line in plan.text():
-                log.info("%s", line)
-            return {"rows": plan.rows}
-    with open_desk(run.hospital, run.actor) as desk:
-        return {**rehearse(run, desk=desk)}
+            return extract_days(run, ledger=ledger, track_host=track_host(), now=now)
+        told = dry_run(run, ledger=ledger, now=now)
+    for line in told.text():
+        log.info("%s", line)
+    return {"rows": told.rows}
 
 
 @step("transform", hours=1)
-def transform(code: str) -> list[dict[str, Any]]:
-    """Make lines or exclusions of the rows; return the units."""
-    context = get_current_context()
-    run = run_of(code, context)
+def transform(code: str) -> dict[str, int]:
+    """Make lines or exclusions of the rows; return counts by state and reason."""
+    run = run_from_context(code, get_current_context())
     if run.mode is not Mode.LIVE:
         raise AirflowSkipException("nothing is staged in a dry run or a rehearsal")
-    with closing(open_configured()) as ledger:
-        done = transform_day(run, ledger=ledger, now=datetime.now(UTC))
-    context["ti"].xcom_push(key="counts", value=done.counts)
-    return done.units
+    with open_configured() as ledger:
+        return transform_days(run, ledger=ledger, now=datetime.now(UTC)).counts
 
 
 @task.branch(
     **options("volume_gate", hours=0.1), show_return_value_in_logs=False, multiple_outputs=False
 )
 def volume_gate(code: str) -> str:
-    """Let the day pass, or hold it and ask a person."""
+    """Let the run pass, or ask a person about the days that transform holds."""
     context = get_current_context()
-    run = run_of(code, context)
-    is_backfill = run_type_of(context) == "backfill"
-    with closing(open_configured()) as ledger:
-        odd = hold_odd_day(run, ledger=ledger, is_backfill=is_backfill)
-    if odd is None:
+    with open_configured() as ledger:
+        questions = asked_by(run_from_context(code, context), ledger=ledger)
+    if not questions:
         return "dispatch"
-    context["ti"].xcom_push(key="question", value=odd.text())
+    context["ti"].xcom_push(key="question", value=question_text(questions))
     return "approve_volume"
 
 
 @step("report", hours=0.5, trigger_rule=TriggerRule.ALL_DONE)
 def report(code: str) -> dict[str, int]:
-    """Write the day's account; red when something is left open."""
+    """Write the run's account; red when something is left open."""
     context = get_current_context()
-    run = run_of(code, context)
+    run = run_from_context(code, context)
     if run.mode is not Mode.LIVE:
         return report_unreal(run.mode, context["ti"].xcom_pull(task_ids="extract"))
-    with closing(open_configured()) as ledger:
-        day = report_day(run, ledger=ledger)
-    for line in day.text():
+    with open_configured() as ledger:
+        told = report_run(run, ledger=ledger, now=datetime.now(UTC))
+    for line in told.text():
         log.info("%s", line)
-    if day.problems:
-        raise RedDayError("; ".join(day.problems))
-    return day.summary()
+    if told.problems:
+        raise RedDayError("\n".join(told.last_words()))
+    return told.summary()
 
 
 def report_unreal(mode: Mode, extracted: dict[str, int] | None) -> dict[str, int]:
@@ -196,15 +190,13 @@ def build(hospital: Hospital) -> None:
     ):
         code = hospital.code
         extracted = extract.override(pool=hospital.pool)(code)
-        units = transform(code)
         gate, approval = volume_gate(code), approve_volume(hospital)
-        dispatch = TrackOperator.partial(
+        dispatch = TrackOperator(
             **options("dispatch", hours=3),
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,  # after a skipped approval
             hospital=code,
-            map_index_template="{{ unit_label }}",
-        ).expand_kwargs(units)
-        extracted >> units >> gate >> [approval, dispatch]
+        )
+        extracted >> transform(code) >> gate >> [approval, dispatch]
         approval >> dispatch >> report(code)
 
 

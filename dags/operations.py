@@ -6,7 +6,6 @@ One task each. What they log is read by an analyst; what they return is counts.
 from __future__ import annotations
 
 import logging
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,10 +15,8 @@ from track_dispatch.business_day import check_conf
 from track_dispatch.config import BrokenHospital, load_hospitals
 from track_dispatch.errors import RedDayError
 from track_dispatch.hooks.alert import send_alert
-from track_dispatch.hooks.desk import open_desk
-from track_dispatch.hooks.ledger import open_configured
-from track_dispatch.operators.airflow_run import actor_of
-from track_dispatch.operators.operations_texts import (
+from track_dispatch.hooks2.ledger import open_configured
+from track_dispatch.operators2.operations_texts import (
     DECIDE_DOC,
     HOUSEKEEPING_DOC,
     MORNING_DOC,
@@ -27,11 +24,18 @@ from track_dispatch.operators.operations_texts import (
     WHAT,
     done_text,
 )
-from track_dispatch.operators.recovery import Recovery
-from track_dispatch.pipeline.deciding import Order, carry_out, decision
-from track_dispatch.pipeline.housekeeping import keep_house
-from track_dispatch.pipeline.morning import morning
-from track_dispatch.records import Verb
+from track_dispatch.operators2.retry_policy import TrackRetryPolicy
+from track_dispatch.operators2.run_context import actor_of
+from track_dispatch.pipeline2.decide import (
+    LONGEST_WHY,
+    WHY_PATTERN,
+    Order,
+    carry_out,
+    make_decision,
+)
+from track_dispatch.pipeline2.housekeeping import run_housekeeping
+from track_dispatch.pipeline2.morning import morning
+from track_dispatch.states import Verb
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +44,7 @@ DEFAULTS = {
     "owner": "track-dispatch",
     "retries": 3,
     "retry_delay": timedelta(minutes=1),
-    "retry_policy": Recovery(),
+    "retry_policy": TrackRetryPolicy(),
 }
 #: A decision is a person's: where it fails, the person sees why and decides again.
 ONCE = {"owner": "track-dispatch", "retries": 0}
@@ -74,7 +78,7 @@ def look() -> dict[str, int]:
     """Write the table of all hospitals; red when somebody has to act."""
     context = get_current_context()
     check_conf(context["dag_run"].conf, ("business_day",))
-    with closing(open_configured()) as ledger:
+    with open_configured() as ledger:
         found = morning(
             load_hospitals(),
             ledger=ledger,
@@ -86,7 +90,7 @@ def look() -> dict[str, int]:
         log.info("%s", line)
     if found.red:
         send_alert("\n".join(["Pesquisas: há o que fazer", *found.red]))
-        raise RedDayError("; ".join(found.red))
+        raise RedDayError("\n".join(found.red))
     return {"hospitals": len(found.rows)}
 
 
@@ -96,19 +100,19 @@ def decide() -> dict[str, int]:
     context = get_current_context()
     dag_run, params = context["dag_run"], context["params"]
     check_conf(dag_run.conf, ("what", "batch", "hospital", "business_day", "why"))
-    decided = decision(
+    decision = make_decision(
         Verb(params["what"]),
-        person=dag_run.triggering_user_name,
+        decided_by=dag_run.triggering_user_name,
         why=str(params["why"] or ""),
         run_id=dag_run.run_id,
     )
     order = Order(
-        batch_id=params["batch"],
-        hospital=params["hospital"],
+        batch=params["batch"] or None,
+        hospital=params["hospital"] or None,
         business_day=chosen_day(),
     )
-    with closing(open_configured()) as ledger:
-        done = carry_out(order, decided, ledger=ledger, open_desk=open_desk)
+    with open_configured() as ledger:
+        done = carry_out(order, decision, ledger=ledger, now=datetime.now(UTC))
     log.info("%s", done_text(done))
     return {"lines": done.lines}
 
@@ -118,8 +122,10 @@ def tidy() -> dict[str, int]:
     """Take out of the ledger what has had its time."""
     context = get_current_context()
     hospitals = [one for one in load_hospitals() if not isinstance(one, BrokenHospital)]
-    with closing(open_configured()) as ledger:
-        done = keep_house(hospitals, ledger=ledger, actor=actor_of(context), now=datetime.now(UTC))
+    with open_configured() as ledger:
+        done = run_housekeeping(
+            hospitals, ledger=ledger, actor=actor_of(context), now=datetime.now(UTC)
+        )
     log.info("ledger tidied %s", " ".join(f"{name}={count}" for name, count in done.items()))
     return done
 
@@ -160,7 +166,7 @@ with DAG(
         "batch": param("batch"),
         "hospital": param("hospital"),
         "business_day": param("business_day", format="date"),
-        "why": param("why", "", type="string"),
+        "why": param("why", "", type="string", pattern=WHY_PATTERN, maxLength=LONGEST_WHY),
     },
     default_args=ONCE,
     **COMMON,
