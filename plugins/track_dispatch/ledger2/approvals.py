@@ -159,7 +159,8 @@ def past_volumes(connection: Connection, day: HospitalDay, *, weeks: int) -> lis
         )
         .order_by(table.c.completed_at, table.c.id)
     )
-    return list(dict(rows.tuples().all()).values())  # the last one of a day stays
+    newest = {row.business_day: row.volume for row in rows}  # the last one of a day stays
+    return list(newest.values())
 
 
 def last_question(connection: Connection, day: HospitalDay) -> Question | None:
