@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
-from track_dispatch.hooks.ledger import open_configured
-from track_dispatch.ledger.views import day_counts, equation
-from track_dispatch.records import Area, LineState
+from track_dispatch.hooks2.ledger import open_configured
+from track_dispatch.ledger2.views import DayFacts, Equation, day_facts
+from track_dispatch.records import Area, HospitalDay
+from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
     from datetime import date
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from demo.world import World
     from track_dispatch.config import Hospital
-    from track_dispatch.ledger.database import Ledger
 
 NO_AREA = "?"
 STATES = (LineState.ACCEPTED, LineState.REFUSED, LineState.IN_DOUBT)
@@ -38,14 +37,16 @@ def show(world: World, days: dict[str, date], states: dict[str, str], console: C
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("excluded", no_wrap=True)
     sentences = []
-    with closing(open_configured()) as ledger:
-        for hospital in world.hospitals:
-            day = days[hospital.code]
-            good &= _rows(table, ledger, hospital, day, received)
-            sentence, holds = _equation(ledger, hospital, day)
-            green = states[hospital.code] == "success"
-            sentences.append(f"{hospital.dag_id}: run {'green' if green else 'RED'}\n{sentence}")
-            good &= holds and green
+    asked = {code: HospitalDay(code, day) for code, day in days.items()}
+    with open_configured() as ledger, ledger.reading() as connection:
+        facts = day_facts(connection, asked.values())
+    for hospital in world.hospitals:
+        day = facts[asked[hospital.code]]
+        good &= _rows(table, hospital, day, received)
+        sentence, holds = _equation(day.equation)
+        green = states[hospital.code] == "success"
+        sentences.append(f"{hospital.dag_id}: run {'green' if green else 'RED'}\n{sentence}")
+        good &= holds and green
     console.print(table)
     console.print("\n".join(sentences), highlight=False, soft_wrap=True)
     twice = world.track.accepted_twice()
@@ -53,19 +54,12 @@ def show(world: World, days: dict[str, date], states: dict[str, str], console: C
     return 0 if good and not twice else 1
 
 
-def _rows(
-    table: Table,
-    ledger: Ledger,
-    hospital: Hospital,
-    day: date,
-    received: Counter[str],
-) -> bool:
+def _rows(table: Table, hospital: Hospital, day: DayFacts, received: Counter[str]) -> bool:
     """Add a hospital's rows; tell whether Track received what the ledger calls accepted."""
     areas: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    with ledger.reading() as connection:
-        for count in day_counts(connection, hospital=hospital.code, business_day=day):
-            kind = count.reason if count.state is LineState.EXCLUDED else count.state
-            areas[count.area or NO_AREA][str(kind)] += count.lines
+    for count in day.counts:
+        kind = count.reason if count.state is LineState.EXCLUDED else count.state
+        areas[count.area or NO_AREA][str(kind)] += count.lines
     agree = True
     for area, kinds in areas.items():
         excluded = ", ".join(
@@ -76,7 +70,7 @@ def _rows(
         agree &= at_track == kinds["accepted"]
         table.add_row(
             hospital.code,
-            str(day),
+            str(day.day.business_day),
             area,
             str(kinds.total()),
             *(str(kinds[state]) for state in STATES),
@@ -87,18 +81,20 @@ def _rows(
     return agree
 
 
-def _equation(ledger: Ledger, hospital: Hospital, day: date) -> tuple[str, bool]:
-    with ledger.reading() as connection:
-        balance = equation(connection, hospital=hospital.code, business_day=day)
+def _equation(balance: Equation | None) -> tuple[str, bool]:
+    """Say what became of the day's rows, and whether every one is accounted for."""
     if balance is None:
         return "nothing was extracted", False
-    states = " + ".join(f"{count} {state}" for state, count in balance.states) or "0"
+    found = balance.states.items()
+    states = " + ".join(f"{lines} {state}" for state, lines in found if lines) or "0"
     verdict = "holds" if balance.holds else "FAILS"
+    absent = f" - {balance.absent} not read this time" if balance.absent else ""
     merged = (
         f"  {balance.rows} rows = {balance.attendances} attendances + {balance.rows_merged} merged"
     )
     whole = (
-        f"  {balance.attendances} attendances = {states} + {balance.other_day} of another day"
+        f"  {balance.attendances} attendances = {states}{absent}"
+        f" + {balance.other_day} of another day"
         f" + {balance.other_hospital} of another hospital: {verdict}"
     )
     return f"{merged}\n{whole}", balance.holds
