@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,7 +84,7 @@ def _findings(entry: Hospital | BrokenHospital) -> list[str]:
     return [f"{entry.code}: {finding}" for finding in lint(query, file=f"sql/{entry.sql}")]
 
 
-def plan(
+def dry_run(
     code: Code,
     *,
     day: DayOption = None,
@@ -93,15 +93,17 @@ def plan(
 
     It reads the ERP as `extract` does and prints attendance ids: patient data, for your eyes only.
     """
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.pipeline.planning import plan_day  # noqa: PLC0415 - with the one before
-    from track_dispatch.pipeline.run import Run  # noqa: PLC0415
+    from track_dispatch.hooks2.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.pipeline2.dry_run import dry_run as run_dry  # noqa: PLC0415 - with it
+    from track_dispatch.pipeline2.run import Run  # noqa: PLC0415
 
     hospital, now = load_hospital(code.upper()), datetime.now(UTC)
     its_day = day.date() if day else business_day(timezone=hospital.timezone, run_after=now)
-    with closing(open_configured()) as ledger:
-        found = plan_day(Run(hospital, its_day, Actor("plan")), ledger=ledger, now=now)
-    for one in found.planned:
-        channel = one.channel.label if one.channel else "-"
-        typer.echo(f"{one.attendance_id}  {one.area or '-'}  {channel}  {one.verdict}")
-    typer.echo("\n".join(found.text()))
+    with open_configured() as ledger:
+        told = run_dry(Run(hospital, its_day, Actor("dry-run")), ledger=ledger, now=now)
+    for line in told.lines:
+        state = f"{line.state} ({line.reason})" if line.reason else line.state
+        typer.echo(f"{line.attendance_id}  {line.area or '-'}  {line.channel or '-'}  {state}")
+    for state, count in sorted(Counter(line.state for line in told.lines).items()):
+        typer.echo(f"{state}: {count}")
+    typer.echo(f"{told.rows} rows of the ERP; may leave from {told.leaves_at:%Y-%m-%d %H:%M %Z} on")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
 
-from track_dispatch.doctor.check import INSTALLATION, DoubtError, check
+from track_dispatch.doctor.check import INSTALLATION, check
 from track_dispatch.errors import ConfigError
-from track_dispatch.hooks.ledger import place
-from track_dispatch.ledger import creation, inspection
-from track_dispatch.ledger.database import Ledger, connect, require_same_ledger
-from track_dispatch.ledger.keys import new_keys
+from track_dispatch.hooks2.ledger import place
+from track_dispatch.ledger2 import creation, identity
+from track_dispatch.ledger2.database import Ledger, connect, require_same_ledger
+from track_dispatch.ledger2.keys import new_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def check_ledger() -> Iterator[Check]:
     """Look at the installation's ledger."""
     yield check(INSTALLATION, "ledger", _reach)
+    yield check(INSTALLATION, "ledger server", _recognise_server)
     yield check(INSTALLATION, "ledger keys", _use_keys)
     yield check(INSTALLATION, "ledger commits", _weigh_commits)
 
@@ -36,37 +37,36 @@ def _reach() -> str:
     return f"{address} answers and is migrated"
 
 
+def _recognise_server() -> str:
+    with _reading() as connection:
+        identity.require_same_server(connection)
+    return "it is the server that the ledger was last used on"
+
+
 def _use_keys() -> str:
     keys = place().keys()
     with _reading() as connection:
         require_same_ledger(connection, keys)
-        closed = inspection.unopened(connection, keys)
-        strangers = inspection.strangers(connection, keys)
+        identity.require_keys(connection, keys)
+        closed = identity.unopened(connection, keys)
     if closed:
         raise ConfigError(
             f"no payload key opens {closed} of the payloads that wait: put the key they were"
-            " written with back at the end of payload_keys"
-        )
-    if strangers:
-        raise DoubtError(
-            f"{strangers} lines were hashed with an identity key that is gone, so that their people"
-            " are not recognised any more: put it back at the end of identity_keys"
+            " written with back at the end of payload_secrets"
         )
     return "they are this ledger's, and open everything that waits"
 
 
 def _weigh_commits() -> str:
     with _reading() as connection:
-        return inspection.durability(connection)
+        return identity.durability(connection)
 
 
 @contextmanager
 def _reading() -> Iterator[Connection]:
     """Open the ledger's tables, whatever its keys are like: they play no part in reading."""
-    ledger = Ledger(connect(place().url), new_keys())
-    try:
+    here = place()
+    with Ledger(connect(here.url, options=here.options), new_keys()) as ledger:
         creation.require_existing(ledger.engine)
         with ledger.reading() as connection:
             yield connection
-    finally:
-        ledger.close()

@@ -1,4 +1,4 @@
-"""Whether an open ledger is still the one it was: its server, and the keys that people need.
+"""Whether a ledger is still the one it was: its server, its keys, how certain its commits are.
 
 A server with another identity is a restored backup, or a standby that took over and may lack the
 last claims: nobody has said so yet, and whoever was asked in the time that is lost would be asked
@@ -134,3 +134,42 @@ def needed_alone(connection: Connection, key: str, others: tuple[str, ...]) -> d
         alone = select(func.count(one.distinct())).where(table.c.key == key, one.not_in(covered))
         counts[table.name] = connection.scalar(alone) or 0
     return counts
+
+
+def unopened(connection: Connection, keys: KeyRing) -> int:
+    """Count what waits encrypted - envelopes and staged chunks - and no key of ours opens."""
+    envelopes, staged = schema.envelopes, schema.staged
+    waiting = [
+        select(envelopes.c.payload).where(envelopes.c.payload.is_not(None)),
+        select(staged.c.payload),
+    ]
+    found = connection.execution_options(yield_per=100)
+    return sum(not _opens(keys, token) for query in waiting for token in found.scalars(query))
+
+
+def durability(connection: Connection) -> str:
+    """Tell what a commit has survived when the database reports it.
+
+    Raises:
+        ConfigError: a crash could take back a claim whose POST has gone out, and the patients
+            would be asked again.
+    """
+    if connection.dialect.name == "postgresql":
+        return (
+            "every claim sets synchronous_commit = on: a commit is on the server's disk, and on"
+            " that of its synchronous standby, if there is one"
+        )
+    if int(connection.scalar(text("pragma synchronous")) or 0) < 2:
+        raise ConfigError(
+            "SQLite does not wait for the disk (synchronous is below FULL): after a power cut a"
+            " claim may be gone whose POST went out"
+        )
+    return "SQLite waits for the disk (synchronous=FULL)"
+
+
+def _opens(keys: KeyRing, token: bytes) -> bool:
+    try:
+        keys.decrypt(token)
+    except ConfigError:
+        return False
+    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,9 @@ from demo.world import PASSWORD, oracle_connection, track_connection
 from track_dispatch.config import load_hospital
 from track_dispatch.doctor.check import Verdict
 from track_dispatch.doctor.visit import examine
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.keys import KeyRing, new_keys
-from track_dispatch.ledger.opening import open_ledger
+from track_dispatch.ledger2.creation import init_ledger
+from track_dispatch.ledger2.database import open_ledger
+from track_dispatch.ledger2.keys import KeyRing, new_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from demo.track_api import TrackStandIn
     from track_dispatch.config import BrokenHospital, Hospital
     from track_dispatch.doctor.check import Check
-    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger2.database import Ledger
 
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 
@@ -72,9 +71,9 @@ class Premises:
         """Create the ledger."""
         init_ledger(self.ledger_url, self.keys)
 
-    def ledger(self) -> closing[Ledger]:
+    def ledger(self) -> Ledger:
         """Open the ledger."""
-        return closing(open_ledger(self.ledger_url, self.keys))
+        return open_ledger(self.ledger_url, self.keys)
 
     def administer(self, statement: str) -> None:
         """Run a statement on the ledger's database."""
@@ -89,7 +88,7 @@ class Premises:
 
     def secrets(self) -> list[str]:
         """Return what no check may show."""
-        hidden = [*self.keys.payload_keys, *(key.key for key in self.keys.identity_keys)]
+        hidden = [*self.keys.payload_secrets, *(key.secret for key in self.keys.identity_secrets)]
         return [*hidden, PASSWORD, self.track.terms.token]
 
     def _ledger_connection(self) -> dict[str, Any]:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine
 
-from tests.unit.delivery.bench import fill
+from tests.unit.ledger2.ledger2_rig import fill
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger.inspection import durability
-from track_dispatch.ledger.keys import KeyRing, new_keys
-from track_dispatch.ledger.staging import stage_extraction
-from track_dispatch.records import Actor
+from track_dispatch.ledger2.extractions import stage_extraction
+from track_dispatch.ledger2.identity import durability
+from track_dispatch.ledger2.keys import KeyRing, new_keys
+from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from premises import Premises, Visit
+    from premises import Premises
 
-LEDGER, KEYS, COMMITS = (
-    ("installation", name) for name in ("ledger", "ledger keys", "ledger commits")
+LEDGER, SERVER, KEYS, COMMITS = (
+    ("installation", f"ledger{name}") for name in ("", " server", " keys", " commits")
 )
 
 on_postgresql = pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
@@ -41,7 +41,7 @@ def test_a_database_that_does_not_answer_is_told(premises: Premises) -> None:
 
     visit = premises.visit()
 
-    assert set(visit.not_well()) == {LEDGER, KEYS, COMMITS}
+    assert set(visit.not_well()) == {LEDGER, SERVER, KEYS, COMMITS}
     assert visit[LEDGER].detail == "the ledger's database answered with OperationalError"
 
 
@@ -69,26 +69,26 @@ def test_missing_keys_are_told(premises: Premises) -> None:
     visit = premises.visit()
 
     assert visit.not_well() == {KEYS: "FAIL"}
-    assert "the ledger's keys are unusable" in visit[KEYS].detail
+    assert "holds no keys of a ledger" in visit[KEYS].detail
 
 
 def test_payloads_that_no_key_opens_are_counted(premises: Premises) -> None:
     with premises.ledger() as ledger:
         fill(ledger, 3)
-    premises.use_keys(changed(premises.keys, payload_keys=new_keys().payload_keys))
+    premises.use_keys(changed(premises.keys, payload_secrets=new_keys().payload_secrets))
 
     visit = premises.visit()
 
     assert visit.not_well() == {KEYS: "FAIL"}
-    assert "no payload key opens 3 of the payloads that wait" in visit[KEYS].detail
+    assert "no payload key opens 1 of the payloads that wait" in visit[KEYS].detail
 
 
 def test_staged_rows_that_no_key_opens_are_counted(premises: Premises) -> None:
-    day = {"source": "hms", "hospital": "HMS", "business_day": date(2026, 3, 2)}
-    rows = [[{"name": "MARIA DE TESTE"}], [{"name": "JOSE DE TESTE"}]]
+    day = {"source": "hms", "day": HospitalDay("HMS", date(2026, 3, 2))}
+    rows = [{"cd_atendimento": ["1"]}, {"cd_atendimento": ["2"]}]
     with premises.ledger() as ledger:
         stage_extraction(ledger, rows, actor=Actor("extract", run_id="r", try_number=1), **day)
-    premises.use_keys(changed(premises.keys, payload_keys=new_keys().payload_keys))
+    premises.use_keys(changed(premises.keys, payload_secrets=new_keys().payload_secrets))
 
     visit = premises.visit()
 
@@ -98,56 +98,36 @@ def test_staged_rows_that_no_key_opens_are_counted(premises: Premises) -> None:
 def test_an_older_payload_key_opens_what_waits(premises: Premises) -> None:
     with premises.ledger() as ledger:
         fill(ledger, 3)
-    older = premises.keys.payload_keys
-    premises.use_keys(changed(premises.keys, payload_keys=new_keys().payload_keys + older))
+    older = premises.keys.payload_secrets
+    premises.use_keys(changed(premises.keys, payload_secrets=new_keys().payload_secrets + older))
 
     assert premises.visit().not_well() == {}
 
 
-@pytest.mark.parametrize("kind", ["cpf", "email", "phone"])
-def test_people_hashed_with_a_lost_key_are_a_warning(premises: Premises, kind: str) -> None:
+def test_an_identity_key_that_somebody_has_alone_is_missed(premises: Premises) -> None:
     with premises.ledger() as ledger:
         fill(ledger, 2)
-    premises.administer(f"update lines set {kind}_hash = 'k0:aa' where attendance_id like '%1'")
+    premises.use_keys(changed(premises.keys, identity_secrets=new_keys().identity_secrets))
 
     visit = premises.visit()
 
-    assert visit.not_well() == {KEYS: "warn"}
-    assert visit[KEYS].detail.startswith("1 lines were hashed with an identity key that is gone")
-
-
-def test_people_hashed_with_any_of_the_keys_are_well(premises: Premises) -> None:
-    with premises.ledger() as ledger:
-        fill(ledger, 2)
-    premises.administer("update lines set cpf_hash = 'k1:aa', phone_hash = 'k1:bb'")
-
-    assert premises.visit().not_well() == {}
+    assert visit.not_well() == {KEYS: "FAIL"}
+    assert "2 rows of identities have no other one" in visit[KEYS].detail
 
 
 @on_postgresql
-def test_commits_that_a_crash_forgets_are_refused(premises: Premises) -> None:
-    visit = with_synchronous_commit(premises, "off")
+def test_another_server_than_before_is_told(premises: Premises) -> None:
+    premises.administer("update ledger set timeline = timeline + 1")
 
-    assert visit.not_well() == {COMMITS: "FAIL"}
-    assert "patients are asked twice" in visit[COMMITS].detail
+    visit = premises.visit()
+
+    assert visit.not_well() == {SERVER: "FAIL"}
+    assert "ledger restored" in visit[SERVER].detail
 
 
 @on_postgresql
-@pytest.mark.parametrize(
-    ("setting", "means"),
-    [
-        ("on", "on the server's disk, and on that of its synchronous standby, if there is one"),
-        ("local", "on the server's disk only: a failover to a standby may lose it"),
-        ("remote_write", "with the standby's operating system"),
-        ("remote_apply", "visible on its synchronous standby"),
-    ],
-)
-def test_what_a_commit_survives_is_said(premises: Premises, setting: str, means: str) -> None:
-    visit = with_synchronous_commit(premises, setting)
-
-    assert visit.not_well() == {}
-    assert visit[COMMITS].detail.startswith(f"synchronous_commit is {setting}: ")
-    assert means in visit[COMMITS].detail
+def test_what_a_commit_survives_is_said(premises: Premises) -> None:
+    assert "sets synchronous_commit = on" in premises.visit()[COMMITS].detail
 
 
 def test_sqlite_that_does_not_wait_for_the_disk_is_refused(tmp_path: Path) -> None:
@@ -157,13 +137,6 @@ def test_sqlite_that_does_not_wait_for_the_disk_is_refused(tmp_path: Path) -> No
         with pytest.raises(ConfigError, match="does not wait for the disk"):
             durability(connection)
     engine.dispose()
-
-
-def with_synchronous_commit(premises: Premises, setting: str) -> Visit:
-    with premises.ledger() as ledger:
-        name = ledger.engine.url.database
-    premises.administer(f"alter database {name} set synchronous_commit = {setting}")
-    return premises.visit()
 
 
 def changed(keys: KeyRing, **fields: object) -> KeyRing:
