@@ -7,6 +7,7 @@
 # make check    the quick part of it: format, lint, types, layers, SQL
 # make setup    the environment only: .venv with requirements.txt
 # make lock     compile requirements*.txt anew (needs uv)
+# make docs     draw docs/state-machine.md anew
 # make schema   write include/hospitals.schema.json anew
 # make new-hospital CODE=abc ERP=mv   the files of a hospital to come; ERP=tasy for the other family
 
@@ -25,7 +26,7 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: setup demo ui test e2e proof bench check lock schema new-hospital clean
+.PHONY: setup demo ui test e2e proof bench check lock docs schema new-hospital clean
 
 setup: .venv/installed
 
@@ -71,6 +72,9 @@ lock:
 	  requirements.in -o requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+docs: setup
+	$(BIN)/python -m docs.make_state_machine
 
 schema: setup
 	$(BIN)/python -m track_dispatch.config
