@@ -13,7 +13,7 @@ from demo.world import World, surveys_of
 from track_dispatch.cli import app
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
-from track_dispatch.hooks import ledger as place
+from track_dispatch.hooks2 import ledger as place
 from track_dispatch.hooks.pools import create_pools
 from track_dispatch.records import Area
 
@@ -109,7 +109,7 @@ def test_a_process_of_its_own_finds_the_installation_and_keeps_airflow_quiet(
 
     done = shell.track_dispatch("doctor", "HMS", **more)
 
-    assert (done.stdout.splitlines()[-1], done.stderr) == ("15 ok, 0 warn, 0 FAIL", "")
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("16 ok, 0 warn, 0 FAIL", "")
 
 
 def test_surveys_are_listed_with_who_uses_them(installed: World) -> None:

@@ -10,9 +10,9 @@ from cli_shell import query
 from typer.testing import CliRunner
 
 from track_dispatch import cli
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.keys import new_keys, parse_keys
-from track_dispatch.ledger.opening import open_ledger
+from track_dispatch.ledger2.creation import init_ledger
+from track_dispatch.ledger2.keys import new_keys, parse_keys
+from track_dispatch.ledger2.database import open_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,13 +37,13 @@ def test_a_connection_in_airflows_database_is_found(shell: Shell) -> None:
 
 
 def test_migrate_tells_the_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("track_dispatch.hooks.ledger.AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setattr("track_dispatch.hooks2.ledger.AIRFLOW_HOME", str(tmp_path))
     created = CliRunner().invoke(cli.app, ["ledger", "init"])
 
     migrated = CliRunner().invoke(cli.app, ["ledger", "migrate"])
 
     assert created.stdout == f"ledger sqlite:///{tmp_path}/track_ledger.db: created\n"
-    assert (migrated.stdout, migrated.exit_code) == ("ledger: at 0004 already\n", 0)
+    assert (migrated.stdout, migrated.exit_code) == ("ledger: at 0001 already\n", 0)
 
 
 def test_new_keys_open_a_new_ledger(empty_shell: Shell, ledger_url: str) -> None:
@@ -58,8 +58,8 @@ def test_new_keys_are_new_each_time(empty_shell: Shell) -> None:
     printed = [empty_shell.track_dispatch("ledger", "new-keys").stdout for _ in range(2)]
 
     first, second = (json.loads(line) for line in printed)
-    assert not set(first["payload_keys"]) & set(second["payload_keys"])
-    assert first["identity_keys"] != second["identity_keys"]
+    assert not set(first["payload_secrets"]) & set(second["payload_secrets"])
+    assert first["identity_secrets"] != second["identity_secrets"]
     assert first["ledger_id"] != second["ledger_id"]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 INSTALLATION = "installation"
 ALL = [
     (INSTALLATION, "ledger"),
+    (INSTALLATION, "ledger server"),
     (INSTALLATION, "ledger keys"),
     (INSTALLATION, "ledger commits"),
     (INSTALLATION, "track connection"),
@@ -60,6 +61,7 @@ def test_everything_is_looked_at_where_everything_fails(bare_premises: Premises)
     assert [(found.subject, found.name) for found in visit] == ALL
     assert visit.not_well() == {
         (INSTALLATION, "ledger"): "FAIL",
+        (INSTALLATION, "ledger server"): "FAIL",
         (INSTALLATION, "ledger keys"): "FAIL",
         (INSTALLATION, "ledger commits"): "FAIL",
         (INSTALLATION, "track connection"): "FAIL",

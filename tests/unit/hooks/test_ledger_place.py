@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from track_dispatch.errors import ConfigError, LedgerError
-from track_dispatch.hooks import ledger as place
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.keys import new_keys
+from track_dispatch.hooks2 import ledger as place
+from track_dispatch.ledger2.creation import init_ledger
+from track_dispatch.ledger2.keys import new_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,7 @@ def test_a_connection_without_keys_makes_neither_ledger_nor_keys(
 ) -> None:
     connect_to(home / "elsewhere.db", monkeypatch, extra={})
 
-    with pytest.raises(ConfigError, match="the ledger's keys are unusable"):
+    with pytest.raises(ConfigError, match="holds no keys of a ledger"):
         place.init()
     assert not list(home.iterdir())
 
@@ -137,3 +137,45 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(
     with pytest.raises(LedgerError) as caught:
         place.init()
     assert "not-to-be-shown" not in str(caught.value)
+
+
+def postgres_connection(**extra: object) -> str:
+    """Return a connection to a PostgreSQL that is not there."""
+    keys = new_keys().model_dump(mode="json")
+    return json.dumps(
+        {
+            "conn_type": "postgres",
+            "host": "127.0.0.1",
+            "port": 1,
+            "login": "ledger",
+            "password": "not-to-be-shown",
+            "schema": "ledger",
+            "extra": keys | extra,
+        }
+    )
+
+
+def test_libpqs_options_pass_from_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {"sslmode": "verify-full", "sslrootcert": "/ca.pem", "connect_timeout": 3}
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", postgres_connection(**extra))
+
+    assert place.place().options == {**extra, "connect_timeout": "3"}
+
+
+def test_what_is_neither_key_nor_option_is_named_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", postgres_connection(sslmod="require"))
+
+    with pytest.raises(ConfigError, match=r'"sslmod" .*did you mean "sslmode"'):
+        place.place()
+
+
+def test_the_repr_of_the_place_shows_neither_password_nor_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", postgres_connection())
+    here = place.place()
+    hidden = ["not-to-be-shown", *here.keys().payload_secrets]
+
+    assert [secret for secret in hidden if secret in repr(here)] == []
