@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -29,22 +28,22 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select, text
 
 from demo.world import ROOT
-from track_dispatch.hooks.ledger import open_configured
-from track_dispatch.ledger.views import day_counts
+from track_dispatch.hooks2.ledger import open_configured
+from track_dispatch.ledger2.views import day_counts
+from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
     from pathlib import Path
 
-    from airflow.models.taskinstance import TaskInstance
     from airflow.sdk import DAG
     from airflow.serialization.definitions.dag import SerializedDAG
 
     from demo.oracle import OracleStandIn
     from demo.track_api import TrackStandIn
     from demo.world import World
-    from track_dispatch.ledger.keys import KeyRing
+    from track_dispatch.ledger2.keys import KeyRing
 
 _numbers = count(1)
 
@@ -55,7 +54,7 @@ class Played:
 
     Attributes:
         state: its colour, `success` or `failed`; `running` while a task waits for its next try.
-        tasks: states by task, a mapped one as `dispatch[area · channel]`; None: not begun.
+        tasks: states by task; None: not begun.
         errors: what tasks raised this time, by task.
     """
 
@@ -65,15 +64,9 @@ class Played:
     tasks: dict[str, str | None]
     errors: dict[str, BaseException] = field(default_factory=dict, compare=False)
 
-    def states(self, task_id: str) -> set[str | None]:
-        """Return the states of a task, of all its instances if it is mapped."""
-        return {state for name, state in self.tasks.items() if name.split("[")[0] == task_id}
-
     def said(self, task_id: str) -> str:
-        """Return the messages of a task's errors."""
-        return "\n".join(
-            str(error) for name, error in self.errors.items() if name.split("[")[0] == task_id
-        )
+        """Return the message of a task's error; "" where there was none."""
+        return str(self.errors.get(task_id, ""))
 
 
 @dataclass
@@ -231,16 +224,17 @@ class AirflowWorld:
 
     def lines(self, code: str, day: date) -> dict[str, int]:
         """Count a day's lines in the ledger: `accepted`, `excluded(no_contact)`, ..."""
-        with closing(open_configured()) as ledger, ledger.reading() as connection:
-            counts = day_counts(connection, hospital=code, business_day=day)
+        wanted = HospitalDay(code, day)
+        with open_configured() as ledger, ledger.reading() as connection:
+            counts = day_counts(connection, [wanted])
         found: Counter[str] = Counter()
-        for one in counts:
+        for one in counts[wanted]:
             found[f"{one.state}({one.reason})" if one.reason else str(one.state)] += one.lines
         return dict(found)
 
     def alter_ledger(self, statement: str) -> None:
         """Change the ledger by SQL behind the product's back."""
-        with closing(open_configured()) as ledger, ledger.writing() as connection:
+        with open_configured() as ledger, ledger.writing() as connection:
             connection.execute(text(statement))
 
     def _dag_run(self, run: Played) -> DagRun:
@@ -281,14 +275,14 @@ class AirflowWorld:
                     continue
                 done = _run_task(ti=ti, task=dag.get_task(ti.task_id))
                 if done is None or done.error is not None:
-                    errors[_name(ti)] = (done and done.error) or RuntimeError("Airflow broke off")
+                    errors[ti.task_id] = (done and done.error) or RuntimeError("Airflow broke off")
         session.expire_all()
         self.errors += errors.values()
         return replace(self._seen(run), errors=errors)
 
     def _seen(self, run: DagRun) -> Played:
         found = run.get_task_instances(session=settings.Session())
-        tasks = {_name(ti): None if ti.state is None else str(ti.state) for ti in found}
+        tasks = {ti.task_id: None if ti.state is None else str(ti.state) for ti in found}
         return Played(run.dag_id, run.run_id, str(run.state), tasks)
 
 
@@ -300,11 +294,6 @@ def parsed_dag(dag_id: str) -> DAG:
 def scheduled_dag(dag: DAG) -> SerializedDAG:
     """Return a DAG as a scheduler has it."""
     return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
-
-
-def _name(ti: TaskInstance) -> str:
-    label = f"[{ti.rendered_map_index or ti.map_index}]" if ti.map_index >= 0 else ""
-    return ti.task_id + label
 
 
 def ledger_connection(path: Path, keys: KeyRing) -> str:

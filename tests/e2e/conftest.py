@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,12 @@ from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.models.dagrun import DagRun
 from sqlalchemy import delete
 
-from demo.world import ROOT, World, chosen_hospitals
+from demo.world import ROOT, World, chosen_hospitals, practice_include
 from tests.airflow_world import AirflowWorld, ledger_connection
 from tests.e2e.webhook import Webhook
-from track_dispatch.config import include_dir
-from track_dispatch.hooks import ledger as ledger_hook
 from track_dispatch.hooks.pools import create_pools
-from track_dispatch.ledger.keys import new_keys
+from track_dispatch.hooks2 import ledger as ledger_hook
+from track_dispatch.ledger2.keys import new_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,14 +47,9 @@ def no_runs(airflow: None) -> Iterator[None]:
 
 @pytest.fixture
 def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy the include folder for a test to change; no day of the past is too old in it."""
-    folder = tmp_path / "include"
-    shutil.copytree(include_dir(), folder)
+    """Copy the include folder for a test to change; what is bound to the clock is off in it."""
+    folder = practice_include(tmp_path / "include")
     monkeypatch.setenv("TRACK_INCLUDE_DIR", str(folder))
-    defaults = folder / "defaults.yaml"
-    text = defaults.read_text(encoding="utf-8")
-    assert text.count("max_age_days: 15") == 1
-    defaults.write_text(text.replace("max_age_days: 15", "max_age_days: 0"), encoding="utf-8")
     return folder
 
 

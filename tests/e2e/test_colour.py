@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 DAY = date(2026, 3, 10)
 
 #: As a claim of another worker leaves them whose POST still runs.
-HELD_BY_ANOTHER = """
-update lines set
-  state = 'sending',
-  claim_id = 'another',
-  lease_until = strftime('%Y-%m-%d %H:%M:%f000', 'now', '300 seconds')
-"""
+CLAIMED_BY_ANOTHER = (
+    """
+insert into batches (
+  id, claim, survey, unit, envelope, state, lines, lease_until, validity_at, created_at, changed_at
+)
+select
+  'another', 'another', survey, unit, envelope, 'sending', lines,
+  strftime('%Y-%m-%d %H:%M:%f000', 'now', '300 seconds'), validity_at, created_at, changed_at
+from batches
+""",
+    "update lines set state = 'sending', batch = 'another'",
+)
 
 #: A gate that is marked a success, or skipped, has let the day through: nothing is missing then.
 LEFT_OUT = [
@@ -102,7 +108,7 @@ def test_a_unit_whose_only_line_is_refused_is_red(world: AirflowWorld) -> None:
 
     run = world.run_day("HMS", DAY)
 
-    assert run.states("dispatch") == {"success"}
+    assert run.tasks["dispatch"] == "success"
     assert run.state == "failed"
     assert "PRONTO SOCORRO GERAL · e-mail: o Track recusou todas as linhas" in run.said("report")
 
@@ -131,7 +137,8 @@ def test_lines_in_doubt_are_red(world: AirflowWorld) -> None:
 def test_lines_that_another_worker_is_sending_are_red(world: AirflowWorld) -> None:
     plant(world.erp(), DAY)
     run = world.run_day("HMS", DAY, before="report")
-    world.alter_ledger(HELD_BY_ANOTHER)
+    for statement in CLAIMED_BY_ANOTHER:
+        world.alter_ledger(statement)
 
     run = world.go_on(run)
 
@@ -142,7 +149,7 @@ def test_lines_that_another_worker_is_sending_are_red(world: AirflowWorld) -> No
 def test_an_attendance_of_another_hospital_is_red(world: AirflowWorld) -> None:
     plant(world.erp(), DAY)
     run = world.run_day("HMS", DAY)
-    world.alter_ledger("update lines set hospital = 'HMSM'")
+    world.alter_ledger("update units set hospital = 'HMSM'")
 
     run = world.clear(run)
 

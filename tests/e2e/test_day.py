@@ -30,8 +30,8 @@ NOTHING = {
     "accepted": 0,
     "refused": 0,
     "in_doubt": 0,
+    "reopened": 0,
     "abandoned": 0,
-    "expired": 0,
 }
 
 
@@ -65,7 +65,7 @@ def test_the_report_is_what_the_analyst_reads_last(
         "HMS · dia 10/03/2026",
         "6 registros do ERP = 6 atendimentos + 0 repetidos",
         "6 atendimentos = 6 deste dia + 0 já conhecidos em outro dia + 0 de outro hospital",
-        "6 deste dia = 5 aceitas, 1 excluídas",
+        "6 deste dia = 1 excluídas, 5 aceitas",
         "AMBULATORIO · WhatsApp: 2 aceitas",
         "PRONTO SOCORRO GERAL · e-mail: 3 aceitas",
         "excluídas: 1 sem contato utilizável (no_contact)",
@@ -73,7 +73,7 @@ def test_the_report_is_what_the_analyst_reads_last(
     ]
 
 
-def test_one_task_sends_one_area_over_one_channel(two_units: AirflowWorld) -> None:
+def test_one_task_sends_every_area_over_every_channel(two_units: AirflowWorld) -> None:
     run = two_units.run_day("HMS", DAY)
 
     assert run.tasks == {
@@ -81,8 +81,7 @@ def test_one_task_sends_one_area_over_one_channel(two_units: AirflowWorld) -> No
         "transform": "success",
         "volume_gate": "success",
         "approve_volume": "skipped",
-        "dispatch[AMBULATORIO · WhatsApp]": "success",
-        "dispatch[PRONTO SOCORRO GERAL · e-mail]": "success",
+        "dispatch": "success",
         "report": "success",
     }
 
@@ -174,12 +173,12 @@ def test_what_a_broken_dispatch_left_is_sent_after_it_is_cleared(
 
 
 def test_airflow_itself_tries_again_what_track_did_not_take(two_units: AirflowWorld) -> None:
-    two_units.track.script(faults.too_many_requests(5), faults.too_many_requests(5))
+    two_units.track.script(faults.too_many_requests(5))
 
     waiting = two_units.run_day("HMS", DAY, retries=None)
     whole = two_units.retry(waiting)
 
-    assert (waiting.states("dispatch"), whole.state) == ({"up_for_retry"}, "success")
+    assert (waiting.tasks["dispatch"], whole.state) == ("up_for_retry", "success")
     assert two_units.lines("HMS", DAY) == {"accepted": 5}
 
 
@@ -210,6 +209,19 @@ def test_lines_in_doubt_stay_so_whatever_is_cleared(two_units: AirflowWorld) -> 
 
     assert (run.state, again.state) == ("failed", "failed")
     assert two_units.lines("HMS", DAY) == {"in_doubt": 5}
+    assert two_units.track.requests["distributions"] == 2
+
+
+def test_a_dispatch_that_is_cleared_after_a_doubt_says_so_again(two_units: AirflowWorld) -> None:
+    """The cleared task has nothing to send and succeeds: the day must not look done for that."""
+    two_units.track.script(faults.drop(accepted=True))
+    run = two_units.run_day("HMS", DAY)
+    two_units.track.behave()
+
+    again = two_units.clear(run, "dispatch", "report")
+
+    assert (run.state, again.state) == ("failed", "failed")
+    assert "linhas em dúvida: confira no Track e decida" in again.said("report")
     assert two_units.track.requests["distributions"] == 2
 
 

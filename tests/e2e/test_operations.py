@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from demo.track_api import faults
 from tests.e2e.hms_patients import plant
+from tests.e2e.policies import set_policies
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.airflow_world import AirflowWorld, Played
 
 DAY = date(2026, 3, 10)
 MORNING = datetime(2026, 3, 11, 12, 15, tzinfo=UTC)
-END_LEASES = "update {} set lease_until = '2026-01-01 00:00:00' where lease_until is not null"
+END_LEASES = "update batches set lease_until = '2026-01-01 00:00:00' where lease_until is not null"
 
 
 def decide(world: AirflowWorld, *, by: str | None = "ana", **conf: Any) -> Played:
@@ -28,8 +31,7 @@ def in_doubt(world: AirflowWorld, *, accepted: bool) -> str:
     plant(world.erp(), DAY, 2)
     world.track.script(faults.drop(accepted=accepted))
     assert world.run_day("HMS", DAY).state == "failed"
-    for table in ("lines", "batches"):
-        world.alter_ledger(END_LEASES.format(table))
+    world.alter_ledger(END_LEASES)
     return str(world.track.received[0].idempotency_key)
 
 
@@ -54,18 +56,48 @@ def test_a_doubt_settled_as_sent_makes_the_day_green_and_sends_nothing(
     assert set(world.track.accepted_ids().values()) == {1}
 
 
-def test_a_doubt_sent_again_goes_out_once_under_its_key_and_clearing_the_run_sends_nothing(
+def test_a_doubt_settled_as_unsent_goes_out_once_with_the_days_next_run(
     world: AirflowWorld,
 ) -> None:
     batch = in_doubt(world, accepted=False)
 
-    decided = decide(world, what="send_again", batch=batch, why="não chegou")
+    decided = decide(world, what="settle_unsent", batch=batch, why="não chegou")
+    reopened = world.lines("HMS", DAY)
     cleared = world.clear(decided)
+    run = world.run_day("HMS", DAY)
 
     assert (decided.state, cleared.state) == ("success", "failed")
-    assert [post.idempotency_key for post in world.track.received] == [batch, batch]
+    assert reopened == {"reopened": 2}
+    assert (run.state, world.lines("HMS", DAY)) == ("success", {"accepted": 2})
     assert set(world.track.accepted_ids().values()) == {1}
+
+
+def test_reopened_lines_are_read_again_by_the_next_days_run(world: AirflowWorld) -> None:
+    batch = in_doubt(world, accepted=False)
+    decide(world, what="settle_unsent", batch=batch, why="não chegou")
+
+    run = world.run_day("HMS", DAY + timedelta(days=1))
+
+    assert run.state == "success"
     assert world.lines("HMS", DAY) == {"accepted": 2}
+
+
+def test_an_accepted_batch_that_track_never_processed_goes_out_again_on_a_persons_word(
+    world: AirflowWorld,
+) -> None:
+    plant(world.erp(), DAY, 2)
+    run = world.run_day("HMS", DAY)
+    (post,) = world.track.received
+
+    decided = decide(
+        world, what="reopen_accepted", batch=str(post.idempotency_key), why="sumiu no Track"
+    )
+    reopened = world.lines("HMS", DAY)
+    again = world.clear(run)
+
+    assert (decided.state, reopened) == ("success", {"reopened": 2})
+    assert (again.state, world.lines("HMS", DAY)) == ("success", {"accepted": 2})
+    assert len(world.track.received) == 2
 
 
 def test_nobody_decides_in_anothers_name(world: AirflowWorld) -> None:
@@ -104,17 +136,19 @@ def test_after_a_captcha_all_hospitals_stop_until_a_person_resumes(world: Airflo
 def test_a_refusal_that_a_person_allows_goes_out_when_the_day_is_extracted_again(
     world: AirflowWorld,
 ) -> None:
-    (patient,) = plant(world.erp(), DAY)
+    patient, _ = plant(world.erp(), DAY, 2)
     world.track.refuse_in_acceptance([patient.attendance_id])
     run = world.run_day("HMS", DAY)
     world.track.behave()
-    not_yet = world.clear(run)
+    world.clear(run)
+    not_yet = world.lines("HMS", DAY)
 
     decide(world, what="retry_refused", hospital="HMS", business_day=str(DAY), why="corrigido")
     done = world.clear(run)
 
-    assert (not_yet.state, done.state) == ("failed", "success")
-    assert world.lines("HMS", DAY) == {"accepted": 1}
+    assert not_yet == {"accepted": 1, "refused(refused_2xx)": 1}
+    assert (done.state, world.lines("HMS", DAY)) == ("success", {"accepted": 2})
+    assert set(world.track.accepted_ids().values()) == {1}
 
 
 def test_the_morning_is_green_when_every_hospital_is_done(world: AirflowWorld) -> None:
@@ -146,7 +180,7 @@ def test_a_red_morning_is_told_to_the_webhook_in_counts(
     world.run("track_morning", run_after=MORNING)
 
     (told,) = webhook.received
-    assert "HMS: 2 linhas em dúvida" in told["text"]
+    assert "HMS · 10/03/2026: 2 linhas em dúvida" in told["text"]
     for post in world.track.received:
         for line in post.lines:
             assert line.cd_atendimento not in told["text"]
@@ -162,12 +196,14 @@ def test_a_webhook_that_is_gone_changes_nothing(
     assert "nenhuma execução" in run.said("morning")
 
 
-def test_the_night_tidies_the_ledger(world: AirflowWorld) -> None:
+def test_the_night_tidies_the_ledger(world: AirflowWorld, include: Path) -> None:
+    set_policies(include, ledger_retention_days=730)
     plant(world.erp(), DAY)
-    world.run_day("HMS", DAY, before="dispatch")
-    world.alter_ledger("update lines set business_day = '2020-01-01'")
-    world.alter_ledger("update lines set state = 'excluded', payload = null")
-    world.alter_ledger("update extractions set business_day = '2020-01-01'")
+    world.run_day("HMS", DAY)
+    for table in ("units", "extractions"):
+        world.alter_ledger(f"update {table} set business_day = '2020-01-01'")
+    world.alter_ledger("update batches set created_at = '2020-01-02 00:00:00'")
+    assert world.lines("HMS", date(2020, 1, 1)) == {"accepted": 1}
 
     run = world.run("track_housekeeping", run_after=MORNING)
 
