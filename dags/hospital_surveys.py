@@ -51,7 +51,7 @@ from track_dispatch.pipeline2.rehearsal import rehearse
 from track_dispatch.pipeline2.report import report as report_run
 from track_dispatch.pipeline2.run import Mode
 from track_dispatch.pipeline2.transform import transform as transform_days
-from track_dispatch.pipeline2.volume_gate import asked_by, question_text
+from track_dispatch.pipeline2.volume_gate import ask, question_text
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def volume_gate(code: str) -> str:
     """Let the run pass, or ask a person about the days that transform holds."""
     context = get_current_context()
     with open_configured() as ledger:
-        questions = asked_by(run_from_context(code, context), ledger=ledger)
+        questions = ask(run_from_context(code, context), ledger=ledger)
     if not questions:
         return "dispatch"
     context["ti"].xcom_push(key="question", value=question_text(questions))

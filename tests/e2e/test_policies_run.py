@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -14,15 +14,15 @@ from demo.track_api import faults
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
 from track_dispatch.cli import app
-from track_dispatch.hooks.ledger import open_configured
-from track_dispatch.ledger import schema
+from track_dispatch.hooks2.ledger import open_configured
+from track_dispatch.ledger2 import schema
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.airflow_world import AirflowWorld, Played
-    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger2.database import Ledger
 
 DAY = date(2026, 3, 10)
 GATE = {"min_lines": 2, "min_history_days": 1}
@@ -52,7 +52,7 @@ def test_an_odd_day_waits_for_a_person_with_its_lines_held(
     world: AirflowWorld, asking: Played
 ) -> None:
     assert (asking.state, asking.tasks["approve_volume"]) == ("running", "awaiting_input")
-    assert world.lines("HMS", DAY) == {"held(approval)": 5}
+    assert world.lines("HMS", DAY) == {"held": 5}
     assert len(world.track.received) == 1
 
 
@@ -75,7 +75,10 @@ def test_what_is_asked_are_counts_in_portuguese(world: AirflowWorld, asking: Pla
 
     detail = settings.Session().scalars(select(HITLDetail)).one()
 
-    assert "**5** convites neste dia; o usual neste dia da semana é **1**" in detail.body
+    assert (
+        "**10/03/2026**: **5** convites; o usual neste dia da semana é **1**; **5** linhas esperam"
+        in detail.body
+    )
     assert "volume fora do comum" in detail.subject
 
 
@@ -90,7 +93,7 @@ def test_a_rejected_day_stays_held_and_is_green(world: AirflowWorld, asking: Pla
     done = world.answer(asking, "Reject", by="ana")
 
     assert done.state == "success"
-    assert world.lines("HMS", DAY) == {"held(approval)": 5}
+    assert world.lines("HMS", DAY) == {"held": 5}
     assert len(world.track.received) == 1
 
 
@@ -108,20 +111,46 @@ def test_silence_leaves_the_day_held_and_red_and_it_can_be_asked_again(
     assert world.lines("HMS", DAY) == {"accepted": 5}
 
 
-def test_outside_the_window_dispatch_waits_without_a_worker(
+def hour_in(hours: int) -> int:
+    """Return the hour of the day at HMS in so many hours from now."""
+    return (datetime.now(ZoneInfo("America/Sao_Paulo")) + timedelta(hours=hours)).hour
+
+
+def test_before_the_window_dispatch_waits_without_a_worker(
     world: AirflowWorld, include: Path
 ) -> None:
-    """The day of the week before yesterday's is the farthest from now: the window is closed now."""
+    """It opens within two hours, whenever that is, and the next run is two hours later."""
     plant(world.erp(), DAY, 2)
-    closed = date.today().weekday() + 2  # noqa: DTZ011 - any zone's day will do: two days ahead
-    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-    set_policies(include, send_days=[names[closed % 7]])
+    set_policies(
+        include,
+        send_window=f"{hour_in(2):02}:00-{hour_in(2):02}:59",
+        schedule=f"0 {hour_in(4)} * * *",
+    )
 
     run = world.run_day("HMS", DAY)
 
-    assert (run.state, run.states("dispatch")) == ("running", {"deferred"})
+    assert (run.state, run.tasks["dispatch"]) == ("running", "deferred")
     assert world.lines("HMS", DAY) == {"ready": 2}
     assert world.track.requests == {}
+
+
+def test_what_waits_for_a_window_after_the_next_run_is_left_to_that_run(
+    world: AirflowWorld, include: Path
+) -> None:
+    """A run that waited for days would keep the next one from starting."""
+    plant(world.erp(), DAY, 2)
+    closed = date.today().weekday() + 3  # noqa: DTZ011 - any zone's day will do: days ahead
+    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    set_policies(include, send_days=[names[closed % 7]], look_back_days=6)
+
+    run = world.run_day("HMS", DAY)
+    left = world.lines("HMS", DAY)
+    set_policies(include, send_days=None, look_back_days=0)
+    next_run = world.run_day("HMS", DAY + timedelta(days=1))
+
+    assert (run.state, run.tasks["dispatch"]) == ("success", "success")
+    assert left == {"ready": 2}
+    assert (next_run.state, world.lines("HMS", DAY)) == ("success", {"accepted": 2})
 
 
 @pytest.mark.parametrize(
@@ -154,13 +183,13 @@ def test_a_dry_run_counts_what_would_go_and_writes_and_sends_nothing(
 ) -> None:
     patients = plant(world.erp(), DAY, 2)
     plant(world.erp(), DAY, by="nothing")
-    with closing(open_configured()) as ledger:
+    with open_configured() as ledger:
         before = everything(ledger)
     dry = {"business_day": DAY.isoformat(), "mode": "dry_run"}
 
     run = world.run_day("HMS", DAY, conf=dry)
 
-    with closing(open_configured()) as ledger:
+    with open_configured() as ledger:
         assert everything(ledger) == before
     assert (run.state, world.track.requests) == ("success", {})
     assert [run.tasks[task] for task in ("extract", "transform", "report")] == [
@@ -193,23 +222,22 @@ def test_after_a_dry_run_the_same_day_is_sent_as_ever(world: AirflowWorld) -> No
     assert world.lines("HMS", DAY) == {"accepted": 2}
 
 
-def test_plan_tells_in_a_shell_who_would_be_asked_and_writes_nothing(world: AirflowWorld) -> None:
+def test_the_shell_tells_who_would_be_asked_and_writes_nothing(world: AirflowWorld) -> None:
     first, second = plant(world.erp(), DAY, 2)
-    plant(world.erp(), DAY, by="nothing")
+    (unreachable,) = plant(world.erp(), DAY, by="nothing")
     world.run_day("HMS", DAY)
     (new,) = plant(world.erp(), DAY)
-    with closing(open_configured()) as ledger:
+    with open_configured() as ledger:
         before = everything(ledger)
 
-    told = CliRunner().invoke(app, ["plan", "hms", "--day", DAY.isoformat()]).stdout
+    told = CliRunner().invoke(app, ["dry-run", "hms", "--day", DAY.isoformat()]).stdout
 
-    with closing(open_configured()) as ledger:
+    with open_configured() as ledger:
         assert everything(ledger) == before
-    lines = {line.split()[0]: line for line in told.splitlines()}
-    assert lines[new.attendance_id].endswith("e-mail  convidar")
-    for done in (first, second):
-        assert lines[done.attendance_id].endswith("já no livro-razão: aceitas")
-    assert "excluir: sem contato utilizável" in told
+    states = {line.split()[0]: line.split("  ")[-1] for line in told.splitlines()}
+    assert states[new.attendance_id] == "ready"
+    assert states[unreachable.attendance_id] == "excluded (no_contact)"
+    assert {states[done.attendance_id] for done in (first, second)} == {"accepted"}
 
 
 def test_one_person_of_two_attendances_is_asked_once_by_the_areas_priority(
@@ -236,12 +264,12 @@ def test_a_rehearsal_sends_invented_patients_to_our_own_people_only(
     ours = [{"email": "nos@example.test"}, {"phone": "5527988887777"}]
     set_policies(include, rehearsal_contacts=ours, rehearsal_lines=2)
     patients = plant(world.erp(), DAY, 5)
-    with closing(open_configured()) as ledger:
+    with open_configured() as ledger:
         before = everything(ledger)
 
     run = world.run_day("HMS", DAY, conf={"business_day": DAY.isoformat(), "mode": "rehearsal"})
 
-    with closing(open_configured()) as ledger:
+    with open_configured() as ledger:
         after = everything(ledger)
     assert run.state == "success"
     posted = [line for post in world.track.received for line in (post.body or {})["import_lines"]]
@@ -251,8 +279,9 @@ def test_a_rehearsal_sends_invented_patients_to_our_own_people_only(
     ]
     for patient in patients:
         assert not set(patient.values()) & {value for line in posted for value in line.values()}
-    assert len(after.pop("rehearsals")) == 2
-    assert after == {name: rows for name, rows in before.items() if name != "rehearsals"}
+    for table, rows in {"batches": 2, "requests": 1}.items():
+        assert len(after.pop(table)) - len(before.pop(table)) == rows
+    assert after == before
 
 
 def test_a_rehearsal_that_track_refuses_is_red_and_not_repeated(

@@ -183,6 +183,34 @@ def open_questions(connection: Connection, *, hospital: str, run_id: str) -> lis
     return list(newest.values())
 
 
+def ask_again(ledger: Ledger, *, hospital: str, actor: Actor) -> None:
+    """Ask anew about lines that a run's question held and that got no yes.
+
+    Whoever clears `volume_gate` wants to be asked again; a question that is open stays so.
+
+    Args:
+        ledger: open.
+        hospital: the code.
+        actor: the run that asks.
+    """
+    table = schema.approvals
+    with ledger.writing() as connection:
+        take_turn(connection)
+        days = connection.scalars(
+            select(table.c.business_day)
+            .where(table.c.hospital == hospital, table.c.run_id == _run(actor))
+            .distinct()
+        ).all()
+        for business_day in days:
+            day = HospitalDay(hospital, business_day)
+            last = last_question(connection, day)
+            if last is None or last.run_id != _run(actor):
+                continue
+            volume = day_volume(connection, day)
+            if volume.held and last.answer in {Answer.REJECTED, Answer.TIMEOUT}:
+                _ask(connection, day, volume, usual=last.usual, actor=actor)
+
+
 def answer_question(
     ledger: Ledger,
     question: Question,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from track_dispatch.ledger2.approvals import Answer, answer_question, open_questions
+from track_dispatch.ledger2.approvals import Answer, answer_question, ask_again, open_questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from track_dispatch.ledger2.database import Ledger
     from track_dispatch.pipeline2.run import Run
 
-__all__ = ["Answer", "asked_by", "question_text", "take_answer"]
+__all__ = ["Answer", "ask", "asked_by", "question_text", "take_answer"]
+
+
+def ask(run: Run, *, ledger: Ledger) -> list[Question]:
+    """Return what a person must be asked: also what the run asked before and got no yes to.
+
+    Raises:
+        LedgerError: the ledger failed.
+    """
+    ask_again(ledger, hospital=run.hospital.code, actor=run.actor)
+    return asked_by(run, ledger=ledger)
 
 
 def asked_by(run: Run, *, ledger: Ledger) -> list[Question]:

@@ -33,6 +33,7 @@ from track_dispatch.ledger2.approvals import (
     Question,
     Volume,
     answer_question,
+    ask_again,
     find_anomaly,
     open_questions,
     past_volumes,
@@ -311,6 +312,44 @@ def test_a_rejected_day_is_asked_about_again(ledger: Ledger, actor: Actor) -> No
     odd_day(ledger, lines=5 if actor is RUN else 8, actor=actor)
 
     assert len(questions(ledger, actor)) == 1
+
+
+@pytest.mark.parametrize("said", [Answer.REJECTED, Answer.TIMEOUT])
+def test_a_gate_that_is_cleared_asks_again_about_what_is_held(
+    ledger: Ledger, said: Answer
+) -> None:
+    with_history(ledger, 1, 1, 1, 1)
+    odd_day(ledger)
+    answer(ledger, said)
+
+    ask_again(ledger, hospital=DAY.hospital, actor=RUN)
+
+    assert [question.lines for question in questions(ledger)] == [5]
+    assert answer(ledger) == 5
+
+
+def test_an_open_question_is_not_asked_twice(ledger: Ledger) -> None:
+    with_history(ledger, 1, 1, 1, 1)
+    odd_day(ledger)
+
+    ask_again(ledger, hospital=DAY.hospital, actor=RUN)
+
+    assert len(rows_of(ledger, schema.approvals)) == 1
+
+
+def test_nobody_is_asked_again_about_what_was_let_go_or_another_run_asks_about(
+    ledger: Ledger,
+) -> None:
+    with_history(ledger, 1, 1, 1, 1)
+    odd_day(ledger)
+    answer(ledger, Answer.TIMEOUT)
+    odd_day(ledger, actor=OTHER_RUN)
+    answer(ledger, Answer.APPROVED, actor=OTHER_RUN)
+
+    ask_again(ledger, hospital=DAY.hospital, actor=RUN)
+    ask_again(ledger, hospital=DAY.hospital, actor=OTHER_RUN)
+
+    assert questions(ledger) == questions(ledger, OTHER_RUN) == []
 
 
 def test_a_day_whose_volume_is_mended_asks_about_what_is_still_held(ledger: Ledger) -> None:
