@@ -97,6 +97,7 @@ def _whole(lines: Lines) -> Any:
 REFUSALS: tuple[Fault | None, ...] = (
     _echo(422, _by_key, positions=(0,)),
     None,
+    None,
     _echo(422, _by_attendance, positions=(0,)),
     None,
     _echo(400, _by_first_position, positions=(0,)),
@@ -117,10 +118,11 @@ DOUBTS: tuple[Fault | None, ...] = (
     _echo(409, _whole),
 )
 
+#: A unit after the other fails for good.
+MISFITS: tuple[Fault | None, ...] = (_echo(422, _by_position), _echo(404, _whole))
+
 #: Track takes nothing for now, each time for another reason.
 STOPS: tuple[Fault | None, ...] = (
-    _echo(422, _by_position),
-    _echo(404, _whole),
     _echo(429, _whole),
     faults.redirect(),
     _echo(401, _whole),  # the last one: from here on nothing is sent until a person resumes

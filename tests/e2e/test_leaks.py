@@ -15,8 +15,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from tests.e2e.leaks import AIRFLOW, LEDGER, find, search, secrets_of
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.keys import new_keys
+from track_dispatch.ledger2.creation import init_ledger
+from track_dispatch.ledger2.keys import new_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,23 +150,64 @@ def pickled(home: Path, value: str) -> None:
     execute(home / AIRFLOW, "insert into dag_run (conf) values (?)", pickle.dumps({"conf": value}))
 
 
-def in_an_extraction(home: Path, value: str) -> None:
-    execute(
-        home / LEDGER,
-        "insert into extractions (id, source, hospital, business_day, run_id, try_number,"
-        " started_at) values ('1', 'hms', 'HMS', '2026-03-10', ?, 1, '2026-03-11')",
-        value,
-    )
+def in_ledger(table: str, column: str) -> Callable[[Path, str], None]:
+    """Leak into a column of the ledger; what else a row must have is of its type, and dull."""
+
+    def leak(home: Path, value: str) -> None:
+        with closing(sqlite3.connect(home / LEDGER)) as ledger, ledger:
+            columns = ledger.execute(f"pragma table_info({table})").fetchall()
+            row = {
+                name: DULL[table, name] if (table, name) in DULL else 1
+                for _, name, _, needed, default, key in columns
+                if (needed and default is None) or key
+            } | {column: value}
+            places = ", ".join("?" * len(row))
+            ledger.execute(
+                f"insert into {table} ({', '.join(row)}) values ({places})", list(row.values())
+            )
+
+    return leak
 
 
-def as_a_key(home: Path, value: str) -> None:
-    execute(
-        home / LEDGER,
-        "insert into lines (source, attendance_id, hospital, business_day, state, extraction_id,"
-        " found_at, changed_at)"
-        " values ('hms', ?, 'HMS', '2026-03-10', 'ready', '1', '2026-03-11', '2026-03-11')",
-        value,
-    )
+#: What the database's own checks want, and as much of a payload as there may be.
+DULL = {("lines", "state"): "ready", ("batches", "state"): "settled", ("envelopes", "waiting"): 1}
+#: Where the ledger keeps texts or bytes of its own making: every table that has any.
+LEDGERS_COLUMNS = (
+    ("extractions", "run_id"),
+    ("staged", "ids"),
+    ("staged", "payload"),
+    ("units", "area"),
+    ("envelopes", "payload"),
+    ("lines", "reason"),
+    ("lines", "digest"),
+    ("identities", "key"),
+    ("batches", "receipt"),
+    ("events", "places"),
+    ("events", "detail"),
+    ("events", "came_from"),
+    ("decisions", "why"),
+    ("stops", "why"),
+    ("approvals", "decided_by"),
+    ("optouts", "full_hash"),
+    ("optouts", "source"),
+    ("forgotten", "key"),
+)
+as_a_key = in_ledger("lines", "attendance_id")
+
+
+def test_every_table_of_the_ledger_is_one_of_the_places(home: Path) -> None:
+    """But those that hold moments, counts and Alembic's revision only."""
+    with closing(sqlite3.connect(home / LEDGER)) as ledger:
+        tables = ledger.execute("select name from sqlite_master where type = 'table'").fetchall()
+    looked_into = {table for table, _ in LEDGERS_COLUMNS}
+
+    assert {name for (name,) in tables} - looked_into == {
+        "ledger_version",
+        "ledger",
+        "identity_keys",
+        "requests",
+        "horizons",
+    }
 
 
 def in_a_file(name: str) -> Callable[[Path, str], object]:
@@ -178,12 +219,16 @@ def as_a_name(home: Path, value: str) -> None:
 
 
 PLACES: dict[str, Callable[[Path, str], object]] = {
-    f"column {table}.{column} of {AIRFLOW}": in_airflow(table, column)
-    for table, column in AIRFLOWS_COLUMNS
-} | {
+    **{
+        f"column {table}.{column} of {AIRFLOW}": in_airflow(table, column)
+        for table, column in AIRFLOWS_COLUMNS
+    },
+    **{
+        f"column {table}.{column} of {LEDGER}": in_ledger(table, column)
+        for table, column in LEDGERS_COLUMNS
+    },
     f"column dag_run.conf of {AIRFLOW} ": pickled,
     f"file {AIRFLOW}": in_airflow("xcom", "value"),
-    f"column extractions.run_id of {LEDGER}": in_an_extraction,
     "file logs/attempt=1.log": in_a_file("logs/attempt=1.log"),
     "file tmp/rows.json": in_a_file("tmp/rows.json"),
     "file printed": in_a_file("printed"),
