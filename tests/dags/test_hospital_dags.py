@@ -14,8 +14,8 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from demo.world import ROOT
 from track_dispatch.config import Hospital, load_hospitals
-from track_dispatch.operators.recovery import Recovery
-from track_dispatch.operators.texts import TASKS
+from track_dispatch.operators2.retry_policy import TrackRetryPolicy
+from track_dispatch.operators2.texts import TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ def test_the_tasks_follow_one_another(dag: DAG) -> None:
     assert [task.task_id for task in dag.topological_sort()] == STEPS
     assert downstream == {
         "extract": {"transform"},
-        "transform": {"volume_gate", "dispatch"},
+        "transform": {"volume_gate"},
         "volume_gate": {"approve_volume", "dispatch"},
         "approve_volume": {"dispatch"},
         "dispatch": {"report"},
@@ -104,7 +104,7 @@ def test_no_task_runs_for_ever(dag: DAG) -> None:
 def test_each_task_recovers_by_the_kind_of_its_error(dag: DAG) -> None:
     recovery = {(task.retries, type(task.retry_policy)) for task in dag.tasks}
 
-    assert recovery == {(3, Recovery)}
+    assert recovery == {(3, TrackRetryPolicy)}
 
 
 def test_only_extract_waits_for_a_slot_of_the_erp(dag: DAG, hospital: Hospital) -> None:
@@ -129,11 +129,11 @@ def test_the_form_refuses_what_is_no_day(dag: DAG, value: Any) -> None:
         param.resolve(value)
 
 
-def test_a_mapped_dispatch_is_called_by_its_area_and_channel(dag: DAG) -> None:
+def test_one_task_dispatches_the_whole_hospital(dag: DAG, hospital: Hospital) -> None:
     dispatch = dag.get_task("dispatch")
 
-    assert dispatch.is_mapped
-    assert dispatch.partial_kwargs["map_index_template"] == "{{ unit_label }}"
+    assert not dispatch.is_mapped
+    assert dispatch.hospital == hospital.code
 
 
 def test_what_a_task_returns_is_one_value_and_not_logged(dag: DAG) -> None:

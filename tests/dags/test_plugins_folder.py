@@ -22,6 +22,8 @@ DECIDING = (
     "errors",
     "spelling",
     "records",
+    "states",
+    "watchdog",
     "business_day",
     "config",
     "transformation",

@@ -157,7 +157,7 @@ def in_ledger(table: str, column: str) -> Callable[[Path, str], None]:
         with closing(sqlite3.connect(home / LEDGER)) as ledger, ledger:
             columns = ledger.execute(f"pragma table_info({table})").fetchall()
             row = {
-                name: DULL[table, name] if (table, name) in DULL else 1
+                name: DULL.get((table, name), 1)
                 for _, name, _, needed, default, key in columns
                 if (needed and default is None) or key
             } | {column: value}
