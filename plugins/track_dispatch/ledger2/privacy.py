@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 EVERY_CHANNEL = ""
 #: What the list names as the source of an opt-out that an erasure entered.
 ERASURE = "erasure"
+#: People who are entered in one transaction: a long list must not keep claims waiting.
+PEOPLE_AT_ONCE = 500
 #: States in which somebody may yet have to settle a line: it stays as it is.
 UNDER_WAY = (LineState.SENDING, LineState.IN_DOUBT)
 
@@ -79,11 +81,14 @@ def add_optouts(
         entries: for each person her values, and the channel it holds for; None = every one.
         source: who told us, without patient data.
     """
-    with ledger.writing() as connection:
-        return sum(
-            bool(enter_optouts(connection, ledger.keys, values, channel=channel, source=source))
-            for values, channel in entries
-        )
+    people, new = list(entries), 0
+    for start in range(0, len(people), PEOPLE_AT_ONCE):
+        with ledger.writing() as connection:
+            for values, channel in people[start : start + PEOPLE_AT_ONCE]:
+                new += bool(
+                    enter_optouts(connection, ledger.keys, values, channel=channel, source=source)
+                )
+    return new
 
 
 def enter_optouts(

@@ -28,7 +28,7 @@ from track_dispatch.pipeline2.report import (
     waits_for_window,
 )
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import LineState
+from track_dispatch.states import Labelled, LineState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -57,6 +57,14 @@ _STATES = (
 _ONE_DAY = timedelta(days=1)
 
 
+class NoRun(Labelled):
+    """Why a hospital's row is about no run."""
+
+    MISSING = "missing", "FALTA"
+    NOT_LIVE = "not live yet", "ainda não está em operação"
+    NO_FILE = "file is broken", "não há"
+
+
 @dataclass(frozen=True, slots=True)
 class MorningRow:
     """One hospital's row of the table.
@@ -64,7 +72,7 @@ class MorningRow:
     Attributes:
         code: the hospital's.
         business_day: None where its file is broken.
-        run: when its run began, or why there is none, in Portuguese.
+        run: when its run began, by the hospital's clock, or why there is none.
         extracted: attendances; None where no run was found.
         counts: by state; None likewise.
         problems: how many the hospital has, of whatever day.
@@ -72,7 +80,7 @@ class MorningRow:
 
     code: str
     business_day: date | None
-    run: str
+    run: datetime | NoRun
     extracted: int | None = None
     counts: tuple[int, ...] | None = None
     problems: int = 0
@@ -84,7 +92,7 @@ class MorningRow:
             self.code,
             f"{self.business_day:%d/%m/%Y}" if self.business_day else "-",
             "ver acima" if self.problems else "nada",
-            self.run,
+            self.run.label if isinstance(self.run, NoRun) else f"{self.run:%d/%m %H:%M}",
             "-" if self.extracted is None else str(self.extracted),
             *(blank if self.counts is None else map(str, self.counts)),
         )
@@ -237,7 +245,7 @@ class _Look:
         """Return a row for each hospital, with how many problems it has."""
         counted = [one.hospital for one in problems]
         rows = [
-            MorningRow(one.code, None, "não há", problems=counted.count(one.code))
+            MorningRow(one.code, None, NoRun.NO_FILE, problems=counted.count(one.code))
             for one in self._broken
         ]
         return rows + [self._row(one, counted.count(one.code)) for one in self._hospitals]
@@ -247,17 +255,16 @@ class _Look:
         report = self._reports.get(HospitalDay(hospital.code, day))
         if report is not None:
             return _report_row(hospital, day, report, problems)
-        run = "FALTA" if _is_live(hospital, day) else "ainda não está em operação"
+        run = NoRun.MISSING if _is_live(hospital, day) else NoRun.NOT_LIVE
         return MorningRow(hospital.code, day, run, problems=problems)
 
 
 def _report_row(hospital: Hospital, day: date, report: Report, problems: int) -> MorningRow:
     own = report.own
-    started = report.facts.work[own.day].started_at.astimezone(hospital.zone)
     return MorningRow(
         code=hospital.code,
         business_day=day,
-        run=f"{started:%d/%m %H:%M}",
+        run=report.facts.work[own.day].started_at.astimezone(hospital.zone),
         extracted=own.equation.attendances if own.equation else 0,
         counts=tuple(own.states[state] for state in _STATES),
         problems=problems,

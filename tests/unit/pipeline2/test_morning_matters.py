@@ -89,7 +89,7 @@ def test_a_day_that_is_done_is_green(ledger: Ledger) -> None:
 def test_a_day_that_nobody_extracted_is_missing(ledger: Ledger) -> None:
     found = look(ledger)
 
-    assert found.rows[0].run == "FALTA"
+    assert found.rows[0].cells()[3] == "FALTA"
     assert found.red == [
         (
             "HMS: nenhuma execução leu 02/03/2026: veja se track_hms está pausada e acione cada"
@@ -139,7 +139,7 @@ def test_a_hospital_that_has_not_begun_is_not_missing(ledger: Ledger) -> None:
 
     found = look(ledger, beginner)
 
-    assert (found.red, found.rows[0].run) == ([], "ainda não está em operação")
+    assert (found.red, found.rows[0].cells()[3]) == ([], "ainda não está em operação")
 
 
 # -- whatever day ------------------------------------------------------------------
