@@ -374,6 +374,23 @@ def test_lines_come_back_when_a_claim_excludes_the_one_they_stood_back_for(
     assert states_of(ledger, waiting) == [by_person, by_contact]
 
 
+@pytest.mark.parametrize(
+    ("until", "state"), [(TODAY, "reopened"), (TODAY - timedelta(1), "excluded")]
+)
+def test_neither_a_claim_nor_an_answer_brings_back_who_may_no_longer_be_asked(
+    ledger: Ledger, until: Any, state: str
+) -> None:
+    other = Line(person="cpf:3", contact="email:other@example.test")
+    batch = claim(ledger, fill(ledger, [MARIA]))
+    opt_out(ledger, "cpf:3")
+    stood_back = replace(other, state="excluded", reason="same_person", ask_until=until)
+    waiting = fill(ledger, [replace(SAME_PERSON, ask_until=until), stood_back])
+    settle(ledger, Settlement(batch, refused={0: ""}, today=TODAY), actor=ACTOR)
+
+    assert asked(ledger, other) == ["opt_out"]
+    assert states_of(ledger, waiting) == [state, state]
+
+
 def test_lines_of_an_outdated_envelope_let_others_come_back(ledger: Ledger) -> None:
     waiting = fill(ledger, [SAME_PERSON])
     try_claim(ledger, fill(ledger, [MARIA], age_hours=40))
