@@ -21,7 +21,7 @@ BEFORE = DAY - timedelta(days=1)
 
 
 def with_two_odd_days(erp_days: ErpDays) -> None:
-    """Read a day of five and one of three patients, after weeks with one a day."""
+    """Read a day of five and one of four patients, after weeks with one a day."""
     erp_days.settings["max_age_days"] = 60
     for week in range(1, 5):
         for day in (DAY, BEFORE):
@@ -31,7 +31,7 @@ def with_two_odd_days(erp_days: ErpDays) -> None:
     erp_days.sql("update envelopes set payload = null, waiting = 0")
     erp_days.sql("update lines set state = 'accepted', batch = 'b'")
     erp_days.settings |= {"volume_gate": VolumeGate(min_lines=2), "look_back_days": 1}
-    for number in range(8):
+    for number in range(9):
         erp_days.add(number, DAY if number < 5 else BEFORE)
     erp_days.read()
 
@@ -42,10 +42,10 @@ def test_one_question_names_every_day_that_the_run_holds(erp_days: ErpDays) -> N
     questions = asked_by(erp_days.run(), ledger=erp_days.ledger)
     text = question_text(questions)
     assert [(one.day.business_day, one.lines, one.usual) for one in questions] == [
-        (BEFORE, 3, 1),
+        (BEFORE, 4, 1),
         (DAY, 5, 1),
     ]
-    assert "**09/03/2026**: **3** convites" in text
+    assert "**09/03/2026**: **4** convites" in text
     assert "**10/03/2026**: **5** convites" in text
     assert asked_by(erp_days.run("run-2"), ledger=erp_days.ledger) == []
 
@@ -54,7 +54,7 @@ def test_a_yes_frees_what_was_counted_of_all_days(erp_days: ErpDays) -> None:
     with_two_odd_days(erp_days)
 
     freed = take_answer(erp_days.run(), Answer.APPROVED, ledger=erp_days.ledger, decided_by="ana")
-    assert (freed, erp_days.states()["ready"]) == (8, 8)
+    assert (freed, erp_days.states()["ready"]) == (9, 9)
     assert asked_by(erp_days.run(), ledger=erp_days.ledger) == []
 
 
@@ -62,7 +62,7 @@ def test_silence_is_recorded_and_frees_nothing(erp_days: ErpDays) -> None:
     with_two_odd_days(erp_days)
 
     freed = take_answer(erp_days.run(), Answer.TIMEOUT, ledger=erp_days.ledger, decided_by=None)
-    assert (freed, erp_days.states()["held"]) == (0, 8)
+    assert (freed, erp_days.states()["held"]) == (0, 9)
     with erp_days.ledger.reading() as connection:
         answers = connection.execute(
             select(schema.approvals.c.answer, schema.approvals.c.decided_by)
@@ -75,7 +75,7 @@ def test_an_answer_counts_once(erp_days: ErpDays) -> None:
     take_answer(erp_days.run(), Answer.REJECTED, ledger=erp_days.ledger, decided_by="ana")
 
     again = take_answer(erp_days.run(), Answer.APPROVED, ledger=erp_days.ledger, decided_by="rui")
-    assert (again, erp_days.states()["held"]) == (0, 8)
+    assert (again, erp_days.states()["held"]) == (0, 9)
 
 
 def test_what_a_yes_finds_too_old_must_be_read_again(erp_days: ErpDays) -> None:
@@ -83,7 +83,7 @@ def test_what_a_yes_finds_too_old_must_be_read_again(erp_days: ErpDays) -> None:
     erp_days.grow_old(hours=37)
 
     take_answer(erp_days.run(), Answer.APPROVED, ledger=erp_days.ledger, decided_by="ana")
-    assert erp_days.states()["reopened"] == 8
+    assert erp_days.states()["reopened"] == 9
 
 
 def test_the_text_tells_lines_volume_and_the_usual_number() -> None:
