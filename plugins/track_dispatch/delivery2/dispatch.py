@@ -40,6 +40,7 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger2.batches import Batch, CommitUnknownError
 from track_dispatch.ledger2.claims import Hindrance, NotClaimed, Wanted, settle_and_claim
+from track_dispatch.ledger2.doubts import in_doubt_batches
 from track_dispatch.ledger2.leases import claimed_after_all, expire_leases, lines_in_flight
 from track_dispatch.ledger2.settling import settle
 from track_dispatch.ledger2.stop_switch import require_running
@@ -72,7 +73,7 @@ def dispatch(context: DispatchContext, until: date) -> Tally:
 
     Raises:
         ConfigError: a setting keeps Track from taking the units it names; their lines are ready.
-        NotDeliveredError: Track took nothing more, or lines became ready meanwhile.
+        NotDeliveredError: Track took nothing more, or lines became ready behind the dispatch.
         ServiceStoppedError: Track wants a person or another key, or did so before and nobody has
             resumed; the rest is ready.
         QuietHoursError: the window is closed, and opens before the next run; the rest is ready.
@@ -90,7 +91,7 @@ def dispatch(context: DispatchContext, until: date) -> Tally:
     with ThreadPoolExecutor(1, thread_name_prefix="track-post") as poster:
         work = _Dispatch(context, until, backlog, poster)
         work.send_all()
-    log.info("dispatch ended hospital=%s until=%s %s", hospital.code, until, work.tally)
+    work.log_end()
     work.conclude(failed_before)
     return work.tally
 
@@ -309,6 +310,16 @@ class _Dispatch:
 
     # -- the end -------------------------------------------------------------------
 
+    def log_end(self) -> None:
+        """Log what became of lines, and how many are in doubt since whatever dispatch."""
+        hospital = self._context.hospital.code
+        with self._context.ledger.reading() as connection:
+            doubted = sum(one.lines for one in in_doubt_batches(connection, hospital=hospital))
+        log.info(
+            "dispatch ended hospital=%s until=%s %s; of all its lines %d are in doubt",
+            hospital, self._until, self.tally, doubted,
+        )  # fmt: skip
+
     def conclude(self, failed_before: Iterable[Unit]) -> None:
         """Say what keeps the dispatch from being done: first what a retry may end.
 
@@ -317,7 +328,7 @@ class _Dispatch:
 
         Raises:
             LinesInFlightError: another claim's lease runs on lines or a survey of the hospital.
-            NotDeliveredError: lines became ready meanwhile.
+            NotDeliveredError: lines became ready behind the dispatch.
             DeliveryUncertainError: some lines are in doubt.
             ConfigError: units failed for good.
         """
@@ -328,7 +339,8 @@ class _Dispatch:
         if left and not self.tally.waiting_for_window:
             units = ", ".join(dict.fromkeys(str(one.unit) for one in left))
             lines = sum(one.lines for one in left)
-            raise NotDeliveredError(f"{lines} lines became ready meanwhile: {units}{also}")
+            message = f"{lines} lines became ready, or free, behind the dispatch: {units}{also}"
+            raise NotDeliveredError(message)
         if self.tally.in_doubt:
             raise self._in_doubt(also)
         if failed:

@@ -111,6 +111,23 @@ def test_an_address_corrected_after_it_was_read_ahead_is_the_one_that_is_posted(
     assert tally == Tally(accepted=2)
 
 
+def test_an_address_corrected_before_the_first_claim_is_the_one_that_is_posted(rig: Rig) -> None:
+    ids = rig.fill(1)
+    (envelope,) = envelopes_of(rig, ids)
+    corrected: list[bool] = []
+
+    def look(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        if "envelopes.payload" in statement and not corrected:
+            corrected.append(True)
+            correct(rig, envelope, "nova@exemplo.test")
+
+    rig.on_ledger("after_cursor_execute", look)
+    rig.dispatch()
+
+    posted = [(post.body or {})["import_lines"][0]["email"] for post in rig.api.received]
+    assert posted == ["nova@exemplo.test"]
+
+
 def test_a_batch_is_settled_before_anybody_hears_that_no_key_opens_the_next(rig: Rig) -> None:
     ids = rig.fill(4, batch_size=2)
     (envelope,) = envelopes_of(rig, ids[2:])
