@@ -18,6 +18,7 @@ from track_dispatch.config.loading import (
     load_hospitals,
 )
 from track_dispatch.config.policies import Identifier, VolumeGate
+from track_dispatch.config.rules import rules_digest
 from track_dispatch.config.schema import json_schema, write_schema
 from track_dispatch.config.templates import (
     EmailTemplates,
@@ -45,5 +46,6 @@ __all__ = [
     "json_schema",
     "load_hospital",
     "load_hospitals",
+    "rules_digest",
     "write_schema",
 ]

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from track_dispatch.config.defaults import Defaults, read_defaults
 from track_dispatch.config.explaining import explain
 from track_dispatch.config.hospital import RESERVED_CODES, Hospital, Surroundings
+from track_dispatch.config.policies import shared_policy_names
 from track_dispatch.config.schema import json_schema
 from track_dispatch.config.yaml_file import read_yaml
 from track_dispatch.errors import ConfigError
@@ -98,6 +99,10 @@ def _load_file(path: Path, include: Path, defaults: Defaults) -> Hospital | Brok
         )
     except ValidationError as error:
         problems += explain(error, json_schema(), label=label)
+    problems += [
+        f"{label}: {shared}: is one setting for all hospitals; it belongs into defaults.yaml"
+        for shared in sorted(shared_policy_names() & content.keys())
+    ]
     if "template_set" in content:
         problems.append(f'{label}: template_set: is no field (did you mean "templates"?)')
     return _broken(path, "\n".join(problems)) if problems else hospital

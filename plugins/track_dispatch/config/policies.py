@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -79,6 +79,12 @@ PositiveCount = Annotated[int, Field(strict=True, ge=1)]
 #: A column that an import line may carry. Built of the contract, so that a typo names the nearest.
 ImportField = Literal[COLUMNS]  # type: ignore[valid-type]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+#: Marks a policy under which the moment of a run decides whether somebody is asked, in the schema.
+#: What must say the same at any hour and on any day sets all of them aside: demo/policies.yaml.
+CLOCK_BOUND = Field(json_schema_extra={"clock_bound": True})
+
+#: Days that the ledger remembers somebody beyond the last rule that could ask for him.
+RETENTION_MARGIN_DAYS = 15
 
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 _WINDOW = rf"^{_CLOCK}-({_CLOCK}|24:00)$"
@@ -111,7 +117,20 @@ class RehearsalContact(FileModel):
     """A mobile, digits only, country code first."""
 
 
-class Policies(FileModel):
+class SharedPolicies(FileModel):
+    """What is one setting for all hospitals: patients, Track and the ledger know only one."""
+
+    contact_cap_days: Annotated[Count, CLOCK_BOUND]
+    """Days in which one person is asked at most once, over all hospitals; 0 = off."""
+    identifier: Identifier
+    """The field that Track tells customers apart by; a line without it is excluded."""
+    extraction_max_age_hours: PositiveCount
+    """Hours after which what was read from an ERP is no longer sent, but read again."""
+    requests_per_5_minutes: PositiveCount
+    """Requests to Track in any 5 minutes, at most, over all hospitals."""
+
+
+class Policies(SharedPolicies):
     """What may differ between hospitals without being a fact about one."""
 
     batch_size: Annotated[int, Field(strict=True, ge=1, le=1000)]
@@ -121,13 +140,16 @@ class Policies(FileModel):
     reminder_days: PositiveCount
     """Days from dispatch until the reminder; before the validity ends."""
     send_window: Annotated[
-        str, Field(pattern=_WINDOW, examples=["08:00-20:00"]), AfterValidator(_in_hours)
+        str,
+        Field(pattern=_WINDOW, examples=["08:00-20:00"]),
+        AfterValidator(_in_hours),
+        CLOCK_BOUND,
     ]
     """Hours of the hospital's day in which surveys go out, HH:MM-HH:MM; 24:00 may end it."""
-    max_age_days: Count
+    max_age_days: Annotated[Count, CLOCK_BOUND]
     """Days from the business day after which nobody is asked any more; 0 = no limit."""
-    contact_cap_days: Count
-    """Days in which one person is asked at most once; 0 = off."""
+    look_back_days: Count
+    """Days before its own that a run reads again: late entries and failed days mend themselves."""
     volume_gate: Annotated[
         VolumeGate | None,
         BeforeValidator(_off_as_none, json_schema_input_type=VolumeGate | Literal["off", False]),
@@ -139,9 +161,7 @@ class Policies(FileModel):
     ]
     """The columns of an attendance that Track gets; all = every one. The identifier, the name and
     the contact of the channel always go."""
-    identifier: Identifier
-    """The field that Track tells customers apart by; a line without it is excluded."""
-    send_days: Annotated[tuple[Weekday, ...], Field(min_length=1)] | None
+    send_days: Annotated[Annotated[tuple[Weekday, ...], Field(min_length=1)] | None, CLOCK_BOUND]
     """Weekdays on which surveys go out; null = every day."""
     test_patterns: tuple[Pattern, ...]
     """Regular expressions; a name or an e-mail that holds one is a test record. Case is ignored."""
@@ -153,7 +173,7 @@ class Policies(FileModel):
     """Lines of a rehearsal for each area, at most."""
     rehearsal_contacts: Annotated[tuple[RehearsalContact, ...], Field(repr=False)]
     """Contacts of our own staff that receive a rehearsal."""
-    ledger_retention_days: Count
+    ledger_retention_days: Annotated[Count, CLOCK_BOUND]
     """Days after which settled lines leave the ledger; 0 = kept for ever."""
     post_deadline_seconds: PositiveCount
     """Seconds for one whole POST: connecting, uploading, reading the answer."""
@@ -168,7 +188,44 @@ class Policies(FileModel):
             raise ValueError(f"must be less than validity_days, {validity}")
         return days
 
+    @field_validator("send_days")
+    @classmethod
+    def _within_look_back(
+        cls, days: tuple[Weekday, ...] | None, info: ValidationInfo
+    ) -> tuple[Weekday, ...] | None:
+        """Refuse closed days that no run would look back over: who waits there is lost."""
+        look_back = info.data.get("look_back_days")
+        if days and look_back is not None and (closed := _longest_closed(days)) > look_back:
+            raise ValueError(
+                f"leaves {closed} days closed in a row: needs look_back_days of {closed} at least"
+            )
+        return days
+
+    @field_validator("ledger_retention_days")
+    @classmethod
+    def _outlives_every_rule(cls, days: int, info: ValidationInfo) -> int:
+        """Refuse to forget somebody who could still be asked, or who was asked lately."""
+        rules = [info.data.get(name) for name in ("max_age_days", "contact_cap_days")]
+        least = sum(rule or 0 for rule in rules) + RETENTION_MARGIN_DAYS
+        if days and days < least:
+            raise ValueError(
+                f"must be 0, or max_age_days + contact_cap_days + {RETENTION_MARGIN_DAYS} ="
+                f" {least} at least: else somebody could be asked twice"
+            )
+        return days
+
+
+def _longest_closed(open_days: tuple[Weekday, ...]) -> int:
+    """Return the most days in a row, of any week, on which nothing leaves."""
+    fortnight = "".join("o" if day in open_days else "c" for day in get_args(Weekday)) * 2
+    return max(map(len, fortnight.split("o")))
+
 
 def policy_names() -> frozenset[str]:
     """Return the names of all policies, the keys that only defaults.yaml must have."""
     return frozenset(Policies.model_fields)
+
+
+def shared_policy_names() -> frozenset[str]:
+    """Return the names of the policies that no hospital's file may state."""
+    return frozenset(SharedPolicies.model_fields)

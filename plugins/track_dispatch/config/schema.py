@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from track_dispatch.config.hospital import Hospital
-from track_dispatch.config.policies import policy_names
+from track_dispatch.config.policies import policy_names, shared_policy_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 def json_schema() -> dict[str, Any]:
     """Return the schema of what a hospital's file may hold.
 
-    It differs from the model in two ways: policies may be left to defaults.yaml, and the template
-    set is named, not written out.
+    It differs from the model in three ways: policies may be left to defaults.yaml, those that are
+    shared must be, and the template set is named, not written out.
     """
     schema = Hospital.model_json_schema()
-    del schema["properties"]["template_set"]
-    elsewhere = policy_names() | {"template_set"}
-    schema["required"] = sorted(set(schema["required"]) - elsewhere)
-    for unused in ("TemplateSet", "EmailTemplates", "WhatsappTemplates", "WhatsappTemplate"):
+    for elsewhere in shared_policy_names() | {"template_set"}:
+        del schema["properties"][elsewhere]
+    optional = policy_names() | {"template_set"}
+    schema["required"] = sorted(set(schema["required"]) - optional)
+    for unused in (
+        "Identifier",
+        "TemplateSet",
+        "EmailTemplates",
+        "WhatsappTemplates",
+        "WhatsappTemplate",
+    ):
         del schema["$defs"][unused]
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
 

@@ -58,6 +58,11 @@ def test_a_file_that_cannot_be_read_is_told(include: Path, broken: Broken) -> No
         ("bacth_size", 5, 'defaults.yaml: bacth_size: is no field (did you mean "batch_size"?)'),
         ("code", "HMS", "defaults.yaml: code: is no field"),
         (
+            "identifier",
+            "CPF",
+            'defaults.yaml: identifier: "CPF" must be one of cpf, email, phone, cd_atendimento',
+        ),
+        (
             "templates",
             {"x": {"email": {"invite": "short", "expired": 123456, "thanks": "abc123"}}},
             (

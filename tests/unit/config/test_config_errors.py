@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from track_dispatch.config import BrokenHospital, Hospital, load_hospital, load_hospitals
+from track_dispatch.config.policies import shared_policy_names
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,7 +74,6 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"batch_size": "100"}, 'batch_size: "100" must be a valid integer'),
     ({"max_age_days": -1}, "max_age_days: -1 must be greater than or equal to 0"),
     ({"reminder_days": 15}, "reminder_days: 15 must be less than validity_days, 15"),
-    ({"identifier": "CPF"}, 'identifier: "CPF" must be one of cpf, email, phone, cd_atendimento'),
     ({"send_window": "8-20"}, 'send_window: "8-20" must be like "08:00-20:00"'),
     ({"volume_gate": {"lo": 1}}, 'volume_gate.lo: is no field (did you mean "low"?); allowed: ba'),
     ({"volume_gate": True}, "volume_gate: true must be off, or low, high"),
@@ -137,14 +137,59 @@ def test_a_policy_that_makes_no_sense_is_refused_with_file_and_field(
         ("import_fields", "all"),
         ("volume_gate", "off"),
         ("max_age_days", 0),
-        ("identifier", "cpf"),
         ("rehearsal_contacts", []),
+        ("ledger_retention_days", 60),
+        ("ledger_retention_days", 0),
     ],
 )
 def test_a_policy_accepts(write: Write, include: Path, field: str, value: object) -> None:
     write(**{field: value})
 
     assert isinstance(load_hospital("HMS", include), Hospital)
+
+
+@pytest.mark.parametrize("field", sorted(shared_policy_names()))
+def test_what_is_one_setting_for_all_hospitals_is_refused_in_a_file(
+    write: Write, broken: Broken, field: str
+) -> None:
+    write(**{field: 30})
+
+    assert f"hospitals/hms.yaml: {field}: is one setting for all hospitals" in broken()["HMS"]
+
+
+def test_who_was_asked_is_remembered_longer_than_anybody_may_be_asked(
+    write: Write, broken: Broken
+) -> None:
+    write(ledger_retention_days=59)
+
+    assert "max_age_days + contact_cap_days + 15 = 60 at least" in broken()["HMS"]
+
+
+@pytest.mark.parametrize(
+    ("days", "look_back", "said"),
+    [
+        (["mon"], 2, "leaves 6 days closed in a row"),
+        (["mon", "tue", "wed", "thu", "fri"], 1, "leaves 2 days closed in a row"),
+        (["tue", "fri"], 2, "leaves 3 days closed in a row"),
+    ],
+)
+def test_closed_days_that_no_run_looks_back_over_are_refused(
+    write: Write, broken: Broken, days: list[str], look_back: int, said: str
+) -> None:
+    write(send_days=days, look_back_days=look_back)
+
+    assert said in broken()["HMS"]
+
+
+@pytest.mark.parametrize(
+    ("days", "look_back"), [(["mon", "tue", "wed", "thu", "fri"], 2), (["sun"], 6)]
+)
+def test_closed_days_within_the_look_back_are_taken(
+    write: Write, include: Path, days: list[str], look_back: int
+) -> None:
+    write(send_days=days, look_back_days=look_back)
+
+    assert load_hospital("HMS", include).send_days == tuple(days)
 
 
 def test_contacts_of_a_rehearsal_are_in_no_message(write: Write, broken: Broken) -> None:

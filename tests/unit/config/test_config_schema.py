@@ -61,7 +61,6 @@ def test_policies_may_be_left_to_the_defaults(name: str) -> None:
         {"import_fields": ["cd_atendimento", "setor"]},
         {"send_window": "08:00-24:00"},
         {"send_days": ["mon"]},
-        {"contact_cap_days": 30},
         {"rehearsal_lines": 3},
         {"ledger_retention_days": 730},
         {"unidade": None},
