@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
@@ -17,6 +17,8 @@ from demo.erp_data import erp_sql
 from demo.oracle import OracleStandIn
 from demo.track_api import ORGANIZATION, TOKEN, Survey, TrackStandIn
 from track_dispatch.config import BrokenHospital, Hospital, include_dir, load_hospitals
+from track_dispatch.config.yaml_file import read_yaml
+from track_dispatch.errors import ConfigError
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from datetime import date
 
 ROOT = Path(__file__).resolve().parents[1]
+#: What `practice_include` puts in place of what is shipped.
+POLICIES = ROOT / "demo" / "policies.yaml"
 SERVICE, USER, PASSWORD = "ERP", "TRACK", "demo-only"
 #: Patients whose address is here are refused by the stand-in, one by one and by name.
 REFUSED_DOMAIN = "recusado.test"
@@ -103,22 +107,35 @@ def track_connection(url: str) -> str:
     return json.dumps({"conn_type": "http", "host": url, "login": ORGANIZATION, "password": TOKEN})
 
 
-def practice_include(home: Path) -> Path:
-    """Copy the include folder below `home`, with the policies of demo/policies.yaml; return it."""
-    folder = home / "include"
+def practice_include(folder: Path, **policies: Any) -> Path:
+    """Copy the include folder to `folder`, under demo/policies.yaml and `policies`; return it.
+
+    They hold for every hospital: a file that sets one of them otherwise loses that line.
+    """
     shutil.copytree(include_dir(), folder, dirs_exist_ok=True)
+    changes = yaml.safe_load(POLICIES.read_text(encoding="utf-8")) | policies
     defaults = folder / "defaults.yaml"
-    changes = yaml.safe_load((ROOT / "demo" / "policies.yaml").read_text(encoding="utf-8"))
-    policies = yaml.safe_load(defaults.read_text(encoding="utf-8")) | changes
-    text = yaml.safe_dump(policies, allow_unicode=True, sort_keys=False)
-    defaults.write_text(text, encoding="utf-8")
+    _write_yaml(defaults, read_yaml(defaults, label=defaults.name) | changes)
+    for path in (folder / "hospitals").glob("*.yaml"):
+        with suppress(ConfigError):  # a broken file stays as it is: the loader says what is wrong
+            content = read_yaml(path, label=path.name)
+            if content.keys() & changes.keys():
+                own = {name: value for name, value in content.items() if name not in changes}
+                _write_yaml(path, own)
     return folder
 
 
-def airflow_settings(home: Path) -> dict[str, str]:
-    """Return the environment of an Airflow of its own below `home`, with the project's DAGs."""
+def _write_yaml(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+
+def airflow_settings(home: Path, **policies: Any) -> dict[str, str]:
+    """Return the environment of an Airflow of its own below `home`, with the project's DAGs.
+
+    Its include folder is a `practice_include` with these `policies`.
+    """
     return {
-        "TRACK_INCLUDE_DIR": str(practice_include(home)),
+        "TRACK_INCLUDE_DIR": str(practice_include(home / "include", **policies)),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,9 @@ from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.models.dagrun import DagRun
 from sqlalchemy import delete
 
-from demo.world import ROOT, World, chosen_hospitals
+from demo.world import ROOT, World, chosen_hospitals, practice_include
 from tests.airflow_world import AirflowWorld, ledger_connection
 from tests.e2e.webhook import Webhook
-from track_dispatch.config import include_dir
 from track_dispatch.hooks import ledger as ledger_hook
 from track_dispatch.hooks.pools import create_pools
 from track_dispatch.ledger.keys import new_keys
@@ -49,14 +47,9 @@ def no_runs(airflow: None) -> Iterator[None]:
 
 @pytest.fixture
 def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy the include folder for a test to change; no day of the past is too old in it."""
-    folder = tmp_path / "include"
-    shutil.copytree(include_dir(), folder)
+    """Copy the include folder for a test to change."""
+    folder = practice_include(tmp_path / "include")
     monkeypatch.setenv("TRACK_INCLUDE_DIR", str(folder))
-    defaults = folder / "defaults.yaml"
-    text = defaults.read_text(encoding="utf-8")
-    assert text.count("max_age_days: 15") == 1
-    defaults.write_text(text.replace("max_age_days: 15", "max_age_days: 0"), encoding="utf-8")
     return folder
 
 

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from demo.world import ROOT
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from track_dispatch.records import Area
-
-
-def include_with(folder: Path, policies: Mapping[str, str]) -> Path:
-    """Copy the include folder with other defaults: what stands there, by what it becomes."""
-    shutil.copytree(ROOT / "include", folder)
-    defaults = folder / "defaults.yaml"
-    text = defaults.read_text(encoding="utf-8")
-    for shipped, wanted in policies.items():
-        assert text.count(shipped) == 1
-        text = text.replace(shipped, wanted)
-    defaults.write_text(text, encoding="utf-8")
-    return folder
 
 
 def set_policies(include: Path, **values: Any) -> None:

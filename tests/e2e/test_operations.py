@@ -9,8 +9,11 @@ import pytest
 
 from demo.track_api import faults
 from tests.e2e.hms_patients import plant
+from tests.e2e.policies import set_policies
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.airflow_world import AirflowWorld, Played
 
 DAY = date(2026, 3, 10)
@@ -162,7 +165,8 @@ def test_a_webhook_that_is_gone_changes_nothing(
     assert "nenhuma execução" in run.said("morning")
 
 
-def test_the_night_tidies_the_ledger(world: AirflowWorld) -> None:
+def test_the_night_tidies_the_ledger(world: AirflowWorld, include: Path) -> None:
+    set_policies(include, ledger_retention_days=730)
     plant(world.erp(), DAY)
     world.run_day("HMS", DAY, before="dispatch")
     world.alter_ledger("update lines set business_day = '2020-01-01'")
