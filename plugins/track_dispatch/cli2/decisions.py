@@ -91,7 +91,7 @@ def accepted_reopen(
             " processed it?",
             abort=True,
         )
-    _echo_done(_decide(Verb.REOPEN_ACCEPTED, by=by, why=why, batch=batch))
+    _echo_done(_decide(Verb.REOPEN_ACCEPTED, by=by, why=why, batch=batch, confirmed=True))
 
 
 def resume(*, by: By, why: Why) -> None:
@@ -178,6 +178,7 @@ def _decide(
     code: str | None = None,
     day: datetime | None = None,
     as_of: datetime | None = None,
+    confirmed: bool | None = None,
 ) -> Done:
     from track_dispatch.hooks2.ledger import open_configured  # noqa: PLC0415 - imports Airflow
     from track_dispatch.pipeline2.decide import (  # noqa: PLC0415 - with the one before
@@ -192,6 +193,7 @@ def _decide(
         hospital=code.upper() if code else None,
         business_day=day.date() if day else None,
         as_of=as_of,
+        confirmed=confirmed,
     )
     with open_configured(restored=verb is Verb.RESTORED) as ledger:
         return carry_out(order, decision, ledger=ledger, now=datetime.now(UTC))

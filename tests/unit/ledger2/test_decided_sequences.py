@@ -39,7 +39,7 @@ from track_dispatch.ledger2.history import attendance_history
 from track_dispatch.ledger2.leases import expire_leases
 from track_dispatch.ledger2.places import envelope_of
 from track_dispatch.ledger2.privacy import erase_person
-from track_dispatch.ledger2.retention import expire_past, purge
+from track_dispatch.ledger2.retention import anonymise, expire_past, purge
 from track_dispatch.ledger2.settling import Settlement, settle
 from track_dispatch.ledger2.views import day_facts
 from track_dispatch.records import HospitalDay
@@ -174,6 +174,21 @@ def test_who_was_accepted_and_forgotten_is_known_when_the_erp_gives_another_day(
     found = facts(ledger, NEXT).equation
     assert found is not None
     assert (found.other_day, found.holds) == (1, True)
+
+
+def test_an_anonymised_day_that_is_read_again_asks_nobody_twice(ledger: Ledger) -> None:
+    read_day(ledger, invited(1), not_invited(2))
+    batch = claim(ledger, envelope_with(ledger, 1))
+    settle(ledger, Settlement(batch, accepted=batch.places), actor=ACTOR)
+    anonymised = anonymise(ledger, hospital="HMS", before=TODAY, days=-1)
+
+    read_day(ledger, invited(1), not_invited(2), invited(3), actor=OTHER_RUN)
+
+    found = facts(ledger).equation
+    assert anonymised == 2
+    assert stands(ledger) == [("accepted", None), ("excluded", "no_contact"), ("ready", None)]
+    assert found is not None
+    assert found.holds
 
 
 def test_who_was_given_more_time_keeps_it_through_readings_and_nights(ledger: Ledger) -> None:
