@@ -7,7 +7,7 @@ import signal
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Event
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import orjson
@@ -180,6 +180,37 @@ def test_a_time_limit_that_strikes_while_posting_waits_for_the_answer(rig: Rig) 
 
     assert rig.sizes == [2]
     assert rig.counts() == {"accepted": 2, "ready": 2}
+
+
+def test_what_strikes_before_a_post_has_begun_releases_the_batch(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.fill(2)
+    start = Thread.start
+
+    def start_no_poster(thread: Thread) -> None:
+        if thread.name.startswith("track-post"):
+            raise OutOfTimeError
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", start_no_poster)
+    with pytest.raises(OutOfTimeError):
+        rig.dispatch()
+
+    assert (rig.posts, rig.counts()) == ([], {"ready": 2})
+    assert rig.batch_states() == {"not_delivered": 1}
+
+
+def test_a_time_limit_that_strikes_while_posting_leaves_no_time_to_split(rig: Rig) -> None:
+    ids = rig.fill(4)
+    rig.during_post(1, lambda: os.kill(os.getpid(), signal.SIGALRM))
+    rig.api.reject(ids[3:], named=False)
+
+    with _striking(OutOfTimeError), pytest.raises(OutOfTimeError):
+        rig.dispatch()
+
+    assert (rig.sizes, rig.counts()) == ([4], {"ready": 4})
+    assert rig.batch_states() == {"not_delivered": 1}
 
 
 @contextmanager
