@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.config import BrokenHospital
 from track_dispatch.config.go_live import SHIPPED_FIRST_BUSINESS_DAY
+from track_dispatch.ledger2.doubts import in_doubt_batches
 from track_dispatch.ledger2.leases import expire_leases
 from track_dispatch.ledger2.stop_switch import standing_stops
 from track_dispatch.ledger2.views import days_read, first_known_days, last_runs, open_days
@@ -21,6 +22,7 @@ from track_dispatch.pipeline2.problems import DayProblem, ProblemKind
 from track_dispatch.pipeline2.report import (
     JudgedRun,
     Report,
+    doubt_text,
     judge,
     load_facts,
     open_problems,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.config import Hospital
     from track_dispatch.ledger2.database import Ledger
+    from track_dispatch.ledger2.doubts import InDoubtBatch
     from track_dispatch.records import Actor
 
 #: What a run may take before it counts as late.
@@ -105,11 +108,13 @@ class Morning:
     Attributes:
         rows: one a hospital; those with problems come first.
         problems: what needs a person comes first; without any it is green.
+        doubts: the batches that somebody has to decide about, the oldest first.
         last_chance: lines of days that may be asked today and no longer.
     """
 
     rows: tuple[MorningRow, ...]
     problems: tuple[DayProblem, ...]
+    doubts: tuple[InDoubtBatch, ...] = ()
     last_chance: tuple[tuple[HospitalDay, int], ...] = ()
 
     @property
@@ -120,6 +125,7 @@ class Morning:
     def text(self) -> Iterator[str]:
         """Yield it line by line, set for a log: what to do first, then the table."""
         yield from (f"VERMELHO: {line}" for line in self.red)
+        yield from (f"{_where(doubt.day)}: {doubt_text(doubt)}" for doubt in self.doubts)
         for day, lines in self.last_chance:
             yield f"AVISO: {_where(day)}: {lines} linhas vencem amanhã se não saírem hoje"
         table = [COLUMNS, *(row.cells() for row in self.rows)]
@@ -161,9 +167,14 @@ def morning(
         problems += look.problems()
         rows = look.rows(problems)
         last_chance = [(one.day, one.last_chance) for one in look.open_days if one.last_chance]
+        doubts = [
+            one
+            for one in in_doubt_batches(connection)
+            if business_day in {None, one.day.business_day}
+        ]
     problems.sort(key=lambda one: (not one.needs_person, one.hospital))
     rows.sort(key=lambda row: not row.problems)
-    return Morning(tuple(rows), tuple(problems), tuple(last_chance))
+    return Morning(tuple(rows), tuple(problems), tuple(doubts), tuple(last_chance))
 
 
 def problem_line(problem: DayProblem, template: str | None = None) -> str:
