@@ -282,7 +282,7 @@ class Claim:
         or says why nothing goes out.
         """
         while self._parts and is_open(self._context):
-            part, began = self._parts[-1], self._context.clock()
+            part = self._parts[-1]
             started = self._split_off(part)
             if isinstance(started, NotClaimed) and started.why is not Hindrance.ALL_EXCLUDED:
                 break
@@ -293,20 +293,20 @@ class Claim:
             self.has_released |= len(started.lines) < len(part.lines)
             self.batch = started
             self._body = self._encode()
-            self._lease_ends = began + self._terms.lease_seconds
             return True
         return False
 
     def _split_off(self, part: Part) -> Batch | NotClaimed:
-        """Put a part in flight, as often as the ledger fails, and once."""
+        """Put a part in flight, however often the ledger fails, and once; it renews the lease."""
         origin, ledger = part.origin, self._context.ledger
         wanted = replace(origin, id=str(uuid.uuid4()), lines=part.lines, parent=origin.id)
-        is_unknown = False
+        is_unknown, began = False, self._context.clock()
 
         def attempt() -> Batch | NotClaimed:
-            nonlocal is_unknown
+            nonlocal is_unknown, began
             if is_unknown and (found := claimed_after_all(ledger, wanted)) is not None:
                 return found
+            began = self._context.clock()
             try:
                 return start_part(
                     ledger,
@@ -321,7 +321,10 @@ class Claim:
                 is_unknown = True
                 raise
 
-        return self.retried(attempt)
+        started = self.retried(attempt)
+        if not isinstance(started, NotClaimed):
+            self._lease_ends = began + self._terms.lease_seconds
+        return started
 
     def _judge_suspects(self) -> None:
         """Refuse the lines that stand suspected, unless nothing of the claim got through.

@@ -280,7 +280,7 @@ def test_a_batch_is_settled_whatever_keeps_the_next_from_going(
 
 
 def test_a_batch_is_settled_while_the_next_units_survey_is_busy(rig: Rig) -> None:
-    rig.fill(2, unit=MATERNIDADE, post_deadline_seconds=1, lease_margin_seconds=1)
+    rig.fill(2, unit=MATERNIDADE, post_deadline_seconds=5, lease_margin_seconds=10)
     rig.fill(2)
     others = rig.fill(1, unit=DAY_AFTER)
     rig.during_post(1, lambda: rig.claim_elsewhere(others))
