@@ -29,7 +29,6 @@ from track_dispatch.ledger2.joins import IS_OF_UNIT, LIES_IN
 from track_dispatch.ledger2.places import PLACES
 from track_dispatch.ledger2.sql import among
 from track_dispatch.ledger2.transitions import RULES, Transition
-from track_dispatch.records import IdentityKind
 from track_dispatch.states import INVITED, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger2.extractions import Extraction
     from track_dispatch.ledger2.keys import KeyRing
     from track_dispatch.ledger2.lookups import Lookups
-    from track_dispatch.records import Actor, Area, Channel
+    from track_dispatch.records import Actor, Area, Channel, IdentityKind
 
     #: Evaluates again the rows of patients who opted out, by position, with the barred channels.
     Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "Evaluated"]]
