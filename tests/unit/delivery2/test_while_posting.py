@@ -94,7 +94,7 @@ def correct(rig: Rig, envelope: int, email: str) -> None:
 
 
 def test_an_address_corrected_after_it_was_read_ahead_is_the_one_that_is_posted(rig: Rig) -> None:
-    """8.7: a claim takes an envelope as it was read, or reads it again."""
+    """A claim takes an envelope as it was read, or reads it again."""
     ids = rig.fill(2, batch_size=1)
     (envelope,) = envelopes_of(rig, ids[1:])
     read = once_read_ahead(rig, envelope)
@@ -265,7 +265,6 @@ def test_a_batch_is_settled_whatever_keeps_the_next_from_going(
     error: type[TrackDispatchError],
     first: Unit,
 ) -> None:
-    """8.11."""
     rig.fill(2, unit=first, batch_size=2)
     rig.fill(2, unit=UNIT)
     rig.settings |= {"send_window": "08:00-20:00", "requests_per_5_minutes": 5}
