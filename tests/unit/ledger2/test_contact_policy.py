@@ -311,6 +311,18 @@ def test_a_shared_contact_brings_no_other_visit_of_a_person_back(ledger: Ledger)
     assert ended(ledger, replace(HER_SON, state="excluded", reason="same_person")) == ["excluded"]
 
 
+def test_a_shared_contact_brings_nobody_back_whom_the_cap_bars_as_a_person(
+    ledger: Ledger,
+) -> None:
+    assert ended(ledger, replace(HER_SON, state="excluded", reason="contact_cap")) == ["excluded"]
+
+
+def test_who_is_known_by_the_contact_alone_comes_back_by_it(ledger: Ledger) -> None:
+    unnamed = replace(MARIA, person=None, state="excluded", reason="contact_cap")
+
+    assert ended(ledger, unnamed) == ["reopened"]
+
+
 @pytest.mark.parametrize(
     ("until", "state"),
     [(TODAY, "reopened"), (TODAY - timedelta(1), "excluded"), (None, "reopened")],
@@ -396,6 +408,15 @@ def test_lines_of_an_outdated_envelope_let_others_come_back(ledger: Ledger) -> N
     try_claim(ledger, fill(ledger, [MARIA], age_hours=40))
 
     assert states_of(ledger, waiting) == ["reopened"]
+
+
+def test_the_visits_of_a_weekly_patient_do_not_bring_each_other_back(ledger: Ledger) -> None:
+    """Else each visit that the cap excludes would reopen those before it, and they it."""
+    invite(ledger, MARIA)
+    last_week = fill(ledger, [replace(MARIA, state="excluded", reason="contact_cap")])
+
+    assert asked(ledger, MARIA) == ["contact_cap"]
+    assert states_of(ledger, last_week) == ["excluded"]
 
 
 def test_an_ordinary_claim_of_two_lines_of_a_person_reopens_nothing(ledger: Ledger) -> None:
