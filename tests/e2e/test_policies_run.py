@@ -115,7 +115,7 @@ def test_outside_the_window_dispatch_waits_without_a_worker(
     plant(world.erp(), DAY, 2)
     closed = date.today().weekday() + 2  # noqa: DTZ011 - any zone's day will do: two days ahead
     names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-    set_policies(include, send_days=[names[closed % 7]])
+    set_policies(include, send_days=[names[closed % 7]], look_back_days=6)
 
     run = world.run_day("HMS", DAY)
 
