@@ -48,7 +48,9 @@ HOSPITAL = load_hospital("HMS").model_copy(
     update={
         "oracle_conn_id": CONN_ID,
         "sql": "mv/days.sql",
+        "contact_cap_days": 30,
         "max_age_days": 15,
+        "send_window": "08:00-20:00",
         "look_back_days": 0,
         "volume_gate": None,
     }
