@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
-from demo.world import ROOT
+from demo.world import ROOT, practice_include
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, DAG]:
     """Parse the DAGs with a slip of the pen in HMS's file."""
-    include = tmp_path / "include"
-    shutil.copytree(ROOT / "include", include)
+    include = practice_include(tmp_path / "include")
     monkeypatch.setenv("TRACK_INCLUDE_DIR", str(include))
     file = include / "hospitals" / "hms.yaml"
     text = file.read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from datetime import date
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from demo.world import ROOT, airflow_settings, chosen_hospitals
@@ -44,19 +44,12 @@ class Elsewhere:
         home: Airflow's home, with databases, logs, temporary files and what was printed.
 
     Args:
-        home: a folder that is not there yet.
+        home: the folder that `env` is about, with nothing of an Airflow in it yet.
         stand_ins: where the other process's connections lead.
-        include: the configuration.
-        env: what else the process finds in its environment.
+        env: what else the process finds in its environment: `environment(home)`, and more.
     """
 
-    def __init__(
-        self,
-        home: Path,
-        stand_ins: World,
-        include: Path,
-        env: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, home: Path, stand_ins: World, env: Mapping[str, str]) -> None:
         self.home = home
         (home / "tmp").mkdir(parents=True)
         codes = [hospital.code for hospital in stand_ins.hospitals]
@@ -64,7 +57,7 @@ class Elsewhere:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.e2e.elsewhere", *codes],
                 cwd=ROOT,
-                env={**environment(home, include), **stand_ins.connections(), **env},
+                env={**stand_ins.connections(), **env},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=printed,
@@ -99,15 +92,17 @@ class Elsewhere:
         return cast("dict[str, Any]", json.loads(line))
 
 
-def environment(home: Path, include: Path) -> dict[str, str]:
-    """Return what an Airflow below `home` finds in its environment, and nothing of ours."""
+def environment(home: Path, **policies: Any) -> dict[str, str]:
+    """Return what an Airflow below `home` finds in its environment, and nothing of ours.
+
+    The policies are those of `demo.world.practice_include`, with these beside or instead.
+    """
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return inherited | {
-        **airflow_settings(home),
+        **airflow_settings(home, **policies),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
         "PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}",
         "TMPDIR": str(home / "tmp"),
-        "TRACK_INCLUDE_DIR": str(include),
     }
 
 

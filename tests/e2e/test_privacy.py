@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.world import World, chosen_hospitals, practice_include
-from tests.e2e.elsewhere import Elsewhere, Result
+from demo.world import World, chosen_hospitals
+from tests.e2e.elsewhere import Elsewhere, Result, environment
 from tests.e2e.faulty_track import DOUBTS, MISFITS, REFUSALS, STOPS
 from tests.e2e.known_patients import known_patients
 from tests.e2e.leaks import AIRFLOW, LEDGER, Secrets, search
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 DAYS = [date(2026, 3, day) for day in range(10, 16)]
 #: What Track answers on the first days.
 SCRIPTS = {"refusals": REFUSALS, "doubts": DOUBTS, "misfits": MISFITS, "stops": STOPS}
-POLICIES = {"batch_size": 10, "post_deadline_seconds": 2, "lease_margin_seconds": 1}
+POLICIES = {
+    "batch_size": 10,
+    "contact_cap_days": 30,  # what the ledger keeps for it is searched, too
+    "post_deadline_seconds": 2,
+    "lease_margin_seconds": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,10 @@ class Left:
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
     """Run the days; connections stay open, for the last one to close empties a WAL."""
-    folder = tmp_path_factory.mktemp("privacy")
-    include = practice_include(folder / "include", **POLICIES)
+    home = tmp_path_factory.mktemp("privacy") / "home"
     hospitals = chosen_hospitals(["HMS", "HSMC"])
     with ExitStack() as open_, World(hospitals, days=DAYS) as stand_ins:
-        with Elsewhere(folder / "home", stand_ins, include) as elsewhere:
-            home = elsewhere.home
+        with Elsewhere(home, stand_ins, environment(home, **POLICIES)) as elsewhere:
             for name in (AIRFLOW, LEDGER):
                 reader = open_.enter_context(closing(sqlite3.connect(home / name)))
                 reader.execute("select count(*) from sqlite_master").fetchall()

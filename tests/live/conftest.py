@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from sqlalchemy.engine import make_url
 
 from demo.world import ROOT, World, chosen_hospitals
 from tests.e2e.elsewhere import Elsewhere, environment
-from tests.e2e.policies import include_with
 from tests.live.books import Books
 from tests.live.gate import Gate
 from tests.live.late_arrivals import MV, TASY, LateArrivals
@@ -31,7 +31,6 @@ from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from tests.live.books import Line
     from track_dispatch.config import Hospital
@@ -40,10 +39,10 @@ log = logging.getLogger("live")
 
 DONE_DAYS = [date(2026, 3, day) for day in range(10, 15)]
 POLICIES = {
-    "max_age_days: 15": "max_age_days: 0",
-    "batch_size: 100": "batch_size: 5",
-    "post_deadline_seconds: 60": "post_deadline_seconds: 10",
-    "lease_margin_seconds: 300": "lease_margin_seconds: 5",
+    "batch_size": 5,
+    "contact_cap_days": 30,
+    "post_deadline_seconds": 10,
+    "lease_margin_seconds": 5,
 }
 #: The longest that HSMC's dispatches may run, in seconds: less than a POST may take.
 SHORT_TIMEOUT = 9
@@ -86,23 +85,20 @@ def proof(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     begin = time.monotonic()
     folder = tmp_path_factory.mktemp("live")
-    home, include = folder / "home", _include(folder / "include")
+    home = folder / "home"
     hospitals = chosen_hospitals(["ALL"] if FULL else HOSPITALS)
     days = [*DONE_DAYS, *_latest_days()]
     ledger, airflow = (_new_database(postgres, name) for name in ("track_ledger", "airflow"))
     with World(hospitals, days=days) as world, closing(Books(ledger)) as books:
         late = _late_arrivals(world, days)
         databases = _databases(ledger, airflow)
-        env = {
-            **environment(home, include),
-            **world.connections(),
-            **databases,
-            "AIRFLOW__CORE__DAGS_FOLDER": str(_dags(folder / "dags")),
-        }
+        env = {**environment(home, **POLICIES), **world.connections(), **databases}
+        _leave_hospitals_of(world, Path(env["TRACK_INCLUDE_DIR"]))
+        dags = {"AIRFLOW__CORE__DAGS_FOLDER": str(_dags(folder / "dags"))}
         with (
-            Elsewhere(home, world, include, databases) as elsewhere,
+            Elsewhere(home, world, env) as elsewhere,
             # starts while the first days are done: its DAGs are paused
-            LiveAirflow(home, env) as live,
+            LiveAirflow(home, env | dags) as live,
             Gate(world.track) as gate,
         ):
             for code, day in product(HOSPITALS, DONE_DAYS):
@@ -150,12 +146,11 @@ def _late_arrivals(world: World, days: list[date]) -> dict[str, LateArrivals]:
     }
 
 
-def _include(folder: Path) -> Path:
-    include_with(folder, POLICIES)
-    for file in (folder / "hospitals").iterdir():
-        if file.stem.upper() not in HOSPITALS and not FULL:
+def _leave_hospitals_of(world: World, include: Path) -> None:
+    codes = {hospital.code for hospital in world.hospitals}
+    for file in (include / "hospitals").iterdir():
+        if file.stem.upper() not in codes:
             file.unlink()  # each task reads them all
-    return folder
 
 
 def _new_database(postgres: str, name: str) -> str:

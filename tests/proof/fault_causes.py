@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from demo.oracle import Faults
-from demo.world import ROOT
+from demo.world import practice_include
 from tests.e2e.policies import replace_query
 from tests.proof.fault_terms import (
     Astray,
@@ -97,8 +96,7 @@ def erp_fault(scene: Scene, fault: ErpFault) -> Iterator[None]:
                 back = f"alter table {table} rename {column}_new to {column}"
                 stack.callback(scene.erp.execute, back)
             case OtherQuery(sql):
-                include = scene.folder / "include"
-                shutil.copytree(ROOT / "include", include)
+                include = practice_include(scene.folder / "include")
                 replace_query(include, sql)
                 stack.enter_context(pytest.MonkeyPatch.context()).setenv(
                     "TRACK_INCLUDE_DIR", str(include)

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
     from track_dispatch.records import ErpRow
 
-#: Two hospitals that share a source: one attendance may come up in both, by mistake.
-HOSPITALS: dict[str, Hospital] = {code: load_hospital(code) for code in ("HMSM", "HMV")}
+#: Two hospitals that share a source: one attendance may come up in both, by mistake. Their lines
+#: grow too old and are forgotten: the model has a clock of its own.
+HOSPITALS: dict[str, Hospital] = {
+    code: load_hospital(code).model_copy(update={"max_age_days": 15, "ledger_retention_days": 730})
+    for code in ("HMSM", "HMV")
+}
 SOURCE = HOSPITALS["HMSM"].source
 #: The last lies ahead until days have passed.
 DAYS = (date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 18))

@@ -156,6 +156,21 @@ class Claim:
         self.retried(lambda: settle(self._context.ledger, settlement, actor=self._context.actor))
         self.count(settlement)
 
+    def release(self, status: int | None = None) -> None:
+        """Record that the batch was certainly not delivered.
+
+        Raises:
+            DeliveryUncertainError: the ledger failed until the lease was over.
+        """
+        self.settle(
+            self._settlement(
+                self.batch,
+                released=self.batch.places,
+                status=status,
+                batch_state=BatchState.NOT_DELIVERED,
+            )
+        )
+
     def count(self, settlement: Settlement) -> None:
         """Count what is recorded."""
         self.tally += Tally(
@@ -181,8 +196,12 @@ class Claim:
 
     # -- what the outcome says -----------------------------------------------------
 
-    def resolve(self, outcome: Outcome) -> None:
+    def resolve(self, outcome: Outcome, *, may_split: bool = True) -> None:
         """Settle the batch just posted and, where Track refused it, part after part of it.
+
+        Args:
+            outcome: of the batch.
+            may_split: whether there is time for further POSTs.
 
         Raises:
             ConfigError: Track takes nothing because of a setting; what is not settled is ready.
@@ -191,9 +210,11 @@ class Claim:
             DeliveryUncertainError: an answer could not be recorded.
         """
         self._act(outcome)
-        while self._parts and self._start_next_part():
+        while may_split and self._start_next_part():
             self.require_lease()
             self._act(self.classify(self.post()))
+        if self._parts:
+            self._end_early()
         self._judge_suspects()
 
     def _act(self, outcome: Outcome) -> None:
@@ -243,14 +264,7 @@ class Claim:
 
     def _give_up(self, error: TrackDispatchError, status: int | None = None) -> NoReturn:
         """Release the batch and what of its claim is not settled, and say why."""
-        self.settle(
-            self._settlement(
-                self.batch,
-                released=self.batch.places,
-                status=status,
-                batch_state=BatchState.NOT_DELIVERED,
-            )
-        )
+        self.release(status)
         self._end_early()
         raise error
 
@@ -262,13 +276,13 @@ class Claim:
         self._parts += reversed(division.parts)
 
     def _start_next_part(self) -> bool:
-        """Start the next part as a batch of its own, or release what is left of the claim.
+        """Put the next part in flight as a batch of its own; return whether one went.
 
-        What keeps a part from going is for the next claim of its lines to judge: it waits,
-        excludes, or says why nothing goes out.
+        What keeps it from going is for the next claim of its lines to judge, which waits, excludes,
+        or says why nothing goes out.
         """
         while self._parts and is_open(self._context):
-            part, began = self._parts[-1], self._context.clock()
+            part = self._parts[-1]
             started = self._split_off(part)
             if isinstance(started, NotClaimed) and started.why is not Hindrance.ALL_EXCLUDED:
                 break
@@ -279,22 +293,20 @@ class Claim:
             self.has_released |= len(started.lines) < len(part.lines)
             self.batch = started
             self._body = self._encode()
-            self._lease_ends = began + self._terms.lease_seconds
             return True
-        if self._parts:
-            self._end_early()
         return False
 
     def _split_off(self, part: Part) -> Batch | NotClaimed:
-        """Put a part in flight, as often as the ledger fails, and once."""
+        """Put a part in flight, however often the ledger fails, and once; it renews the lease."""
         origin, ledger = part.origin, self._context.ledger
         wanted = replace(origin, id=str(uuid.uuid4()), lines=part.lines, parent=origin.id)
-        is_unknown = False
+        is_unknown, began = False, self._context.clock()
 
         def attempt() -> Batch | NotClaimed:
-            nonlocal is_unknown
+            nonlocal is_unknown, began
             if is_unknown and (found := claimed_after_all(ledger, wanted)) is not None:
                 return found
+            began = self._context.clock()
             try:
                 return start_part(
                     ledger,
@@ -309,7 +321,10 @@ class Claim:
                 is_unknown = True
                 raise
 
-        return self.retried(attempt)
+        started = self.retried(attempt)
+        if not isinstance(started, NotClaimed):
+            self._lease_ends = began + self._terms.lease_seconds
+        return started
 
     def _judge_suspects(self) -> None:
         """Refuse the lines that stand suspected, unless nothing of the claim got through.

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar
 
 from tenacity import Retrying, retry_if_result, wait_fixed
 
@@ -40,21 +40,24 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger2.batches import Batch, CommitUnknownError
 from track_dispatch.ledger2.claims import Hindrance, NotClaimed, Wanted, settle_and_claim
+from track_dispatch.ledger2.doubts import in_doubt_batches
 from track_dispatch.ledger2.leases import claimed_after_all, expire_leases, lines_in_flight
 from track_dispatch.ledger2.settling import settle
 from track_dispatch.ledger2.stop_switch import require_running
 from track_dispatch.ledger2.units import ready_envelopes, remember_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import date
 
-    from track_dispatch.delivery.outcomes import Outcome
+    from track_dispatch.delivery.outcomes import Answer, Outcome, TransportFailure
     from track_dispatch.delivery2.backlog import Backlog, Prepared
     from track_dispatch.delivery2.context import DispatchContext
     from track_dispatch.ledger2.settling import Settlement
     from track_dispatch.ledger2.units import ReadyEnvelope
     from track_dispatch.records import Unit
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +75,7 @@ def dispatch(context: DispatchContext, until: date) -> Tally:
 
     Raises:
         ConfigError: a setting keeps Track from taking the units it names; their lines are ready.
-        NotDeliveredError: Track took nothing more, or lines became ready meanwhile.
+        NotDeliveredError: Track took nothing more, or lines became ready behind the dispatch.
         ServiceStoppedError: Track wants a person or another key, or did so before and nobody has
             resumed; the rest is ready.
         QuietHoursError: the window is closed, and opens before the next run; the rest is ready.
@@ -89,8 +92,10 @@ def dispatch(context: DispatchContext, until: date) -> Tally:
     backlog, failed_before = find_backlog(context, until)
     with ThreadPoolExecutor(1, thread_name_prefix="track-post") as poster:
         work = _Dispatch(context, until, backlog, poster)
-        work.send_all()
-    log.info("dispatch ended hospital=%s until=%s %s", hospital.code, until, work.tally)
+        try:
+            work.send_all()
+        finally:
+            log.info("dispatch ended hospital=%s until=%s %s", hospital.code, until, work.tally)
     work.conclude(failed_before)
     return work.tally
 
@@ -138,26 +143,30 @@ class _Dispatch:
         except QuietHoursError as quiet:
             if quiet.opens_at <= next_run(context.hospital, context.now()):
                 raise
-            waiting = sum(one.lines for one in self._still_ready())
+            waiting = sum(one.lines for one in self._still_ready() if one.unit not in self._failed)
             self.tally += Tally(waiting_for_window=waiting)
             log.info("%s; the next run takes what is ready", quiet)
 
     def _send(self, claim: Claim) -> Claim | None:
         """Post a claim and settle it; return the next one, where it was made on the way."""
         claim.require_lease()
-        answering = self._poster.submit(claim.post)
+        posting: Future[Answer | TransportFailure] = Future()
         prepared, kept = None, None
         try:
+            self._poster.submit(_carry_out, posting, claim.post)
             prepared = self._backlog.take()
-            wait([answering])
+            wait([posting])
         except BaseException as error:  # noqa: BLE001 - raised again when the answer is settled
             kept = error
-        outcome = claim.classify(answering.result())
+        if kept is not None and posting.cancel():  # it had not begun, and will not
+            claim.release()
+            raise kept
+        outcome = claim.classify(posting.result())
+        if kept is None and prepared is not None and is_plain(outcome) and is_open(self._context):
+            return self._settle_and_claim(_Posted(claim, claim.acceptance(outcome)), prepared)
         if prepared is not None:
-            if is_plain(outcome) and kept is None and is_open(self._context):
-                return self._settle_and_claim(_Posted(claim, claim.acceptance(outcome)), prepared)
             self._backlog.put_back(prepared.source)
-        self._resolve(claim, outcome)
+        self._resolve(claim, outcome, may_split=kept is None)
         if kept is not None:
             raise kept
         return None
@@ -173,14 +182,14 @@ class _Dispatch:
             self._backlog.put_back(prepared.source)  # and met again by a claim of its own
         return None
 
-    def _resolve(self, claim: Claim, outcome: Outcome) -> None:
+    def _resolve(self, claim: Claim, outcome: Outcome, *, may_split: bool) -> None:
         """Settle a batch by itself, and part after part where Track refused it.
 
         Raises:
             TrackDispatchError: it binds all units.
         """
         try:
-            claim.resolve(outcome)
+            claim.resolve(outcome, may_split=may_split)
         except ConfigError as error:
             self._fail(claim.source, error)
         else:
@@ -317,10 +326,11 @@ class _Dispatch:
 
         Raises:
             LinesInFlightError: another claim's lease runs on lines or a survey of the hospital.
-            NotDeliveredError: lines became ready meanwhile.
+            NotDeliveredError: lines became ready behind the dispatch.
             DeliveryUncertainError: some lines are in doubt.
             ConfigError: units failed for good.
         """
+        self._log_doubts()
         failed = dict.fromkeys(failed_before, "failed in an earlier try") | self._failed
         also = f"; failed for good: {', '.join(map(str, failed))}" if failed else ""
         self._require_nothing_in_flight(also)
@@ -328,11 +338,19 @@ class _Dispatch:
         if left and not self.tally.waiting_for_window:
             units = ", ".join(dict.fromkeys(str(one.unit) for one in left))
             lines = sum(one.lines for one in left)
-            raise NotDeliveredError(f"{lines} lines became ready meanwhile: {units}{also}")
+            message = f"{lines} lines became ready, or free, behind the dispatch: {units}{also}"
+            raise NotDeliveredError(message)
         if self.tally.in_doubt:
             raise self._in_doubt(also)
         if failed:
             raise ConfigError("\n".join(f"{unit}: {why}" for unit, why in failed.items()))
+
+    def _log_doubts(self) -> None:
+        hospital = self._context.hospital.code
+        with self._context.ledger.reading() as connection:
+            lines = sum(one.lines for one in in_doubt_batches(connection, hospital=hospital))
+        if lines:
+            log.warning("%d lines of %s are in doubt: a person must decide", lines, hospital)
 
     def _require_nothing_in_flight(self, also: str) -> None:
         hospital = self._context.hospital.code
@@ -354,6 +372,16 @@ class _Dispatch:
         context = self._context
         with context.ledger.reading() as connection:
             return ready_envelopes(connection, context.hospital.code, until=self._until)
+
+
+def _carry_out(future: Future[T], work: Callable[[], T]) -> None:
+    """Do a future's work, unless it is cancelled; in whatever thread."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+        future.set_exception(error)
 
 
 #: What a claim of an envelope finds that another look at it now would find, too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ def open_dispatch(
     hospital: Hospital,
     actor: Actor,
     *,
-    series: str = "",
+    series: str | None = None,
     stopped: Callable[[], bool] = lambda: False,
     track_conn_id: str = TrackHook.default_conn_name,
 ) -> Iterator[DispatchContext]:
@@ -32,7 +33,8 @@ def open_dispatch(
     Args:
         hospital: whose lines are sent.
         actor: who sends.
-        series: of the tries among which a unit that failed for good is not tried again.
+        series: of the tries among which a unit that failed for good is not tried again; None: this
+            try stands alone.
         stopped: tells that no further batch may be started.
         track_conn_id: the Airflow connection to Track.
 
@@ -49,7 +51,7 @@ def open_dispatch(
             client=client,
             track_host=hook.base_url,
             actor=actor,
-            series=series,
+            series=series or str(uuid.uuid4()),
             rules=rules_digest(hospital),
             now=lambda: datetime.now(UTC),
             stopped=stopped,

@@ -107,15 +107,18 @@ def place() -> Place:
     return found
 
 
-def open_configured() -> Ledger:
+def open_configured(*, restored: bool = False) -> Ledger:
     """Open the installation's ledger; close it after use.
+
+    Args:
+        restored: whether a person is about to declare that a backup was put back.
 
     Raises:
         ConfigError: there is none, or not the right one.
         LedgerError: its database does not answer.
     """
     here = place()
-    return open_ledger(here.url, here.keys(), options=here.options)
+    return open_ledger(here.url, here.keys(), options=here.options, restored=restored)
 
 
 def init() -> tuple[str, bool]:

@@ -226,7 +226,8 @@ class ExtractionApply:
     def _let_one_stay(self, day: DayApply, absent: Sequence[Any], choose: Choose) -> None:
         """Of the lines of a person of the day, let one wait: who was asked before stays the one."""
         self._share_absent(day, absent)
-        shared = day.writer.identities.write(self.connection)
+        day.writer.identities.write()
+        shared = day.writer.persons.find()
         back = choose(self._shared_lines(day, shared)) if shared else ()
         if back:
             apply_transition(
@@ -260,7 +261,7 @@ class ExtractionApply:
             {"ids": list(addresses)},
         )
         for line, person in rows:
-            day.writer.identities.share(addresses[line], [person])
+            day.writer.persons.add(addresses[line], [person])
 
     def _shared_lines(self, day: DayApply, shared: dict[int, set[int]]) -> list[SharedLine]:
         """Return the lines that share a person and that were asked or would be."""

@@ -34,7 +34,7 @@ _batches = schema.batches
 class CommitUnknownError(LedgerError):
     """The connection broke while a claim was committed: nobody knows whether it is in the ledger.
 
-    Who claimed made the ids of his batches beforehand, and looks by them (`batch_state`).
+    Who claimed made the ids beforehand, and looks by them (`leases.claimed_after_all`).
     """
 
 

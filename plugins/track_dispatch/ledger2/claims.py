@@ -21,8 +21,8 @@ from track_dispatch.ledger2.batches import (
     open_batch,
     survey_busy,
 )
-from track_dispatch.ledger2.between_posts import settle_and_claim_at_once
-from track_dispatch.ledger2.contact_policy import EITHER, OVER, come_back, filter_contactable
+from track_dispatch.ledger2.between_posts import settle_and_claim_at_once, settle_at_once
+from track_dispatch.ledger2.contact_policy import EITHER, come_back, filter_contactable, freed_by
 from track_dispatch.ledger2.envelopes import open_envelope
 from track_dispatch.ledger2.places import span
 from track_dispatch.ledger2.request_budget import take_request
@@ -195,12 +195,11 @@ def settle_and_claim(
         CommitUnknownError: nobody knows whether it was committed: look by the batches' ids.
         LedgerError: the database failed; nothing was claimed.
     """
-    if settle_and_claim_at_once(ledger, settlement=settlement, wanted=wanted, actor=actor):
-        lines = wanted.read.lines if wanted is not None else ()
-        return wanted.batch(lines) if wanted else NotClaimed(Hindrance.NOTHING_READY)
-    if wanted is not None and settle_and_claim_at_once(
-        ledger, settlement=settlement, wanted=None, actor=actor
-    ):
+    if wanted is not None:
+        batch = settle_and_claim_at_once(ledger, settlement=settlement, wanted=wanted, actor=actor)
+        if batch is not None:
+            return batch
+    if settlement is not None and settle_at_once(ledger, settlement, actor=actor):
         settlement = None
     return settle_and_claim_with_care(ledger, settlement=settlement, wanted=wanted, actor=actor)
 
@@ -252,13 +251,14 @@ def barred_lines(
 ) -> dict[int, Reason]:
     """Return the lines that may not be asked now, by place, with the reason."""
     until = asked_until(connection, [line.line for line in lines])
-    barred = {
-        line.place: Reason.EXPIRED
+    expired = [
+        line.place
         for line in lines
         if (last := until.get(line.line)) is not None and last < terms.today
-    }
-    left = [line for line in lines if line.place not in barred]
-    return barred | filter_contactable(connection, left, channel=channel, policy=terms.policy)
+    ]
+    return filter_contactable(
+        connection, lines, channel=channel, policy=terms.policy, expired=expired
+    )
 
 
 class _Claim:
@@ -370,5 +370,5 @@ class _Claim:
             line_ids,
             actor=self._actor,
             today=self._terms.today,
-            over=OVER.get(reason, EITHER) if reason else EITHER,
+            over=freed_by(reason) if reason else EITHER,
         )

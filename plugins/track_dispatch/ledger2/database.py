@@ -170,13 +170,21 @@ class _Current:
                 twin.shutdown(socket.SHUT_RDWR)
 
 
-def open_ledger(url: str, keys: KeyRing, *, options: Mapping[str, str] | None = None) -> Ledger:
+def open_ledger(
+    url: str,
+    keys: KeyRing,
+    *,
+    options: Mapping[str, str] | None = None,
+    restored: bool = False,
+) -> Ledger:
     """Open a ledger that is there, migrated, and the one these keys belong to.
 
     Args:
         url: of the database.
         keys: the ring that belongs to it.
         options: libpq's own (`sslmode`, `sslrootcert`, `target_session_attrs`, ...).
+        restored: whether a person is about to declare what another server than before has lost;
+            nothing else may open the ledger on it.
 
     Raises:
         ConfigError: it is not there, not migrated, or another one; or its identity keys lack one
@@ -202,7 +210,8 @@ def open_ledger(url: str, keys: KeyRing, *, options: Mapping[str, str] | None = 
         with opened.reading() as connection:
             require_current(connection)
             require_same_ledger(connection, keys)
-            require_same_server(connection)
+            if not restored:
+                require_same_server(connection)
             require_keys(connection, keys)
             new = unregistered(connection, keys)
         if new:

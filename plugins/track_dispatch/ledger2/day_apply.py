@@ -29,7 +29,6 @@ from track_dispatch.ledger2.joins import IS_OF_UNIT, LIES_IN
 from track_dispatch.ledger2.places import PLACES
 from track_dispatch.ledger2.sql import among
 from track_dispatch.ledger2.transitions import RULES, Transition
-from track_dispatch.records import IdentityKind
 from track_dispatch.states import INVITED, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger2.extractions import Extraction
     from track_dispatch.ledger2.keys import KeyRing
     from track_dispatch.ledger2.lookups import Lookups
-    from track_dispatch.records import Actor, Area, Channel
+    from track_dispatch.records import Actor, Area, Channel, IdentityKind
 
     #: Evaluates again the rows of patients who opted out, by position, with the barred channels.
     Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "Evaluated"]]
@@ -220,10 +219,10 @@ class DayApply:
             return self._hashes_of(dict.fromkeys(identities))
         if len(found) > len(identities):  # under several keys
             return self._hashes_of(identities)
-        kinds = [kind for kind, _ in identities]
-        persons, contacts = kinds.count(IdentityKind.PERSON), kinds.count(IdentityKind.CONTACT)
-        others = persons + contacts
-        return LineHashes(found[:persons], found[persons:others], found[others:])
+        by_kind: dict[IdentityKind, list[int]] = {kind: [] for kind in KINDS}
+        for (kind, _), hashed in zip(identities, found, strict=True):
+            by_kind[kind].append(hashed)
+        return LineHashes(*map(tuple, by_kind.values()))
 
     def _hashes_of(self, identities: Iterable[tuple[IdentityKind, str]]) -> LineHashes:
         values: dict[IdentityKind, list[str]] = {kind: [] for kind in KINDS}
@@ -266,7 +265,7 @@ class DayApply:
         if is_ours:
             self.seen.append(line.id)
         if line.state in INVITED:
-            self.writer.identities.share(line.address, hashes.persons)
+            self.writer.persons.add(line.address, hashes.persons)
         if line.hospital != self.day.hospital:
             self.counts["other_hospital"] += 1
         elif not is_ours and not self._may_move(line):
@@ -310,7 +309,7 @@ class DayApply:
         ):
             return False
         self.deferred[line.address] = line, placement
-        self.writer.identities.share(line.address, placement.hashes.persons)
+        self.writer.persons.add(line.address, placement.hashes.persons)
         return True
 
     def _change(self, line: KnownLine, placement: Placement, transition: Transition) -> None:

@@ -315,8 +315,9 @@ def free_held(
     counted = _lines.c.question == question if question is not None else true()
     fresh = set(_lines_of_day(connection, day, LineState.HELD, _is_fresh(max_age_hours)))
     every = set(_lines_of_day(connection, day, LineState.HELD))
-    ready, reopened = (
-        apply_transition(
+
+    def free(addresses: set[int], state: LineState) -> list[MovedLine]:
+        return apply_transition(
             connection,
             Transition.APPROVED,
             state,
@@ -327,9 +328,8 @@ def free_held(
             actor=actor,
             decision=decision,
         )
-        for state, addresses in ((LineState.READY, fresh), (LineState.REOPENED, every - fresh))
-    )
-    return ready, reopened
+
+    return free(fresh, LineState.READY), free(every - fresh, LineState.REOPENED)
 
 
 def _lock_decidable(connection: Connection, batch: str, outcome: BatchOutcome) -> HospitalDay:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Lines that are written together.
 _LINES_A_WRITE = 2000
+#: Identities that are; their index by line takes 26 bytes for each.
+_IDENTITIES_A_WRITE = 300_000
 #: Envelope ids that are reserved at a time.
 _RESERVED = 32
 #: The kinds of identities, in the order of `LineHashes`.
@@ -111,59 +114,84 @@ class Placement(NamedTuple):
         return f"Placement(state={self.state!r}, reason={self.reason!r})"
 
 
-class IdentityBuckets:
-    """Identity hashes of a day's lines, 24 bytes each, to be written in their order.
+class _Buckets:
+    """Hashes with what belongs to them, by their first five bits: one part is sorted at a time."""
 
-    So each page of their index is written once. What shares a person's hash is found on the way.
+    def __init__(self, width: int) -> None:
+        self._width = width
+        #: A hash `h` and what belongs to it come at the end of `parts[h >> 59]`.
+        self.parts = [array("q") for _ in range(32)]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts)) // self._width
+
+    def empty(self) -> Iterator[list[tuple[int, ...]]]:
+        """Give all back in the order of the hashes, part by part, and keep none."""
+        for part in (*self.parts[16:], *self.parts[:16]):  # the negative ones come first
+            values = [iter(part)] * self._width
+            yield sorted(zip(*values, strict=True))
+            del part[:]
+
+
+class IdentityRows:
+    """Identities of new lines, 24 bytes each, written in the order of their hashes.
+
+    So each page of their index is written once. Not too many at a time, or the pages of the index
+    by line, which follows another order, would not fit in memory.
     """
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._keys = list(keys)
-        #: By the first five bits: one bucket is sorted at a time.
-        self._buckets = [array("q") for _ in range(32)]
+    def __init__(self, connection: Connection, keys: Sequence[str]) -> None:
+        self._connection = connection
+        self._keys = len(keys)
+        self._tags = [(str(kind), key) for kind in KINDS for key in keys]
+        self._entries = _Buckets(width=3)
         self._left: set[int] = set()
 
-    def add(self, address: int, hashes: LineHashes) -> None:
-        """Take a new line's identities in, to be written."""
-        keys, buckets = len(self._keys), self._buckets
+    def add(self, line: int, hashes: LineHashes) -> None:
+        """Take a new line's identities in."""
+        keys, parts = self._keys, self._entries.parts
         for kind, found in enumerate(hashes):
             tag, of_key = kind * keys, len(found) // keys
             for position, one in enumerate(found):
-                buckets[one >> 59].extend((one, address, tag + position // of_key))
-
-    def share(self, address: int, persons: Sequence[int]) -> None:
-        """Take a person in whose identities are in the ledger already, for comparing."""
-        for one in persons:
-            self._buckets[one >> 59].extend((one, address, -1))
+                parts[one >> 59].extend((one, line, tag + position // of_key))
 
     def leave_out(self, line: int) -> None:
-        """Do not write a new line's identities: another day of the run has taken it over."""
+        """Do not write a line's identities any more: another day of the run has taken it over."""
         self._left.add(line)
 
-    def write(self, connection: Connection) -> dict[int, set[int]]:
-        """Write them; return the addresses of lines that share a person, with the shared hashes."""
-        keys = len(self._keys)
-        tags = [(str(kind), key) for kind in KINDS for key in self._keys]
-        shared: dict[int, set[int]] = {}
-        columns = ("hash", "line", "kind", "key")
-        for bucket in (*self._buckets[16:], *self._buckets[:16]):  # the negative ones come first
-            entries = iter(bucket)
-            ordered = sorted(zip(entries, entries, entries, strict=True))
-            last, before = None, 0
-            for one, address, tag in ordered:
-                if tag >= keys:
-                    continue
-                if one == last:
-                    shared.setdefault(before, set()).add(one)
-                    shared.setdefault(address, set()).add(one)
-                last, before = one, address
+    def write(self, *, at_least: int = 1) -> None:
+        """Write what was taken in, if it is so many."""
+        if len(self._entries) < at_least:
+            return
+        for entries in self._entries.empty():
             rows = [
-                (one, line, *tags[tag])
-                for one, line, tag in ordered
-                if tag >= 0 and line not in self._left
+                (one, line, *self._tags[tag])
+                for one, line, tag in entries
+                if line not in self._left
             ]
-            insert_rows(connection, "identities", columns, rows)
-            del bucket[:]
+            insert_rows(self._connection, "identities", ("hash", "line", "kind", "key"), rows)
+
+
+class SharedPersons:
+    """Finds the lines of a day that have a person's hash in common."""
+
+    def __init__(self) -> None:
+        self._entries = _Buckets(width=2)
+
+    def add(self, address: int, persons: Sequence[int]) -> None:
+        """Take a line in."""
+        parts = self._entries.parts
+        for one in persons:
+            parts[one >> 59].extend((one, address))
+
+    def find(self) -> dict[int, set[int]]:
+        """Return the addresses of lines that share a hash, with the hashes that they share."""
+        shared: dict[int, set[int]] = {}
+        for entries in self._entries.empty():
+            for (one, address), (other, following) in pairwise(entries):
+                if one == other:
+                    shared.setdefault(address, set()).add(one)
+                    shared.setdefault(following, set()).add(one)
         return shared
 
 
@@ -189,7 +217,8 @@ class EnvelopeWriter:
         batch_size: int,
         actor: Actor,
     ) -> None:
-        self.identities = IdentityBuckets([key.id for key in keys.identity_secrets])
+        self.identities = IdentityRows(connection, [key.id for key in keys.identity_secrets])
+        self.persons = SharedPersons()
         self.inserted = 0
         self._connection, self._keys, self._extraction = connection, keys, extraction
         self._rules, self._size = rules, batch_size
@@ -248,6 +277,7 @@ class EnvelopeWriter:
                 self._changed.append((address, one))
                 continue
             self.identities.add(address, one.hashes)
+            self.persons.add(address, one.hashes.persons)
             digest = self._keys.digest(fields) if fields is not None else None
             until = one.ask_until.isoformat() if one.ask_until else None
             self._new.append(
@@ -301,6 +331,7 @@ class EnvelopeWriter:
             self._connection.execute(_INSERT_EVENTS, self._events)
         if self._changed:
             self._change()
+        self.identities.write(at_least=_IDENTITIES_A_WRITE)
         self.inserted += len(self._new)
         for written in (self._new, self._changed, self._envelopes, self._events):
             written.clear()
@@ -356,7 +387,7 @@ class EnvelopeWriter:
             adding = insert_into(self._connection, identities).on_conflict_do_nothing()
             self._connection.execute(adding, rows)
         for address, one in self._changed:
-            self.identities.share(address, one.hashes.persons)
+            self.persons.add(address, one.hashes.persons)
 
 
 def _of_keys(keys: Sequence[str], hashes: int) -> list[str]:

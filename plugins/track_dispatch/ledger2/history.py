@@ -5,6 +5,7 @@ Neither holds a name or a contact: the ledger keeps none of a line that does not
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -141,18 +142,13 @@ def refused_lines(connection: Connection, *, since: date) -> list[RefusedLines]:
         ),
         {"addresses": sorted(last)},
     )
-    counts: dict[RefusedKind, int] = {}
+    counts: Counter[tuple[str, date, str, str, str, str | None]] = Counter()
     for address, refusal in standing:
         unit, detail = envelopes[envelope_of(address)], last[address].detail
-        kind = (unit.hospital, unit.business_day, unit.area, unit.channel, refusal, detail)
-        counts[kind] = counts.get(kind, 0) + 1
+        counts[unit.hospital, unit.business_day, unit.area, unit.channel, refusal, detail] += 1
     found = [RefusedLines(*kind, lines) for kind, lines in counts.items()]
     found.sort(key=lambda one: (one.hospital, one.area, one.channel, one.detail or ""))
     return sorted(found, key=lambda one: one.business_day, reverse=True)
-
-
-if TYPE_CHECKING:
-    RefusedKind = tuple[str, date, str, str, str, str | None]
 
 
 def _life(connection: Connection, address: int) -> list[Step]:

@@ -35,10 +35,10 @@ def prepared(text: str, dialect: str) -> str:
     return text.replace("unix_seconds()", "cast(strftime('%s', 'now') as integer)")
 
 
-def as_list(numbers: Iterable[int], dialect: str) -> Any:
-    """Return numbers as one parameter."""
-    listed = list(numbers)
-    return listed if dialect == "postgresql" else orjson.dumps(listed).decode()
+def as_list(numbers: Iterable[int], dialect: str) -> str:
+    """Return numbers as one parameter: JSON, or what PostgreSQL casts to `bigint[]`."""
+    text = orjson.dumps(list(numbers)).decode()
+    return f"{{{text[1:-1]}}}" if dialect == "postgresql" else text
 
 
 def as_moment(value: datetime, dialect: str) -> Any:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 EVERY_CHANNEL = ""
 #: What the list names as the source of an opt-out that an erasure entered.
 ERASURE = "erasure"
+#: People who are entered in one transaction: a long list must not keep claims waiting.
+PEOPLE_AT_ONCE = 500
 #: States in which somebody may yet have to settle a line: it stays as it is.
 UNDER_WAY = (LineState.SENDING, LineState.IN_DOUBT)
 
@@ -79,11 +81,14 @@ def add_optouts(
         entries: for each person her values, and the channel it holds for; None = every one.
         source: who told us, without patient data.
     """
-    with ledger.writing() as connection:
-        return sum(
-            bool(enter_optouts(connection, ledger.keys, values, channel=channel, source=source))
-            for values, channel in entries
-        )
+    people, new = list(entries), 0
+    for start in range(0, len(people), PEOPLE_AT_ONCE):
+        with ledger.writing() as connection:
+            for values, channel in people[start : start + PEOPLE_AT_ONCE]:
+                new += bool(
+                    enter_optouts(connection, ledger.keys, values, channel=channel, source=source)
+                )
+    return new
 
 
 def enter_optouts(
@@ -246,47 +251,42 @@ class Erased:
 
 def held_about(connection: Connection, keys: KeyRing, values: Collection[str]) -> HeldData:
     """Return what every table holds about a person, given by any of her values."""
-    units, envelopes = schema.units, schema.envelopes
-    rows = connection.execute(
-        select(
-            _lines.c.id,
-            _lines.c.state,
-            _lines.c.reason,
-            _identities.c.kind,
-            units.c.hospital,
-            units.c.business_day,
-            units.c.area,
-            and_(envelopes.c.payload.is_not(None), _lines.c.state.in_(WAITING)).label("payload"),
-        )
-        .select_from(_identities)
-        .join(_lines, _lines.c.id == _identities.c.line)
-        .join(envelopes, envelopes.c.id == _lines.c.address // PLACES)
-        .join(units, IS_OF_UNIT)
-        .where(among(_identities.c.hash, "hashes"))
-        .order_by(units.c.business_day, _lines.c.id, _identities.c.kind),
-        {"hashes": _hashes(keys, values)},
-    ).all()
-    kinds: dict[int, list[str]] = {}
-    for row in rows:
-        if row.kind not in kinds.setdefault(row.id, []):
-            kinds[row.id].append(row.kind)
-    attendances = {
-        row.id: StoredAttendance(
+    attendances: dict[int, StoredAttendance] = {}
+    for row in _found(connection, _hashes(keys, values)):
+        known = attendances.get(row.id)
+        attendances[row.id] = StoredAttendance(
             HospitalDay(row.hospital, row.business_day),
             row.area,
             LineState(row.state),
             row.reason,
-            tuple(kinds[row.id]),
+            (*(known.kinds if known else ()), row.kind),
             bool(row.payload),
         )
-        for row in rows
-    }
     staged = select(func.count(schema.staged.c.extraction.distinct()))
     return HeldData(
         tuple(attendances.values()),
         tuple(optouts_of(connection, keys, values)),
         connection.scalar(staged) or 0,
     )
+
+
+def _found(connection: Connection, hashes: list[int]) -> Sequence[Row[Any]]:
+    """Find lines by their identities; one row for each kind by which a line is found."""
+    units, envelopes = schema.units, schema.envelopes
+    waits = and_(envelopes.c.payload.is_not(None), _lines.c.state.in_(WAITING))
+    of_line = (_lines.c.id, _lines.c.state, _lines.c.reason, _identities.c.kind)
+    of_unit = (units.c.hospital, units.c.business_day, units.c.area)
+    return connection.execute(
+        select(*of_line, *of_unit, waits.label("payload"))
+        .select_from(_identities)
+        .join(_lines, _lines.c.id == _identities.c.line)
+        .join(envelopes, envelopes.c.id == _lines.c.address // PLACES)
+        .join(units, IS_OF_UNIT)
+        .where(among(_identities.c.hash, "hashes"))
+        .distinct()
+        .order_by(units.c.business_day, _lines.c.id, _identities.c.kind),
+        {"hashes": hashes},
+    ).all()
 
 
 def erase_person(

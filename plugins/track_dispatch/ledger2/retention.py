@@ -230,8 +230,9 @@ def _anonymise_unit(connection: Connection, unit: int) -> int:
     )
     blank = unit_id(connection, of.hospital, of.business_day, "", "")
     connection.execute(update(_envelopes).where(_envelopes.c.unit == unit).values(unit=blank))
+    ended = _batches.c.state.not_in((BatchState.SENDING, BatchState.IN_DOUBT))
     connection.execute(
-        update(_batches).where(_batches.c.unit == unit).values(unit=blank, survey="")
+        update(_batches).where(_batches.c.unit == unit, ended).values(unit=blank, survey="")
     )
     return len(ids)
 

@@ -9,8 +9,15 @@ from sqlalchemy import func, select, update
 
 from track_dispatch.ledger2 import schema
 from track_dispatch.ledger2.contact_policy import come_back
-from track_dispatch.ledger2.joins import IS_OF_UNIT, LIES_IN, plan_without_compiling
-from track_dispatch.ledger2.sql import take_turn
+from track_dispatch.ledger2.joins import (
+    IS_OF_UNIT,
+    LIES_IN,
+    addresses_in,
+    in_units,
+    placed,
+    plan_without_compiling,
+)
+from track_dispatch.ledger2.sql import among, take_turn
 from track_dispatch.ledger2.transitions import Transition, apply_transition
 from track_dispatch.records import Area, Channel, Unit
 from track_dispatch.states import LineState
@@ -112,14 +119,15 @@ def exclude_unit(ledger: Ledger, unit_id: int, *, reason: Reason, today: date, a
     Raises:
         LedgerError: the database failed; nothing is excluded.
     """
-    of_unit = select(_lines.c.id).join(_envelopes, LIES_IN).where(_envelopes.c.unit == unit_id)
     with ledger.writing() as connection:
         take_turn(connection)
+        of_unit = addresses_in(placed(connection, in_units([unit_id])))
         moved = apply_transition(
             connection,
             Transition.EXCLUDED_AT_CLAIM,
             LineState.EXCLUDED,
-            _lines.c.id.in_(of_unit),
+            among(_lines.c.address, "addresses"),
+            parameters={"addresses": of_unit},
             keys=ledger.keys,
             actor=actor,
             reason=reason,

@@ -39,7 +39,7 @@ Acione e preencha. Quem decide é **você**: o nome é o do seu usuário do Airf
 | `settle_unsent` | um lote em dúvida | você viu no Track que **não** chegou: os pacientes são relidos e vão com a próxima execução |
 | `abandon` | um lote em dúvida | não dá para saber: melhor não perguntar do que perguntar duas vezes |
 | `retry_refused` | um dia de um hospital | o motivo da recusa foi corrigido: as recusadas são relidas |
-| `reopen_accepted` | um lote aceito | o Track respondeu que aceitou, mas **nunca processou** o lote: os pacientes são relidos |
+| `reopen_accepted` | um lote aceito | o próprio Track confirmou que **nunca processou** o lote que tinha aceitado: os pacientes são relidos; marque a confirmação |
 | `release` | um dia de um hospital | as linhas retidas podem sair |
 | `resume` | todos os hospitais | o Track pediu uma pessoa (CAPTCHA) ou recusou a chave, e isso foi resolvido |
 
@@ -70,6 +70,10 @@ PARAMS = {
     "batch": ("Lote", "Só para decisões sobre um lote: o número, do log do relatório."),
     "hospital": ("Hospital", "Só para decisões sobre um dia: o código do hospital, p. ex. HMS."),
     "business_day": ("Dia de atendimento", "Só para decisões sobre um dia de um hospital."),
+    "confirmed": (
+        "Confirmo: o Track nunca processou o lote",
+        "Só para reopen_accepted: todos os pacientes do lote serão convidados de novo.",
+    ),
     "why": ("Motivo", "Fica guardado com o seu nome. Não escreva dados de pacientes."),
     "morning_day": (
         "Dia de atendimento",

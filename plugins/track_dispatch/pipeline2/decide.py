@@ -44,12 +44,16 @@ WHY_PATTERN = rf"^(?![\s\S]*(?:{_PERSONAL}))"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be decided about: a batch, a hospital's day, a backup's moment, or no more."""
+    """What is to be decided about: a batch, a hospital's day, a backup's moment, or no more.
+
+    `confirmed`: that Track itself said it never processed an accepted batch.
+    """
 
     batch: str | None = None
     hospital: str | None = None
     business_day: date | None = None
     as_of: datetime | None = None
+    confirmed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,11 @@ def carry_out(order: Order, decision: Decision, *, ledger: Ledger, now: datetime
         return Done(verb, restore(ledger, as_of=moment, decision=decision))
     if verb in OF_BATCHES:
         batch = _required(order.batch, "batch")
+        if verb is Verb.REOPEN_ACCEPTED and not order.confirmed:
+            raise ConfigError(
+                "everybody in an accepted batch will be asked: confirm that Track itself said that"
+                " it never processed it"
+            )
         expire_leases(ledger, actor=decision.actor)
         done = decide_batch(ledger, batch, decision, today=_day_of_batch(ledger, batch, now))
     else:
@@ -145,8 +154,9 @@ def _refuse_what_does_not_belong(order: Order, verb: Verb) -> None:
     """Refuse an order that says more than its verb needs: it was meant for another one."""
     belonging = {"batch": verb in OF_BATCHES, "hospital": verb in OF_DAYS}
     belonging |= {"business_day": verb in OF_DAYS, "as_of": verb is Verb.RESTORED}
+    belonging["confirmed"] = verb is Verb.REOPEN_ACCEPTED
     for name, belongs in belonging.items():
-        if getattr(order, name) is not None and not belongs:
+        if getattr(order, name) not in {None, False} and not belongs:
             raise ConfigError(f"{name} does not belong to {verb}: check what is to be decided")
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.config import BrokenHospital
 from track_dispatch.config.go_live import SHIPPED_FIRST_BUSINESS_DAY
+from track_dispatch.ledger2.doubts import in_doubt_batches
 from track_dispatch.ledger2.leases import expire_leases
 from track_dispatch.ledger2.stop_switch import standing_stops
 from track_dispatch.ledger2.views import days_read, first_known_days, last_runs, open_days
@@ -21,6 +22,7 @@ from track_dispatch.pipeline2.problems import DayProblem, ProblemKind
 from track_dispatch.pipeline2.report import (
     JudgedRun,
     Report,
+    doubt_text,
     judge,
     load_facts,
     open_problems,
@@ -28,7 +30,7 @@ from track_dispatch.pipeline2.report import (
     waits_for_window,
 )
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import LineState
+from track_dispatch.states import Labelled, LineState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.config import Hospital
     from track_dispatch.ledger2.database import Ledger
+    from track_dispatch.ledger2.doubts import InDoubtBatch
     from track_dispatch.records import Actor
 
 #: What a run may take before it counts as late.
@@ -57,6 +60,14 @@ _STATES = (
 _ONE_DAY = timedelta(days=1)
 
 
+class NoRun(Labelled):
+    """Why a hospital's row is about no run."""
+
+    MISSING = "missing", "FALTA"
+    NOT_LIVE = "not live yet", "ainda não está em operação"
+    NO_FILE = "file is broken", "não há"
+
+
 @dataclass(frozen=True, slots=True)
 class MorningRow:
     """One hospital's row of the table.
@@ -64,7 +75,7 @@ class MorningRow:
     Attributes:
         code: the hospital's.
         business_day: None where its file is broken.
-        run: when its run began, or why there is none, in Portuguese.
+        run: when its run began, by the hospital's clock, or why there is none.
         extracted: attendances; None where no run was found.
         counts: by state; None likewise.
         problems: how many the hospital has, of whatever day.
@@ -72,7 +83,7 @@ class MorningRow:
 
     code: str
     business_day: date | None
-    run: str
+    run: datetime | NoRun
     extracted: int | None = None
     counts: tuple[int, ...] | None = None
     problems: int = 0
@@ -84,7 +95,7 @@ class MorningRow:
             self.code,
             f"{self.business_day:%d/%m/%Y}" if self.business_day else "-",
             "ver acima" if self.problems else "nada",
-            self.run,
+            self.run.label if isinstance(self.run, NoRun) else f"{self.run:%d/%m %H:%M}",
             "-" if self.extracted is None else str(self.extracted),
             *(blank if self.counts is None else map(str, self.counts)),
         )
@@ -97,11 +108,13 @@ class Morning:
     Attributes:
         rows: one a hospital; those with problems come first.
         problems: what needs a person comes first; without any it is green.
+        doubts: the batches that somebody has to decide about, the oldest first.
         last_chance: lines of days that may be asked today and no longer.
     """
 
     rows: tuple[MorningRow, ...]
     problems: tuple[DayProblem, ...]
+    doubts: tuple[InDoubtBatch, ...] = ()
     last_chance: tuple[tuple[HospitalDay, int], ...] = ()
 
     @property
@@ -112,6 +125,7 @@ class Morning:
     def text(self) -> Iterator[str]:
         """Yield it line by line, set for a log: what to do first, then the table."""
         yield from (f"VERMELHO: {line}" for line in self.red)
+        yield from (f"{_where(doubt.day)}: {doubt_text(doubt)}" for doubt in self.doubts)
         for day, lines in self.last_chance:
             yield f"AVISO: {_where(day)}: {lines} linhas vencem amanhã se não saírem hoje"
         table = [COLUMNS, *(row.cells() for row in self.rows)]
@@ -153,9 +167,14 @@ def morning(
         problems += look.problems()
         rows = look.rows(problems)
         last_chance = [(one.day, one.last_chance) for one in look.open_days if one.last_chance]
+        doubts = [
+            one
+            for one in in_doubt_batches(connection)
+            if business_day in {None, one.day.business_day}
+        ]
     problems.sort(key=lambda one: (not one.needs_person, one.hospital))
     rows.sort(key=lambda row: not row.problems)
-    return Morning(tuple(rows), tuple(problems), tuple(last_chance))
+    return Morning(tuple(rows), tuple(problems), tuple(doubts), tuple(last_chance))
 
 
 def problem_line(problem: DayProblem, template: str | None = None) -> str:
@@ -237,7 +256,7 @@ class _Look:
         """Return a row for each hospital, with how many problems it has."""
         counted = [one.hospital for one in problems]
         rows = [
-            MorningRow(one.code, None, "não há", problems=counted.count(one.code))
+            MorningRow(one.code, None, NoRun.NO_FILE, problems=counted.count(one.code))
             for one in self._broken
         ]
         return rows + [self._row(one, counted.count(one.code)) for one in self._hospitals]
@@ -247,17 +266,16 @@ class _Look:
         report = self._reports.get(HospitalDay(hospital.code, day))
         if report is not None:
             return _report_row(hospital, day, report, problems)
-        run = "FALTA" if _is_live(hospital, day) else "ainda não está em operação"
+        run = NoRun.MISSING if _is_live(hospital, day) else NoRun.NOT_LIVE
         return MorningRow(hospital.code, day, run, problems=problems)
 
 
 def _report_row(hospital: Hospital, day: date, report: Report, problems: int) -> MorningRow:
     own = report.own
-    started = report.facts.work[own.day].started_at.astimezone(hospital.zone)
     return MorningRow(
         code=hospital.code,
         business_day=day,
-        run=f"{started:%d/%m %H:%M}",
+        run=report.facts.work[own.day].started_at.astimezone(hospital.zone),
         extracted=own.equation.attendances if own.equation else 0,
         counts=tuple(own.states[state] for state in _STATES),
         problems=problems,

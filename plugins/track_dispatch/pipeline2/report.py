@@ -272,7 +272,7 @@ def _day_text(day: DayFacts, *, is_own: bool) -> Iterator[str]:
         held = day.states[LineState.HELD]
         if held:
             yield f"retidas: {held} linhas, por decisão de uma pessoa"
-    yield from map(_doubt_text, day.doubts)
+    yield from map(doubt_text, day.doubts)
 
 
 def _balance_text(balance: Equation) -> Iterator[str]:
@@ -303,7 +303,8 @@ def _exclusion_text(counts: Sequence[LineCount]) -> Iterator[str]:
         yield f"excluídas: {lines} {label} ({reason})"
 
 
-def _doubt_text(doubt: InDoubtBatch) -> str:
+def doubt_text(doubt: InDoubtBatch) -> str:
+    """Name a batch in doubt, for whoever decides about it."""
     channel = Channel(doubt.channel).label if doubt.channel else "sem canal"
     unit = f"{doubt.area or 'sem área'} · {channel}"
     restored = ", por uma cópia de segurança restaurada" if doubt.restored else ""

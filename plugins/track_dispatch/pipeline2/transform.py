@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from track_dispatch.collector import paused_collector
 from track_dispatch.config import rules_digest
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger2.apply_extraction import applying_extractions
@@ -62,9 +63,12 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
         message = f"{run.day}: this run holds no complete extraction; clear `extract`"
         raise ConfigError(message)
     own_first = sorted(found, key=lambda one: one.day != run.day)
-    with applying_extractions(
-        ledger, source=run.hospital.source, zone=run.hospital.zone, actor=run.actor
-    ) as transforming:
+    with (
+        paused_collector(),
+        applying_extractions(
+            ledger, source=run.hospital.source, zone=run.hospital.zone, actor=run.actor
+        ) as transforming,
+    ):
         for extraction in own_first:
             apply_day(run, transforming, extraction, run.today(now))
         transforming.finish(standing_back)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_shell import Shell
 
-from demo.world import ROOT
+from demo.world import practice_include
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +41,7 @@ def shell(empty_shell: Shell, migrated_home: Path) -> Shell:
 @pytest.fixture
 def include(tmp_path: Path) -> Path:
     """Return an include folder of three hospitals."""
-    folder = tmp_path / "include"
-    shutil.copytree(ROOT / "include", folder)
+    folder = practice_include(tmp_path / "include")
     for file in (folder / "hospitals").iterdir():
         if file.stem not in {"hms", "hsmc", "otoa"}:
             file.unlink()

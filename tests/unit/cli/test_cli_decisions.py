@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from demo.track_api import TrackStandIn, faults
 from demo.world import surveys_of, track_connection
-from tests.unit.delivery.bench import NOW, UNIT, Bench
+from tests.unit.delivery.bench import UNIT, Bench
 from tests.unit.delivery.test_switch import close_elsewhere
 from track_dispatch.cli import app
 from track_dispatch.errors import TrackDispatchError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-#: The command line knows no clock but the real one.
+#: The command line knows no clock but the real one: so do dispatches and Track here.
 TODAY = datetime.now(UTC)
 YESTERDAYS = replace(UNIT, business_day=(TODAY - timedelta(days=1)).date())
 
@@ -36,7 +36,7 @@ def bench(airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     place.init()
     hospital_surveys = surveys_of(Bench(None, None).hospital)  # type: ignore[arg-type]
     with (
-        TrackStandIn(surveys=hospital_surveys, clock=lambda: NOW) as api,
+        TrackStandIn(surveys=hospital_surveys) as api,
         closing(place.open_configured()) as ledger,
     ):
         monkeypatch.setenv("AIRFLOW_CONN_TRACK_API", track_connection(api.url))
@@ -142,7 +142,7 @@ def test_a_moment_without_an_offset_is_no_moment(bench: Bench) -> None:
 def test_refusals_are_listed_and_allowed_another_try(bench: Bench) -> None:
     ids = bench.fill(2)
     bench.api.reject(ids[:1])
-    bench.dispatch()
+    bench.dispatch(now=TODAY)
 
     listed = run("refused", "list").stdout
     day = str(UNIT.business_day)
@@ -156,7 +156,7 @@ def test_refusals_are_listed_and_allowed_another_try(bench: Bench) -> None:
 
 def test_explain_tells_the_life_of_an_attendance_and_no_name(bench: Bench) -> None:
     ids = bench.fill(1)
-    bench.dispatch()
+    bench.dispatch(now=TODAY)
 
     told = run("explain", "hms", ids[0]).stdout
 
@@ -176,7 +176,7 @@ def test_day_prints_the_table_of_a_day_and_exits_1_when_somebody_must_act(bench:
     bench.fill(2)
 
     red = run("day", str(UNIT.business_day))
-    bench.dispatch()
+    bench.dispatch(now=TODAY)
     after = run("day", str(UNIT.business_day))
 
     assert red.exit_code == 1

@@ -212,7 +212,7 @@ def test_a_survey_removed_meanwhile_excludes_the_unit(bench: Bench) -> None:
     ],
 )
 def test_a_line_older_than_the_limit_expires(bench: Bench, now: datetime, fate: str) -> None:
-    bench.fill(1)
+    bench.fill(1, max_age_days=15)
 
     bench.dispatch(now=now)
 

@@ -174,7 +174,7 @@ def test_without_a_cap_nobody_is_counted(bench: Bench) -> None:
 def test_old_attendances_leave_on_a_persons_wish_only(
     bench: Bench, *, wanted: bool, fate: str
 ) -> None:
-    bench.fill(1)
+    bench.fill(1, max_age_days=15)
 
     with bench.desk(now=NOW + timedelta(days=20)) as desk:
         dispatch(replace(desk, include_old=wanted), UNIT)

@@ -188,6 +188,7 @@ def test_it_respects_the_switch(bench: Bench) -> None:
 
 def test_what_is_too_old_is_not_sent(bench: Bench) -> None:
     batch_id, _ = in_doubt(bench)
+    bench.settings["max_age_days"] = 15
 
     with pytest.raises(ConfigError, match="max_age_days"):
         again(bench, batch_id, now=NOW + timedelta(days=16))

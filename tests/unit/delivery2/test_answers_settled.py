@@ -234,6 +234,19 @@ def test_what_came_of_a_receipt_is_kept_with_the_doubt(rig: Rig) -> None:
 # -- accepted ----------------------------------------------------------------------
 
 
+@on_one_database
+@pytest.mark.parametrize("fault", [faults.empty(), faults.empty(status=204)], ids=by_name)
+def test_a_success_without_a_word_is_an_acceptance(rig: Rig, fault: Fault) -> None:
+    ids = rig.fill(2)
+    rig.api.script(fault)
+
+    tally = rig.dispatch()
+
+    assert tally == Tally(accepted=2)
+    assert rig.counts() == {"accepted": 2}
+    assert rig.api.accepted_ids() == once_each(ids)
+
+
 @pytest.mark.parametrize("form", ErrorsForm)
 def test_lines_named_in_an_acceptance_are_refused_for_good(rig: Rig, form: ErrorsForm) -> None:
     ids = rig.fill(3)

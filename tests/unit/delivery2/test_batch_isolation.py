@@ -285,7 +285,7 @@ def test_a_stop_in_the_middle_of_a_split_leaves_nothing_in_flight(rig: Rig) -> N
 def test_who_opts_out_between_two_parts_is_not_asked_and_the_others_are(
     rig: Rig, others: int
 ) -> None:
-    """8.19: each part asks anew; who may not go any more is left to the next claim."""
+    """Each part asks anew; who may not go any more is left to the next claim."""
     ids = rig.fill(3 + others)
     half = (len(ids) + 1) // 2
     gone = f"email:fulana{ids[-1]}@exemplo.test"

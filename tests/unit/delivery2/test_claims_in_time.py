@@ -197,7 +197,7 @@ def test_a_survey_is_free_when_the_lease_that_blocks_it_is_over(rig: Rig) -> Non
 
 def test_a_survey_that_stays_busy_is_left_to_a_retry_and_the_next_unit_goes_on(rig: Rig) -> None:
     rig.claim_elsewhere(rig.fill(2, unit=DAY_BEFORE))
-    rig.fill(4, batch_size=2, post_deadline_seconds=1, lease_margin_seconds=1)
+    rig.fill(4, batch_size=2, post_deadline_seconds=5, lease_margin_seconds=10)
     ids = rig.fill(1, unit=NEXT_UNIT)
 
     with pytest.raises(LinesInFlightError, match=f"{DAY} EXAMES") as caught:
@@ -301,7 +301,7 @@ def test_a_ledger_lost_before_the_post_is_asked_again(rig: Rig, outside: Engine)
 
 
 def test_an_answer_that_is_never_written_down_leaves_a_doubt_and_no_second_post(rig: Rig) -> None:
-    ids = rig.fill(4, batch_size=2, post_deadline_seconds=2, lease_margin_seconds=1)
+    ids = rig.fill(4, batch_size=2, post_deadline_seconds=10, lease_margin_seconds=20)
     rig.during_post(1, lambda: rename(rig, "events"))
 
     with pytest.raises(DeliveryUncertainError, match="lease was over"):
@@ -313,6 +313,27 @@ def test_an_answer_that_is_never_written_down_leaves_a_doubt_and_no_second_post(
 
     assert while_leased == {"sending": 2, "ready": 2}
     assert rig.counts() == {"in_doubt": 2, "accepted": 2}
+    assert rig.api.accepted_ids() == once_each(ids)
+
+
+def test_a_part_has_a_whole_lease_for_its_answer_to_be_written_down(
+    rig: Rig, outside: Engine
+) -> None:
+    ids = rig.fill(4, post_deadline_seconds=10, lease_margin_seconds=20)
+    rig.api.script(faults.refuse(422))
+    once_in_flight(rig, outside, 1, lambda: rename(rig, "requests"))
+    rig.during_post(2, lambda: rename(rig, "events"))
+
+    def act() -> None:
+        if len(rig.time.pauses) == 20:
+            rename_back(rig, "requests")  # the part is split off, so many seconds after the claim
+        if len(rig.time.pauses) == 40:
+            rename_back(rig, "events")  # the claim's own lease is over by now
+
+    rig.time.on_pause = act
+    tally = rig.dispatch()
+
+    assert (tally, len(rig.time.pauses)) == (Tally(accepted=4), 40)
     assert rig.api.accepted_ids() == once_each(ids)
 
 

@@ -205,6 +205,20 @@ def test_one_connection_to_the_ledger_serves_all_units(rig: Rig) -> None:
     assert len(opened) == 1
 
 
+def test_the_log_tells_of_each_batch_and_of_nobody(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = rig.fill(4, batch_size=2)
+    rig.api.reject(ids[3:])
+
+    with caplog.at_level("DEBUG", logger="track_dispatch"):
+        rig.dispatch()
+
+    assert all(batch.id in caplog.text for batch in rig.batches())
+    assert [id_ for id_ in ids if id_ in caplog.text] == []
+    assert [word for word in ("Fulana", "exemplo.test", "5527") if word in caplog.text] == []
+
+
 # -- again -------------------------------------------------------------------------
 
 

@@ -76,7 +76,7 @@ def test_the_first_claim_is_posted_if_it_holds_and_left_to_a_retry_if_not(
 def test_settlement_and_claim_of_one_lost_commit_hold_both_or_neither(
     rig: Rig, *, carried_out: bool
 ) -> None:
-    """8.10: both times each batch is posted once, and nothing is in doubt."""
+    """Both times each batch is posted once, and nothing is in doubt."""
     ids = rig.fill(6, batch_size=2)
     broken = break_commit(rig, 2, carried_out=carried_out)
 

@@ -115,6 +115,19 @@ def test_the_next_dispatch_sends_the_rest_and_nothing_in_doubt(rig: Rig) -> None
     assert rig.posts == [[id_] for id_ in ids]
 
 
+def test_a_dispatch_that_finds_nothing_to_send_says_what_is_still_in_doubt(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.fill(2)
+    rig.api.script(UNCERTAIN)
+    rig.dispatch_anyhow()
+
+    with caplog.at_level("INFO", logger="track_dispatch"):
+        rig.dispatch()
+
+    assert "2 lines of HMS are in doubt" in caplog.text
+
+
 def test_no_proper_answer_after_an_unknown_outcome_ends_the_dispatch(rig: Rig) -> None:
     rig.fill(3, batch_size=1)
     rig.api.script(UNCERTAIN)

@@ -7,7 +7,7 @@ import signal
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Event
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import orjson
@@ -94,7 +94,7 @@ def correct(rig: Rig, envelope: int, email: str) -> None:
 
 
 def test_an_address_corrected_after_it_was_read_ahead_is_the_one_that_is_posted(rig: Rig) -> None:
-    """8.7: a claim takes an envelope as it was read, or reads it again."""
+    """A claim takes an envelope as it was read, or reads it again."""
     ids = rig.fill(2, batch_size=1)
     (envelope,) = envelopes_of(rig, ids[1:])
     read = once_read_ahead(rig, envelope)
@@ -109,6 +109,23 @@ def test_an_address_corrected_after_it_was_read_ahead_is_the_one_that_is_posted(
     posted = [(post.body or {})["import_lines"][0]["email"] for post in rig.api.received]
     assert posted == [f"fulana{ids[0]}@exemplo.test", "nova@exemplo.test"]
     assert tally == Tally(accepted=2)
+
+
+def test_an_address_corrected_before_the_first_claim_is_the_one_that_is_posted(rig: Rig) -> None:
+    ids = rig.fill(1)
+    (envelope,) = envelopes_of(rig, ids)
+    corrected: list[bool] = []
+
+    def look(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        if "envelopes.payload" in statement and not corrected:
+            corrected.append(True)
+            correct(rig, envelope, "nova@exemplo.test")
+
+    rig.on_ledger("after_cursor_execute", look)
+    rig.dispatch()
+
+    posted = [(post.body or {})["import_lines"][0]["email"] for post in rig.api.received]
+    assert posted == ["nova@exemplo.test"]
 
 
 def test_a_batch_is_settled_before_anybody_hears_that_no_key_opens_the_next(rig: Rig) -> None:
@@ -165,6 +182,37 @@ def test_a_time_limit_that_strikes_while_posting_waits_for_the_answer(rig: Rig) 
     assert rig.counts() == {"accepted": 2, "ready": 2}
 
 
+def test_what_strikes_before_a_post_has_begun_releases_the_batch(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.fill(2)
+    start = Thread.start
+
+    def start_no_poster(thread: Thread) -> None:
+        if thread.name.startswith("track-post"):
+            raise OutOfTimeError
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", start_no_poster)
+    with pytest.raises(OutOfTimeError):
+        rig.dispatch()
+
+    assert (rig.posts, rig.counts()) == ([], {"ready": 2})
+    assert rig.batch_states() == {"not_delivered": 1}
+
+
+def test_a_time_limit_that_strikes_while_posting_leaves_no_time_to_split(rig: Rig) -> None:
+    ids = rig.fill(4)
+    rig.during_post(1, lambda: os.kill(os.getpid(), signal.SIGALRM))
+    rig.api.reject(ids[3:], named=False)
+
+    with _striking(OutOfTimeError), pytest.raises(OutOfTimeError):
+        rig.dispatch()
+
+    assert (rig.sizes, rig.counts()) == ([4], {"ready": 4})
+    assert rig.batch_states() == {"not_delivered": 1}
+
+
 @contextmanager
 def _striking(error: type[BaseException]) -> Iterator[None]:
     def strike(_number: int, _frame: FrameType | None) -> None:
@@ -217,7 +265,6 @@ def test_a_batch_is_settled_whatever_keeps_the_next_from_going(
     error: type[TrackDispatchError],
     first: Unit,
 ) -> None:
-    """8.11."""
     rig.fill(2, unit=first, batch_size=2)
     rig.fill(2, unit=UNIT)
     rig.settings |= {"send_window": "08:00-20:00", "requests_per_5_minutes": 5}
@@ -232,7 +279,7 @@ def test_a_batch_is_settled_whatever_keeps_the_next_from_going(
 
 
 def test_a_batch_is_settled_while_the_next_units_survey_is_busy(rig: Rig) -> None:
-    rig.fill(2, unit=MATERNIDADE, post_deadline_seconds=1, lease_margin_seconds=1)
+    rig.fill(2, unit=MATERNIDADE, post_deadline_seconds=5, lease_margin_seconds=10)
     rig.fill(2)
     others = rig.fill(1, unit=DAY_AFTER)
     rig.during_post(1, lambda: rig.claim_elsewhere(others))

@@ -69,7 +69,6 @@ def test_where_all_opted_out_nothing_is_posted(rig: Rig) -> None:
 
 
 def test_of_two_lines_of_one_person_in_one_claim_one_goes(rig: Rig) -> None:
-    """8.9."""
     ids = rig.fill(3, person="alice")
 
     assert rig.dispatch() == Tally(accepted=1)

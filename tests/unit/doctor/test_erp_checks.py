@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from airflow.models.pool import Pool
 
-from track_dispatch.config import include_dir, load_hospital
+from demo.world import practice_include
+from track_dispatch.config import load_hospital
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,8 +108,7 @@ def test_what_is_no_proper_query_never_reaches_the_erp(
     said: str,
 ) -> None:
     """Parsing runs what is no query."""
-    include = tmp_path / "include"
-    shutil.copytree(include_dir(), include)
+    include = practice_include(tmp_path / "include")
     (include / "sql" / "mv" / "hms.sql").write_text(template, encoding="utf-8")
     monkeypatch.setenv("TRACK_INCLUDE_DIR", str(include))
 

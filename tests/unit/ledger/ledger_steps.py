@@ -82,12 +82,21 @@ def stage_all(
     stage_extraction(
         ledger, chunks, source=source, hospital=hospital, business_day=day, actor=actor
     )
+    let_the_clock_tick(ledger)
     with ledger.reading() as connection:
         found = newest_extraction(
             connection, hospital=hospital, business_day=day, run_id=str(actor.run_id)
         )
     assert found is not None
     return found
+
+
+def let_the_clock_tick(ledger: Ledger) -> None:
+    """Wait until what comes next is later by the ledger's clock: SQLite's counts milliseconds."""
+    with ledger.engine.connect() as connection:
+        now = connection.scalar(select(moment_in()))
+        while connection.scalar(select(moment_in())) == now:
+            pass
 
 
 def apply(

@@ -15,6 +15,7 @@ from ledger_steps import (
     events_of,
     fill,
     invited,
+    let_the_clock_tick,
     lines_of,
     not_invited,
     read_day,
@@ -46,6 +47,7 @@ UNKNOWN_DAY = date(2026, 3, 12)
 
 
 def put_back(ledger: Ledger) -> int:
+    let_the_clock_tick(ledger)
     return restore(ledger, as_of=BACKUP, decision=RESTORED)
 
 

@@ -98,7 +98,8 @@ def fill_big_ledger(
     for number in range(days):
         hospital = hospitals[number % len(hospitals)]
         day = last_day - timedelta(days=number // len(hospitals))
-        extractions += [_extraction(number, hospital, day, reading) for reading in range(3)]
+        readings = range(min(3, 1 + number // len(hospitals)))  # by its own run, and by later ones
+        extractions += [_extraction(number, hospital, day, reading) for reading in readings]
         units += [
             {
                 "id": BASE + number * 10 + place,

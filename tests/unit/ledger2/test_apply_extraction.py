@@ -35,7 +35,7 @@ from reading_steps import (
 )
 
 from track_dispatch.errors import LedgerError
-from track_dispatch.ledger2 import schema
+from track_dispatch.ledger2 import envelope_writer, schema
 from track_dispatch.ledger2.apply_extraction import applying_extractions
 from track_dispatch.ledger2.keys import KeyRing, new_keys
 from track_dispatch.ledger2.places import PLACES
@@ -870,3 +870,52 @@ def test_a_chunk_without_attendances_writes_nothing(ledger: Ledger) -> None:
         transform.finish(standing_back)
 
     assert stands(ledger) == [("ready", None)]
+
+
+# --- days of any size -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a few lines be as many as a large day has: they are written in several parts."""
+    monkeypatch.setattr(envelope_writer, "_LINES_A_WRITE", 3)
+    monkeypatch.setattr(envelope_writer, "_IDENTITIES_A_WRITE", 10)
+    monkeypatch.setattr(envelope_writer, "_RESERVED", 1)
+
+
+def test_a_day_that_is_written_in_parts_is_whole(ledger: Ledger, small_writes: None) -> None:
+    attendances = [invited(NUMBER + n) for n in range(20)]
+    read_day(ledger, *attendances, terms=replace(TERMS, batch_size=2))
+
+    lines = lines_of(ledger)
+    assert stands(ledger) == [("ready", None)] * 20
+    assert all(line.payload for line in lines)
+    assert {line.attendance_id: identities_of(ledger, line.id) for line in lines} == {
+        one.attendance_id: hashed(ledger, one) for one in attendances
+    }
+
+
+def test_a_person_is_found_twice_although_the_lines_were_written_apart(
+    ledger: Ledger, small_writes: None
+) -> None:
+    crowd = [invited(NUMBER + n) for n in range(1, 9)]
+    both = invited(NUMBER, person=SAME), invited(NUMBER + 9, person=SAME)
+    read_day(ledger, both[0], *crowd, both[1], terms=replace(TERMS, batch_size=2))
+
+    assert stands(ledger) == [("ready", None)] * 9 + [("excluded", "same_person")]
+
+
+def test_an_attendance_that_moves_within_the_run_keeps_the_identities_it_has_now(
+    ledger: Ledger, small_writes: None
+) -> None:
+    """Those of the day it left may be written already, or not yet."""
+    days = {
+        DAY: [invited(NUMBER + n) for n in range(8)],
+        DAY_BEFORE: [invited(NUMBER + n, email=f"new{n}@example.test") for n in (0, 7)],
+    }
+    read_days(ledger, days, terms=replace(TERMS, batch_size=2))
+
+    moved = [line for line in lines_of(ledger) if line.day == DAY_BEFORE]
+    assert [identities_of(ledger, line.id) for line in moved] == [
+        hashed(ledger, one) for one in days[DAY_BEFORE]
+    ]

@@ -30,6 +30,7 @@ from ledger2_rig import (
 )
 from sqlalchemy import select, update
 
+from track_dispatch.errors import LedgerError
 from track_dispatch.ledger2 import schema
 from track_dispatch.ledger2.batches import Batch
 from track_dispatch.ledger2.claims import (
@@ -326,6 +327,22 @@ def test_lines_come_back_without_waiting_for_a_transform(postgresql_ledger: Ledg
         settle(ledger, Settlement(batch, refused={0: ""}), actor=ACTOR)
 
     assert (states_of(ledger, busy), states_of(ledger, free)) == (["excluded"], ["reopened"])
+
+
+def test_a_release_fails_at_once_where_a_transform_is_working_and_may_be_tried_again(
+    postgresql_ledger: Ledger,
+) -> None:
+    """Its owner tries again until the lease ends, and lets the others have their turns."""
+    ledger = postgresql_ledger
+    batch = claim(ledger, fill(ledger, 2))
+    released = Settlement(batch, released=batch.places)
+    with ledger.writing() as connection:
+        at_work_on_envelope(connection, batch.envelope)
+        with pytest.raises(LedgerError, match="LockNotAvailable"):
+            settle(ledger, released, actor=ACTOR)
+    settle(ledger, released, actor=ACTOR)
+
+    assert states_of(ledger) == ["ready", "ready"]
 
 
 # -- beside a person, and whoever looks at leases --------------------------------------------

@@ -311,6 +311,18 @@ def test_a_shared_contact_brings_no_other_visit_of_a_person_back(ledger: Ledger)
     assert ended(ledger, replace(HER_SON, state="excluded", reason="same_person")) == ["excluded"]
 
 
+def test_a_shared_contact_brings_nobody_back_whom_the_cap_bars_as_a_person(
+    ledger: Ledger,
+) -> None:
+    assert ended(ledger, replace(HER_SON, state="excluded", reason="contact_cap")) == ["excluded"]
+
+
+def test_who_is_known_by_the_contact_alone_comes_back_by_it(ledger: Ledger) -> None:
+    unnamed = replace(MARIA, person=None, state="excluded", reason="contact_cap")
+
+    assert ended(ledger, unnamed) == ["reopened"]
+
+
 @pytest.mark.parametrize(
     ("until", "state"),
     [(TODAY, "reopened"), (TODAY - timedelta(1), "excluded"), (None, "reopened")],
@@ -374,11 +386,37 @@ def test_lines_come_back_when_a_claim_excludes_the_one_they_stood_back_for(
     assert states_of(ledger, waiting) == [by_person, by_contact]
 
 
+@pytest.mark.parametrize(
+    ("until", "state"), [(TODAY, "reopened"), (TODAY - timedelta(1), "excluded")]
+)
+def test_neither_a_claim_nor_an_answer_brings_back_who_may_no_longer_be_asked(
+    ledger: Ledger, until: Any, state: str
+) -> None:
+    other = Line(person="cpf:3", contact="email:other@example.test")
+    batch = claim(ledger, fill(ledger, [MARIA]))
+    opt_out(ledger, "cpf:3")
+    stood_back = replace(other, state="excluded", reason="same_person", ask_until=until)
+    waiting = fill(ledger, [replace(SAME_PERSON, ask_until=until), stood_back])
+    settle(ledger, Settlement(batch, refused={0: ""}, today=TODAY), actor=ACTOR)
+
+    assert asked(ledger, other) == ["opt_out"]
+    assert states_of(ledger, waiting) == [state, state]
+
+
 def test_lines_of_an_outdated_envelope_let_others_come_back(ledger: Ledger) -> None:
     waiting = fill(ledger, [SAME_PERSON])
     try_claim(ledger, fill(ledger, [MARIA], age_hours=40))
 
     assert states_of(ledger, waiting) == ["reopened"]
+
+
+def test_the_visits_of_a_weekly_patient_do_not_bring_each_other_back(ledger: Ledger) -> None:
+    """Else each visit that the cap excludes would reopen those before it, and they it."""
+    invite(ledger, MARIA)
+    last_week = fill(ledger, [replace(MARIA, state="excluded", reason="contact_cap")])
+
+    assert asked(ledger, MARIA) == ["contact_cap"]
+    assert states_of(ledger, last_week) == ["excluded"]
 
 
 def test_an_ordinary_claim_of_two_lines_of_a_person_reopens_nothing(ledger: Ledger) -> None:

@@ -169,10 +169,13 @@ def test_an_extraction_without_its_rows_is_not_applied_as_an_empty_day(ledger: L
     assert not work.extracted
 
 
-def test_an_applied_extraction_stays_complete(ledger: Ledger) -> None:
-    put_extraction(ledger, 1, hours_old=99)
+@pytest.mark.parametrize("left_over", [False, True])
+def test_an_applied_extraction_stays_complete(ledger: Ledger, *, left_over: bool) -> None:
+    extraction = put_extraction(ledger, 1, hours_old=99)
+    if left_over:
+        stage(ledger, extraction)
 
-    assert retention.erase_staged(ledger) == 0
+    assert retention.erase_staged(ledger) == left_over
     assert rows_of(ledger, schema.extractions)[0]["completed_at"] is not None
 
 

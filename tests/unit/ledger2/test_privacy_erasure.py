@@ -174,6 +174,16 @@ def test_somebody_else_who_stood_back_for_her_contact_comes_back(ledger: Ledger)
     assert fates(ledger) == {"excluded opt_out": 1, "reopened": 1}
 
 
+def test_what_came_back_for_her_contact_and_is_hers_is_taken_as_well(ledger: Ledger) -> None:
+    hers: Patient = {IdentityKind.PERSON: (CPF,), IdentityKind.CONTACT: (EMAIL,)}
+    put_lines(ledger, 1, patients=[hers])
+    put_lines(ledger, 1, "excluded", first=5, patients=[hers], reason="same_contact")
+
+    done = erase(ledger, EMAIL)
+
+    assert (done.excluded, fates(ledger)) == (2, {"excluded opt_out": 2})
+
+
 def test_her_other_visit_does_not_come_back(ledger: Ledger) -> None:
     """It stood back for this one: without it she would be asked by the other address."""
     put_lines(ledger, 1)

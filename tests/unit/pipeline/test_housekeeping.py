@@ -33,7 +33,7 @@ def test_what_waits_expires_when_the_claim_would_let_it_expire(
 ) -> None:
     bench.fill(2)
 
-    keep(bench, days_later=days_later)
+    keep(bench, days_later=days_later, max_age_days=15)
 
     assert bench.counts() == {state: 2}
 
@@ -80,7 +80,7 @@ def test_days_leave_after_their_retention(bench: Bench, days_later: int, left: i
     bench.fill(1)
     bench.dispatch()
 
-    done = keep(bench, days_later=days_later)
+    done = keep(bench, days_later=days_later, ledger_retention_days=730)
 
     assert done["forgotten"] == 1 - left
     assert sum(bench.counts().values()) == left

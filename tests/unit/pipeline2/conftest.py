@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
 from tests.unit.ledger2.conftest import (
     _postgresql,
     _sqlite,
@@ -7,5 +11,23 @@ from tests.unit.ledger2.conftest import (
     postgresql_ledger,
     sqlite_ledger,
 )
+from track_dispatch.hooks2 import ledger as place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from track_dispatch.ledger2.database import Ledger
 
 __all__ = ["_postgresql", "_sqlite", "ledger", "postgresql_ledger", "sqlite_ledger"]
+
+
+@pytest.fixture
+def installed(
+    airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Ledger]:
+    """Return the ledger of an installation whose verbs find it."""
+    monkeypatch.setattr(place, "AIRFLOW_HOME", str(tmp_path))
+    place.init()
+    with place.open_configured() as opened:
+        yield opened

@@ -115,6 +115,7 @@ def test_what_a_decision_is_about_must_be_said(ledger: Ledger, verb: Verb, missi
         (Verb.SETTLE_SENT, {"batch": "b1", "business_day": DAY}),
         (Verb.RELEASE, {"hospital": "HMS", "business_day": DAY, "batch": "b1"}),
         (Verb.ABANDON, {"batch": "b1", "as_of": NOW}),
+        (Verb.ABANDON, {"batch": "b1", "confirmed": True}),
     ],
 )
 def test_what_does_not_belong_to_a_decision_is_refused(
@@ -185,11 +186,15 @@ def test_a_batch_of_a_hospital_without_a_file_is_decided(ledger: Ledger) -> None
     assert decide(ledger, Verb.SETTLE_UNSENT, batch=put.batch).lines == 1
 
 
-def test_an_accepted_batch_is_reopened(ledger: Ledger) -> None:
+def test_an_accepted_batch_is_reopened_when_it_is_confirmed(ledger: Ledger) -> None:
     put = put_batch(ledger, 2, "accepted", batch_state="settled", lease=None)
 
-    done = decide(ledger, Verb.REOPEN_ACCEPTED, batch=put.batch)
+    with pytest.raises(ConfigError, match="confirm"):
+        decide(ledger, Verb.REOPEN_ACCEPTED, batch=put.batch)
+    untouched = states_of(ledger)
+    done = decide(ledger, Verb.REOPEN_ACCEPTED, batch=put.batch, confirmed=True)
 
+    assert untouched == ["accepted"] * 2
     assert done.decided is not None
     assert (done.decided.day, done.decided.reopened) == (HMS_DAY, 2)
 

@@ -35,8 +35,10 @@ NOW = (
         (
             Verb.RELEASE,
             DecidedLines(DAY, ready=4, reopened=1),
-            "4 linhas prontas, 1 linhas a reler; limpe dispatch (Enviar ao Track) daquele dia, com"
-            f" a seguinte; {NOW}",
+            (
+                "4 linhas prontas, 1 linhas a reler; limpe dispatch (Enviar ao Track) daquele dia,"
+                f" com a seguinte; {NOW}"
+            ),
         ),
     ],
 )
@@ -71,4 +73,4 @@ def test_the_form_offers_every_verb_but_those_of_a_shell_and_explains_it() -> No
     assert set(WHAT) == set(Verb) - set(SHELL_ONLY)
     for verb in WHAT:
         assert f"`{verb}`" in DECIDE_DOC
-    assert {"what", "batch", "hospital", "business_day", "why"} <= set(PARAMS)
+    assert {"what", "batch", "hospital", "business_day", "confirmed", "why"} <= set(PARAMS)

@@ -89,7 +89,7 @@ def test_a_day_that_is_done_is_green(ledger: Ledger) -> None:
 def test_a_day_that_nobody_extracted_is_missing(ledger: Ledger) -> None:
     found = look(ledger)
 
-    assert found.rows[0].run == "FALTA"
+    assert found.rows[0].cells()[3] == "FALTA"
     assert found.red == [
         (
             "HMS: nenhuma execução leu 02/03/2026: veja se track_hms está pausada e acione cada"
@@ -139,7 +139,7 @@ def test_a_hospital_that_has_not_begun_is_not_missing(ledger: Ledger) -> None:
 
     found = look(ledger, beginner)
 
-    assert (found.red, found.rows[0].run) == ([], "ainda não está em operação")
+    assert (found.red, found.rows[0].cells()[3]) == ([], "ainda não está em operação")
 
 
 # -- whatever day ------------------------------------------------------------------
@@ -211,7 +211,7 @@ def test_what_needs_a_person_comes_first(ledger: Ledger) -> None:
         ("HMS", "reopened"),
     ]
     assert next(iter(found.text())).startswith("VERMELHO: HSMC · 02/03/2026: 2 linhas em dúvida")
-    assert list(found.text())[3].startswith("hospital")
+    assert [line.startswith("hospital") for line in found.text()][3:5] == [False, True]
 
 
 def test_days_that_airflow_stood_still_are_listed_as_one_range(ledger: Ledger) -> None:
@@ -249,6 +249,19 @@ def test_days_that_left_the_ledger_are_not_missed(ledger: Ledger) -> None:
     hospital = HMS.model_copy(update={"first_business_day": date(2025, 1, 1)})
 
     assert look(ledger, hospital).red == []
+
+
+def test_every_batch_in_doubt_is_named_for_who_decides(ledger: Ledger) -> None:
+    done(ledger)
+    old = put_batch(ledger, 2, day=back(40), first=100).batch
+    put_extraction(ledger, 2, day=back(40), run_id="long-ago")
+
+    everywhere = list(look(ledger).text())
+    of_the_day = list(look(ledger, business_day=DUE).text())
+
+    named = f"HMS · 21/01/2026: em dúvida: lote {old} · EXAMES · e-mail: 2 linhas"
+    assert named in everywhere
+    assert not any(str(old) in line for line in of_the_day)
 
 
 def test_what_expires_tomorrow_is_told(ledger: Ledger) -> None:

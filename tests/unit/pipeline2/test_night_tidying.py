@@ -120,12 +120,18 @@ def test_a_hospital_without_a_file_is_tidied_by_the_widest_limits(ledger: Ledger
     assert tidy(ledger, days_later=732)["purged"] == 1
 
 
-def test_where_one_hospital_keeps_its_lines_for_ever_an_unknown_one_does(ledger: Ledger) -> None:
+@pytest.mark.parametrize("forever", ["ledger_retention_days", "max_age_days"])
+def test_where_one_hospital_knows_no_limit_an_unknown_one_does_not(
+    ledger: Ledger, forever: str
+) -> None:
     settled(ledger, days_old=9999, day=GONE_DAY)
+    hospitals = [HMS, HMS.model_copy(update={"code": "OTOA", forever: 0})]
+    now = datetime(2036, 1, 1, tzinfo=UTC)
 
-    done = tidy(ledger, days_later=5000, ledger_retention_days=0, max_age_days=0)
+    done = run_housekeeping(hospitals, ledger=ledger, actor=KEEPER, now=now)
 
-    assert (done["purged"], done["anonymised"]) == (0, 0)
+    assert done["purged"] == (0 if forever == "ledger_retention_days" else 1)
+    assert done["anonymised"] == (0 if forever == "max_age_days" else 1)
 
 
 def test_without_a_limit_of_age_nothing_is_anonymised(ledger: Ledger) -> None:
