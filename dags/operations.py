@@ -99,7 +99,9 @@ def decide() -> dict[str, int]:
     """Carry out what a person decided: whoever triggered the run."""
     context = get_current_context()
     dag_run, params = context["dag_run"], context["params"]
-    check_conf(dag_run.conf, ("what", "batch", "hospital", "business_day", "why"))
+    check_conf(
+        dag_run.conf, ("what", "batch", "hospital", "business_day", "why", "confirmed")
+    )
     decision = make_decision(
         Verb(params["what"]),
         decided_by=dag_run.triggering_user_name,
@@ -110,6 +112,7 @@ def decide() -> dict[str, int]:
         batch=params["batch"] or None,
         hospital=params["hospital"] or None,
         business_day=chosen_day(),
+        confirmed=params["confirmed"] or None,
     )
     with open_configured() as ledger:
         done = carry_out(order, decision, ledger=ledger, now=datetime.now(UTC))
@@ -166,6 +169,7 @@ with DAG(
         "batch": param("batch"),
         "hospital": param("hospital"),
         "business_day": param("business_day", format="date"),
+        "confirmed": param("confirmed", False, type="boolean"),
         "why": param("why", "", type="string", pattern=WHY_PATTERN, maxLength=LONGEST_WHY),
     },
     default_args=ONCE,
