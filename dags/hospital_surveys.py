@@ -25,13 +25,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 from track_dispatch.config import BrokenHospital, Hospital, load_hospitals
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.errors import ConfigError, RedDayError
+from track_dispatch.hooks.context import open_dispatch
+from track_dispatch.hooks.ledger import open_configured
 from track_dispatch.hooks.track import track_host
-from track_dispatch.hooks2.context import open_dispatch
-from track_dispatch.hooks2.ledger import open_configured
-from track_dispatch.operators2.approval import VolumeApproval
-from track_dispatch.operators2.retry_policy import TrackRetryPolicy
-from track_dispatch.operators2.run_context import run_from_context
-from track_dispatch.operators2.texts import (
+from track_dispatch.operators.approval import VolumeApproval
+from track_dispatch.operators.retry_policy import TrackRetryPolicy
+from track_dispatch.operators.run_context import run_from_context
+from track_dispatch.operators.texts import (
     DAY_HELP,
     DAY_TITLE,
     MODE_HELP,
@@ -44,14 +44,14 @@ from track_dispatch.operators2.texts import (
     broken_doc,
     hospital_doc,
 )
-from track_dispatch.operators2.track import TrackOperator
-from track_dispatch.pipeline2.dry_run import dry_run
-from track_dispatch.pipeline2.extract import extract as extract_days
-from track_dispatch.pipeline2.rehearsal import rehearse
-from track_dispatch.pipeline2.report import report as report_run
-from track_dispatch.pipeline2.run import Mode
-from track_dispatch.pipeline2.transform import transform as transform_days
-from track_dispatch.pipeline2.volume_gate import ask, question_text
+from track_dispatch.operators.track import TrackOperator
+from track_dispatch.pipeline.dry_run import dry_run
+from track_dispatch.pipeline.extract import extract as extract_days
+from track_dispatch.pipeline.rehearsal import rehearse
+from track_dispatch.pipeline.report import report as report_run
+from track_dispatch.pipeline.run import Mode
+from track_dispatch.pipeline.transform import transform as transform_days
+from track_dispatch.pipeline.volume_gate import ask, question_text
 
 log = logging.getLogger(__name__)
 

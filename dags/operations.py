@@ -15,8 +15,8 @@ from track_dispatch.business_day import check_conf
 from track_dispatch.config import BrokenHospital, load_hospitals
 from track_dispatch.errors import RedDayError
 from track_dispatch.hooks.alert import send_alert
-from track_dispatch.hooks2.ledger import open_configured
-from track_dispatch.operators2.operations_texts import (
+from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.operators.operations_texts import (
     DECIDE_DOC,
     HOUSEKEEPING_DOC,
     MORNING_DOC,
@@ -24,17 +24,17 @@ from track_dispatch.operators2.operations_texts import (
     WHAT,
     done_text,
 )
-from track_dispatch.operators2.retry_policy import TrackRetryPolicy
-from track_dispatch.operators2.run_context import actor_of
-from track_dispatch.pipeline2.decide import (
+from track_dispatch.operators.retry_policy import TrackRetryPolicy
+from track_dispatch.operators.run_context import actor_of
+from track_dispatch.pipeline.decide import (
     LONGEST_WHY,
     WHY_PATTERN,
     Order,
     carry_out,
     make_decision,
 )
-from track_dispatch.pipeline2.housekeeping import run_housekeeping
-from track_dispatch.pipeline2.morning import morning
+from track_dispatch.pipeline.housekeeping import run_housekeeping
+from track_dispatch.pipeline.morning import morning
 from track_dispatch.states import Verb
 
 log = logging.getLogger(__name__)
@@ -99,9 +99,7 @@ def decide() -> dict[str, int]:
     """Carry out what a person decided: whoever triggered the run."""
     context = get_current_context()
     dag_run, params = context["dag_run"], context["params"]
-    check_conf(
-        dag_run.conf, ("what", "batch", "hospital", "business_day", "why", "confirmed")
-    )
+    check_conf(dag_run.conf, ("what", "batch", "hospital", "business_day", "why", "confirmed"))
     decision = make_decision(
         Verb(params["what"]),
         decided_by=dag_run.triggering_user_name,

@@ -74,8 +74,8 @@ def prepare() -> None:
     """Migrate Airflow's database, create the ledger and the pools, as `setup` does."""
     from airflow.utils.db import initdb  # noqa: PLC0415 - reads the environment when imported
 
+    from track_dispatch.hooks import ledger  # noqa: PLC0415
     from track_dispatch.hooks.pools import create_pools  # noqa: PLC0415
-    from track_dispatch.hooks2 import ledger  # noqa: PLC0415
 
     initdb()
     ledger.init()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from track_dispatch.hooks2.ledger import open_configured
-from track_dispatch.ledger2.views import DayFacts, Equation, day_facts
+from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.ledger.views import DayFacts, Equation, day_facts
 from track_dispatch.records import Area, HospitalDay
 from track_dispatch.states import LineState
 

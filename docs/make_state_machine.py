@@ -6,13 +6,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from track_dispatch.ledger2.transitions import RULES
+from track_dispatch.ledger.transitions import RULES
 from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from track_dispatch.ledger2.transitions import Rule, Transition
+    from track_dispatch.ledger.transitions import Rule, Transition
 
     Pair: TypeAlias = tuple[LineState | None, LineState]
 

@@ -28,8 +28,8 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select, text
 
 from demo.world import ROOT
-from track_dispatch.hooks2.ledger import open_configured
-from track_dispatch.ledger2.views import day_counts
+from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.ledger.views import day_counts
 from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from demo.oracle import OracleStandIn
     from demo.track_api import TrackStandIn
     from demo.world import World
-    from track_dispatch.ledger2.keys import KeyRing
+    from track_dispatch.ledger.keys import KeyRing
 
 _numbers = count(1)
 

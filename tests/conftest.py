@@ -14,16 +14,16 @@ from sqlalchemy.engine import make_url
 
 from demo.world import airflow_settings
 from tests.postgres import administer, running_postgres
-from track_dispatch.ledger2.creation import init_ledger
-from track_dispatch.ledger2.database import open_ledger
-from track_dispatch.ledger2.keys import new_keys
+from track_dispatch.ledger.creation import init_ledger
+from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from airflow.sdk import DAG
 
-    from track_dispatch.ledger2.database import Ledger
+    from track_dispatch.ledger.database import Ledger
 
 #: Airflow reads its settings when it is imported, so they must be there before any test module.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-"))

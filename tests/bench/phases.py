@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from contextlib import closing
+import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 # everything a phase needs is imported here: it is there before a phase's own memory is counted
@@ -14,24 +14,30 @@ from airflow.providers.oracle.hooks.oracle import OracleHook  # noqa: F401
 
 from tests.bench.big_day import DAY, HOSPITAL, NOW
 from tests.bench.figures import Measured, measured
-from track_dispatch.config import load_hospital
-from track_dispatch.delivery.desk import Desk
-from track_dispatch.delivery.dispatch import dispatch as dispatch_unit
+from track_dispatch.config import load_hospital, rules_digest
+from track_dispatch.delivery.context import DispatchContext
+from track_dispatch.delivery.dispatch import dispatch as dispatch_hospital
 from track_dispatch.hooks.track import TrackHook, track_host
-from track_dispatch.ledger.claims import Terms, claim
+from track_dispatch.ledger.batches import Batch
+from track_dispatch.ledger.claims import Wanted, read_ahead, settle_and_claim
+from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.envelopes import read_envelope
 from track_dispatch.ledger.keys import parse_keys
-from track_dispatch.ledger.opening import open_ledger
-from track_dispatch.ledger.settling import Settlement, settle
-from track_dispatch.ledger.views import day_counts
-from track_dispatch.pipeline.extracting import extract as extract_day
+from track_dispatch.ledger.settling import Settlement
+from track_dispatch.ledger.units import ready_envelopes
+from track_dispatch.pipeline.dry_run import claim_terms
+from track_dispatch.pipeline.extract import extract as extract_day
 from track_dispatch.pipeline.run import Run
-from track_dispatch.pipeline.transforming import transform as transform_day
-from track_dispatch.records import Actor, Area, Channel, LineState, Unit
+from track_dispatch.pipeline.transform import transform as transform_day
+from track_dispatch.records import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from track_dispatch.ledger.database import Ledger
+
+#: A large day in a minute is what is measured, not Track's limit of requests.
+NO_LIMIT = 10_000_000
 
 
 def measure(phase: str, url: str, keys: str, connections: Mapping[str, str]) -> Measured:
@@ -44,13 +50,14 @@ def measure(phase: str, url: str, keys: str, connections: Mapping[str, str]) -> 
         connections: Airflow's, as environment variables.
     """
     os.environ.update(connections)
-    run = Run(load_hospital(HOSPITAL), DAY, Actor(phase, run_id="bench", try_number=1))
-    with closing(open_ledger(url, parse_keys(json.loads(keys), "the benchmark"))) as opened:
+    hospital = load_hospital(HOSPITAL).model_copy(update={"requests_per_5_minutes": NO_LIMIT})
+    run = Run(hospital, DAY, Actor(phase, run_id="bench", try_number=1))
+    with open_ledger(url, parse_keys(json.loads(keys), "the benchmark")) as opened:
         return measured(lambda: PHASES[phase](run, opened))
 
 
 def extract(run: Run, opened: Ledger) -> int:
-    return int(extract_day(run, ledger=opened, track_host=track_host())["rows"])
+    return int(extract_day(run, ledger=opened, track_host=track_host(), now=NOW)["rows"])
 
 
 def transform(run: Run, opened: Ledger) -> int:
@@ -59,34 +66,44 @@ def transform(run: Run, opened: Ledger) -> int:
 
 def ledger(run: Run, opened: Ledger) -> int:
     """Claim and settle what a dispatch would, without a POST in between."""
-    settled = 0
-    for unit in _ready_units(run, opened):
-        survey = str(run.hospital.survey(unit.area))
-        terms = Terms(survey, 0, None, lease_seconds=run.hospital.lease_seconds)
-        after = 0
-        while batch := claim(
-            opened, unit, terms, limit=run.hospital.batch_size, after=after, actor=run.actor
-        ):
-            accepted = Settlement(accepted=[line.id for line in batch.lines], status=201)
-            settle(opened, batch, accepted, actor=run.actor)
-            settled += len(batch.lines)
-            after = batch.lines[-1].id
+    settled, settlement = 0, None
+    with opened.reading() as connection:
+        envelopes = ready_envelopes(connection, run.hospital.code, until=run.business_day)
+    for one in envelopes:
+        with opened.reading() as connection:
+            read = read_ahead(connection, opened.keys, read_envelope(connection, one.envelope))
+        survey = str(run.hospital.survey(one.unit.area))
+        wanted = Wanted(
+            read,
+            one.unit,
+            one.unit_id,
+            replace(claim_terms(run.hospital, NOW), survey=survey, lease_seconds=360),
+            batch_id=str(uuid.uuid4()),
+            claim_id=str(uuid.uuid4()),
+        )
+        batch = settle_and_claim(opened, settlement=settlement, wanted=wanted, actor=run.actor)
+        if not isinstance(batch, Batch):
+            raise TypeError(batch)
+        settlement = Settlement(batch, accepted=batch.places, status=201)
+        settled += len(batch.lines)
+    settle_and_claim(opened, settlement=settlement, wanted=None, actor=run.actor)
     return settled
 
 
 def dispatch(run: Run, opened: Ledger) -> int:
     hook = TrackHook()
     with hook.client(deadline_seconds=run.hospital.post_deadline_seconds) as client:
-        desk = Desk(
+        context = DispatchContext(
             hospital=run.hospital,
             ledger=opened,
             client=client,
             track_host=hook.base_url,
             actor=run.actor,
+            series="bench#0",
+            rules=rules_digest(run.hospital),
             now=lambda: NOW,
-            rate_limit=sys.maxsize,  # a large day in a minute is what is measured
         )
-        return sum(dispatch_unit(desk, unit).accepted for unit in _ready_units(run, opened))
+        return dispatch_hospital(context, run.business_day).accepted
 
 
 def whole(run: Run, opened: Ledger) -> int:
@@ -94,15 +111,6 @@ def whole(run: Run, opened: Ledger) -> int:
     extract(run, opened)
     transform(run, opened)
     return dispatch(run, opened)
-
-
-def _ready_units(run: Run, opened: Ledger) -> Iterator[Unit]:
-    hospital, day = run.hospital.code, run.business_day
-    with opened.reading() as connection:
-        counts = day_counts(connection, hospital=hospital, business_day=day)
-    for count in counts:
-        if count.state is LineState.READY:
-            yield Unit(hospital, day, Area(count.area), Channel(count.channel))
 
 
 PHASES = {

@@ -14,8 +14,8 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from demo.world import ROOT
 from track_dispatch.config import Hospital, load_hospitals
-from track_dispatch.operators2.retry_policy import TrackRetryPolicy
-from track_dispatch.operators2.texts import TASKS
+from track_dispatch.operators.retry_policy import TrackRetryPolicy
+from track_dispatch.operators.texts import TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,9 +13,9 @@ from sqlalchemy import delete
 from demo.world import ROOT, World, chosen_hospitals, practice_include
 from tests.airflow_world import AirflowWorld, ledger_connection
 from tests.e2e.webhook import Webhook
+from track_dispatch.hooks import ledger as ledger_hook
 from track_dispatch.hooks.pools import create_pools
-from track_dispatch.hooks2 import ledger as ledger_hook
-from track_dispatch.ledger2.keys import new_keys
+from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

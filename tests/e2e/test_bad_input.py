@@ -14,7 +14,7 @@ from demo.world import oracle_connection, track_connection
 from tests.airflow_world import ledger_connection
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import rename_area, replace_query, set_policies, surveys_without
-from track_dispatch.ledger2.keys import new_keys
+from track_dispatch.ledger.keys import new_keys
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:

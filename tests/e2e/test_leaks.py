@@ -15,8 +15,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from tests.e2e.leaks import AIRFLOW, LEDGER, find, search, secrets_of
-from track_dispatch.ledger2.creation import init_ledger
-from track_dispatch.ledger2.keys import new_keys
+from track_dispatch.ledger.creation import init_ledger
+from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,15 +14,15 @@ from demo.track_api import faults
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
 from track_dispatch.cli import app
-from track_dispatch.hooks2.ledger import open_configured
-from track_dispatch.ledger2 import schema
+from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.ledger import schema
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.airflow_world import AirflowWorld, Played
-    from track_dispatch.ledger2.database import Ledger
+    from track_dispatch.ledger.database import Ledger
 
 DAY = date(2026, 3, 10)
 GATE = {"min_lines": 2, "min_history_days": 1}

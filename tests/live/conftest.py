@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
+from tests.proof.report import IN_FULL, note
 
 from demo.world import ROOT, World, chosen_hospitals
 from tests.e2e.elsewhere import Elsewhere, environment
@@ -26,7 +27,6 @@ from tests.live.live_airflow import LiveAirflow
 from tests.live.numbers_of_proof import numbers
 from tests.live.scenario import HOSPITALS, play
 from tests.live.stage import Stage
-from tests.proof.report import IN_FULL, note
 from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:

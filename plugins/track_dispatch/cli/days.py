@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import getpass
-from contextlib import closing
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from track_dispatch.cli.options import Code
+from track_dispatch.cli.options import Code, Json, echo_json
 from track_dispatch.config import load_hospital, load_hospitals
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Actor
+
+if TYPE_CHECKING:
+    from track_dispatch.ledger.history import AttendanceHistory, Step
+    from track_dispatch.pipeline.morning import Morning, MorningRow
+
+_COLUMNS = (
+    "hospital", "day", "to do", "run", "extracted", "accepted", "excluded", "refused", "held",
+    "in doubt",
+)  # fmt: skip
 
 
 def day(
@@ -21,19 +29,18 @@ def day(
         typer.Argument(
             metavar="[DAY]",
             formats=["%Y-%m-%d"],
-            help="By default each hospital's latest day that should be done.",
+            help="Only this day; by default whatever is open.",
             show_default=False,
         ),
     ] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
-    """Print the morning's table of all hospitals; exit 1 when somebody has to act."""
-    from rich.console import Console  # noqa: PLC0415 - with the rest
-    from rich.table import Table  # noqa: PLC0415
-
+    """Say what somebody has to do, and print all hospitals' counts; exit 1 when there is any."""
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.pipeline.morning import COLUMNS, morning  # noqa: PLC0415
+    from track_dispatch.pipeline.morning import morning  # noqa: PLC0415 - with the one before
 
-    with closing(open_configured()) as ledger:
+    with open_configured() as ledger:
         found = morning(
             load_hospitals(),
             ledger=ledger,
@@ -41,14 +48,11 @@ def day(
             moment=datetime.now(UTC),
             business_day=business_day.date() if business_day else None,
         )
-    table = Table(*COLUMNS)
-    for row in found.rows:
-        table.add_row(*row.cells(), style="red" if row.problems else None)
-    console = Console(width=None if Console().is_terminal else 200)
-    console.print(table)
-    for stop in found.stops:
-        console.print(stop, style="red")
-    if found.red:
+    if as_json:
+        echo_json(found.problems)
+    else:
+        _print(found)
+    if found.problems:
         raise typer.Exit(1)
 
 
@@ -57,35 +61,86 @@ def explain(
     attendance_id: Annotated[
         str, typer.Argument(metavar="1234567", help="The attendance's number in the ERP.")
     ],
+    *,
+    as_json: Json = False,
 ) -> None:
     """Print the life of one attendance: found when, excluded why or sent when, in which batch.
 
     No name and no contact: the ledger keeps none.
     """
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.life import life_of  # noqa: PLC0415 - with the one before
+    from track_dispatch.ledger.history import attendance_history  # noqa: PLC0415
+    from track_dispatch.ledger.lookups import Lookups  # noqa: PLC0415
 
     hospital = load_hospital(code.upper())
-    with closing(open_configured()) as ledger, ledger.reading() as connection:
-        life = life_of(connection, source=hospital.source, attendance_id=attendance_id)
-    if life is None:
+    with open_configured() as ledger, ledger.reading() as connection:
+        found = attendance_history(connection, source=hospital.source, attendance_id=attendance_id)
+        lookups = Lookups(connection, ledger.keys, source=hospital.source)
+        if found is None and lookups.forgotten([attendance_id]):
+            typer.echo("it was asked once; its lines left the ledger after ledger_retention_days")
+            return
+    if found is None:
         raise ConfigError(
             f"the ledger knows no such attendance in the ERP of {hospital.code} ({hospital.source})"
         )
-    unit = " · ".join(part for part in (life.area, life.channel) if part) or "-"
-    reason = f" ({life.reason})" if life.reason else ""
-    typer.echo(f"{life.hospital}  {life.business_day}  {unit}  {life.state}{reason}")
-    for step in life.steps:
-        facts = {
-            "reason": step.reason,
-            "detail": step.detail,
-            "batch": step.batch_id,
-            "receipt": step.receipt,
-            "run": step.run_id,
-            "why": step.why,
-        }
-        told = "  ".join(f"{name}={value}" for name, value in facts.items() if value)
-        typer.echo(
-            f"{step.at:%Y-%m-%d %H:%M:%S} UTC  {step.transition:<18}{step.state:<10}"
-            f"{step.actor}  {told}".rstrip()
-        )
+    if as_json:
+        echo_json([found])
+    else:
+        _print_history(found)
+
+
+def _print(found: Morning) -> None:
+    from rich.console import Console  # noqa: PLC0415 - with the next
+    from rich.table import Table  # noqa: PLC0415
+
+    from track_dispatch.cli.words import ENGLISH  # noqa: PLC0415
+
+    for problem in found.problems:
+        where = str(problem.day or problem.hospital or "all hospitals")
+        typer.secho(f"{where}: {problem.text(ENGLISH[problem.kind])}", fg="red")
+    for ending, lines in found.last_chance:
+        typer.secho(f"{ending}: {lines} lines expire tomorrow unless they leave today", fg="yellow")
+    table = Table(*_COLUMNS)
+    for row in found.rows:
+        table.add_row(*_cells(row), style="red" if row.problems else None)
+    Console(width=None if Console().is_terminal else 140).print(table)
+
+
+def _cells(row: MorningRow) -> tuple[str, ...]:
+    from track_dispatch.pipeline.morning import NoRun  # noqa: PLC0415 - imports the ledger
+
+    counts = row.counts or ("-",) * 5
+    return (
+        row.code,
+        str(row.business_day or "-"),
+        f"{row.problems} above" if row.problems else "nothing",
+        row.run.value if isinstance(row.run, NoRun) else f"{row.run:%m-%d %H:%M}",
+        "-" if row.extracted is None else str(row.extracted),
+        *map(str, counts),
+    )
+
+
+def _print_history(found: AttendanceHistory) -> None:
+    unit = " · ".join(part for part in (found.area, found.channel) if part) or "-"
+    reason = f" ({found.reason})" if found.reason else ""
+    until = f"  may be asked until {found.ask_until}" if found.ask_until else ""
+    typer.echo(f"{found.hospital}  {found.business_day}  {unit}  {found.state}{reason}{until}")
+    typer.echo(f"hashes kept of: {', '.join(found.identities) or 'nothing'}")
+    for step in found.steps:
+        typer.echo(_step_text(step))
+
+
+def _step_text(step: Step) -> str:
+    facts = {
+        "reason": step.reason,
+        "detail": step.detail,
+        "batch": step.batch,
+        "receipt": step.receipt,
+        "run": step.run_id,
+        "why": step.why,
+    }
+    told = "  ".join(f"{name}={value}" for name, value in facts.items() if value)
+    return (
+        f"{step.at:%Y-%m-%d %H:%M:%S} UTC  {step.transition:<19}{step.state:<10}"
+        f"{step.actor}  {told}".rstrip()
+    )

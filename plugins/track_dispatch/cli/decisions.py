@@ -2,106 +2,146 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from track_dispatch.cli.options import By, Code, Day, Why
-from track_dispatch.records import Verb
+from track_dispatch.cli.options import By, Code, Day, Json, Why, echo_json
+from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
-    from track_dispatch.pipeline.deciding import Done
+    from datetime import date
+
+    from track_dispatch.ledger.decisions import DecidedLines
+    from track_dispatch.ledger.doubts import InDoubtBatch
+    from track_dispatch.pipeline.decide import Done
 
 doubt_app = typer.Typer(help="Batches that Track may have received, or not.")
+accepted_app = typer.Typer(help="Batches that Track said it accepted.")
 refused_app = typer.Typer(help="Lines that Track refused.")
 
 BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")]
+#: Days of patients that the list of refusals goes back by default.
+REFUSED_DAYS = 30
 
 
 @doubt_app.command("list")
-def doubt_list() -> None:
+def doubt_list(*, as_json: Json = False) -> None:
     """List the batches in doubt: what they hold, since when, and whether it is time to decide."""
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.doubts import doubts  # noqa: PLC0415 - with the one before
+    from track_dispatch.ledger.doubts import in_doubt_batches  # noqa: PLC0415
+    from track_dispatch.ledger.leases import expire_leases  # noqa: PLC0415
+    from track_dispatch.records import Actor  # noqa: PLC0415
 
-    with closing(open_configured()) as ledger, ledger.reading() as connection:
-        found = doubts(connection)
+    with open_configured() as ledger:
+        expire_leases(ledger, actor=Actor("doubt list"))
+        with ledger.reading() as connection:
+            found = in_doubt_batches(connection)
+    if as_json:
+        echo_json(found)
+        return
     for doubt in found:
-        status = f"HTTP {doubt.status}" if doubt.status else "no answer"
-        origin = "a backup was put back" if doubt.restored else status
-        when = f"decide in {doubt.lease_seconds:.0f} s" if doubt.lease_seconds else "to decide"
-        erased = ", too old to be sent" if doubt.erased else ""
-        typer.echo(
-            f"{doubt.id}  {doubt.unit}  {doubt.lines} lines  since {doubt.since:%Y-%m-%d %H:%M} UTC"
-            f"  {origin}  {when}{erased}"
-        )
+        typer.echo(_doubt_text(doubt))
     typer.echo(f"{len(found)} batches in doubt")
 
 
 @doubt_app.command("settle")
 def doubt_settle(
-    batch_id: BatchId,
+    batch: BatchId,
     *,
     by: By,
     why: Why,
     sent: Annotated[bool, typer.Option("--sent", help="Track has it.")] = False,
-    send_again: Annotated[
-        bool, typer.Option("--send-again", help="Track has it not: post the same batch once more.")
+    unsent: Annotated[
+        bool,
+        typer.Option(
+            "--unsent", help="Track has it not: its patients are read and judged again, then sent."
+        ),
     ] = False,
     abandon: Annotated[
         bool, typer.Option("--abandon", help="Nobody knows: better not asked than asked twice.")
     ] = False,
 ) -> None:
     """Decide about a batch in doubt, after its lease is over."""
-    verbs = {Verb.SETTLE_SENT: sent, Verb.SEND_AGAIN: send_again, Verb.ABANDON: abandon}
+    verbs = {Verb.SETTLE_SENT: sent, Verb.SETTLE_UNSENT: unsent, Verb.ABANDON: abandon}
     chosen = [verb for verb, wanted in verbs.items() if wanted]
     if len(chosen) != 1:
-        message = "give one of --sent, --send-again, --abandon"
+        message = "give one of --sent, --unsent, --abandon"
         raise typer.BadParameter(message)
-    done = _decide(chosen[0], by=by, why=why, batch_id=batch_id)
-    typer.echo(f"{batch_id}: {done.lines} lines, {done.what}")
+    _echo_done(_decide(chosen[0], by=by, why=why, batch=batch))
+
+
+@accepted_app.command("reopen")
+def accepted_reopen(
+    batch: BatchId,
+    *,
+    by: By,
+    why: Why,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+) -> None:
+    """Say that Track never processed a batch that it accepted: its patients are asked again.
+
+    Only after Track itself confirmed it: where it did process the batch, everybody in it is asked
+    twice.
+    """
+    if not yes:
+        typer.confirm(
+            f"Everybody in batch {batch} will be asked. Has Track confirmed that it never"
+            " processed it?",
+            abort=True,
+        )
+    _echo_done(_decide(Verb.REOPEN_ACCEPTED, by=by, why=why, batch=batch, confirmed=True))
 
 
 def resume(*, by: By, why: Why) -> None:
     """Let all hospitals send again, after Track wanted a person or another key."""
     done = _decide(Verb.RESUME, by=by, why=why)
-    ended = "sending was not stopped" if not done.lines else "sending goes on for all hospitals"
+    ended = "sending goes on for all hospitals" if done.lines else "sending was not stopped"
     typer.echo(f"{ended}; clear dispatch where it is red")
 
 
 def release(code: Code, day: Day, *, by: By, why: Why) -> None:
-    """Make ready what is held of a day, or in doubt because a backup was put back."""
-    done = _decide(Verb.RELEASE, by=by, why=why, code=code, day=day)
-    typer.echo(f"{done.hospital} {done.business_day}: {done.lines} lines ready; clear dispatch")
+    """Let a day's held lines go; those whose reading is too old are read again first."""
+    _echo_done(_decide(Verb.RELEASE, by=by, why=why, code=code, day=day))
 
 
 @refused_app.command("list")
-def refused_list() -> None:
+def refused_list(
+    *,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DAY",
+            formats=["%Y-%m-%d"],
+            help=f"Of business days from this one on; by default the last {REFUSED_DAYS}.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Count the lines that stand refused, by what Track faulted."""
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.life import refusals  # noqa: PLC0415 - with the one before
+    from track_dispatch.ledger.history import refused_lines  # noqa: PLC0415
 
-    with closing(open_configured()) as ledger, ledger.reading() as connection:
-        found = refusals(connection)
+    first = since.date() if since else _today() - timedelta(days=REFUSED_DAYS)
+    with open_configured() as ledger, ledger.reading() as connection:
+        found = refused_lines(connection, since=first)
+    if as_json:
+        echo_json(found)
+        return
     for one in found:
-        allowed = "  retry allowed" if one.retry_allowed else ""
         typer.echo(
-            f"{one.hospital}  {one.business_day}  {one.area or '-'}  {one.kind}"
-            f"  {one.detail or 'no detail'}  {one.lines} lines{allowed}"
+            f"{one.hospital}  {one.business_day}  {one.area or '-'}  {one.channel or '-'}"
+            f"  {one.refusal}  {one.detail or 'no detail'}  {one.lines} lines"
         )
-    typer.echo(f"{sum(one.lines for one in found)} lines refused")
+    typer.echo(f"{sum(one.lines for one in found)} lines refused since {first}")
 
 
 @refused_app.command("retry")
 def refused_retry(code: Code, day: Day, *, by: By, why: Why) -> None:
-    """Allow a day's refused lines another try, after what was wrong is mended."""
-    done = _decide(Verb.RETRY_REFUSED, by=by, why=why, code=code, day=day)
-    typer.echo(
-        f"{done.hospital} {done.business_day}: {done.lines} lines may be sent again; now clear"
-        " `extract` of that day, with what follows it"
-    )
+    """Let a day's refused lines be read and judged again, after what was wrong is mended."""
+    _echo_done(_decide(Verb.RETRY_REFUSED, by=by, why=why, code=code, day=day))
 
 
 def ledger_restored(
@@ -119,46 +159,87 @@ def ledger_restored(
 ) -> None:
     """Say that a backup of the ledger was put back: what may have been sent since is in doubt.
 
-    Pause the DAGs before you put a backup back, and say this before you unpause them.
+    Pause the DAGs before you put a backup back, and say this before you unpause them. The same
+    holds for a standby of PostgreSQL that took over.
     """
     done = _decide(Verb.RESTORED, by=by, why=why, as_of=as_of.astimezone(UTC))
     typer.echo(
-        f"{done.lines} lines in doubt (`doubt list`): settle them as sent or abandoned, or `release"
-        " HMS DAY`.\nDays up to yesterday that the ledger does not know are refused until `ledger"
-        " allow-day HMS DAY`; what is new on a day that it knows will be in doubt until then."
+        f"{done.lines} lines in doubt: `doubt list`, then settle each batch as sent, unsent or"
+        " abandoned.\nWhat the next readings find of the days before now is put in doubt likewise."
     )
-
-
-def ledger_allow_day(code: Code, day: Day, *, by: By, why: Why) -> None:
-    """Say that a day was not sent after the backup, or may be extracted all the same."""
-    done = _decide(Verb.ALLOW_DAY, by=by, why=why, code=code, day=day)
-    typer.echo(f"{done.hospital} {done.business_day}: allowed; trigger or backfill it")
 
 
 def _decide(
-    what: Verb,
+    verb: Verb,
     *,
     by: str,
     why: str,
-    batch_id: str | None = None,
+    batch: str | None = None,
     code: str | None = None,
     day: datetime | None = None,
     as_of: datetime | None = None,
+    confirmed: bool | None = None,
 ) -> Done:
-    from track_dispatch.hooks.desk import open_desk  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415
-    from track_dispatch.pipeline.deciding import (  # noqa: PLC0415
+    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.pipeline.decide import (  # noqa: PLC0415 - with the one before
         Order,
         carry_out,
-        decision,
+        make_decision,
     )
 
-    decided = decision(what, person=by, why=why)
+    decision = make_decision(verb, decided_by=by, why=why)
     order = Order(
-        batch_id=batch_id,
+        batch=batch,
         hospital=code.upper() if code else None,
         business_day=day.date() if day else None,
         as_of=as_of,
+        confirmed=confirmed,
     )
-    with closing(open_configured()) as ledger:
-        return carry_out(order, decided, ledger=ledger, open_desk=open_desk)
+    with open_configured(restored=verb is Verb.RESTORED) as ledger:
+        return carry_out(order, decision, ledger=ledger, now=datetime.now(UTC))
+
+
+def _echo_done(done: Done) -> None:
+    """Say what a decision did, and how its lines leave."""
+    decided = done.decided
+    if decided is None:
+        return
+    states = {"ready": decided.ready, "to be read again": decided.reopened}
+    told = [f"{lines} lines {state}" for state, lines in states.items() if lines]
+    if decided.ended:
+        told.append(f"{decided.ended} lines, {done.verb}")
+    typer.echo(f"{decided.day}: {', '.join(told)}")
+    for step in _next_steps(decided):
+        typer.echo(step)
+
+
+def _next_steps(decided: DecidedLines) -> list[str]:
+    dag, steps = f"track_{decided.day.hospital.lower()}", []
+    if decided.ready:
+        steps.append("the ready ones go with dispatch: clear it")
+    if decided.reopened:
+        steps.append(
+            "what is read again goes with the next run; to send it now, trigger"
+            f" {dag} with business_day={decided.day.business_day}"
+        )
+    if decided.too_late:
+        steps.append(
+            f"{decided.too_late} of them may no longer be asked and expire, unless that run has"
+            " include_old"
+        )
+    return steps
+
+
+def _doubt_text(doubt: InDoubtBatch) -> str:
+    status = f"HTTP {doubt.status}" if doubt.status else "no answer"
+    origin = "a backup was put back" if doubt.restored else status
+    when = f"decide in {doubt.lease_seconds:.0f} s" if doubt.lease_seconds else "to decide"
+    unit = f"{doubt.day} {doubt.area or '-'} · {doubt.channel or '-'}"
+    return (
+        f"{doubt.id}  {unit}  {doubt.lines} lines  since {doubt.since:%Y-%m-%d %H:%M} UTC"
+        f"  {origin}  {when}"
+    )
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

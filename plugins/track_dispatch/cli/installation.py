@@ -31,7 +31,7 @@ def setup() -> None:
 @ledger_app.command("init")
 def ledger_init() -> None:
     """Create the ledger; a ledger that is there stays as it is."""
-    from track_dispatch.hooks2 import ledger  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks import ledger  # noqa: PLC0415 - imports Airflow
 
     address, created = ledger.init()
     typer.echo(f"ledger {address}: {'created' if created else 'there already, left as it is'}")
@@ -40,7 +40,7 @@ def ledger_init() -> None:
 @ledger_app.command("migrate")
 def ledger_migrate() -> None:
     """Bring the ledger's tables to this version; the version before still works on them."""
-    from track_dispatch.hooks2 import ledger  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks import ledger  # noqa: PLC0415 - imports Airflow
 
     before, after = ledger.migrate()
     changed = f"migrated from {before} to {after}" if before != after else f"at {after} already"
@@ -54,7 +54,7 @@ def ledger_new_keys() -> None:
     Keep a copy apart from the ledger's backup: without them its payloads cannot be read, and
     nobody it knows is recognised again.
     """
-    from track_dispatch.ledger2.keys import new_keys  # noqa: PLC0415 - imports cryptography
+    from track_dispatch.ledger.keys import new_keys  # noqa: PLC0415 - imports cryptography
 
     typer.echo(new_keys().model_dump_json())
 

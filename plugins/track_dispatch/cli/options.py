@@ -1,11 +1,16 @@
-"""Arguments and options that several verbs share."""
+"""Arguments and options that several verbs share, and how they print."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 By = Annotated[str, typer.Option("--by", help="Who decides this: a person's name.")]
 Why = Annotated[
@@ -25,3 +30,9 @@ DayOption = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def echo_json(found: Iterable[Any]) -> None:
+    """Print records as a JSON array; days and moments as ISO 8601."""
+    rows = [asdict(one) for one in found]
+    typer.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=str))

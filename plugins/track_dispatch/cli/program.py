@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from track_dispatch.cli import days, decisions, doctor, installation, optouts, queries
+from track_dispatch.cli import days, decisions, doctor, installation, people, queries
 from track_dispatch.errors import TrackDispatchError
 
 app = typer.Typer(
@@ -26,13 +26,13 @@ app.command()(days.day)
 app.command()(days.explain)
 app.command()(decisions.resume)
 app.command()(decisions.release)
-app.command()(optouts.person)
+app.command()(people.person)
 installation.ledger_app.command("restored")(decisions.ledger_restored)
-installation.ledger_app.command("allow-day")(decisions.ledger_allow_day)
 app.add_typer(installation.ledger_app, name="ledger", no_args_is_help=True)
 app.add_typer(decisions.doubt_app, name="doubt", no_args_is_help=True)
+app.add_typer(decisions.accepted_app, name="accepted", no_args_is_help=True)
 app.add_typer(decisions.refused_app, name="refused", no_args_is_help=True)
-app.add_typer(optouts.optout_app, name="optout", no_args_is_help=True)
+app.add_typer(people.optout_app, name="optout", no_args_is_help=True)
 app.add_typer(installation.config_app, name="config", no_args_is_help=True)
 
 

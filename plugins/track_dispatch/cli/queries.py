@@ -93,9 +93,9 @@ def dry_run(
 
     It reads the ERP as `extract` does and prints attendance ids: patient data, for your eyes only.
     """
-    from track_dispatch.hooks2.ledger import open_configured  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.pipeline2.dry_run import dry_run as run_dry  # noqa: PLC0415 - with it
-    from track_dispatch.pipeline2.run import Run  # noqa: PLC0415
+    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.pipeline.dry_run import dry_run as run_dry  # noqa: PLC0415 - with it
+    from track_dispatch.pipeline.run import Run  # noqa: PLC0415
 
     hospital, now = load_hospital(code.upper()), datetime.now(UTC)
     its_day = day.date() if day else business_day(timezone=hospital.timezone, run_after=now)

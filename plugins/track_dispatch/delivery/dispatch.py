@@ -1,156 +1,399 @@
-"""Dispatch one unit: claim, POST, settle, until nothing is ready. The one place that sends.
+"""Dispatch a hospital: claim, POST, settle, until nothing is ready. The one place that sends.
 
-Nothing here catches an error in order to release lines: only a settled answer, a lease that ran
-out, or our own word before a connection was opened moves a line out of `sending`.
+    POST n -> one transaction {settle n, claim n+1} -> POST n+1
+
+The POST runs in a thread that does nothing else; meanwhile the next envelope is read, opened and
+encoded, which claims nothing. Everything but a plain acceptance leaves this path: what was read
+ahead is dropped, and the batch is settled by itself. So does whatever keeps the next batch from
+going: a stop, a busy survey, an empty budget, closed hours never take a settlement down with them.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar
+
+from tenacity import Retrying, retry_if_result, wait_fixed
 
 from track_dispatch.config import check_go_live, check_lease_margin
-from track_dispatch.delivery.desk import (
-    await_admission,
+from track_dispatch.delivery.backlog import find_backlog
+from track_dispatch.delivery.claim import Claim, is_plain
+from track_dispatch.delivery.context import (
+    Tally,
+    budget_spent,
+    is_open,
+    next_run,
+    probe,
+    require_not_stopped,
     require_open_hours,
-    when_survey_is_free,
+    retry_ledger,
 )
-from track_dispatch.delivery.distribution import schedule
-from track_dispatch.delivery.sending import probe, send_claim
-from track_dispatch.delivery.splitting import Tally
 from track_dispatch.errors import (
     ConfigError,
     DeliveryUncertainError,
+    LedgerError,
     LinesInFlightError,
     NotDeliveredError,
+    QuietHoursError,
 )
-from track_dispatch.ledger.claims import Terms, claim
-from track_dispatch.ledger.settling import close_unit, expire_leases
-from track_dispatch.ledger.units import has_ready_lines, in_flight_seconds, ready_lines
-from track_dispatch.records import Reason
-from track_dispatch.transformation.eligibility import is_too_old
+from track_dispatch.ledger.batches import Batch, CommitUnknownError
+from track_dispatch.ledger.claims import Hindrance, NotClaimed, Wanted, settle_and_claim
+from track_dispatch.ledger.doubts import in_doubt_batches
+from track_dispatch.ledger.leases import claimed_after_all, expire_leases, lines_in_flight
+from track_dispatch.ledger.settling import settle
+from track_dispatch.ledger.stop_switch import require_running
+from track_dispatch.ledger.units import ready_envelopes, remember_failure
 
 if TYPE_CHECKING:
-    from track_dispatch.delivery.desk import Desk
-    from track_dispatch.ledger.batches import Batch
+    from collections.abc import Callable, Iterable
+    from datetime import date
+
+    from track_dispatch.delivery.backlog import Backlog, Prepared
+    from track_dispatch.delivery.context import DispatchContext
+    from track_dispatch.delivery.outcomes import Answer, Outcome, TransportFailure
+    from track_dispatch.ledger.settling import Settlement
+    from track_dispatch.ledger.units import ReadyEnvelope
     from track_dispatch.records import Unit
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: How many uncertain outcomes a dispatch lives with before it leaves the rest of its unit ready.
-DOUBTS = 2
+#: How many uncertain outcomes end a dispatch.
+MAX_UNCERTAIN_POSTS = 2
+#: Seconds between two looks at a survey that another dispatch is posting to.
+BUSY_PAUSE = 0.2
 
 
-def dispatch(desk: Desk, unit: Unit) -> Tally:
-    """Send what is ready of a unit and return what became of it.
+def dispatch(context: DispatchContext, until: date) -> Tally:
+    """Send what is ready of a hospital's days up to `until`; return what became of it.
+
+    A unit that fails does not keep the next one from going, unless the reason binds them all: a
+    stop, an empty budget, closed hours, an outage, a second uncertain outcome.
 
     Raises:
-        ConfigError: a setting keeps Track from taking the unit; its lines are ready.
-        NotDeliveredError: Track took nothing more; the rest is ready.
+        ConfigError: a setting keeps Track from taking the units it names; their lines are ready.
+        NotDeliveredError: Track took nothing more, or lines became ready behind the dispatch.
         ServiceStoppedError: Track wants a person or another key, or did so before and nobody has
             resumed; the rest is ready.
-        QuietHoursError: outside the hospital's window; the rest is ready.
-        LinesInFlightError: another claim's lease still runs on lines of the unit or its survey.
+        QuietHoursError: the window is closed, and opens before the next run; the rest is ready.
+        BudgetSpentError: Track takes no further request now; the rest is ready.
+        LinesInFlightError: another claim's lease still runs on lines or a survey of the hospital.
         DeliveryUncertainError: some lines are in doubt; the rest was sent, or is ready after a
-            second doubt.
+            second uncertain outcome.
         LedgerError: the ledger failed before a claim.
     """
-    expire_leases(desk.ledger, hospital=unit.hospital, actor=desk.actor)
-    tally = _send_all(desk, unit)
-    log.info("unit dispatched unit=%s %s", unit, tally)
-    if tally.in_doubt:
-        message = f"{unit}: {tally.in_doubt} lines may have reached Track: a person must decide"
-        raise DeliveryUncertainError(message)
-    with desk.ledger.reading() as connection:
-        seconds = in_flight_seconds(connection, unit)
-        left = ready_lines(connection, unit)
-    if seconds is not None:
-        message = f"{unit}: lines are in flight under another claim"
-        raise LinesInFlightError(message, retry_after=seconds)
-    if left:
-        message = f"{unit}: {left} lines became ready meanwhile"
-        raise NotDeliveredError(message)
-    return tally
+    hospital = context.hospital
+    check_go_live(hospital, context.track_host)
+    check_lease_margin(hospital, context.track_host)
+    expire_leases(context.ledger, hospital=hospital.code, actor=context.actor)
+    backlog, failed_before = find_backlog(context, until)
+    with ThreadPoolExecutor(1, thread_name_prefix="track-post") as poster:
+        work = _Dispatch(context, until, backlog, poster)
+        try:
+            work.send_all()
+        finally:
+            log.info("dispatch ended hospital=%s until=%s %s", hospital.code, until, work.tally)
+    work.conclude(failed_before)
+    return work.tally
 
 
-def _send_all(desk: Desk, unit: Unit) -> Tally:
-    tally, after, proven = Tally(), 0, False
-    while tally.doubts < DOUBTS and _open_for_business(desk, unit):
-        require_open_hours(desk)
-        await_admission(desk)
-        if not proven:
-            probe(desk)
-            proven = True
-        batch = _claim(desk, unit, after)
-        if batch is None:
-            break
-        sent = send_claim(desk, batch)
-        tally = tally + sent
-        after = batch.lines[-1].id
-        if sent.in_doubt:
-            proven = False
-            after = batch.lines[0].id - 1  # what the doubt left over is ready again
-    return tally
+class _Posted(NamedTuple):
+    """A claim that Track has plainly accepted, and what is still to be recorded of it."""
+
+    claim: Claim
+    settlement: Settlement
 
 
-def _open_for_business(desk: Desk, unit: Unit) -> bool:
-    """Check again, before every claim, what may have changed since transform.
+class _Dispatch:
+    """A dispatch under way: what is left, what failed, what became of the rest."""
 
-    Raises:
-        ConfigError: a real Track host, and shipped settings or too short a lease; or the hospital
-            no longer uses the unit's channel.
-    """
-    hospital = desk.hospital
-    check_go_live(hospital, desk.track_host)
-    check_lease_margin(hospital, desk.track_host)
-    with desk.ledger.reading() as connection:
-        if not has_ready_lines(connection, unit):
-            return False
-    if hospital.survey(unit.area) is None:
-        close_unit(desk.ledger, unit, reason=Reason.NO_SURVEY, actor=desk.actor)
-        return False
-    if unit.business_day < hospital.first_business_day:
-        close_unit(desk.ledger, unit, reason=Reason.BEFORE_GO_LIVE, actor=desk.actor)
-        return False
-    today = desk.now().astimezone(hospital.zone).date()
-    too_old = is_too_old(unit.business_day, today, max_age_days=hospital.max_age_days)
-    if too_old and not desk.include_old:
-        close_unit(desk.ledger, unit, actor=desk.actor)
-        return False
-    if unit.channel not in hospital.channels:
-        message = (
-            f"{unit}: {unit.channel} is no longer among the hospital's channels: put it back, or"
-            " clear `extract` and what follows, so that the lines are made anew"
+    def __init__(
+        self,
+        context: DispatchContext,
+        until: date,
+        backlog: Backlog,
+        poster: ThreadPoolExecutor,
+    ) -> None:
+        self.tally = Tally()
+        self._context = context
+        self._until = until
+        self._backlog = backlog
+        self._poster = poster
+        self._proven = False  # Track has answered since the last uncertain outcome
+        self._failed: dict[Unit, str] = {}
+        self._busy: dict[Unit, float] = {}  # seconds until its survey is free
+
+    # -- the loop ------------------------------------------------------------------
+
+    def send_all(self) -> None:
+        """Send envelope after envelope, until nothing is left or something binds all of them.
+
+        Raises:
+            TrackDispatchError: it binds them all; see `dispatch`.
+        """
+        context = self._context
+        try:
+            while (prepared := self._backlog.take()) is not None:
+                claim = self._claim(prepared)
+                while claim is not None:
+                    claim = self._send(claim)
+        except QuietHoursError as quiet:
+            if quiet.opens_at <= next_run(context.hospital, context.now()):
+                raise
+            waiting = sum(one.lines for one in self._still_ready() if one.unit not in self._failed)
+            self.tally += Tally(waiting_for_window=waiting)
+            log.info("%s; the next run takes what is ready", quiet)
+
+    def _send(self, claim: Claim) -> Claim | None:
+        """Post a claim and settle it; return the next one, where it was made on the way."""
+        claim.require_lease()
+        posting: Future[Answer | TransportFailure] = Future()
+        prepared, kept = None, None
+        try:
+            self._poster.submit(_carry_out, posting, claim.post)
+            prepared = self._backlog.take()
+            wait([posting])
+        except BaseException as error:  # noqa: BLE001 - raised again when the answer is settled
+            kept = error
+        if kept is not None and posting.cancel():  # it had not begun, and will not
+            claim.release()
+            raise kept
+        outcome = claim.classify(posting.result())
+        if kept is None and prepared is not None and is_plain(outcome) and is_open(self._context):
+            return self._settle_and_claim(_Posted(claim, claim.acceptance(outcome)), prepared)
+        if prepared is not None:
+            self._backlog.put_back(prepared.source)
+        self._resolve(claim, outcome, may_split=kept is None)
+        if kept is not None:
+            raise kept
+        return None
+
+    def _settle_and_claim(self, posted: _Posted, prepared: Prepared) -> Claim | None:
+        """Settle a batch and claim the next envelope in one transaction."""
+        claimed = self._try_claim(prepared, posted)
+        posted.claim.count(posted.settlement)
+        self.tally += posted.claim.tally
+        if isinstance(claimed, Claim):
+            return claimed
+        if claimed.why not in _OVER:
+            self._backlog.put_back(prepared.source)  # and met again by a claim of its own
+        return None
+
+    def _resolve(self, claim: Claim, outcome: Outcome, *, may_split: bool) -> None:
+        """Settle a batch by itself, and part after part where Track refused it.
+
+        Raises:
+            TrackDispatchError: it binds all units.
+        """
+        try:
+            claim.resolve(outcome, may_split=may_split)
+        except ConfigError as error:
+            self._fail(claim.source, error)
+        else:
+            if claim.has_released:
+                self._backlog.put_back(claim.source)
+        finally:
+            self.tally += claim.tally
+        if claim.tally.uncertain:
+            self._proven = False
+        if self.tally.uncertain >= MAX_UNCERTAIN_POSTS:
+            raise self._in_doubt("; a second outcome is unknown, and the rest is ready")
+
+    def _fail(self, source: ReadyEnvelope, error: ConfigError) -> None:
+        """Let the rest of a unit be, in this try and in those that follow by themselves."""
+        log.warning("unit failed unit=%s: %s", source.unit, error)
+        self._failed[source.unit] = str(error)
+        self._backlog.drop_unit(source.unit)
+        remember_failure(self._context.ledger, source.unit_id, series=self._context.series)
+
+    # -- claims --------------------------------------------------------------------
+
+    def _claim(self, prepared: Prepared) -> Claim | None:
+        """Claim an envelope; None where there is nothing to claim, or not now.
+
+        Raises:
+            TrackDispatchError: it binds all units.
+        """
+        self._require_open()
+        if not self._proven:
+            probe(self._context)
+            self._proven = True
+        claimed = self._when_survey_is_free(prepared)
+        if isinstance(claimed, Claim):
+            return claimed
+        source = prepared.source
+        match claimed.why:
+            case Hindrance.STOPPED:
+                with self._context.ledger.reading() as connection:
+                    require_running(connection)
+                self._backlog.put_back(source)  # resumed in between
+            case Hindrance.BUDGET_SPENT:
+                raise budget_spent(self._context, claimed.seconds)
+            case Hindrance.SURVEY_BUSY:
+                self._busy[source.unit] = claimed.seconds
+                self._backlog.drop_unit(source.unit)
+            case Hindrance.SEALED_ANEW:
+                self._backlog.put_back(source)
+        return None
+
+    def _when_survey_is_free(self, prepared: Prepared) -> Claim | NotClaimed:
+        """Claim an envelope, waiting up to a lease while its survey has a batch in flight."""
+        context = self._context
+        ends = context.clock() + context.hospital.lease_seconds
+
+        def attempt() -> Claim | NotClaimed:
+            self._require_open()
+            claimed = self._try_claim(prepared)
+            if _is_busy(claimed) and claimed.seconds <= 0:
+                expire_leases(context.ledger, hospital=context.hospital.code, actor=context.actor)
+            return claimed
+
+        retrying = Retrying(
+            retry=retry_if_result(_is_busy),
+            wait=wait_fixed(BUSY_PAUSE),
+            stop=lambda _: context.clock() >= ends,
+            sleep=context.pause,
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
-        raise ConfigError(message)
-    return True
+        return retrying(attempt)
+
+    def _try_claim(self, prepared: Prepared, posted: _Posted | None = None) -> Claim | NotClaimed:
+        """Claim an envelope in one transaction with the settlement of the batch before it."""
+        context, source = self._context, prepared.source
+        began = context.clock()
+        wanted = Wanted(
+            prepared.read,
+            source.unit,
+            source.unit_id,
+            prepared.terms,
+            batch_id=str(uuid.uuid4()),
+            claim_id=str(uuid.uuid4()),
+        )
+        try:
+            claimed = settle_and_claim(
+                context.ledger,
+                settlement=posted.settlement if posted else None,
+                wanted=wanted,
+                actor=context.actor,
+            )
+        except LedgerError as error:
+            ends = began + context.hospital.lease_seconds
+            claimed = self._after_failure(error, wanted, posted, ends=ends)
+        if isinstance(claimed, NotClaimed):
+            return claimed
+        body = prepared.body if len(claimed.lines) == len(prepared.read.lines) else None
+        return Claim(context, claimed, prepared.terms, source=source, began=began, body=body)
+
+    def _after_failure(
+        self, error: LedgerError, wanted: Wanted, posted: _Posted | None, *, ends: float
+    ) -> Batch | NotClaimed:
+        """Settle alone what a failed transaction should have settled; look what it claimed.
+
+        Raises:
+            LedgerError: nothing was to be settled, and nothing is claimed.
+            DeliveryUncertainError: the ledger failed until the lease was over.
+        """
+        context = self._context
+        if posted is not None:
+            posted.claim.retried(
+                lambda: settle(context.ledger, posted.settlement, actor=context.actor)
+            )
+        if isinstance(error, CommitUnknownError):
+            batch = wanted.batch(wanted.read.lines)
+            found = retry_ledger(
+                context, lambda: claimed_after_all(context.ledger, batch), ends=ends
+            )
+            if found is not None:
+                return found
+        if posted is None:
+            raise error
+        return NotClaimed(Hindrance.SEALED_ANEW)
+
+    def _require_open(self) -> None:
+        require_not_stopped(self._context)
+        require_open_hours(self._context)
+
+    # -- the end -------------------------------------------------------------------
+
+    def conclude(self, failed_before: Iterable[Unit]) -> None:
+        """Say what keeps the dispatch from being done: first what a retry may end.
+
+        Args:
+            failed_before: units that failed for good in an earlier try.
+
+        Raises:
+            LinesInFlightError: another claim's lease runs on lines or a survey of the hospital.
+            NotDeliveredError: lines became ready behind the dispatch.
+            DeliveryUncertainError: some lines are in doubt.
+            ConfigError: units failed for good.
+        """
+        self._log_doubts()
+        failed = dict.fromkeys(failed_before, "failed in an earlier try") | self._failed
+        also = f"; failed for good: {', '.join(map(str, failed))}" if failed else ""
+        self._require_nothing_in_flight(also)
+        left = [one for one in self._still_ready() if one.unit not in failed]
+        if left and not self.tally.waiting_for_window:
+            units = ", ".join(dict.fromkeys(str(one.unit) for one in left))
+            lines = sum(one.lines for one in left)
+            message = f"{lines} lines became ready, or free, behind the dispatch: {units}{also}"
+            raise NotDeliveredError(message)
+        if self.tally.in_doubt:
+            raise self._in_doubt(also)
+        if failed:
+            raise ConfigError("\n".join(f"{unit}: {why}" for unit, why in failed.items()))
+
+    def _log_doubts(self) -> None:
+        hospital = self._context.hospital.code
+        with self._context.ledger.reading() as connection:
+            lines = sum(one.lines for one in in_doubt_batches(connection, hospital=hospital))
+        if lines:
+            log.warning("%d lines of %s are in doubt: a person must decide", lines, hospital)
+
+    def _require_nothing_in_flight(self, also: str) -> None:
+        hospital = self._context.hospital.code
+        with self._context.ledger.reading() as connection:
+            lines = lines_in_flight(connection, hospital)
+        leases = [*self._busy.values(), *([] if lines is None else [lines])]
+        if leases:
+            units = ", ".join(map(str, self._busy)) or f"lines of {hospital}"
+            message = f"another claim's lease still runs: {units}{also}"
+            raise LinesInFlightError(message, retry_after=max(leases))
+
+    def _in_doubt(self, also: str) -> DeliveryUncertainError:
+        return DeliveryUncertainError(
+            f"{self._context.hospital.code}: {self.tally.in_doubt} lines may have reached Track: a"
+            f" person must decide{also}"
+        )
+
+    def _still_ready(self) -> list[ReadyEnvelope]:
+        context = self._context
+        with context.ledger.reading() as connection:
+            return ready_envelopes(connection, context.hospital.code, until=self._until)
 
 
-def _claim(desk: Desk, unit: Unit, after: int) -> Batch | None:
-    """Claim the next batch, waiting up to a lease for the survey to be free.
+def _carry_out(future: Future[T], work: Callable[[], T]) -> None:
+    """Do a future's work, unless it is cancelled; in whatever thread."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+        future.set_exception(error)
 
-    Raises:
-        LinesInFlightError: the survey stayed busy.
-        NotDeliveredError: we were stopped.
-        LedgerError: the ledger failed.
-    """
-    hospital = desk.hospital
-    validity_at, reminder_at = schedule(desk.now(), hospital)
-    terms = Terms(
-        survey_uuid=str(hospital.survey(unit.area)),
-        validity_at=validity_at,
-        reminder_at=reminder_at,
-        lease_seconds=hospital.lease_seconds,
-    )
-    return when_survey_is_free(
-        desk,
-        lambda: claim(
-            desk.ledger,
-            unit,
-            terms,
-            limit=hospital.batch_size,
-            after=after,
-            actor=desk.actor,
-            admission=desk.admission,
-        ),
-    )
+
+#: What a claim of an envelope finds that another look at it now would find, too.
+_OVER = frozenset(
+    {
+        Hindrance.NOTHING_READY,
+        Hindrance.OUTDATED,
+        Hindrance.ALL_EXCLUDED,
+        Hindrance.LOCKED,
+    }
+)
+
+
+def _is_busy(claimed: Claim | NotClaimed) -> TypeGuard[NotClaimed]:
+    return isinstance(claimed, NotClaimed) and claimed.why is Hindrance.SURVEY_BUSY

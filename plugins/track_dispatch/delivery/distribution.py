@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Channel
-from track_dispatch.transformation.eligibility import CONTACT
+from track_dispatch.transformation.import_lines import CONTACT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,10 +9,10 @@ from sqlalchemy.engine import make_url
 
 from track_dispatch.doctor.check import INSTALLATION, check
 from track_dispatch.errors import ConfigError
-from track_dispatch.hooks2.ledger import place
-from track_dispatch.ledger2 import creation, identity
-from track_dispatch.ledger2.database import Ledger, connect, require_same_ledger
-from track_dispatch.ledger2.keys import new_keys
+from track_dispatch.hooks.ledger import place
+from track_dispatch.ledger import creation, identity
+from track_dispatch.ledger.database import Ledger, connect, require_same_ledger
+from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,13 @@ from sqlalchemy.engine import URL, make_url
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import creation
+from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
-from track_dispatch.ledger.opening import open_ledger
+from track_dispatch.spelling import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Connection
 
     from track_dispatch.ledger.database import Ledger
@@ -32,13 +35,31 @@ CONN_ID = "track_ledger"
 DISTRIBUTED = ("Celery", "Kubernetes", "ECS", "Batch", "Edge")
 
 
+#: What of the connection's extra is libpq's: how to reach the server, and whom to trust.
+#: Source: PostgreSQL documentation, "Parameter Key Words".
+LIBPQ_OPTIONS = frozenset(
+    {
+        "channel_binding", "connect_timeout", "gssencmode", "hostaddr", "keepalives",
+        "keepalives_count", "keepalives_idle", "keepalives_interval", "krbsrvname",
+        "load_balance_hosts", "options", "passfile", "require_auth", "service", "sslcert",
+        "sslcrl", "sslcrldir", "sslkey", "sslmode", "sslnegotiation", "sslpassword",
+        "sslrootcert", "sslsni", "ssl_max_protocol_version", "ssl_min_protocol_version",
+        "target_session_attrs", "tcp_user_timeout",
+    }
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a ledger is and where its keys are; `key_file` only without a connection."""
+    """Where a ledger is and where its keys are; `key_file` only without a connection.
 
-    url: str
-    connection: Connection | None = None
+    `options` are libpq's, from the connection's extra.
+    """
+
+    url: str = field(repr=False)
+    connection: Connection | None = field(default=None, repr=False)
     key_file: Path | None = None
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def keys(self) -> KeyRing:
         """Read the keys.
@@ -72,7 +93,7 @@ def place() -> Place:
     except AirflowNotFoundException:
         found = Place(url=f"sqlite:///{file}", key_file=file.with_suffix(".keys"))
     else:
-        found = Place(url=_url(connection), connection=connection)
+        found = Place(_url(connection), connection, options=_options(connection))
         _require_one_ledger(found.url, file)
     executor = conf.get("core", "executor")
     if make_url(found.url).get_backend_name() == "sqlite" and any(
@@ -86,15 +107,18 @@ def place() -> Place:
     return found
 
 
-def open_configured() -> Ledger:
+def open_configured(*, restored: bool = False) -> Ledger:
     """Open the installation's ledger; close it after use.
+
+    Args:
+        restored: whether a person is about to declare that a backup was put back.
 
     Raises:
         ConfigError: there is none, or not the right one.
         LedgerError: its database does not answer.
     """
     here = place()
-    return open_ledger(here.url, here.keys())
+    return open_ledger(here.url, here.keys(), options=here.options, restored=restored)
 
 
 def init() -> tuple[str, bool]:
@@ -114,7 +138,7 @@ def init() -> tuple[str, bool]:
             message = f"{database} is there but its keys {here.key_file} are not: put them back"
             raise ConfigError(message)
         _write_keys(here.key_file, new_keys())
-    return _shown(here.url), creation.init_ledger(here.url, here.keys())
+    return _shown(here.url), creation.init_ledger(here.url, here.keys(), options=here.options)
 
 
 def migrate() -> tuple[str, str]:
@@ -125,7 +149,7 @@ def migrate() -> tuple[str, str]:
         LedgerError: the database does not answer.
     """
     here = place()
-    return creation.migrate_ledger(here.url, here.keys())
+    return creation.migrate_ledger(here.url, here.keys(), options=here.options)
 
 
 def _require_one_ledger(url: str, file: Path) -> None:
@@ -185,6 +209,27 @@ def _url(connection: Connection) -> str:
         f" {connection.conn_type}"
     )
     raise ConfigError(message)
+
+
+def _options(connection: Connection) -> dict[str, str]:
+    """Take libpq's options out of the extra; what is neither one nor a key is named.
+
+    Raises:
+        ConfigError: an unknown name, with the nearest known one.
+    """
+    options = {}
+    for name, value in connection.extra_dejson.items():
+        if name in KeyRing.model_fields:
+            continue
+        if connection.conn_type == "sqlite" or name not in LIBPQ_OPTIONS:
+            known = sorted({*KeyRing.model_fields, *LIBPQ_OPTIONS})
+            message = (
+                f'connection {CONN_ID}: "{name}" in its extra is neither a key of the ledger nor an'
+                f" option of libpq{did_you_mean(name, known)}"
+            )
+            raise ConfigError(message)
+        options[name] = str(value)
+    return options
 
 
 def _shown(url: str) -> str:

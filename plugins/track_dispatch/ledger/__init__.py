@@ -1,1 +1,1 @@
-"""Our own database, which is the outbox, too: lines, batches, events."""
+"""The ledger: who was found, who was asked, and what became of it. Also the outbox."""

@@ -5,25 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, insert, select, update
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.moves import move
-from track_dispatch.ledger.schema import moment_in
-from track_dispatch.ledger.transitions import Transition
-from track_dispatch.records import Actor, LineState
+from track_dispatch.ledger.decisions import free_held
+from track_dispatch.ledger.joins import IS_OF_UNIT, LIES_IN, plan_without_compiling
+from track_dispatch.ledger.sql import among, moment_in, take_turn
+from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.records import Actor, HospitalDay
+from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Sequence
+    from typing import Any
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
+    from track_dispatch.config.policies import VolumeGate
     from track_dispatch.ledger.database import Ledger
-
-#: The reason of a line that waits for an approval.
-FOR_APPROVAL = "approval"
+    from track_dispatch.ledger.keys import KeyRing
 
 
 class Answer(StrEnum):
@@ -35,95 +38,177 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
-    """How many lines of a day could be asked, and how many of them wait to be."""
-
-    invitable: int
-    waiting: int
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
-    """What a person was asked about a day; no answer yet where `answer` is None."""
+    """What a person was asked about a day.
+
+    Attributes:
+        id: of the approval.
+        day: the day that is held.
+        run_id: the run that asks.
+        lines: held lines that it counted, and that a yes lets go.
+        volume: the day's lines that are not excluded.
+        usual: the same number of past days; their median.
+        answer: None while nobody answered.
+    """
 
     id: int
+    day: HospitalDay
+    run_id: str
     lines: int
+    volume: int
     usual: int
     answer: Answer | None
 
 
-def volume_of(connection: Connection, *, hospital: str, business_day: date) -> Volume:
-    """Count the lines of a day: all but the excluded, and those that are ready or held."""
-    lines = schema.lines
+class Volume(NamedTuple):
+    """A day's lines that are not excluded, and those of them that are ready or held."""
+
+    lines: int
+    waiting: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeAnomaly:
+    """A day's number of lines, and the usual one that it is far from."""
+
+    lines: int
+    usual: int
+
+
+def find_anomaly(volume: Volume, past: Sequence[int], gate: VolumeGate) -> VolumeAnomaly | None:
+    """Tell whether a person should look at a day's volume first; pure."""
+    if not volume.waiting or len(past) < gate.min_history_days:
+        return None
+    usual = median(past)
+    far = abs(volume.lines - usual) >= gate.min_lines
+    outside = not gate.low * usual <= volume.lines <= gate.high * usual
+    return VolumeAnomaly(volume.lines, round(usual)) if far and outside else None
+
+
+def hold_if_anomalous(
+    connection: Connection,
+    keys: KeyRing,
+    day: HospitalDay,
+    volume: Volume,
+    *,
+    gate: VolumeGate | None,
+    actor: Actor,
+) -> Question | None:
+    """Hold a day's ready lines where a person must look first, and ask about all that is held.
+
+    It is called by transform, in its transaction, when the day stands as it will be sent. A day is
+    held when its volume is far from the usual one, or when the last question about it got no yes;
+    a yes to about this volume lets it pass. A no to about this volume stands: another run holds
+    the day, but does not ask again.
+
+    Args:
+        connection: of the writing transaction.
+        keys: open and seal the payloads.
+        day: the day that was applied.
+        volume: its lines, as they stand.
+        gate: the hospital's policy; None: never hold, ask nothing.
+        actor: the run that asks.
+    """
+    if gate is None:
+        return None
+    past = past_volumes(connection, day, weeks=gate.weeks)
+    last = last_question(connection, day)
+    known = last is not None and abs(last.volume - volume.lines) < gate.min_lines
+    approved = last is not None and last.answer is Answer.APPROVED
+    anomaly = find_anomaly(volume, past, gate)
+    if (anomaly and not (approved and known)) or (last and not approved):
+        _hold(connection, keys, day, actor)
+        volume = volume._replace(held=volume.waiting)
+    stands = known and last is not None and last.answer is Answer.REJECTED
+    if not volume.held or (stands and last is not None and last.run_id != _run(actor)):
+        return None
+    usual = round(median(past)) if past else 0
+    return _ask(connection, day, volume, usual=usual, actor=actor)
+
+
+def day_volume(connection: Connection, day: HospitalDay) -> Volume:
+    """Count a day's lines: all but the excluded, and those that wait."""
+    lines, units = schema.lines, schema.units
+    plan_without_compiling(connection)
     rows = connection.execute(
         select(lines.c.state, func.count())
-        .where(lines.c.hospital == hospital, lines.c.business_day == business_day)
+        .select_from(units)
+        .join(schema.envelopes, IS_OF_UNIT)
+        .join(lines, LIES_IN)
+        .where(*_of_day(units, day))
         .group_by(lines.c.state)
-    ).all()
-    counts = {LineState(state): count for state, count in rows}
-    waiting = counts.get(LineState.READY, 0) + counts.get(LineState.HELD, 0)
-    return Volume(sum(counts.values()) - counts.get(LineState.EXCLUDED, 0), waiting)
-
-
-def past_volumes(
-    connection: Connection, *, hospital: str, business_day: date, weeks: int
-) -> list[int]:
-    """Return the invitable lines of the same weekdays before, of those that were extracted."""
-    days = [business_day - timedelta(weeks=week) for week in range(1, weeks + 1)]
-    return [
-        volume_of(connection, hospital=hospital, business_day=day).invitable
-        for day in _extracted(connection, hospital, days)
-    ]
-
-
-def past_attendances(
-    connection: Connection, *, hospital: str, business_day: date, weeks: int
-) -> list[int]:
-    """Return how many attendances each of the same weekdays before had in the ERP."""
-    table = schema.extractions
-    days = [business_day - timedelta(weeks=week) for week in range(1, weeks + 1)]
-    rows = connection.execute(
-        select(table.c.business_day, func.max(table.c.attendances))
-        .where(
-            table.c.hospital == hospital,
-            table.c.business_day.in_(days),
-            table.c.applied_at.is_not(None),
-        )
-        .group_by(table.c.business_day)
     )
-    return [int(count) for _, count in rows]
+    counts = {LineState(state): count for state, count in rows}
+    counts.pop(LineState.EXCLUDED, None)
+    waiting = sum(counts.get(state, 0) for state in WAITING)
+    return Volume(sum(counts.values()), waiting, counts.get(LineState.HELD, 0))
 
 
-def hold_day(
-    ledger: Ledger,
-    *,
-    hospital: str,
-    business_day: date,
-    lines: int,
-    usual: int,
-    actor: Actor,
-) -> None:
-    """Hold what is ready of a day, and write the question down, before anybody is asked."""
+def past_volumes(connection: Connection, day: HospitalDay, *, weeks: int) -> list[int]:
+    """Return the volume of the same weekday of past weeks, as the newest transform left each."""
+    table = schema.extractions
+    past = [day.business_day - timedelta(weeks=week) for week in range(1, weeks + 1)]
+    rows = connection.execute(
+        select(table.c.business_day, table.c.volume)
+        .where(
+            table.c.hospital == day.hospital,
+            table.c.business_day.in_(past),
+            table.c.applied_at.is_not(None),
+            table.c.volume.is_not(None),
+        )
+        .order_by(table.c.completed_at, table.c.id)
+    )
+    newest = {row.business_day: row.volume for row in rows}  # the last one of a day stays
+    return list(newest.values())
+
+
+def last_question(connection: Connection, day: HospitalDay) -> Question | None:
+    """Return what was asked last about a day, by any run."""
+    table = schema.approvals
+    newest = select(table).where(*_of_day(table, day)).order_by(table.c.id.desc()).limit(1)
+    row = connection.execute(newest).one_or_none()
+    return _question(row) if row is not None else None
+
+
+def open_questions(connection: Connection, *, hospital: str, run_id: str) -> list[Question]:
+    """Return what a run has asked and nobody answered, the earliest day first."""
+    table = schema.approvals
+    rows = connection.execute(
+        select(table)
+        .where(table.c.hospital == hospital, table.c.run_id == run_id, table.c.answer.is_(None))
+        .order_by(table.c.business_day, table.c.id)
+    )
+    newest = {row.business_day: _question(row) for row in rows}  # asked again: the last counts
+    return list(newest.values())
+
+
+def ask_again(ledger: Ledger, *, hospital: str, actor: Actor) -> None:
+    """Ask anew about lines that a run's question held and that got no yes.
+
+    Whoever clears `volume_gate` wants to be asked again; a question that is open stays so.
+
+    Args:
+        ledger: open.
+        hospital: the code.
+        actor: the run that asks.
+    """
+    table = schema.approvals
     with ledger.writing() as connection:
-        move(
-            connection,
-            Transition.HELD_FOR_APPROVAL,
-            LineState.HELD,
-            schema.lines.c.hospital == hospital,
-            schema.lines.c.business_day == business_day,
-            actor=actor,
-            reason=FOR_APPROVAL,
-        )
-        connection.execute(
-            insert(schema.approvals).values(
-                hospital=hospital,
-                business_day=business_day,
-                run_id=actor.run_id or actor.name,
-                asked_at=moment_in(),
-                lines=lines,
-                usual=usual,
-            )
-        )
+        take_turn(connection)
+        days = connection.scalars(
+            select(table.c.business_day)
+            .where(table.c.hospital == hospital, table.c.run_id == _run(actor))
+            .distinct()
+        ).all()
+        for business_day in days:
+            day = HospitalDay(hospital, business_day)
+            last = last_question(connection, day)
+            if last is None or last.run_id != _run(actor):
+                continue
+            volume = day_volume(connection, day)
+            if volume.held and last.answer in {Answer.REJECTED, Answer.TIMEOUT}:
+                _ask(connection, day, volume, usual=last.usual, actor=actor)
 
 
 def answer_question(
@@ -131,60 +216,108 @@ def answer_question(
     question: Question,
     answer: Answer,
     *,
-    hospital: str,
-    business_day: date,
-    person: str | None,
+    decided_by: str | None,
+    max_age_hours: float,
     actor: Actor,
 ) -> int:
-    """Write an answer down; approved, the day's held lines are ready again: return how many."""
-    approvals, lines = schema.approvals, schema.lines
-    who = Actor(person or actor.name, run_id=actor.run_id, try_number=actor.try_number)
+    """Write an answer down; return how many lines a yes let go: those that the question counted.
+
+    A question that was answered already stays so, and lets nothing go.
+
+    Args:
+        ledger: open.
+        question: an open one.
+        answer: how it ended.
+        decided_by: the person; None where nobody answered.
+        max_age_hours: how long an extraction may be sent: what is older is read again first.
+        actor: the task that takes the answer.
+    """
+    approvals = schema.approvals
+    who = Actor(decided_by or actor.name, run_id=actor.run_id, try_number=actor.try_number)
     with ledger.writing() as connection:
-        connection.execute(
+        take_turn(connection)
+        answered = connection.execute(
             update(approvals)
-            .where(approvals.c.id == question.id)
-            .values(answer=answer, answered_at=moment_in(), person=person)
+            .where(approvals.c.id == question.id, approvals.c.answer.is_(None))
+            .values(answer=answer.value, answered_at=moment_in(), decided_by=decided_by)
         )
-        if answer is not Answer.APPROVED:
+        if not answered.rowcount or answer is not Answer.APPROVED:
             return 0
-        moved = move(
+        ready, reopened = free_held(
             connection,
-            Transition.APPROVED,
-            LineState.READY,
-            lines.c.hospital == hospital,
-            lines.c.business_day == business_day,
-            lines.c.reason == FOR_APPROVAL,
+            ledger.keys,
+            question.day,
+            max_age_hours=max_age_hours,
             actor=who,
-            reason=None,
+            question=question.id,
         )
-    return len(moved)
+    return len(ready) + len(reopened)
 
 
-def last_question(
-    connection: Connection, *, hospital: str, business_day: date, run_id: str
-) -> Question | None:
-    """Return what a run asked last about a day, if it asked."""
-    table = schema.approvals
-    row = connection.execute(
-        select(table.c.id, table.c.lines, table.c.usual, table.c.answer)
-        .where(
-            table.c.hospital == hospital,
-            table.c.business_day == business_day,
-            table.c.run_id == run_id,
-        )
-        .order_by(table.c.id.desc())
-        .limit(1)
-    ).one_or_none()
-    if row is None:
-        return None
-    return Question(row.id, row.lines, row.usual, Answer(row.answer) if row.answer else None)
-
-
-def _extracted(connection: Connection, hospital: str, days: list[date]) -> list[date]:
-    table = schema.extractions
-    known = select(table.c.business_day).where(
-        table.c.hospital == hospital,
-        table.c.business_day.in_(days),
-        table.c.applied_at.is_not(None),
+def _hold(connection: Connection, keys: KeyRing, day: HospitalDay, actor: Actor) -> None:
+    apply_transition(
+        connection,
+        Transition.REEVALUATED,
+        LineState.HELD,
+        among(schema.lines.c.address, "addresses"),
+        parameters={"addresses": _addresses(connection, day, LineState.READY)},
+        keys=keys,
+        actor=actor,
     )
-    return list(connection.scalars(known.distinct()))
+
+
+def _ask(
+    connection: Connection, day: HospitalDay, volume: Volume, *, usual: int, actor: Actor
+) -> Question:
+    asked = connection.execute(
+        insert(schema.approvals)
+        .values(
+            **day._asdict(),
+            run_id=_run(actor),
+            asked_at=moment_in(),
+            lines=volume.held,
+            volume=volume.lines,
+            usual=usual,
+        )
+        .returning(schema.approvals.c.id)
+    ).scalar_one()
+    lines = schema.lines
+    connection.execute(
+        update(lines)
+        .where(among(lines.c.address, "addresses"), lines.c.state == LineState.HELD)
+        .values(question=asked),
+        {"addresses": _addresses(connection, day, LineState.HELD)},
+    )
+    return Question(asked, day, _run(actor), volume.held, volume.lines, usual, None)
+
+
+def _addresses(connection: Connection, day: HospitalDay, state: LineState) -> list[int]:
+    units, lines = schema.units, schema.lines
+    found = (
+        select(lines.c.address)
+        .select_from(units)
+        .join(schema.envelopes, IS_OF_UNIT)
+        .join(lines, LIES_IN)
+        .where(*_of_day(units, day), lines.c.state == state)
+    )
+    return sorted(connection.scalars(found))
+
+
+def _of_day(table: Any, day: HospitalDay) -> tuple[Any, Any]:
+    return table.c.hospital == day.hospital, table.c.business_day == day.business_day
+
+
+def _run(actor: Actor) -> str:
+    return actor.run_id or actor.name
+
+
+def _question(row: Row[Any]) -> Question:
+    return Question(
+        id=row.id,
+        day=HospitalDay(row.hospital, row.business_day),
+        run_id=row.run_id,
+        lines=row.lines,
+        volume=row.volume,
+        usual=row.usual,
+        answer=Answer(row.answer) if row.answer else None,
+    )

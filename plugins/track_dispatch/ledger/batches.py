@@ -1,174 +1,212 @@
-"""Batches: the lines of one POST, from the moment it may go out to its end."""
+"""Batches: the lines of one POST, from the claim that opens one to its end.
+
+Whoever moves a batch names the states that it may leave, and is told whether it moved: somebody
+else may have been first. Rows are locked in one order everywhere, so that nobody meets crosswise:
+the turn (`sql.take_turn`), batches, lines, envelopes.
+"""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, exists, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, func, select, update
 
+from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.schema import moment_in
-from track_dispatch.records import BatchState, LineState
+from track_dispatch.ledger.places import span
+from track_dispatch.ledger.sql import insert_into, moment_in, take_turn
+from track_dispatch.states import BatchState, LineState
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Collection, Iterator
 
-    from sqlalchemy import Connection
-    from sqlalchemy.sql.dml import ReturningInsert
+    from sqlalchemy import Connection, RowMapping
 
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.envelopes import SealedLine
     from track_dispatch.records import Actor, Unit
 
+_batches = schema.batches
 
-@dataclass(frozen=True, slots=True)
-class ClaimedLine:
-    """A line that is ours to send."""
 
-    id: int
-    attendance_id: str = field(repr=False)
-    fields: dict[str, str] = field(repr=False)
+class CommitUnknownError(LedgerError):
+    """The connection broke while a claim was committed: nobody knows whether it is in the ledger.
+
+    Who claimed made the ids beforehand, and looks by them (`leases.claimed_after_all`).
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The lines of one POST; `id` is its Idempotency-Key, the moments are unix seconds."""
+    """The lines of one POST; patient data.
+
+    Attributes:
+        id: its Idempotency-Key.
+        claim: the claim it belongs to; the parts of a split batch share it.
+        survey: Track's id of the survey.
+        unit: what its lines are of.
+        unit_id: the unit's id in the ledger.
+        envelope: where its lines lie.
+        lines: in the order in which they are posted.
+        validity_at: unix seconds.
+        reminder_at: unix seconds.
+        parent: the batch that it is a part of.
+    """
 
     id: str
-    claim_id: str
-    survey_uuid: str
+    claim: str
+    survey: str
     unit: Unit
+    unit_id: int
+    envelope: int
+    lines: tuple[SealedLine, ...] = field(repr=False)
     validity_at: int
     reminder_at: int | None
-    lines: tuple[ClaimedLine, ...]
+    parent: str | None = None
+
+    @property
+    def places(self) -> frozenset[int]:
+        """The places of its lines."""
+        return frozenset(line.place for line in self.lines)
+
+    def chosen(self, places: Collection[int]) -> list[SealedLine]:
+        """Return its lines at these places."""
+        wanted = frozenset(places)
+        return [line for line in self.lines if line.place in wanted]
 
 
-class SurveyBusyError(Exception):
-    """Another batch of the survey is in flight; for `seconds` more at most."""
+@contextmanager
+def claim_transaction(ledger: Ledger) -> Iterator[Connection]:
+    """Open the writing transaction of a claim, in its turn.
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.seconds = seconds
+    Raises:
+        CommitUnknownError: the database failed while it committed.
+        LedgerError: the database failed before; nothing of the block is in the ledger.
+    """
+    with commit_known(ledger) as connection:
+        take_turn(connection)
+        yield connection
 
 
-_batches, _lines = schema.batches, schema.lines
+@contextmanager
+def commit_known(ledger: Ledger) -> Iterator[Connection]:
+    """Open a writing transaction that tells a failed commit from what failed before it.
+
+    Raises:
+        CommitUnknownError: the database failed while it committed.
+        LedgerError: the database failed before; nothing of the block is in the ledger.
+    """
+    committing = False
+    try:
+        with ledger.writing() as connection:
+            yield connection
+            committing = True
+    except LedgerError as error:
+        if not committing:
+            raise
+        message = f"{error}, while a claim was committed: whether it holds is unknown"
+        raise CommitUnknownError(message) from None
 
 
-def _opening(insert: Any) -> ReturningInsert[tuple[str]]:
-    given = {"state": BatchState.SENDING, "lines": 0}
-    given |= {"created_at": moment_in(), "changed_at": moment_in()}
-    opening: ReturningInsert[tuple[str]] = (
-        insert(_batches).values(given).on_conflict_do_nothing().returning(_batches.c.id)
+def lock_batch(connection: Connection, batch: str) -> RowMapping | None:
+    """Read a batch and keep others from moving it; None when the ledger does not know it."""
+    found = select(_batches).where(_batches.c.id == batch).with_for_update()
+    return connection.execute(found).mappings().one_or_none()
+
+
+_SENDING_OF_SURVEY = select(func.max(_batches.c.lease_until), moment_in()).where(
+    _batches.c.survey == bindparam("survey"),
+    _batches.c.state == BatchState.SENDING,
+    _batches.c.claim != bindparam("claim"),
+)
+
+
+def survey_busy(connection: Connection, survey: str, *, claim: str) -> float | None:
+    """Return the seconds left of another claim's batch of the survey; None if none is in flight.
+
+    They are 0 where its lease is over and nobody has put it in doubt yet.
+    """
+    until, now = connection.execute(_SENDING_OF_SURVEY, {"survey": survey, "claim": claim}).one()
+    return max(0.0, (until - now).total_seconds()) if until is not None else None
+
+
+def open_batch(connection: Connection, batch: Batch, *, lease_seconds: float, actor: Actor) -> bool:
+    """Put a batch in flight; return whether its survey was free."""
+    return insert_batch(
+        connection,
+        id=batch.id,
+        claim=batch.claim,
+        survey=batch.survey,
+        unit=batch.unit_id,
+        envelope=batch.envelope,
+        lines=len(batch.lines),
+        lease_until=moment_in(lease_seconds),
+        validity_at=batch.validity_at,
+        reminder_at=batch.reminder_at,
+        parent=batch.parent,
+        run_id=actor.run_id,
+        try_number=actor.try_number,
     )
-    return opening
 
 
-_OPENING = {"postgresql": _opening(postgresql.insert), "sqlite": _opening(sqlite.insert)}
-_IN_FLIGHT = select(func.max(_batches.c.lease_until), moment_in()).where(
-    _batches.c.survey_uuid == bindparam("survey"), _batches.c.state == BatchState.SENDING
-)
-_COUNTING = update(_batches).where(_batches.c.id == bindparam("batch"))
-_DROPPING = delete(_batches).where(_batches.c.id == bindparam("batch"))
-_SPLITTING = (
-    update(_batches)
-    .where(_batches.c.claim_id == bindparam("claim"), _batches.c.state == BatchState.SENDING)
-    .values(state=BatchState.SPLIT, changed_at=moment_in())
-)
-_CLOSING = (
-    update(_batches)
-    .where(
-        _batches.c.id == bindparam("batch"),
-        _batches.c.claim_id == bindparam("claim"),
-        _batches.c.state.in_((BatchState.SENDING, BatchState.IN_DOUBT, BatchState.SPLIT)),
+def insert_batch(
+    connection: Connection, *, state: BatchState = BatchState.SENDING, **values: Any
+) -> bool:
+    """Write a batch; return whether its survey was free."""
+    written = connection.execute(
+        insert_into(connection, _batches)
+        .values(state=state, created_at=moment_in(), changed_at=moment_in(), **values)
+        .on_conflict_do_nothing()
+        .returning(_batches.c.id)
     )
-    .values(changed_at=moment_in())
-)
-_CLOSING_EMPTIED = (
-    update(_batches)
-    .where(
-        _batches.c.claim_id == bindparam("claim"),
-        _batches.c.state.in_((BatchState.SENDING, BatchState.IN_DOUBT)),
-        ~exists().where(
-            _lines.c.batch_id == _batches.c.id,
-            _lines.c.state.in_((LineState.SENDING, LineState.IN_DOUBT)),
-        ),
-    )
-    .values(changed_at=moment_in())
-)
+    return written.one_or_none() is not None
 
 
-def open_batch(
+def move_batch(
     connection: Connection,
-    batch: Batch,
-    lease_until: datetime,
-    *,
-    actor: Actor,
-    split_from: str | None = None,
-) -> None:
-    """Put a batch in flight.
+    batch: str,
+    *leaves: BatchState,
+    to: BatchState,
+    **values: Any,
+) -> bool:
+    """Move a batch that is in one of the states it may leave; return whether it was.
 
-    Raises:
-        SurveyBusyError: another batch of its survey is.
+    Args:
+        connection: of the writing transaction.
+        batch: its id.
+        leaves: the states it may be in.
+        to: the state entered.
+        values: further columns of `schema.batches` to set.
     """
-    unit = batch.unit
-    given = {
-        "id": batch.id,
-        "claim_id": batch.claim_id,
-        "survey_uuid": batch.survey_uuid,
-        "hospital": unit.hospital,
-        "business_day": unit.business_day,
-        "area": unit.area,
-        "channel": unit.channel,
-        "validity_at": batch.validity_at,
-        "reminder_at": batch.reminder_at,
-        "lease_until": lease_until,
-        "split_from": split_from,
-        "run_id": actor.run_id,
-        "try_number": actor.try_number,
-    }
-    opened = connection.execute(_OPENING[connection.dialect.name], given).one_or_none()
-    if opened is None:
-        require_survey_free(connection, batch.survey_uuid)
-        raise SurveyBusyError(0)  # it has ended between the two statements
+    moved = connection.execute(
+        update(_batches)
+        .where(_batches.c.id == batch, _batches.c.state.in_(leaves))
+        .values(state=to, changed_at=moment_in(), **values)
+    )
+    return moved.rowcount == 1
 
 
-def require_survey_free(connection: Connection, survey_uuid: str) -> None:
-    """Refuse while a batch of the survey is in flight.
-
-    Raises:
-        SurveyBusyError: one is.
-    """
-    until, now = connection.execute(_IN_FLIGHT, {"survey": survey_uuid}).one()
-    if until is not None:
-        raise SurveyBusyError((until - now).total_seconds())
-
-
-def count_posted(connection: Connection, batch_id: str, lines: int) -> None:
-    """Note how many lines a batch goes out with."""
-    connection.execute(_COUNTING, {"batch": batch_id, "lines": lines})
-
-
-def drop_batch(connection: Connection, batch_id: str) -> None:
-    """Take a batch back that found no lines."""
-    connection.execute(_DROPPING, {"batch": batch_id})
-
-
-def split_refused(connection: Connection, claim_id: str, status: int | None) -> None:
-    """Take the claim's refused batch out of flight, so that its survey is free for a part."""
-    connection.execute(_SPLITTING, {"claim": claim_id, "status": status})
-
-
-def close_batch(connection: Connection, batch: Batch, state: BatchState, **values: Any) -> None:
-    """Move a batch to its end, unless a person took it over meanwhile; None keeps what it has."""
-    said = {name: value for name, value in values.items() if value is not None}
-    connection.execute(
-        _CLOSING, {"batch": batch.id, "claim": batch.claim_id, "state": state, **said}
+def states_left(connection: Connection, envelope: int, batch: str) -> set[str]:
+    """Return the states of the batch's lines that have not ended."""
+    lines = schema.lines
+    low, high = span(envelope)
+    return set(
+        connection.scalars(
+            select(lines.c.state)
+            .distinct()
+            .where(
+                lines.c.address.between(low, high),
+                lines.c.batch == batch,
+                lines.c.state.in_((LineState.SENDING, LineState.IN_DOUBT)),
+            )
+        )
     )
 
 
-def close_emptied(connection: Connection, claim_id: str, state: BatchState) -> None:
-    """Close the claim's other batches that have no line on its way any more.
-
-    A late answer may empty a batch of leftovers, which nobody needs to decide on then.
-    """
-    connection.execute(_CLOSING_EMPTIED, {"claim": claim_id, "state": state})
+def batch_state(ledger: Ledger, batch: str) -> BatchState | None:
+    """Return where a batch stands; None when it is not in the ledger."""
+    with ledger.reading() as connection:
+        state = connection.scalar(select(_batches.c.state).where(_batches.c.id == batch))
+    return BatchState(state) if state is not None else None

@@ -1,253 +1,374 @@
-"""Claims: the only way to send. A claim commits before the POST; what it returns is what goes out.
+"""Claims: the one door through which lines leave. A claim commits before its POST.
 
-Leases are set and compared with the database's clock only. Every function here is one transaction.
-`settling.py` is the other half: what becomes of a claim.
+Between two POSTs stands one transaction, {settle batch n, claim batch n+1}. The plain case goes
+the short way (`between_posts.py`); whatever is not plain rolls that back and goes the careful way
+here, the settlement first and by itself, so that no hindrance of the claim takes it down.
 """
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Float, bindparam, func, select, update
+from sqlalchemy import exists, select
 
+from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.admission import inadmissible
 from track_dispatch.ledger.batches import (
     Batch,
-    ClaimedLine,
-    count_posted,
-    drop_batch,
+    claim_transaction,
     open_batch,
-    split_refused,
+    survey_busy,
 )
-from track_dispatch.ledger.lists import among
-from track_dispatch.ledger.moves import carry_out, moving
-from track_dispatch.ledger.schema import moment_in
-from track_dispatch.ledger.switch import require_running
-from track_dispatch.ledger.transitions import Transition
-from track_dispatch.ledger.units import OF_UNIT, unit_parameters
-from track_dispatch.records import LineState
+from track_dispatch.ledger.between_posts import settle_and_claim_at_once, settle_at_once
+from track_dispatch.ledger.contact_policy import EITHER, come_back, filter_contactable, freed_by
+from track_dispatch.ledger.envelopes import open_envelope
+from track_dispatch.ledger.places import span
+from track_dispatch.ledger.request_budget import take_request
+from track_dispatch.ledger.settling import settle
+from track_dispatch.ledger.sql import among, moment_in
+from track_dispatch.ledger.stop_switch import standing_stops
+from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Collection, Sequence
+    from datetime import date
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
-    from track_dispatch.ledger.admission import Admission
+    from track_dispatch.ledger.contact_policy import ContactPolicy
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.records import Actor, Unit
+    from track_dispatch.ledger.envelopes import Envelope, SealedLine
+    from track_dispatch.ledger.keys import KeyRing
+    from track_dispatch.ledger.settling import Settlement
+    from track_dispatch.records import Actor, Channel, Unit
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a claim is made under; `lease_seconds` covers one whole POST and a margin."""
+    """What a claim is made under.
 
-    survey_uuid: str
+    Attributes:
+        survey: Track's id of the survey.
+        validity_at: unix seconds.
+        reminder_at: unix seconds.
+        lease_seconds: covers one whole POST and a margin.
+        today: the hospital's day: whoever may be asked until yesterday is asked no more.
+        policy: how long patients are left in peace.
+        rules: digest of what lines must have been judged under.
+        extraction_max_age_hours: from the beginning of the extraction.
+        requests_per_5_minutes: of all hospitals.
+    """
+
+    survey: str
     validity_at: int
     reminder_at: int | None
     lease_seconds: float
+    today: date
+    policy: ContactPolicy
+    rules: str
+    extraction_max_age_hours: float
+    requests_per_5_minutes: int
 
 
-_lines = schema.lines
+@dataclass(frozen=True, slots=True)
+class ReadAhead:
+    """An envelope opened before it is claimed; patient data.
 
-_LEASE = select(moment_in(bindparam("seconds", type_=Float)))
-_NEXT_READY = (
-    select(_lines.c.id, _lines.c.attendance_id, _lines.c.payload)
-    .where(*OF_UNIT, _lines.c.state == LineState.READY, _lines.c.id > bindparam("after"))
-    .order_by(_lines.c.id)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)  # ignored by SQLite, load-bearing on PostgreSQL
-)
-_LEASE_LEFT = select(func.count(), func.min(_lines.c.lease_until), moment_in()).where(
-    _lines.c.batch_id == bindparam("batch"),
-    _lines.c.claim_id == bindparam("claim"),
-    _lines.c.state == LineState.SENDING,
-)
-#: A claim whose lease still runs.
-_MINE = (_lines.c.claim_id == bindparam("claim"), _lines.c.lease_until > moment_in())
-_RENEWING = update(_lines).where(*_MINE, _lines.c.state == LineState.SENDING)
-_CHOSEN = among(_lines.c.id, "ids")
-#: The outer state that every move has decides between two claims.
-_CLAIMED = moving(Transition.CLAIMED, LineState.SENDING, _CHOSEN)
-_SPLIT = moving(Transition.SPLIT, LineState.SENDING, *_MINE, _CHOSEN)
-_EXCLUDED = moving(Transition.EXCLUDED_AT_CLAIM, LineState.EXCLUDED, _CHOSEN)
+    Attributes:
+        envelope: as it was read: sealed anew since, it is not claimed.
+        lines: those that are ready, by place.
+        keeps_others: whether lines wait in it that may not go.
+    """
+
+    envelope: Envelope
+    lines: tuple[SealedLine, ...] = field(repr=False)
+    keeps_others: bool = False
 
 
-def claim(
-    ledger: Ledger,
-    unit: Unit,
-    terms: Terms,
-    *,
-    limit: int,
-    after: int,
-    actor: Actor,
-    admission: Admission | None = None,
-) -> Batch | None:
-    """Claim up to `limit` ready lines of a unit with an id above `after`; None when there are none.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be claimed; the ids are made beforehand, so that a lost answer can be looked up.
 
-    Lines that may not be asked any more are excluded on the way, each with its reason.
+    Attributes:
+        read: the envelope, opened.
+        unit: the envelope's.
+        unit_id: in the ledger.
+        terms: what the claim is made under.
+        batch_id: of the batch to be.
+        claim_id: of the claim to be.
+    """
+
+    read: ReadAhead
+    unit: Unit
+    unit_id: int
+    terms: Terms
+    batch_id: str
+    claim_id: str
+
+    def batch(self, lines: Collection[SealedLine]) -> Batch:
+        """Return the batch that the claim of these lines makes."""
+        return Batch(
+            id=self.batch_id,
+            claim=self.claim_id,
+            survey=self.terms.survey,
+            unit=self.unit,
+            unit_id=self.unit_id,
+            envelope=self.read.envelope.id,
+            lines=tuple(lines),
+            validity_at=self.terms.validity_at,
+            reminder_at=self.terms.reminder_at,
+        )
+
+
+class Hindrance(StrEnum):
+    """Why nothing was claimed."""
+
+    #: no line of the envelope is ready, or nothing was wanted
+    NOTHING_READY = "nothing_ready"
+    #: the envelope changed since it was read: read it again
+    SEALED_ANEW = "sealed_anew"
+    #: a transform is working on it
+    LOCKED = "locked"
+    #: another batch of the survey is in flight
+    SURVEY_BUSY = "survey_busy"
+    #: a person must resume
+    STOPPED = "stopped"
+    #: Track takes no further request now
+    BUDGET_SPENT = "budget_spent"
+    #: its extraction is too old, or was judged under other rules: its lines are reopened
+    OUTDATED = "outdated"
+    #: none of its lines may be asked; of a part: they are released
+    ALL_EXCLUDED = "all_excluded"
+    #: the claim's lease is over: its lines are no longer ours
+    LEASE_OVER = "lease_over"
+
+
+@dataclass(frozen=True, slots=True)
+class NotClaimed:
+    """Why nothing was claimed, and for how many seconds that lasts, where it is known."""
+
+    why: Hindrance
+    seconds: float = 0.0
+
+
+def read_ahead(connection: Connection, keys: KeyRing, envelope: Envelope) -> ReadAhead:
+    """Open an envelope for a claim; it claims nothing.
 
     Raises:
-        SurveyBusyError: another batch of this survey is in flight.
-        ServiceStoppedError: the switch is closed; nothing is claimed.
-        LedgerError: the database failed; nothing is claimed.
-        ConfigError: the ledger's keys do not open a line; nothing is claimed.
+        ConfigError: no key opens it.
     """
-    batch = _new_batch(unit, terms)
-    with ledger.writing() as connection:
-        if not _next_ready(connection, unit, limit=1, after=after):
-            return None
-        require_running(connection)
-        lease = lease_from_now(connection, terms.lease_seconds)
-        # who waits for another claim of the survey looks at the lines only then
-        open_batch(connection, batch, lease, actor=actor)
-        admitted = _admit(
-            ledger, connection, unit, limit=limit, after=after, admission=admission, actor=actor
+    if envelope.payload is None:
+        return ReadAhead(envelope, ())
+    low, high = span(envelope.id)
+    lines = schema.lines
+    ready = {
+        address - low
+        for address in connection.scalars(
+            select(lines.c.address).where(
+                lines.c.address.between(low, high), lines.c.state == LineState.READY
+            )
         )
-        taken = carry_out(
-            connection,
-            _CLAIMED,
-            actor=actor,
-            ids=list(admitted),
-            claim_id=batch.claim_id,
-            batch_id=batch.id,
-            lease_until=lease,
-        )
-        if not taken:
-            drop_batch(connection, batch.id)
-            return None
-        count_posted(connection, batch.id, len(taken))
-        return replace(batch, lines=tuple(admitted[row.id] for row in taken))
+    }
+    sealed = open_envelope(keys, envelope.id, envelope.payload)
+    going = tuple(line for line in sealed if line.place in ready)
+    return ReadAhead(envelope, going, keeps_others=len(going) < len(sealed))
 
 
-def start_part(
-    ledger: Ledger,
-    old: Batch,
-    part: Sequence[ClaimedLine],
-    *,
-    lease_seconds: float,
-    actor: Actor,
-    status: int | None = None,
-) -> Batch | None:
-    """Make a new batch of some lines of a refused one; None when the claim's lease is over.
+def settle_and_claim(
+    ledger: Ledger, *, settlement: Settlement | None, wanted: Wanted | None, actor: Actor
+) -> Batch | NotClaimed:
+    """Settle one batch and claim the next; return what was claimed, committed as `sending`.
 
-    The lines of the claim that are not posted yet share the renewed lease. `status` is the HTTP
-    status of the last refusal.
+    Whatever keeps the claim from being made, the settlement is in the ledger when this returns. It
+    may be there when this raises, too: to settle again does no harm.
+
+    Args:
+        ledger: open.
+        settlement: of the batch just answered.
+        wanted: the next one.
+        actor: the claim's owner.
 
     Raises:
-        SurveyBusyError: another batch of this survey went in between; the claim is as it was.
-        ServiceStoppedError: the switch is closed; the claim is as it was.
-        LedgerError: the database failed; the claim is as it was.
+        CommitUnknownError: nobody knows whether it was committed: look by the batches' ids.
+        LedgerError: the database failed; nothing was claimed.
     """
-    batch = replace(old, id=str(uuid.uuid4()), lines=tuple(part))
-    with ledger.writing() as connection:
-        require_running(connection)
-        lease = lease_from_now(connection, lease_seconds)
-        # lines before batches, as everywhere: two sessions must not lock crosswise
-        connection.execute(_RENEWING, {"claim": old.claim_id, "lease_until": lease})
-        split_refused(connection, old.claim_id, status)
-        open_batch(connection, batch, lease, actor=actor, split_from=old.id)
-        moved = carry_out(
-            connection,
-            _SPLIT,
-            actor=actor,
-            claim=old.claim_id,
-            ids=[line.id for line in part],
-            batch_id=batch.id,
-            lease_until=lease,
-        )
-        if len(moved) != len(part):
-            connection.rollback()
-            return None
-        count_posted(connection, batch.id, len(part))
-    return batch
+    if wanted is not None:
+        batch = settle_and_claim_at_once(ledger, settlement=settlement, wanted=wanted, actor=actor)
+        if batch is not None:
+            return batch
+    if settlement is not None and settle_at_once(ledger, settlement, actor=actor):
+        settlement = None
+    return settle_and_claim_with_care(ledger, settlement=settlement, wanted=wanted, actor=actor)
 
 
-def lease_left(ledger: Ledger, batch: Batch) -> float:
-    """Return the seconds left of a batch's lease; 0 when it is over, or a line no longer ours."""
-    with ledger.reading() as connection:
-        count, until, now = connection.execute(
-            _LEASE_LEFT, {"batch": batch.id, "claim": batch.claim_id}
-        ).one()
-    if count != len(batch.lines):
-        return 0.0
-    seconds: float = (until - now).total_seconds()
-    return max(0.0, seconds)
-
-
-def lease_from_now(connection: Connection, seconds: float) -> datetime:
-    """Return when a lease that begins now ends; a batch and its lines share one moment."""
-    return connection.execute(_LEASE, {"seconds": seconds}).scalar_one()
-
-
-def claimed_line(ledger: Ledger, row: Row[Any]) -> ClaimedLine:
-    """Open a line that `move` has just given to a claim.
+def settle_and_claim_with_care(
+    ledger: Ledger, *, settlement: Settlement | None, wanted: Wanted | None, actor: Actor
+) -> Batch | NotClaimed:
+    """Do what `settle_and_claim` does, one step after the other, whatever the case.
 
     Raises:
-        ConfigError: none of the ledger's keys opens it.
+        CommitUnknownError: nobody knows whether the claim was committed.
+        LedgerError: the database failed; nothing was claimed.
     """
-    return ClaimedLine(row.id, row.attendance_id, ledger.keys.decrypt(row.payload))
+    if settlement is not None:
+        settle(ledger, settlement, actor=actor)
+    if wanted is None or not wanted.read.lines:
+        return NotClaimed(Hindrance.NOTHING_READY)
+    with claim_transaction(ledger) as connection:
+        return _Claim(connection, ledger.keys, wanted, actor).make()
 
 
-def _next_ready(connection: Connection, unit: Unit, *, limit: int, after: int) -> Sequence[Any]:
-    """Look at the next ready lines and keep other claims from them until the transaction ends."""
-    parameters = {**unit_parameters(unit), "after": after, "limit": limit}
-    return connection.execute(_NEXT_READY, parameters).all()
+def is_outdated(connection: Connection, envelope: int, terms: Terms) -> bool:
+    """Tell whether an envelope's lines must be read again before they may go.
 
-
-def _admit(
-    ledger: Ledger,
-    connection: Connection,
-    unit: Unit,
-    *,
-    limit: int,
-    after: int,
-    admission: Admission | None,
-    actor: Actor,
-) -> dict[int, ClaimedLine]:
-    """Return the next ready lines that may be asked, by id, opened; exclude those that may not.
-
-    What no key opens is met here, before anything is claimed.
+    Their extraction is too old or no longer known, or they were judged under other rules.
     """
-    while found := _next_ready(connection, unit, limit=limit, after=after):
-        admitted = {row.id: claimed_line(ledger, row) for row in found}
-        if admission is not None:
-            _exclude_inadmissible(ledger, connection, unit, admitted, admission, actor=actor)
-        if admitted:
-            return admitted
-        after = found[-1].id
-    return {}
-
-
-def _exclude_inadmissible(
-    ledger: Ledger,
-    connection: Connection,
-    unit: Unit,
-    admitted: dict[int, ClaimedLine],
-    admission: Admission,
-    *,
-    actor: Actor,
-) -> None:
-    """Exclude the lines that may not be asked any more, and take them out of `admitted`."""
-    fields = {line.id: line.fields for line in admitted.values()}
-    found = inadmissible(ledger, connection, fields, channel=unit.channel, admission=admission)
-    for reason, ids in found.items():
-        if ids:
-            carry_out(connection, _EXCLUDED, actor=actor, ids=sorted(ids), reason=reason)
-        for line in ids:
-            del admitted[line]
-
-
-def _new_batch(unit: Unit, terms: Terms) -> Batch:
-    return Batch(
-        id=str(uuid.uuid4()),
-        claim_id=str(uuid.uuid4()),
-        survey_uuid=terms.survey_uuid,
-        unit=unit,
-        validity_at=terms.validity_at,
-        reminder_at=terms.reminder_at,
-        lines=(),
+    envelopes, extractions = schema.envelopes, schema.extractions
+    fresh = exists().where(
+        envelopes.c.id == envelope,
+        envelopes.c.rules == terms.rules,
+        extractions.c.id == envelopes.c.extraction,
+        extractions.c.started_at >= moment_in(-3600.0 * terms.extraction_max_age_hours),
     )
+    return not connection.scalar(select(fresh))
+
+
+def asked_until(connection: Connection, line_ids: Collection[int]) -> dict[int, date | None]:
+    """Return the last day on which each line may be asked; None: without limit."""
+    lines = schema.lines
+    rows = connection.execute(
+        select(lines.c.id, lines.c.ask_until).where(among(lines.c.id, "ids")),
+        {"ids": sorted(line_ids)},
+    )
+    return {row.id: row.ask_until for row in rows}
+
+
+def barred_lines(
+    connection: Connection, lines: Sequence[SealedLine], *, channel: Channel, terms: Terms
+) -> dict[int, Reason]:
+    """Return the lines that may not be asked now, by place, with the reason."""
+    until = asked_until(connection, [line.line for line in lines])
+    expired = [
+        line.place
+        for line in lines
+        if (last := until.get(line.line)) is not None and last < terms.today
+    ]
+    return filter_contactable(
+        connection, lines, channel=channel, policy=terms.policy, expired=expired
+    )
+
+
+class _Claim:
+    """A claim on its way, in its own transaction."""
+
+    def __init__(self, connection: Connection, keys: KeyRing, wanted: Wanted, actor: Actor) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._wanted = wanted
+        self._terms = wanted.terms
+        self._actor = actor
+
+    def make(self) -> Batch | NotClaimed:
+        """Claim what may go of the envelope, and exclude or reopen what may not."""
+        if (hindered := self._hindered()) is not None:
+            return hindered
+        left = self._exclude()
+        if not left:
+            return NotClaimed(Hindrance.ALL_EXCLUDED)
+        seconds = take_request(self._connection, limit=self._terms.requests_per_5_minutes)
+        if seconds:
+            return NotClaimed(Hindrance.BUDGET_SPENT, seconds)
+        return self._open(self._wanted.batch(left))
+
+    def _hindered(self) -> NotClaimed | None:
+        """Tell what keeps the envelope as a whole from going; outdated lines are reopened."""
+        if standing_stops(self._connection):
+            return NotClaimed(Hindrance.STOPPED)
+        locked = self._lock_lines()
+        if hindrance := self._changed(locked):
+            return NotClaimed(hindrance)
+        if is_outdated(self._connection, self._wanted.read.envelope.id, self._terms):
+            self._move(Transition.OUTDATED, LineState.REOPENED, locked)
+            self._let_come_back(locked)
+            return NotClaimed(Hindrance.OUTDATED)
+        busy = survey_busy(self._connection, self._terms.survey, claim=self._wanted.claim_id)
+        return NotClaimed(Hindrance.SURVEY_BUSY, busy) if busy is not None else None
+
+    def _lock_lines(self) -> set[int]:
+        """Keep others from the envelope's ready lines; return their ids.
+
+        Lines that a transform is working on are passed over.
+        """
+        lines = schema.lines
+        low, high = span(self._wanted.read.envelope.id)
+        rows = self._connection.scalars(
+            select(lines.c.id)
+            .where(lines.c.address.between(low, high), lines.c.state == LineState.READY)
+            .with_for_update(skip_locked=True)
+        )
+        return set(rows)
+
+    def _changed(self, locked: set[int]) -> Hindrance | None:
+        """Tell whether the envelope is no longer as it was read, or in somebody else's hands."""
+        envelopes, read = schema.envelopes, self._wanted.read
+        of_envelope = envelopes.c.id == read.envelope.id
+        version = self._connection.scalar(select(envelopes.c.version).where(of_envelope))
+        if version != read.envelope.version or read.envelope.unit != self._wanted.unit_id:
+            return Hindrance.SEALED_ANEW
+        ours = select(envelopes.c.id).where(of_envelope).with_for_update(skip_locked=True)
+        if self._connection.scalar(ours) is None or locked != {line.line for line in read.lines}:
+            return Hindrance.LOCKED
+        return None
+
+    def _exclude(self) -> list[SealedLine]:
+        """Exclude the lines that may not be asked now; return the others."""
+        lines, channel = self._wanted.read.lines, self._wanted.unit.channel
+        reasons = barred_lines(self._connection, lines, channel=channel, terms=self._terms)
+        for reason in sorted(set(reasons.values())):
+            ids = [line.line for line in lines if reasons.get(line.place) is reason]
+            self._move(Transition.EXCLUDED_AT_CLAIM, LineState.EXCLUDED, ids, reason=reason)
+            self._let_come_back(ids, reason)
+        return [line for line in lines if line.place not in reasons]
+
+    def _open(self, batch: Batch) -> Batch:
+        opened = open_batch(
+            self._connection,
+            batch,
+            lease_seconds=self._terms.lease_seconds,
+            actor=self._actor,
+        )
+        ids = [line.line for line in batch.lines]
+        moved = self._move(Transition.CLAIMED, LineState.SENDING, ids, batch=batch.id)
+        if not opened or moved != len(ids):
+            # both were locked and looked at before: the ledger is not what we take it for
+            message = f"batch {batch.id} could not be claimed as it was looked at"
+            raise LedgerError(message)
+        return batch
+
+    def _move(
+        self, transition: Transition, to: LineState, line_ids: Collection[int], **values: Any
+    ) -> int:
+        moved = apply_transition(
+            self._connection,
+            transition,
+            to,
+            among(schema.lines.c.id, "ids"),
+            keys=self._keys,
+            actor=self._actor,
+            parameters={"ids": sorted(line_ids)},
+            **values,
+        )
+        return len(moved)
+
+    def _let_come_back(self, line_ids: Collection[int], reason: Reason | None = None) -> None:
+        come_back(
+            self._connection,
+            self._keys,
+            line_ids,
+            actor=self._actor,
+            today=self._terms.today,
+            over=freed_by(reason) if reason else EITHER,
+        )

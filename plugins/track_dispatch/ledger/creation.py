@@ -5,16 +5,22 @@ Alembic is imported where it works: it is slow to load, and whoever parses a DAG
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import column, insert, select, table
+from sqlalchemy.engine import make_url
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.database import Ledger, connect, has_table, require_same_ledger
+from track_dispatch.ledger.identity import accept_server, register_keys
+from track_dispatch.ledger.sql import moment_in
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from alembic.config import Config
     from alembic.script import ScriptDirectory
     from sqlalchemy import Connection, Engine
@@ -27,34 +33,48 @@ VERSION_TABLE = "ledger_version"
 INIT_HINT = "`python -m track_dispatch ledger init` creates it, once"
 
 
-def init_ledger(url: str, keys: KeyRing) -> bool:
+def init_ledger(url: str, keys: KeyRing, *, options: Mapping[str, str] | None = None) -> bool:
     """Create the ledger, or leave a ledger that is there as it is; tell whether it was created.
+
+    Args:
+        url: of the database.
+        keys: the ring that will belong to it.
+        options: libpq's own, as for `open_ledger`.
 
     Raises:
         ConfigError: the database holds another ledger than the keys belong to.
         LedgerError: the database does not answer.
     """
-    new = Ledger(connect(url), keys)
-    try:
-        with new.writing() as connection:
-            if has_table(connection, schema.ledger.name):
-                found = connection.scalar(select(schema.ledger.c.ledger_id))
-                if found == keys.ledger_id:
-                    return False
-                message = f"there is a ledger already, {found}, and these keys are not its keys"
-                raise ConfigError(message)
-            _upgrade(connection)
-            connection.execute(
-                insert(schema.ledger).values(
-                    ledger_id=keys.ledger_id, created_at=schema.moment_in()
-                )
-            )
-        return True
-    finally:
-        new.close()
+    _make_private(url)
+    with Ledger(connect(url, options=options), keys) as new, new.long_writing() as connection:
+        if has_table(connection, schema.ledger.name):
+            found = connection.scalar(select(schema.ledger.c.ledger_id))
+            if found == keys.ledger_id:
+                return False
+            message = f"there is a ledger already, {found}, and these keys are not its keys"
+            raise ConfigError(message)
+        _upgrade(connection)
+        connection.execute(
+            insert(schema.ledger).values(ledger_id=keys.ledger_id, created_at=moment_in())
+        )
+        accept_server(connection)
+        register_keys(connection, keys)
+    return True
 
 
-def migrate_ledger(url: str, keys: KeyRing) -> tuple[str, str]:
+def _make_private(url: str) -> None:
+    """Make a SQLite file that only its owner reads; its journals take the file's rights."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        path = Path(parsed.database)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def migrate_ledger(
+    url: str, keys: KeyRing, *, options: Mapping[str, str] | None = None
+) -> tuple[str, str]:
     """Bring a ledger to this version's tables; return the revisions before and after.
 
     A ledger that a newer version migrated stays as it is.
@@ -63,10 +83,9 @@ def migrate_ledger(url: str, keys: KeyRing) -> tuple[str, str]:
         ConfigError: there is no ledger to migrate, or it is another one than the keys'.
         LedgerError: the database does not answer.
     """
-    existing = Ledger(connect(url), keys)
-    try:
+    with Ledger(connect(url, options=options), keys) as existing:
         require_existing(existing.engine)
-        with existing.writing() as connection:
+        with existing.long_writing() as connection:
             before = _revision(connection)
             if before is None:
                 message = f"there is no ledger to migrate; {INIT_HINT}"
@@ -76,8 +95,6 @@ def migrate_ledger(url: str, keys: KeyRing) -> tuple[str, str]:
                 return before, before
             _upgrade(connection)
             return before, _head()
-    finally:
-        existing.close()
 
 
 def require_existing(engine: Engine) -> None:

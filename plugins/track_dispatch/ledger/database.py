@@ -1,24 +1,31 @@
 """The ledger as a held resource: engine and keys, opened only when it is the right ledger.
 
 A transaction either writes or reads. On SQLite a writing one begins with BEGIN IMMEDIATE: the
-driver's default begins late and then fails at once, whatever the timeout.
+driver's default begins late and then fails at once, whatever the timeout. What the promise needs of
+PostgreSQL is set here, in each transaction (a pooler loses what was set for a session), and every
+wait for the database ends: a server that falls silent is cut off by our own deadline.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import socket
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import create_engine, event, inspect, select
+from sqlalchemy import create_engine, event, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from track_dispatch.errors import ConfigError, LedgerError, raised_alone
 from track_dispatch.ledger import schema
+from track_dispatch.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Connection, Engine
 
@@ -34,12 +41,54 @@ BUSY_TIMEOUT = 60_000
 PAGE_CACHE = 16_384
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a transaction may wait, in seconds: for a row, for a statement, as a whole."""
+
+    lock: float
+    statement: float
+    whole: float
+
+
+#: Claims, settlements, decisions: one that waits long would outlive its lease.
+SHORT = Limits(lock=2, statement=20, whole=45)
+#: Transforms, housekeeping, migrations.
+LONG = Limits(lock=60, statement=1800, whole=3600)
+
+#: Beside what a connection's extra says. No prepared statements: behind a pooler in transaction
+#: mode a session's name for one may stand for another session's statement.
+_POSTGRESQL: Mapping[str, Any] = {
+    "connect_timeout": 10,
+    "prepare_threshold": None,
+    "application_name": "track_dispatch",
+    "keepalives": 1,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+
 class Ledger:
-    """An open ledger; `opening.open_ledger` makes one."""
+    """An open ledger; `open_ledger` makes one. A context manager: it gives its connections back."""
 
     def __init__(self, engine: Engine, keys: KeyRing) -> None:
         self.engine = engine
         self.keys = keys
+        self._watchdog = Watchdog()
+        self._opening = threading.local()
+        if self.on_postgresql:
+            event.listen(engine, "do_connect", self._do_connect)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        """Show where it is, without a password."""
+        return f"Ledger({self.engine.url.render_as_string(hide_password=True)})"
 
     @property
     def on_postgresql(self) -> bool:
@@ -47,25 +96,32 @@ class Ledger:
         return self.engine.dialect.name == "postgresql"
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, limits: Limits = SHORT) -> Iterator[Connection]:
         """Open one writing transaction, committed at the end of the block.
 
         Raises:
-            LedgerError: the database failed; nothing of the block is in the ledger.
+            LedgerError: the database failed; nothing of the block is in the ledger, unless it
+                failed while it committed: then nobody knows.
         """
-        with raised_alone(), _database_errors(), self.engine.connect() as connection:
+        with self._connected(limits) as connection:
             writing = connection.execution_options(track_writing=True)
             with writing.begin():
+                if self.on_postgresql:
+                    set_limits(writing, limits)
                 yield writing
 
+    def long_writing(self) -> Any:
+        """Open one writing transaction that may take its time."""
+        return self.writing(LONG)
+
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, limits: Limits = SHORT) -> Iterator[Connection]:
         """Open one reading transaction: all it reads is of one moment.
 
         Raises:
             LedgerError: the database failed.
         """
-        with raised_alone(), _database_errors(), self.engine.connect() as connection:
+        with self._connected(limits) as connection:
             if self.on_postgresql:  # SQLite reads a snapshot anyway
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
@@ -74,9 +130,100 @@ class Ledger:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+        self._watchdog.close()
+
+    @contextmanager
+    def _connected(self, limits: Limits) -> Iterator[Connection]:
+        """Connect; on PostgreSQL, cut the connection off when the block takes too long."""
+        with raised_alone(), database_errors():
+            if not self.on_postgresql:
+                with self.engine.connect() as connection:
+                    yield connection
+                return
+            current = self._opening.current = _Current()
+            with (
+                self._watchdog.limit(limits.whole, current.cut_off),
+                self.engine.connect() as found,
+            ):
+                current.driver = found.connection.driver_connection
+                yield found
+
+    def _do_connect(self, dialect: Any, _record: Any, cargs: Any, cparams: Any) -> Any:
+        """Put a new connection under the deadline before anything is asked over it."""
+        driver = dialect.loaded_dbapi.connect(*cargs, **cparams)
+        current = getattr(self._opening, "current", None)
+        if current is not None:
+            current.driver = driver
+        return driver
 
 
-def connect(url: str) -> Engine:
+class _Current:
+    """The driver's connection of one transaction, to be cut off from another thread."""
+
+    def __init__(self) -> None:
+        self.driver: Any = None
+
+    def cut_off(self) -> None:
+        """End the socket: whoever waits on it reads its end."""
+        if self.driver is not None and not self.driver.closed:
+            with socket.socket(fileno=os.dup(self.driver.fileno())) as twin:
+                twin.shutdown(socket.SHUT_RDWR)
+
+
+def open_ledger(
+    url: str,
+    keys: KeyRing,
+    *,
+    options: Mapping[str, str] | None = None,
+    restored: bool = False,
+) -> Ledger:
+    """Open a ledger that is there, migrated, and the one these keys belong to.
+
+    Args:
+        url: of the database.
+        keys: the ring that belongs to it.
+        options: libpq's own (`sslmode`, `sslrootcert`, `target_session_attrs`, ...).
+        restored: whether a person is about to declare what another server than before has lost;
+            nothing else may open the ledger on it.
+
+    Raises:
+        ConfigError: it is not there, not migrated, or another one; or its identity keys lack one
+            that is still needed; or its server is another one. An empty ledger would ask everybody
+            again, so none is ever made here.
+        LedgerError: the database does not answer.
+    """
+    # here: both look at the ledger that this module opens
+    from track_dispatch.ledger.creation import (  # noqa: PLC0415
+        require_current,
+        require_existing,
+    )
+    from track_dispatch.ledger.identity import (  # noqa: PLC0415
+        register_keys,
+        require_keys,
+        require_same_server,
+        unregistered,
+    )
+
+    opened = Ledger(connect(url, options=options), keys)
+    try:
+        require_existing(opened.engine)
+        with opened.reading() as connection:
+            require_current(connection)
+            require_same_ledger(connection, keys)
+            if not restored:
+                require_same_server(connection)
+            require_keys(connection, keys)
+            new = unregistered(connection, keys)
+        if new:
+            with opened.writing() as connection:
+                register_keys(connection, keys)
+    except Exception:
+        opened.close()
+        raise
+    return opened
+
+
+def connect(url: str, *, options: Mapping[str, str] | None = None) -> Engine:
     """Make the ledger's engine; nothing is opened yet, and parameters never reach a message.
 
     Raises:
@@ -91,23 +238,42 @@ def connect(url: str) -> Engine:
             parsed,
             hide_parameters=True,
             logging_name=_LOGGING_NAME,
-            connect_args={"timeout": 60},
+            connect_args={"timeout": BUSY_TIMEOUT / 1000},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if parsed.get_backend_name() == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg")
         return create_engine(
-            parsed,
+            parsed.set(drivername="postgresql+psycopg"),
             hide_parameters=True,
             logging_name=_LOGGING_NAME,
-            pool_pre_ping=True,
             isolation_level="READ COMMITTED",
-            connect_args={"connect_timeout": 10},
+            connect_args={**_POSTGRESQL, **(options or {})},
         )
     message = f"the ledger lives on SQLite or PostgreSQL, not on {parsed.get_backend_name()}"
     raise ConfigError(message)
+
+
+def set_limits(connection: Connection, limits: Limits) -> None:
+    """Set for this transaction what the promise needs of PostgreSQL, in one round trip."""
+    connection.exec_driver_sql(limits_sql(limits))
+
+
+def limits_sql(limits: Limits) -> str:
+    """Return the statement of `set_limits`, for whoever talks to the driver itself."""
+    settings = {
+        # a claim whose commit a crash could take back would be posted twice
+        "synchronous_commit": "on",
+        "lock_timeout": f"{limits.lock}s",
+        "statement_timeout": f"{limits.statement}s",
+        "idle_in_transaction_session_timeout": f"{limits.whole}s",
+        # on tables just filled the planner expects much, and would compile for longer than it runs
+        "jit": "off",
+    }
+    return "select " + ", ".join(
+        f"set_config('{name}', '{value}', true)" for name, value in settings.items()
+    )
 
 
 def require_same_ledger(connection: Connection, keys: KeyRing) -> None:
@@ -126,21 +292,43 @@ def require_same_ledger(connection: Connection, keys: KeyRing) -> None:
 
 
 @contextmanager
-def _database_errors() -> Iterator[None]:
+def database_errors() -> Iterator[None]:
     """Turn the database's errors into ours: their texts quote values, so only the kind is kept."""
     try:
         yield
     except SQLAlchemyError as error:
         origin = getattr(error, "orig", None)
-        code = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
-        kind = type(origin or error).__name__
-        message = f"the ledger's database answered with {kind}{f' ({code})' if code else ''}"
-        raise LedgerError(message) from None
+        raise LedgerError(_kind(origin or error)) from None
+    except Exception as error:
+        if not type(error).__module__.startswith(("psycopg", "sqlite3")):
+            raise
+        raise LedgerError(_kind(error)) from None
+
+
+def _kind(error: BaseException) -> str:
+    code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
+    name = type(error).__name__
+    return f"the ledger's database answered with {name}{f' ({code})' if code else ''}"
 
 
 def has_table(connection: Connection, name: str) -> bool:
     """Tell whether a table is there."""
     return bool(inspect(connection).has_table(name))
+
+
+def analyze(ledger: Ledger) -> None:
+    """Let PostgreSQL count what was just filled: without it the next plans are guesses.
+
+    Best effort: a plan is never worth a failed task.
+    """
+    if not ledger.on_postgresql:
+        return
+    try:
+        with ledger.long_writing() as connection:
+            for table in (schema.lines, schema.envelopes, schema.identities):
+                connection.execute(text(f"analyze {table.name}"))
+    except LedgerError as error:
+        logging.getLogger(__name__).warning("the ledger's tables were not analyzed: %s", error)
 
 
 def _prepare_sqlite(dbapi: Any, _record: Any) -> None:

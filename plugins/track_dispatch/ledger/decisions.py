@@ -1,21 +1,66 @@
-"""Decisions on record: each is written in the transaction that carries it out."""
+"""What people decide about lines and batches, each on record with who decided and why.
+
+Every decision is one transaction with its record in it. A batch is decided once: its row is locked
+first, and each UPDATE names the state that it leaves, so that of two people who decide at once the
+second one is told. Nothing is decided before the batch's lease ends: its owner may still answer.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, exists, func, or_, select, true, update
 
-from track_dispatch.errors import ConfigError
+from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.schema import moment_in
+from track_dispatch.ledger.batches import lock_batch, move_batch
+from track_dispatch.ledger.contact_policy import come_back
+from track_dispatch.ledger.joins import Placed, addresses_in, of_batches, on_days, placed
+from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
+from track_dispatch.ledger.transitions import MovedLine, Transition, apply_transition
+from track_dispatch.records import Actor, HospitalDay
+from track_dispatch.states import BatchState, LineState, Verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
-    from track_dispatch.records import Decision
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.keys import KeyRing
+
+#: Seconds of an hour.
+HOUR = 3_600.0
+#: The answer to a question about a day's volume that lets its lines go.
+APPROVED = "approved"
+
+_batches, _units, _envelopes, _lines = (
+    schema.batches, schema.units, schema.envelopes, schema.lines,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided, and why.
+
+    Attributes:
+        verb: what is done.
+        decided_by: the person who answers for it.
+        why: kept and shown; `pipeline/decide.py` refuses texts that look like patient data.
+        run_id: the run of `track_decide` that carries it out, if one does.
+    """
+
+    verb: Verb
+    decided_by: str
+    why: str
+    run_id: str | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """The person as whoever moves the lines."""
+        return Actor(self.decided_by, run_id=self.run_id)
 
 
 def record_decision(
@@ -24,41 +69,391 @@ def record_decision(
     *,
     hospital: str | None = None,
     business_day: date | None = None,
-    batch_id: str | None = None,
+    batch: str | None = None,
     as_of: datetime | None = None,
 ) -> int:
-    """Write down who decided what, and why; return the decision's id.
+    """Write a decision down, in the transaction that carries it out; return its id.
 
     Raises:
-        ConfigError: the run has been carried out before. A cleared run must not repeat what a
-            person decided once, least of all "send again".
+        ConfigError: its run has been carried out before. A cleared run must not repeat what a
+            person decided once.
     """
     decisions = schema.decisions
-    if decision.run_id is not None:
-        earlier = select(decisions.c.id).where(decisions.c.run_id == decision.run_id)
-        if connection.scalar(earlier) is not None:
-            message = (
-                "this run's decision was carried out before: a decision holds once; to decide"
-                " again, trigger track_decide anew"
-            )
-            raise ConfigError(message)
-    values: dict[str, Any] = {
-        "at": moment_in(),
-        "what": decision.what,
-        "person": decision.person,
-        "why": decision.why,
-        "run_id": decision.run_id,
-        "hospital": hospital,
-        "business_day": business_day,
-        "batch_id": batch_id,
-        "as_of": as_of,
-        "lines": 0,
-    }
-    written = connection.execute(insert(decisions).values(values).returning(decisions.c.id))
-    return int(written.scalar_one())
+    written = connection.scalar(
+        insert_into(connection, decisions)
+        .values(
+            at=moment_in(),
+            verb=decision.verb,
+            decided_by=decision.decided_by,
+            why=decision.why,
+            run_id=decision.run_id,
+            hospital=hospital,
+            business_day=business_day,
+            batch=batch,
+            as_of=as_of,
+            lines=0,
+        )
+        .on_conflict_do_nothing(index_elements=["run_id"])
+        .returning(decisions.c.id)
+    )
+    if written is None:
+        raise ConfigError(
+            "this run's decision was carried out before: a decision holds once; to decide again,"
+            " trigger track_decide anew"
+        )
+    return int(written)
 
 
-def count_lines(connection: Connection, decision_id: int, lines: int) -> None:
+def count_lines(connection: Connection, decision: int, lines: int) -> None:
     """Note how many lines a decision moved."""
     decisions = schema.decisions
-    connection.execute(update(decisions).where(decisions.c.id == decision_id).values(lines=lines))
+    connection.execute(update(decisions).where(decisions.c.id == decision).values(lines=lines))
+
+
+class BatchOutcome(NamedTuple):
+    """What a decision makes of a batch and of those of its lines that stand in `left`."""
+
+    leaves: BatchState
+    enters: BatchState
+    transition: Transition
+    left: LineState
+    to: LineState
+
+
+_DOUBT = (BatchState.IN_DOUBT, LineState.IN_DOUBT)
+#: What may be decided about a batch.
+OF_BATCHES: Mapping[Verb, BatchOutcome] = {
+    Verb.SETTLE_SENT: BatchOutcome(
+        BatchState.IN_DOUBT,
+        BatchState.SETTLED,
+        Transition.SETTLED_BY_PERSON,
+        LineState.IN_DOUBT,
+        LineState.ACCEPTED,
+    ),
+    Verb.ABANDON: BatchOutcome(
+        BatchState.IN_DOUBT,
+        BatchState.SETTLED,
+        Transition.SETTLED_BY_PERSON,
+        LineState.IN_DOUBT,
+        LineState.ABANDONED,
+    ),
+    Verb.SETTLE_UNSENT: BatchOutcome(
+        BatchState.IN_DOUBT,
+        BatchState.NOT_DELIVERED,
+        Transition.SETTLED_BY_PERSON,
+        LineState.IN_DOUBT,
+        LineState.REOPENED,
+    ),
+    Verb.REOPEN_ACCEPTED: BatchOutcome(
+        BatchState.SETTLED,
+        BatchState.NOT_DELIVERED,
+        Transition.REOPENED_BY_PERSON,
+        LineState.ACCEPTED,
+        LineState.REOPENED,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedLines:
+    """What a decision moved.
+
+    Attributes:
+        day: the hospital's day that it was about.
+        ready: lines that go with the next dispatch.
+        reopened: lines that the next extraction of their day decides.
+        ended: lines that nothing more happens to.
+        too_late: of the reopened ones, those whose patient may not be asked any more.
+    """
+
+    day: HospitalDay
+    ready: int = 0
+    reopened: int = 0
+    ended: int = 0
+    too_late: int = 0
+
+    @property
+    def lines(self) -> int:
+        """How many lines moved."""
+        return self.ready + self.reopened + self.ended
+
+
+def decide_batch(ledger: Ledger, batch: str, decision: Decision, *, today: date) -> DecidedLines:
+    """Carry out what a person decided about a batch: one of `OF_BATCHES`.
+
+    Args:
+        ledger: open.
+        batch: its id.
+        decision: by whom, and why.
+        today: at the hospital.
+
+    Raises:
+        ConfigError: no such batch, or it does not stand where this is decided, or somebody else
+            decided first, or the run was carried out before.
+        LinesInFlightError: its lease still runs.
+    """
+    outcome = OF_BATCHES[decision.verb]
+    with ledger.writing() as connection:
+        take_turn(connection)
+        day = _lock_decidable(connection, batch, outcome)
+        decided = record_decision(connection, decision, batch=batch, **day._asdict())
+        if not move_batch(connection, batch, outcome.leaves, to=outcome.enters, lease_until=None):
+            raise ConfigError(f"batch {batch}: somebody decided about it meanwhile")
+        moved = apply_transition(
+            connection,
+            outcome.transition,
+            outcome.to,
+            among(_lines.c.address, "addresses"),
+            _lines.c.state == outcome.left,
+            _lines.c.batch == batch,
+            parameters={"addresses": _lines_of_batch(connection, batch, outcome.left)},
+            keys=ledger.keys,
+            actor=decision.actor,
+            decision=decided,
+        )
+        if not moved:
+            raise ConfigError(f"batch {batch}: none of its lines is {outcome.left} any more")
+        count_lines(connection, decided, len(moved))
+        if outcome.to is not LineState.REOPENED:
+            return DecidedLines(day, ended=len(moved))
+        return _reopened(connection, ledger.keys, day, moved, actor=decision.actor, today=today)
+
+
+def hospital_of_batch(connection: Connection, batch: str) -> str | None:
+    """Return the code of the hospital whose batch it is; None when there is no such batch."""
+    found: str | None = connection.scalar(
+        select(_units.c.hospital)
+        .join(_batches, _batches.c.unit == _units.c.id)
+        .where(_batches.c.id == batch)
+    )
+    return found
+
+
+def retry_refused(
+    ledger: Ledger, day: HospitalDay, decision: Decision, *, today: date
+) -> DecidedLines:
+    """Let the next extraction of a day decide anew about its refused lines.
+
+    Raises:
+        ConfigError: the day has none, or the run was carried out before.
+    """
+    refused = LineState.REFUSED
+    with ledger.writing() as connection:
+        take_turn(connection)
+        decided = record_decision(connection, decision, **day._asdict())
+        moved = apply_transition(
+            connection,
+            Transition.REOPENED_BY_PERSON,
+            LineState.REOPENED,
+            among(_lines.c.address, "addresses"),
+            _lines.c.state == refused,
+            parameters={"addresses": _lines_of_day(connection, day, refused)},
+            keys=ledger.keys,
+            actor=decision.actor,
+            decision=decided,
+        )
+        if not moved:
+            raise ConfigError(f"{day}: Track refused no line of this day")
+        count_lines(connection, decided, len(moved))
+        return _reopened(connection, ledger.keys, day, moved, actor=decision.actor, today=today)
+
+
+def release_day(
+    ledger: Ledger, day: HospitalDay, decision: Decision, *, max_age_hours: float, today: date
+) -> DecidedLines:
+    """Let a day's held lines go, whatever was asked or answered about its volume.
+
+    The day's questions count as approved from now on, for the volume that it has: what is too old
+    and must be read again is not held again for it.
+
+    Raises:
+        ConfigError: nothing of the day is held, or the run was carried out before.
+    """
+    with ledger.writing() as connection:
+        take_turn(connection)
+        decided = record_decision(connection, decision, **day._asdict())
+        ready, reopened = free_held(
+            connection,
+            ledger.keys,
+            day,
+            max_age_hours=max_age_hours,
+            actor=decision.actor,
+            decision=decided,
+        )
+        if not ready and not reopened:
+            raise ConfigError(f"{day}: no line of this day is held: there is nothing to release")
+        count_lines(connection, decided, len(ready) + len(reopened))
+        _approve_questions(connection, day, decision)
+        found = _reopened(connection, ledger.keys, day, reopened, actor=decision.actor, today=today)
+        return replace(found, ready=len(ready))
+
+
+def free_held(
+    connection: Connection,
+    keys: KeyRing,
+    day: HospitalDay,
+    *,
+    max_age_hours: float,
+    actor: Actor,
+    question: int | None = None,
+    decision: int | None = None,
+) -> tuple[list[MovedLine], list[MovedLine]]:
+    """Let held lines of a day go: those whose payload is fresh as ready, the others as reopened.
+
+    Args:
+        connection: of the writing transaction, in its turn.
+        keys: open and seal the payloads.
+        day: whose lines.
+        max_age_hours: how long an extraction may be sent.
+        actor: who lets them go.
+        question: only those that this approval counted; None: all.
+        decision: where a person moves them.
+
+    Returns:
+        The lines that are ready now, and those that must be read again.
+    """
+    counted = _lines.c.question == question if question is not None else true()
+    fresh = set(_lines_of_day(connection, day, LineState.HELD, _is_fresh(max_age_hours)))
+    every = set(_lines_of_day(connection, day, LineState.HELD))
+
+    def free(addresses: set[int], state: LineState) -> list[MovedLine]:
+        return apply_transition(
+            connection,
+            Transition.APPROVED,
+            state,
+            among(_lines.c.address, "addresses"),
+            counted,
+            parameters={"addresses": sorted(addresses)},
+            keys=keys,
+            actor=actor,
+            decision=decision,
+        )
+
+    return free(fresh, LineState.READY), free(every - fresh, LineState.REOPENED)
+
+
+def _lock_decidable(connection: Connection, batch: str, outcome: BatchOutcome) -> HospitalDay:
+    """Lock a batch that stands where this is decided, and return its day.
+
+    Raises:
+        ConfigError: there is none, or it stands elsewhere; who decided already is named.
+        LinesInFlightError: its lease still runs.
+    """
+    found = lock_batch(connection, batch)
+    if found is None or found["unit"] is None:
+        raise ConfigError(
+            f"the ledger knows no batch {batch}: `python -m track_dispatch doubt list`, or the last"
+            " lines of report's log, name those in doubt"
+        )
+    left = _lease_left(connection, found["lease_until"])
+    if left > 0 and found["state"] in {BatchState.SENDING, BatchState.IN_DOUBT}:
+        raise LinesInFlightError(
+            f"batch {batch}: its claim's lease still runs, an answer may yet come; decide in"
+            f" {left:.0f} s",
+            retry_after=left,
+        )
+    if found["state"] != outcome.leaves:
+        raise ConfigError(_elsewhere(connection, batch, found["state"], outcome))
+    unit = connection.execute(select(_units).where(_units.c.id == found["unit"])).one()
+    return HospitalDay(unit.hospital, unit.business_day)
+
+
+def _elsewhere(connection: Connection, batch: str, state: str, outcome: BatchOutcome) -> str:
+    """Say why a batch cannot be decided like this, and who was first, if somebody was."""
+    decisions = schema.decisions
+    earlier = connection.execute(
+        select(decisions).where(decisions.c.batch == batch).order_by(decisions.c.id.desc()).limit(1)
+    ).one_or_none()
+    message = f"batch {batch} is {state}, this decides about one that is {outcome.leaves}"
+    if earlier is None:
+        return message
+    return (
+        f"{message}: {earlier.decided_by} decided about it already ({earlier.verb},"
+        f" {earlier.at:%Y-%m-%d %H:%M} UTC)"
+    )
+
+
+def _lease_left(connection: Connection, until: datetime | None) -> float:
+    if until is None:
+        return 0.0
+    now: datetime = connection.execute(select(moment_in())).scalar_one()
+    return (until - now).total_seconds()
+
+
+def _lines_of_batch(connection: Connection, batch: str, state: LineState) -> list[int]:
+    """Return the addresses of those of a batch's lines that are in a state."""
+    rows = connection.execute(select(_batches).where(_batches.c.id == batch)).all()
+    return _in_state(connection, of_batches(connection, rows), state, _lines.c.batch == batch)
+
+
+def _lines_of_day(
+    connection: Connection, day: HospitalDay, state: LineState, *where: ColumnElement[bool]
+) -> list[int]:
+    """Return the addresses of those of a day's lines that are in a state.
+
+    `where` are conditions on their envelopes.
+    """
+    return _in_state(connection, placed(connection, *on_days(_units, [day]), *where), state)
+
+
+def _in_state(
+    connection: Connection,
+    envelopes: Sequence[Placed],
+    state: LineState,
+    *where: ColumnElement[bool],
+) -> list[int]:
+    found = select(_lines.c.address).where(
+        among(_lines.c.address, "addresses"), _lines.c.state == state, *where
+    )
+    return sorted(connection.scalars(found, {"addresses": addresses_in(envelopes)}))
+
+
+def _is_fresh(max_age_hours: float) -> ColumnElement[bool]:
+    """Select envelopes whose payload may still be sent."""
+    extractions = schema.extractions
+    return and_(
+        _envelopes.c.payload.is_not(None),
+        exists().where(
+            extractions.c.id == _envelopes.c.extraction,
+            extractions.c.completed_at >= moment_in(-max_age_hours * HOUR),
+        ),
+    )
+
+
+def _approve_questions(connection: Connection, day: HospitalDay, decision: Decision) -> None:
+    approvals = schema.approvals
+    not_excluded = select(func.count()).where(
+        among(_lines.c.address, "addresses"), _lines.c.state != LineState.EXCLUDED
+    )
+    addresses = addresses_in(placed(connection, *on_days(_units, [day])))
+    connection.execute(
+        update(approvals)
+        .where(
+            *on_days(approvals, [day]),
+            or_(approvals.c.answer.is_(None), approvals.c.answer != APPROVED),
+        )
+        .values(
+            answer=APPROVED,
+            answered_at=moment_in(),
+            decided_by=decision.decided_by,
+            volume=connection.scalar(not_excluded, {"addresses": addresses}),
+        )
+    )
+
+
+def _reopened(
+    connection: Connection,
+    keys: KeyRing,
+    day: HospitalDay,
+    moved: Sequence[MovedLine],
+    *,
+    actor: Actor,
+    today: date,
+) -> DecidedLines:
+    """Let those come back that stood back for reopened lines, and count what is too late."""
+    ids = [line.id for line in moved]
+    come_back(connection, keys, ids, actor=actor, today=today)
+    too_late = select(func.count()).where(among(_lines.c.id, "ids"), _lines.c.ask_until < today)
+    return DecidedLines(
+        day, reopened=len(moved), too_late=connection.scalar(too_late, {"ids": ids}) or 0
+    )

@@ -1,33 +1,51 @@
-"""The ledger's keys: payloads are encrypted, people and contents recognised by keyed hashes.
+"""The ledger's keys: payloads are encrypted; people and contents are recognised by keyed hashes.
 
-One shape for the connection's extra and for the key file:
-`{"ledger_id": ..., "payload_keys": [Fernet, newest first], "identity_keys": [{"id", "key"}, ...]}`.
+One shape for the connection's extra and for the key file, under names that Airflow masks:
+`{"ledger_id": ..., "payload_secrets": [Fernet, newest first], "identity_secrets": [{"id",
+"secret"}, ...]}`.
 """
 
 from __future__ import annotations
 
-import hmac
-import json
+import hashlib
 import uuid
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import cached_property
+from struct import Struct
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+_FIRST_64_BITS = Struct(">q").unpack_from
+#: Bytes of a full hash; the first eight of them match, the rest rules out a collision.
+_HASH_BYTES = 16
+
+
+class IdentityHash(NamedTuple):
+    """One value's hash under one key: `hash` is the signed first 64 bits of `full`."""
+
+    key: str
+    hash: int
+    full: bytes
 
 
 class IdentityKey(BaseModel):
-    """A key for hashes; its id stands before every hash made with it."""
+    """A key for hashes; its id stands beside every hash made with it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,16}$")]
-    key: Annotated[str, Field(min_length=32, repr=False)]
+    secret: Annotated[str, Field(min_length=32, repr=False)]
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what tells this secret from another one under the same id, and no more."""
+        return _keyed(self.secret, b"fingerprint").hexdigest()
 
 
 class KeyRing(BaseModel):
@@ -36,69 +54,103 @@ class KeyRing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     ledger_id: str
-    payload_keys: Annotated[tuple[str, ...], Field(min_length=1, repr=False)]
-    identity_keys: Annotated[tuple[IdentityKey, ...], Field(min_length=1, repr=False)]
+    payload_secrets: Annotated[tuple[str, ...], Field(min_length=1, repr=False)]
+    identity_secrets: Annotated[tuple[IdentityKey, ...], Field(min_length=1, repr=False)]
 
-    def encrypt(self, value: Any) -> bytes:
-        """Encrypt a JSON value with the newest payload key."""
-        return self._fernet.encrypt(json.dumps(value, ensure_ascii=False).encode())
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        ids = [key.id for key in self.identity_secrets]
+        if len(set(ids)) < len(ids):
+            message = "identity_secrets has two keys of one id"
+            raise ValueError(message)
+        return self
 
-    def seal(self, line: Mapping[str, str]) -> tuple[bytes, str]:
-        """Return an import line's payload, which `decrypt` opens, and its digest."""
-        text = _canonical(line)
-        return self._fernet.encrypt(text.encode()), self._hash(self.identity_keys[0], "line", text)
+    def encrypt(self, content: bytes) -> bytes:
+        """Encrypt with the newest payload key."""
+        return self._fernet.encrypt(content)
 
-    def decrypt(self, token: bytes) -> Any:
-        """Give a value back that any of the payload keys encrypted.
+    def decrypt(self, token: bytes) -> bytes:
+        """Give back what any of the payload keys encrypted.
 
         Raises:
             ConfigError: no key opens it.
         """
         try:
-            return json.loads(self._fernet.decrypt(token).decode())
+            return self._fernet.decrypt(token)
         except InvalidToken:
             message = (
-                "the ledger holds data that none of its payload_keys opens:"
-                " put the key it was written with back at the end of payload_keys"
+                "the ledger holds data that none of its payload_secrets opens:"
+                " put the key it was written with back at the end of payload_secrets"
             )
             raise ConfigError(message) from None
 
-    def digest(self, line: Mapping[str, str]) -> str:
+    def identity_hashes(self, value: str) -> tuple[IdentityHash, ...]:
+        """Hash one identity ("email:...", "cpf:...") under every key, the newest first."""
+        return self._hashes(self._of_identity, value)
+
+    def hash_identities(self, values: Sequence[str]) -> tuple[int, ...]:
+        """Hash identities: all under the newest key first, then all under the next one."""
+        found = []
+        for _, begin in self._of_identity:
+            for value in values:
+                mac = begin()
+                mac.update(value.encode("utf-8", "surrogatepass"))
+                found.append(_FIRST_64_BITS(mac.digest())[0])
+        return tuple(found)
+
+    def attendance_hashes(self, attendance_id: str) -> tuple[IdentityHash, ...]:
+        """Hash an attendance id under every key, for those that retention has forgotten."""
+        return self._hashes(self._of_attendance, attendance_id)
+
+    def digest(self, line: bytes) -> bytes:
         """Return a keyed digest of an import line: equal when nothing was corrected in the ERP."""
         return self.digests(line)[0]
 
-    def digests(self, line: Mapping[str, str]) -> tuple[str, ...]:
-        """Return the digests of an import line by every key, the newest first, for comparing."""
-        text = _canonical(line)
-        return tuple(self._hash(key, "line", text) for key in self.identity_keys)
+    def digests(self, line: bytes) -> tuple[bytes, ...]:
+        """Return an import line's digests by every key, the newest first, for comparing."""
+        return tuple(_updated(begin(), line).digest() for _, begin in self._of_line)
 
-    def identity(self, kind: str, value: str) -> str | None:
-        """Return the hash of a normalised CPF, e-mail or phone; None where there is none."""
-        return self._hash(self.identity_keys[0], kind, value) if value else None
-
-    def identities(self, kind: str, value: str) -> tuple[str, ...]:
-        """Return a value's hashes by every key, the newest first: look-ups try them all."""
-        return tuple(self._hash(key, kind, value) for key in self.identity_keys)
+    @staticmethod
+    def _hashes(
+        begun: Iterable[tuple[str, Callable[[], hashlib.blake2b]]], value: str
+    ) -> tuple[IdentityHash, ...]:
+        content = value.encode("utf-8", "surrogatepass")
+        found = []
+        for key, begin in begun:
+            full = _updated(begin(), content).digest()
+            found.append(IdentityHash(key, _FIRST_64_BITS(full)[0], full))
+        return tuple(found)
 
     @cached_property
     def _fernet(self) -> MultiFernet:
-        return MultiFernet([Fernet(key) for key in self.payload_keys])
+        return MultiFernet([Fernet(key) for key in self.payload_secrets])
 
-    @staticmethod
-    def _hash(key: IdentityKey, kind: str, value: str) -> str:
-        mac = _begun(key.key).copy()
-        mac.update(f"{kind}:{value}".encode())
-        return f"{key.id}:{mac.hexdigest()}"
+    @cached_property
+    def _of_identity(self) -> tuple[tuple[str, Callable[[], hashlib.blake2b]], ...]:
+        return self._begun(b"identity")
+
+    @cached_property
+    def _of_attendance(self) -> tuple[tuple[str, Callable[[], hashlib.blake2b]], ...]:
+        return self._begun(b"attendance")
+
+    @cached_property
+    def _of_line(self) -> tuple[tuple[str, Callable[[], hashlib.blake2b]], ...]:
+        return self._begun(b"line")
+
+    def _begun(self, purpose: bytes) -> tuple[tuple[str, Callable[[], hashlib.blake2b]], ...]:
+        """Begin a hash by each key: to copy it is cheaper than to begin anew each time."""
+        return tuple((key.id, _keyed(key.secret, purpose).copy) for key in self.identity_secrets)
 
 
-@cache
-def _begun(key: str) -> hmac.HMAC:
-    """Begin a hash: to copy it is cheaper than to begin anew each time."""
-    return hmac.new(key.encode(), digestmod="sha256")
+def _keyed(secret: str, purpose: bytes) -> hashlib.blake2b:
+    """Begin a hash that only this secret makes, and only for this purpose."""
+    key = hashlib.blake2b(secret.encode(), digest_size=64).digest()
+    return hashlib.blake2b(key=key, digest_size=_HASH_BYTES, person=purpose)
 
 
-#: One text for one content, whatever the order of its fields.
-_canonical = json.JSONEncoder(sort_keys=True).encode
+def _updated(mac: hashlib.blake2b, content: bytes) -> hashlib.blake2b:
+    mac.update(content)
+    return mac
 
 
 def parse_keys(extra: Mapping[str, Any], where: str) -> KeyRing:
@@ -107,27 +159,36 @@ def parse_keys(extra: Mapping[str, Any], where: str) -> KeyRing:
     Raises:
         ConfigError: a field is missing or no key; the message names it, never a key.
     """
+    known = {name: extra[name] for name in KeyRing.model_fields if name in extra}
+    if not known:
+        message = (
+            f"{where} holds no keys of a ledger:"
+            " `python -m track_dispatch ledger new-keys` prints a set for a new one"
+        )
+        raise ConfigError(message)
     try:
-        ring = KeyRing.model_validate(dict(extra))
-        for key in ring.payload_keys:
+        ring = KeyRing.model_validate(known)
+        for key in ring.payload_secrets:
             Fernet(key)
     except ValidationError as error:
         fields = sorted({".".join(str(part) for part in fault["loc"]) for fault in error.errors()})
         message = (
-            f"{where}: the ledger's keys are unusable ({', '.join(fields)});"
-            " `python -m track_dispatch ledger new-keys` prints a good set"
+            f"{where}: the ledger's keys are unusable ({', '.join(filter(None, fields)) or 'ids'}):"
+            " put them right from their backup; new keys would forget everybody"
         )
         raise ConfigError(message) from None
     except ValueError:
-        message = f"{where}: payload_keys holds something that is no Fernet key"
+        message = f"{where}: payload_secrets holds something that is no Fernet key"
         raise ConfigError(message) from None
     return ring
 
 
 def new_keys() -> KeyRing:
-    """Make the keys of a new ledger."""
+    """Make the keys of a new ledger; an id is new each time, so that no two secrets share one."""
     return KeyRing(
         ledger_id=str(uuid.uuid4()),
-        payload_keys=(Fernet.generate_key().decode(),),
-        identity_keys=(IdentityKey(id="k1", key=Fernet.generate_key().decode()),),
+        payload_secrets=(Fernet.generate_key().decode(),),
+        identity_secrets=(
+            IdentityKey(id=uuid.uuid4().hex[:8], secret=Fernet.generate_key().decode()),
+        ),
     )

@@ -1,77 +1,143 @@
-"""What housekeeping takes out of the ledger when its time is over.
+"""What leaves the ledger when its time is over, and what must never leave it.
 
-Ages count from the database's clock, days of patients from the business day. What still waits for
-a person is never deleted: a day with such a line stays whole.
+Ages count from the database's clock, days of patients from the business day. Whatever something
+still has to happen to is never deleted. Each part works through short transactions, each in its
+turn, so that no claim waits long; what was done before a failure stands.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sqlalchemy import delete, null, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import and_, delete, exists, or_, select, update
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.moves import move
-from track_dispatch.ledger.schema import WAITING, moment_in
-from track_dispatch.ledger.transitions import Transition
-from track_dispatch.records import LineState
+from track_dispatch.ledger.contact_policy import come_back
+from track_dispatch.ledger.envelopes import unit_id
+from track_dispatch.ledger.joins import (
+    IS_OF_UNIT,
+    IS_OPEN_ENVELOPE,
+    addresses_in,
+    in_units,
+    placed,
+)
+from track_dispatch.ledger.sql import DAY, among, insert_into, moment_in, take_turn
+from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.states import BatchState, LineState, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from datetime import date
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import Connection
 
     from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.keys import KeyRing
     from track_dispatch.records import Actor
 
-#: Days that staged rows wait for a transform. Source: issue 4 of this project.
+#: Days that staged rows wait for a transform.
 STAGED_DAYS = 3
-_SECONDS_A_DAY = 86_400.0
-#: What tells of the person or the illness; the rest of a settled line says that it was, and when.
-_TELLING = ("cpf_hash", "email_hash", "phone_hash", "digest", "area", "channel")
+#: Seconds of an hour.
+HOUR = 3_600.0
+#: How much is worked on in one transaction.
+LINES_AT_ONCE, ENVELOPES_AT_ONCE, UNITS_AT_ONCE = 500, 10, 20
+
+_units, _envelopes, _lines = schema.units, schema.envelopes, schema.lines
+_batches, _extractions, _identities = schema.batches, schema.extractions, schema.identities
+_WAITED = (LineState.READY, LineState.HELD, LineState.REOPENED)
 
 
-def expire_day_and_before(ledger: Ledger, *, hospital: str, last: date, actor: Actor) -> int:
-    """Expire what is ready or held of a hospital's days up to `last`; return how many lines."""
-    lines = schema.lines
-    with ledger.writing() as connection:
-        moved = move(
-            connection,
-            Transition.EXPIRED,
-            LineState.EXPIRED,
-            lines.c.hospital == hospital,
-            lines.c.business_day <= last,
-            actor=actor,
+T = TypeVar("T")
+
+
+class OldPayloads(NamedTuple):
+    """What became of payloads that may no longer be sent: lines to read again, and held ones."""
+
+    reopened: int
+    erased: int
+
+
+def known_hospitals(connection: Connection) -> list[str]:
+    """Return the codes of all hospitals that the ledger has days of, whatever files there are."""
+    return sorted(connection.scalars(select(_units.c.hospital).distinct()))
+
+
+# -- what waits --------------------------------------------------------------------
+
+
+def expire_past(ledger: Ledger, *, hospital: str, today: date, actor: Actor) -> int:
+    """Exclude what waits and may no longer be asked; return how many lines.
+
+    Args:
+        ledger: open.
+        hospital: whose lines.
+        today: there; a line may be asked up to and on its last day.
+        actor: who looks.
+    """
+    with ledger.reading() as connection:
+        waiting = placed(connection, IS_OPEN_ENVELOPE, _units.c.hospital == hospital)
+        overdue = select(_lines.c.address).where(
+            among(_lines.c.address, "addresses"),
+            _lines.c.state.in_(_WAITED),
+            _lines.c.ask_until < today,
         )
-    return len(moved)
+        found = sorted(connection.scalars(overdue, {"addresses": addresses_in(waiting)}))
+    expired = 0
+    for addresses in _in_parts(found, LINES_AT_ONCE):
+        with ledger.writing() as connection:
+            take_turn(connection)
+            moved = apply_transition(
+                connection,
+                Transition.EXPIRED,
+                LineState.EXCLUDED,
+                among(_lines.c.address, "addresses"),
+                _lines.c.ask_until < today,
+                parameters={"addresses": addresses},
+                keys=ledger.keys,
+                actor=actor,
+                reason=Reason.EXPIRED,
+            )
+            ids = [line.id for line in moved]
+            come_back(connection, ledger.keys, ids, actor=actor, today=today)
+        expired += len(moved)
+    return expired
 
 
-def erase_doubtful_payloads(ledger: Ledger, *, hospital: str, last: date) -> int:
-    """Erase the payloads of lines in doubt of days up to `last`: they may not be sent any more."""
-    lines = schema.lines
-    return _changed(
-        ledger,
-        update(lines)
-        .where(
-            lines.c.hospital == hospital,
-            lines.c.business_day <= last,
-            lines.c.state == LineState.IN_DOUBT,
-            lines.c.payload.is_not(None),
-        )
-        .values(payload=null()),
-    )
+def drop_old_payloads(ledger: Ledger, *, max_age_hours: float, actor: Actor) -> OldPayloads:
+    """Let nothing be kept of a reading that is too old to be sent.
 
-
-def erase_settled_payloads(ledger: Ledger) -> int:
-    """Erase payloads on settled lines; a constraint forbids them, so this finds none."""
-    lines = schema.lines
-    return _changed(
-        ledger,
-        update(lines)
-        .where(lines.c.state.not_in(WAITING), lines.c.payload.is_not(None))
-        .values(payload=null()),
-    )
+    What is ready must be read again. What is held stays so, without its payload: a release reads
+    it again.
+    """
+    too_old = _extractions.c.completed_at < moment_in(-max_age_hours * HOUR)
+    kept = exists().where(_extractions.c.id == _envelopes.c.extraction, too_old)
+    with ledger.reading() as connection:
+        found = placed(connection, IS_OPEN_ENVELOPE, _envelopes.c.payload.is_not(None), kept)
+    reopened = erased = 0
+    for envelopes in _in_parts(sorted(found), ENVELOPES_AT_ONCE):
+        with ledger.writing() as connection:
+            take_turn(connection)
+            moved = apply_transition(
+                connection,
+                Transition.OUTDATED,
+                LineState.REOPENED,
+                among(_lines.c.address, "addresses"),
+                parameters={"addresses": addresses_in(envelopes)},
+                keys=ledger.keys,
+                actor=actor,
+            )
+            of_held = connection.scalars(
+                update(_envelopes)
+                .where(
+                    _envelopes.c.id.in_([one.id for one in envelopes]),
+                    _envelopes.c.payload.is_not(None),
+                )
+                .values(payload=None, version=_envelopes.c.version + 1)
+                .returning(_envelopes.c.waiting)
+            )
+            erased += sum(of_held)
+        reopened += len(moved)
+    return OldPayloads(reopened, erased)
 
 
 def erase_staged(ledger: Ledger) -> int:
@@ -80,76 +146,167 @@ def erase_staged(ledger: Ledger) -> int:
     An extraction without its rows is no longer complete: applied as it is, it would say that the
     day has no patients.
     """
-    extractions, staged = schema.extractions, schema.staged_rows
-    old = select(extractions.c.id).where(
-        extractions.c.started_at < moment_in(-STAGED_DAYS * _SECONDS_A_DAY)
-    )
-    with ledger.writing() as connection:
-        found = connection.scalars(
-            select(staged.c.extraction_id).where(staged.c.extraction_id.in_(old)).distinct()
-        ).all()
-        if found:
-            connection.execute(delete(staged).where(staged.c.extraction_id.in_(found)))
-            connection.execute(
-                update(extractions)
-                .where(extractions.c.id.in_(found), extractions.c.applied_at.is_(None))
-                .values(completed_at=null())
-            )
+    staged = schema.staged
+    old = select(_extractions.c.id).where(_extractions.c.started_at < moment_in(-STAGED_DAYS * DAY))
+    with ledger.long_writing() as connection:
+        left = select(staged.c.extraction).where(staged.c.extraction.in_(old)).distinct()
+        found = list(connection.scalars(left))
+        connection.execute(delete(staged).where(staged.c.extraction.in_(found)))
+        connection.execute(
+            update(_extractions)
+            .where(_extractions.c.id.in_(found), _extractions.c.applied_at.is_(None))
+            .values(completed_at=None)
+        )
     return len(found)
 
 
-def thin(ledger: Ledger, *, hospital: str, days: int) -> int:
-    """Leave of lines settled for so many days only what proves that they were; return how many.
+# -- what is settled ---------------------------------------------------------------
 
-    Source, attendance id, day, state, reason, moments and batch stay.
+
+def anonymise(ledger: Ledger, *, hospital: str, before: date, days: float) -> int:
+    """Leave of old settled lines only what proves that they were; return how many lines.
+
+    Identities go, and so do digests, area, channel and survey, which tell of the illness. Source,
+    attendance, day, state, reason, batch and the moments stay.
+
+    Args:
+        ledger: open.
+        hospital: whose lines.
+        before: days of patients before this one.
+        days: since the last batch of the unit.
     """
-    lines = schema.lines
-    telling = [lines.c[name] for name in _TELLING]
-    return _changed(
-        ledger,
-        update(lines)
-        .where(
-            lines.c.hospital == hospital,
-            lines.c.state.not_in(WAITING),
-            lines.c.changed_at < moment_in(-days * _SECONDS_A_DAY),
-            or_(*(column.is_not(None) for column in telling)),
-        )
-        .values({column: null() for column in telling}),
+    lately = and_(
+        _batches.c.unit == _units.c.id,
+        or_(
+            _batches.c.created_at >= moment_in(-days * DAY),
+            _batches.c.lease_until.is_not(None),
+            _batches.c.state.in_((BatchState.SENDING, BatchState.IN_DOUBT)),
+        ),
     )
+    waits = and_(IS_OF_UNIT, or_(_envelopes.c.waiting > 0, _envelopes.c.reopened > 0))
+    query = select(_units.c.id).where(
+        _units.c.hospital == hospital,
+        _units.c.business_day < before,
+        or_(_units.c.area != "", _units.c.channel != ""),
+        exists().where(IS_OF_UNIT),
+        ~exists().where(lately),
+        ~exists().where(waits),
+    )
+    with ledger.reading() as connection:
+        found = sorted(connection.scalars(query))
+    anonymised = 0
+    for units in _in_parts(found, UNITS_AT_ONCE):
+        with ledger.long_writing() as connection:
+            take_turn(connection)
+            # nothing may have come between
+            for unit in connection.scalars(query.where(_units.c.id.in_(units))).all():
+                anonymised += _anonymise_unit(connection, unit)
+    return anonymised
 
 
-def forget(ledger: Ledger, *, hospital: str, first_known_day: date) -> int:
-    """Delete the days before `first_known_day`, which are refused from now on; count the lines."""
-    lines, batches, extractions = schema.lines, schema.batches, schema.extractions
+def purge(ledger: Ledger, *, hospital: str, first_known_day: date) -> int:
+    """Delete the days before `first_known_day`, which are refused from now on; count the lines.
+
+    A day with a line that something still has to happen to stays whole. Of every line that was
+    ever asked there stays a keyed hash of its attendance: the ERP may give it another day.
+    """
     with ledger.writing() as connection:
-        _move_horizon(ledger, connection, hospital, first_known_day)
-        waiting = select(lines.c.business_day).where(
-            lines.c.hospital == hospital, lines.c.state.in_(WAITING)
-        )
-
-        def of(table: Any) -> tuple[ColumnElement[bool], ...]:
-            return (
-                table.c.hospital == hospital,
-                table.c.business_day < first_known_day,
-                table.c.business_day.not_in(waiting),
-            )
-
-        doomed = select(lines.c.id).where(*of(lines))
-        events, staged = schema.events, schema.staged_rows
-        connection.execute(delete(events).where(events.c.line_id.in_(doomed)))
-        deleted = connection.execute(delete(lines).where(*of(lines))).rowcount
-        ended = select(extractions.c.id).where(*of(extractions))
-        connection.execute(delete(staged).where(staged.c.extraction_id.in_(ended)))
-        connection.execute(delete(extractions).where(*of(extractions)))
-        connection.execute(delete(batches).where(*of(batches)))  # its parts are of the same day
-    return int(deleted)
+        _move_horizon(connection, hospital, first_known_day)
+    purged = 0
+    for business_day in _past_days(ledger, hospital, first_known_day):
+        with ledger.long_writing() as connection:
+            take_turn(connection)
+            purged += _purge_day(connection, ledger.keys, hospital, business_day)
+    return purged
 
 
-def _move_horizon(ledger: Ledger, connection: Connection, hospital: str, day: date) -> None:
+def _anonymise_unit(connection: Connection, unit: int) -> int:
+    """Move a unit's envelopes and batches to the day's unit without area and channel."""
+    of = connection.execute(select(_units).where(_units.c.id == unit)).one()
+    ids = _line_ids(connection, [unit])
+    _delete_among(connection, _identities, _identities.c.line, ids)
+    connection.execute(
+        update(_lines).where(among(_lines.c.id, "ids")).values(digest=None), {"ids": ids}
+    )
+    blank = unit_id(connection, of.hospital, of.business_day, "", "")
+    connection.execute(update(_envelopes).where(_envelopes.c.unit == unit).values(unit=blank))
+    ended = _batches.c.state.not_in((BatchState.SENDING, BatchState.IN_DOUBT))
+    connection.execute(
+        update(_batches).where(_batches.c.unit == unit, ended).values(unit=blank, survey="")
+    )
+    return len(ids)
+
+
+def _past_days(ledger: Ledger, hospital: str, first_known_day: date) -> list[date]:
+    with ledger.reading() as connection:
+        found: set[date] = set()
+        for table in (_units, _extractions):
+            past = (table.c.hospital == hospital, table.c.business_day < first_known_day)
+            found |= set(connection.scalars(select(table.c.business_day).where(*past).distinct()))
+    return sorted(found)
+
+
+def _purge_day(connection: Connection, keys: KeyRing, hospital: str, business_day: date) -> int:
+    def of(table: Any) -> tuple[Any, Any]:
+        return table.c.hospital == hospital, table.c.business_day == business_day
+
+    units = list(connection.scalars(select(_units.c.id).where(*of(_units))))
+    if _is_open(connection, units):
+        return 0
+    envelopes = list(connection.scalars(select(_envelopes.c.id).where(in_units(units))))
+    ids = _line_ids(connection, units)
+    _remember_asked(connection, keys, ids)
+    for table, column, values in (
+        (_identities, _identities.c.line, ids),
+        (_lines, _lines.c.id, ids),
+        (schema.events, schema.events.c.envelope, envelopes),
+        (_envelopes, _envelopes.c.id, envelopes),
+        (_batches, _batches.c.unit, units),
+        (_units, _units.c.id, units),
+    ):
+        _delete_among(connection, table, column, values)
+    ended = select(_extractions.c.id).where(*of(_extractions))
+    connection.execute(delete(schema.staged).where(schema.staged.c.extraction.in_(ended)))
+    for table in (_extractions, schema.approvals):
+        connection.execute(delete(table).where(*of(table)))
+    return len(ids)
+
+
+def _is_open(connection: Connection, units: list[int]) -> bool:
+    """Tell whether something still has to happen to a line of these units."""
+    waits = and_(in_units(units), or_(_envelopes.c.waiting > 0, _envelopes.c.reopened > 0))
+    posted = and_(
+        _batches.c.unit.in_(units),
+        or_(
+            _batches.c.lease_until.is_not(None),
+            _batches.c.state.in_((BatchState.SENDING, BatchState.IN_DOUBT)),
+        ),
+    )
+    return bool(connection.scalar(select(or_(exists().where(waits), exists().where(posted)))))
+
+
+def _remember_asked(connection: Connection, keys: KeyRing, ids: list[int]) -> None:
+    """Keep what tells, without naming it, that an attendance was asked once."""
+    asked = connection.execute(
+        select(_lines.c.id, _lines.c.source, _lines.c.attendance_id).where(
+            among(_lines.c.id, "ids"), _lines.c.batch.is_not(None)
+        ),
+        {"ids": ids},
+    )
+    rows = [
+        {"source": line.source, "hash": one.hash, "key": one.key, "line": line.id}
+        for line in asked
+        for one in keys.attendance_hashes(line.attendance_id)
+    ]
+    if rows:
+        new = insert_into(connection, schema.forgotten).on_conflict_do_nothing()
+        connection.execute(new, rows)
+
+
+def _move_horizon(connection: Connection, hospital: str, day: date) -> None:
     """Refuse the days before this one; a horizon never moves back."""
     horizons = schema.horizons
-    dialect = postgresql if ledger.on_postgresql else sqlite
-    new = dialect.insert(horizons).values(hospital=hospital, first_known_day=day)
+    new = insert_into(connection, horizons).values(hospital=hospital, first_known_day=day)
     connection.execute(
         new.on_conflict_do_update(
             index_elements=["hospital"],
@@ -159,6 +316,21 @@ def _move_horizon(ledger: Ledger, connection: Connection, hospital: str, day: da
     )
 
 
-def _changed(ledger: Ledger, statement: Any) -> int:
-    with ledger.writing() as connection:
-        return int(connection.execute(statement).rowcount)
+# -- parts -------------------------------------------------------------------------
+
+
+def _in_parts(found: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield what was found in parts of as many as are worked on in one transaction."""
+    for start in range(0, len(found), size):
+        yield found[start : start + size]
+
+
+def _line_ids(connection: Connection, units: list[int]) -> list[int]:
+    """Return the ids of the lines that lie in units."""
+    addresses = addresses_in(placed(connection, in_units(units)))
+    found = select(_lines.c.id).where(among(_lines.c.address, "addresses"))
+    return sorted(connection.scalars(found, {"addresses": addresses}))
+
+
+def _delete_among(connection: Connection, table: Any, column: Any, values: list[int]) -> None:
+    connection.execute(delete(table).where(among(column, "values")), {"values": values})

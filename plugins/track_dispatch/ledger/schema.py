@@ -1,90 +1,47 @@
-"""The ledger's tables, for SQLite and PostgreSQL alike, and the database's own clock.
+"""The ledger's tables, for SQLite and PostgreSQL alike.
 
-What a settled line may keep is a constraint of the database, not a habit of the code: outside the
-waiting states its payload must be null. Migrations create exactly these tables; a test compares.
+What a line that does not wait may keep is a constraint of the database, not a habit of the code:
+an envelope in which nothing waits has no payload. Migration 0001 creates exactly these tables; a
+test compares.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
-    Boolean,
     CheckConstraint,
     Column,
     Date,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    Sequence,
     Table,
     Text,
     UniqueConstraint,
-    false,
-    literal_column,
     text,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator
 
-from track_dispatch.records import BatchState, LineState
+from track_dispatch.ledger.sql import Moment
+from track_dispatch.states import BatchState, LineState
 
-#: States in which a line still needs its payload; in every other state the payload is erased.
-WAITING = (LineState.READY, LineState.HELD, LineState.SENDING, LineState.IN_DOUBT)
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
-class Moment(TypeDecorator[datetime]):
-    """An aware UTC moment; naive ones are refused (SQLite keeps no zone, so we keep UTC)."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Any) -> datetime | None:
-        """Refuse naive moments and store UTC."""
-        if value is not None and value.tzinfo is None:
-            message = "a moment without a time zone cannot be stored"
-            raise ValueError(message)
-        return value.astimezone(UTC) if value is not None else None
-
-    def process_result_value(self, value: datetime | None, _dialect: Any) -> datetime | None:
-        """Give the zone back that SQLite forgot, and UTC where PostgreSQL has another."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+def _is_one_of(column: str, values: Iterable[str]) -> str:
+    """Spell a list out: SQLite builds a table of `in (...)` for every row that is written."""
+    return " or ".join(f"{column} = '{value}'" for value in values)
 
 
-class moment_in(FunctionElement[datetime]):  # noqa: N801 - reads as an SQL function
-    """The database's clock, `seconds` from now: the only clock that leases know."""
-
-    type = Moment()
-    inherit_cache = True
-    name = "moment_in"
-
-    def __init__(self, seconds: float | BindParameter[float] = 0) -> None:
-        fixed = isinstance(seconds, int | float)
-        super().__init__(literal_column(str(float(seconds))) if fixed else seconds)
-
-
-@compiles(moment_in, "postgresql")
-def _on_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
-    # clock_timestamp moves inside a transaction; now() would stand still while a claim waits
-    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
-
-
-@compiles(moment_in, "sqlite")
-def _on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
-    seconds = compiler.process(element.clauses, **kw)
-    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {seconds} || ' seconds')"
-
-
-def _one_of(column: str, values: Any) -> str:
-    return f"{column} in ({', '.join(repr(str(value)) for value in values)})"
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    return Index(
+        name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where)
+    )
 
 
 metadata = MetaData(
@@ -98,11 +55,26 @@ metadata = MetaData(
 )
 _Id = BigInteger().with_variant(Integer(), "sqlite")
 
+#: Where PostgreSQL takes envelope ids from; SQLite, with its one writer, counts in `ledger`.
+envelope_ids = Sequence("envelope_ids", metadata=metadata)
+
 ledger = Table(
     "ledger",
     metadata,
     Column("ledger_id", Text, primary_key=True),
     Column("created_at", Moment, nullable=False),
+    Column("next_envelope", _Id, nullable=False, server_default="1"),  # SQLite's
+    # PostgreSQL's identity: another one is a restored backup, or a failover that lost claims
+    Column("system_identifier", Text),
+    Column("timeline", Integer),
+)
+
+identity_keys = Table(
+    "identity_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),  # two secrets under one id are told apart
+    Column("first_used_at", Moment, nullable=False),
 )
 
 extractions = Table(
@@ -121,128 +93,153 @@ extractions = Table(
     Column("rows", Integer),  # staged, counted by extract
     Column("rows_merged", Integer),  # further rows of an attendance that has one already
     Column("attendances", Integer),
-    Column("other_day", Integer),  # known under another day
+    Column("other_day", Integer),  # known under another day, and not movable
     Column("other_hospital", Integer),  # known as another hospital's
+    Column("absent", Integer),  # the day's known lines that it did not bring, whatever their state
+    Column("lacking", Integer),  # known attendances that a wrong reading lacks, and keeps
+    Column("volume", Integer),  # the day's lines that are not excluded, after transform
     Index("ix_extractions_hospital_business_day", "hospital", "business_day"),
+    Index("ix_extractions_run_id", "run_id"),
 )
 
-staged_rows = Table(
-    "staged_rows",
+staged = Table(
+    "staged",
     metadata,
-    Column("extraction_id", Text, ForeignKey("extractions.id"), primary_key=True),
+    Column("extraction", Text, ForeignKey("extractions.id"), primary_key=True),
     Column("chunk", Integer, primary_key=True),
-    Column("payload", LargeBinary, nullable=False),  # encrypted
+    Column("ids", LargeBinary, nullable=False),  # encrypted: the attendance ids alone
+    Column("payload", LargeBinary, nullable=False),  # encrypted: all columns
+)
+
+units = Table(
+    "units",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("hospital", Text, nullable=False),
+    Column("business_day", Date, nullable=False),
+    # '' where excluded lines have none: null would let twins in
+    Column("area", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    # the tries of a dispatch among which it failed for good: the further ones pass over it
+    Column("failed_series", Text),
+    UniqueConstraint("hospital", "business_day", "area", "channel"),
+    Index("ix_units_business_day", "business_day"),
+)
+
+envelopes = Table(
+    "envelopes",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("unit", _Id, ForeignKey("units.id"), nullable=False),
+    Column("extraction", Text, nullable=False),  # whose rows its payload is of
+    Column("rules", Text, nullable=False),  # digest of what its lines were judged under
+    Column("version", Integer, nullable=False, server_default="0"),  # counts sealings
+    Column("lines", Integer, nullable=False),  # places that were filled
+    Column("waiting", Integer, nullable=False),  # of its lines now ready or held
+    Column("reopened", Integer, nullable=False, server_default="0"),  # of its lines now so
+    Column("payload", LargeBinary),
+    CheckConstraint("payload is null or waiting > 0", name="payload_waits"),
+    Index("ix_envelopes_unit_id", "unit", "id"),
+    Index("ix_envelopes_extraction", "extraction"),
+    _partial("ix_envelopes_waiting", "unit", "id", where="waiting > 0"),
+    _partial("ix_envelopes_reopened", "unit", "id", where="reopened > 0"),
+)
+
+lines = Table(
+    "lines",
+    metadata,
+    # the address it was found at: never changes
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    # where its payload and its unit are now; another one after a re-evaluation or a move
+    Column("address", _Id, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("attendance_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("digest", LargeBinary),  # keyed, of the import line: tells a correction in the ERP
+    Column("ask_until", Date),  # the last day on which the patient may be asked; null: no limit
+    Column("batch", Text),  # the last one that it went out in
+    Column("question", _Id),  # the approval that counted it, while it is held
+    UniqueConstraint("source", "attendance_id"),
+    UniqueConstraint("address"),
+    CheckConstraint(_is_one_of("state", LineState), name="state"),
+    CheckConstraint("state <> 'sending' or batch is not null", name="sending_has_a_batch"),
+    # room for a line's later states beside it: what is not indexed is then updated in place
+    postgresql_with={"fillfactor": "50"},
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("hash", BigInteger, primary_key=True, autoincrement=False),
+    Column("line", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),  # person, contact, other
+    Column("key", Text, nullable=False),  # the identity key it was made with
+    Index("ix_identities_line", "line"),
+    sqlite_with_rowid=False,
 )
 
 batches = Table(
     "batches",
     metadata,
     Column("id", Text, primary_key=True),  # the Idempotency-Key
-    Column("claim_id", Text, nullable=False),
-    Column("survey_uuid", Text, nullable=False),
-    Column("hospital", Text, nullable=False),
-    Column("business_day", Date, nullable=False),
-    Column("area", Text, nullable=False),
-    Column("channel", Text, nullable=False),
+    Column("claim", Text, nullable=False),
+    Column("survey", Text, nullable=False),
+    Column("unit", _Id, ForeignKey("units.id")),  # null: a rehearsal, which has no lines
+    Column("envelope", _Id),  # null: all of the unit's, of a batch that was never posted
     Column("state", Text, nullable=False),
     Column("lines", Integer, nullable=False),
+    Column("lease_until", Moment),  # null: nobody owns it any more
     Column("validity_at", BigInteger, nullable=False),  # unix seconds, as posted
     Column("reminder_at", BigInteger),
-    Column("lease_until", Moment, nullable=False),
-    Column("split_from", Text, ForeignKey("batches.id")),
+    Column("parent", Text),  # the batch that it is a part of
     Column("status", Integer),  # HTTP status of the answer
     Column("receipt", Text),  # Track's id of the distribution
+    Column("decision", _Id),  # the `restored` that doubted its lines: never posted
     Column("run_id", Text),
     Column("try_number", Integer),
     Column("created_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
-    Column("decision_id", BigInteger),  # the `restored` that doubted its lines: never posted
-    CheckConstraint(_one_of("state", BatchState), name="state"),
+    CheckConstraint(_is_one_of("state", BatchState), name="state"),
     # At most one batch per survey is in flight: simultaneous uploads have left Track stuck.
-    Index(
-        "uq_batches_survey_in_flight",
-        "survey_uuid",
-        unique=True,
-        sqlite_where=text("state = 'sending'"),
-        postgresql_where=text("state = 'sending'"),
-    ),
-    Index("ix_batches_changed_at", "changed_at"),  # the rate look-out
-)
-
-lines = Table(
-    "lines",
-    metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("source", Text, nullable=False),
-    Column("attendance_id", Text, nullable=False),
-    Column("hospital", Text, nullable=False),
-    Column("business_day", Date, nullable=False),
-    Column("area", Text),  # null: the ERP gave a label outside the six
-    Column("channel", Text),
-    Column("state", Text, nullable=False),
-    Column("reason", Text),
-    Column("payload", LargeBinary),  # encrypted import line, while it waits
-    Column("digest", Text),  # keyed digest of the import line, to see a correction in the ERP
-    Column("cpf_hash", Text),
-    Column("email_hash", Text),
-    Column("phone_hash", Text),
-    Column("retry_allowed", Boolean, nullable=False, server_default=false()),
-    Column("extraction_id", Text, ForeignKey("extractions.id"), nullable=False),  # last seen by
-    Column("batch_id", Text, ForeignKey("batches.id")),
-    Column("claim_id", Text),
-    Column("lease_until", Moment),
-    Column("found_at", Moment, nullable=False),
-    Column("changed_at", Moment, nullable=False),
-    UniqueConstraint("source", "attendance_id"),
-    CheckConstraint(_one_of("state", LineState), name="state"),
-    CheckConstraint(f"payload is null or {_one_of('state', WAITING)}", name="payload_erased"),
-    CheckConstraint(
-        "state <> 'sending' or (claim_id is not null and lease_until is not null"
-        " and batch_id is not null)",
-        name="sending_is_claimed",
-    ),
-    Index("ix_lines_unit", "hospital", "business_day", "state", "area", "channel", "id"),
-    Index("ix_lines_extraction_id", "extraction_id"),
-    Index("ix_lines_batch_id", "batch_id"),
-    # Not "where state = 'sending'": a settlement by ids would look through it, with all that
-    # left it since the last vacuum.
-    Index(
-        "ix_lines_lease",
-        "lease_until",
-        sqlite_where=text("lease_until is not null"),
-        postgresql_where=text("lease_until is not null"),
-    ),
+    _partial("uq_batches_survey_in_flight", "survey", where="state = 'sending'", unique=True),
+    _partial("ix_batches_lease", "lease_until", where="lease_until is not null"),
+    _partial("ix_batches_in_doubt", "unit", where="state = 'in_doubt'"),
+    Index("ix_batches_unit", "unit"),
 )
 
 events = Table(
     "events",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", _Id, primary_key=True),
     Column("at", Moment, nullable=False),
-    Column("line_id", _Id, ForeignKey("lines.id"), nullable=False),
+    Column("envelope", _Id, nullable=False),
+    Column("places", Text, nullable=False),  # of the lines that moved together: "0-41,43"
     Column("transition", Text, nullable=False),
     Column("state", Text, nullable=False),  # the state entered
     Column("reason", Text),
     Column("detail", Text),  # what Track faulted: a code, a field; never a value
-    Column("batch_id", Text),
+    Column("batch", Text),
     Column("actor", Text, nullable=False),
     Column("run_id", Text),
     Column("try_number", Integer),
-    Column("decision_id", BigInteger),  # where a person moved the line
-    Index("ix_events_line_id", "line_id"),
+    Column("decision", _Id),  # where a person moved the lines
+    Column("came_from", Text),  # JSON {place: old address}, where lines came here
+    Index("ix_events_envelope", "envelope"),
+    _partial("ix_events_batch", "batch", where="batch is not null"),
 )
 
 decisions = Table(
     "decisions",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", _Id, primary_key=True),
     Column("at", Moment, nullable=False),
-    Column("what", Text, nullable=False),
-    Column("person", Text, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
     Column("why", Text, nullable=False),
     Column("hospital", Text),
     Column("business_day", Date),
-    Column("batch_id", Text),
+    Column("batch", Text),
     Column("as_of", Moment),  # of a restored backup
     Column("lines", Integer, nullable=False),  # that it moved
     Column("run_id", Text, unique=True),  # a run of track_decide is carried out once
@@ -251,7 +248,7 @@ decisions = Table(
 stops = Table(
     "stops",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", _Id, primary_key=True),
     Column("stopped_at", Moment, nullable=False),
     Column("why", Text, nullable=False),
     Column("status", Integer),  # HTTP status of the answer
@@ -260,7 +257,32 @@ stops = Table(
     Column("run_id", Text),
     Column("try_number", Integer),
     Column("resumed_at", Moment),  # null: nothing may be sent, by any hospital
-    Column("decision_id", BigInteger),  # who resumed, and why
+    Column("decision", _Id),  # who resumed, and why
+    _partial("ix_stops_standing", "id", where="resumed_at is null"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("slot", _Id, primary_key=True, autoincrement=False),  # unix seconds / slot length
+    Column("taken", Integer, nullable=False),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("hospital", Text, nullable=False),
+    Column("business_day", Date, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("lines", Integer, nullable=False),  # held ones that it counted
+    Column("volume", Integer, nullable=False),  # the day's lines that are not excluded
+    Column("usual", Integer, nullable=False),  # the median it was held against
+    Column("answer", Text),  # approved, rejected, timeout; null while nobody answered
+    Column("answered_at", Moment),
+    Column("decided_by", Text),
+    Index("ix_approvals_hospital_business_day", "hospital", "business_day"),
 )
 
 horizons = Table(
@@ -273,71 +295,22 @@ horizons = Table(
 optouts = Table(
     "optouts",
     metadata,
-    Column("person_hash", Text, primary_key=True),  # of a CPF, an e-mail or a phone
-    Column("channel", Text, primary_key=True),  # "" = every channel
-    Column("kind", Text, nullable=False),
+    Column("full_hash", LargeBinary, primary_key=True),
+    Column("channel", Text, primary_key=True),  # '' = every channel
+    Column("hash", BigInteger, nullable=False),  # its first 64 bits, as identities have them
+    Column("key", Text, nullable=False),
+    Column("entry", Text, nullable=False),  # the same for one value's hashes under several keys
+    Column("kind", Text, nullable=False),  # cpf, email, phone
     Column("source", Text, nullable=False),  # who told us: a person, a file, a clinic's list
     Column("added_at", Moment, nullable=False),
+    Index("ix_optouts_hash", "hash"),
 )
 
-contacts = Table(
-    "contacts",
+forgotten = Table(
+    "forgotten",
     metadata,
-    Column("person_hash", Text, primary_key=True),  # of a CPF, or of a contact with the name
-    Column("claimed_at", Moment, nullable=False),
-    Column("line", _Id, nullable=False),  # whose invitation it was
-    Index("ix_contacts_line", "line"),
+    Column("source", Text, primary_key=True),
+    Column("hash", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("line", BigInteger, nullable=False),  # the id it had: one for its hashes by several keys
 )
-
-approvals = Table(
-    "approvals",
-    metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("hospital", Text, nullable=False),
-    Column("business_day", Date, nullable=False),
-    Column("run_id", Text, nullable=False),
-    Column("asked_at", Moment, nullable=False),
-    Column("lines", Integer, nullable=False),  # that the day has
-    Column("usual", Integer, nullable=False),  # the median it was held against
-    Column("answer", Text),  # approved, rejected, timeout; null while nobody answered
-    Column("answered_at", Moment),
-    Column("person", Text),
-    Index("ix_approvals_hospital_business_day", "hospital", "business_day"),
-)
-
-rehearsals = Table(
-    "rehearsals",
-    metadata,
-    Column("id", Text, primary_key=True),  # the Idempotency-Key
-    Column("at", Moment, nullable=False),
-    Column("hospital", Text, nullable=False),
-    Column("business_day", Date, nullable=False),
-    Column("area", Text, nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("survey_uuid", Text, nullable=False),
-    Column("lines", Integer, nullable=False),  # synthetic: nobody's
-    Column("verdict", Text),  # null: posted, and no answer written down
-    Column("status", Integer),
-    Column("receipt", Text),
-    Column("run_id", Text, nullable=False),
-)
-
-__all__ = [
-    "WAITING",
-    "Moment",
-    "approvals",
-    "batches",
-    "contacts",
-    "decisions",
-    "events",
-    "extractions",
-    "horizons",
-    "ledger",
-    "lines",
-    "metadata",
-    "moment_in",
-    "optouts",
-    "rehearsals",
-    "staged_rows",
-    "stops",
-]

@@ -1,189 +1,376 @@
-"""What becomes of a claim: the certain answer, the doubt, the lease that ran out.
+"""What becomes of a claim's lines: Track's certain answer, however late, or that nobody knows it.
 
-Nothing but these moves a line out of `sending`. Every function is one transaction.
+An answer is about the lines of one batch, by place. It is carried out on whatever they are by now:
+the lease may be over, a person may have decided. A line that was claimed anew meanwhile is left
+alone, but an event says that Track took it twice, and `report` is red.
 """
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import close_batch, close_emptied
-from track_dispatch.ledger.contacts import release_contacts
-from track_dispatch.ledger.lists import among
-from track_dispatch.ledger.moves import NO_CLAIM, carry_out, move, moving
-from track_dispatch.ledger.schema import moment_in
-from track_dispatch.ledger.transitions import Transition
-from track_dispatch.ledger.units import OF_UNIT, unit_parameters
-from track_dispatch.records import BatchState, LineState, Reason, Refusal
+from track_dispatch.ledger.batches import lock_batch, move_batch, states_left
+from track_dispatch.ledger.contact_policy import come_back
+from track_dispatch.ledger.envelopes import put_back
+from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.sql import among, moment_in, take_turn
+from track_dispatch.ledger.transitions import (
+    MovedLine,
+    Transition,
+    append_events,
+    apply_transition,
+)
+from track_dispatch.states import BatchState, LineState, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
+    from datetime import date
 
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.moves import Move
-    from track_dispatch.records import Actor, Unit
+    from track_dispatch.ledger.keys import KeyRing
+    from track_dispatch.records import Actor
+
+#: Detail of the event about a line that Track took in a batch after it was claimed anew.
+CLAIMED_ANEW = "claimed_anew"
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The certain fate of lines of a claim, by id, and the end of the batch they were posted in.
+    """The fate of lines of one batch, by place, and where the batch ends.
 
-    `refused` says for each line what Track faulted.
+    Attributes:
+        batch: the batch that was answered.
+        accepted: places of lines that Track took.
+        refused: places of lines that Track refused, with what it faulted; never a value.
+        refusal: how it refused them.
+        released: places of lines that were certainly not delivered.
+        in_doubt: places of lines of which nobody knows.
+        status: HTTP status of the answer.
+        receipt: Track's id of the distribution.
+        batch_state: the state that the batch enters.
+        today: the hospital's day: who may be asked until yesterday does not come back for those
+            refused.
     """
 
+    batch: Batch
     accepted: Collection[int] = ()
     refused: Mapping[int, str] = field(default_factory=dict)
     refusal: Refusal = Refusal.BY_STATUS
     released: Collection[int] = ()
+    in_doubt: Collection[int] = ()
     status: int | None = None
     receipt: str | None = None
     batch_state: BatchState = BatchState.SETTLED
+    today: date | None = None
 
-
-_lines = schema.lines
-
-_CLAIM = _lines.c.claim_id == bindparam("claim")
-_CHOSEN = (_CLAIM, among(_lines.c.id, "ids"))
-
-
-def _answered(to: LineState, **values: Any) -> tuple[Move, ...]:
-    """Make the moves of a certain answer: on lines under way, and on those doubted meanwhile."""
-    transitions = (Transition.ANSWERED, Transition.ANSWERED_LATE)
-    return tuple(moving(found, to, *_CHOSEN, **NO_CLAIM, **values) for found in transitions)
-
-
-_ACCEPTED = _answered(LineState.ACCEPTED)
-_RELEASED = _answered(LineState.READY, batch_id=None)
-_REFUSED = _answered(LineState.REFUSED, retry_allowed=False)
-_DOUBTED = moving(
-    Transition.DOUBTED, LineState.IN_DOUBT, _CLAIM, _lines.c.batch_id == bindparam("batch")
-)
-
-
-def settle(ledger: Ledger, batch: Batch, settlement: Settlement, *, actor: Actor) -> None:
-    """Write a certain answer down, also when the lease made the lines in doubt meanwhile."""
-    said: dict[str, Any] = {"actor": actor, "claim": batch.claim_id}
-    reason = settlement.refusal.value
-    with ledger.writing() as connection:
-        # a person who was certainly not invited is free again
-        _answer(connection, _ACCEPTED, settlement.accepted, **said)
-        released = _answer(connection, _RELEASED, settlement.released, **said)
-        release_contacts(connection, released)
-        for fault in sorted(set(settlement.refused.values())):
-            faulted = [line for line, found in settlement.refused.items() if found == fault]
-            detail = fault or None
-            refused = _answer(connection, _REFUSED, faulted, detail=detail, reason=reason, **said)
-            release_contacts(connection, refused)
-        close_batch(
-            connection,
-            batch,
-            settlement.batch_state,
-            status=settlement.status,
-            receipt=settlement.receipt,
+    @property
+    def is_plain(self) -> bool:
+        """Whether Track simply took the whole batch."""
+        return (
+            self.batch_state is BatchState.SETTLED
+            and self.batch.places == frozenset(self.accepted)
+            and not (self.refused or self.released or self.in_doubt)
         )
-        close_emptied(connection, batch.claim_id, settlement.batch_state)
 
 
-def _answer(
-    connection: Connection, moves: tuple[Move, ...], ids: Collection[int], **parameters: Any
-) -> list[int]:
-    """Carry out the moves of an answer on these lines, each on what is left; return the moved."""
-    left = set(ids)
-    for found in moves:
-        if left:
-            moved = carry_out(connection, found, ids=sorted(left), **parameters)
-            left -= {row.id for row in moved}
-    return sorted(set(ids) - left)
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settlement moved; less than it said where others were first.
 
-
-def doubt(ledger: Ledger, batch: Batch, *, status: int | None, actor: Actor) -> None:
-    """Note that nobody knows whether a batch was delivered: a person decides."""
-    with ledger.writing() as connection:
-        carry_out(connection, _DOUBTED, actor=actor, claim=batch.claim_id, batch=batch.id)
-        close_batch(connection, batch, BatchState.IN_DOUBT, status=status)
-
-
-def expire_leases(ledger: Ledger, *, hospital: str | None = None, actor: Actor) -> int:
-    """Put lines whose lease is over in doubt, with their batches; return how many lines.
-
-    Without a hospital it does so for all there are.
+    Attributes:
+        accepted: lines.
+        refused: lines.
+        released: lines that are ready again, or reopened.
+        in_doubt: lines.
+        claimed_anew: lines that Track took although they were claimed anew meanwhile.
+        batch_moved: whether the batch had not ended before.
     """
-    lines, batches = schema.lines, schema.batches
-    everywhere = literal(hospital is None)
+
+    accepted: int = 0
+    refused: int = 0
+    released: int = 0
+    in_doubt: int = 0
+    claimed_anew: int = 0
+    batch_moved: bool = False
+
+
+def settle(ledger: Ledger, settlement: Settlement, *, actor: Actor) -> Settled:
+    """Write an answer down, in a transaction of its own; to do so twice changes nothing more.
+
+    Args:
+        ledger: open.
+        settlement: the answer.
+        actor: the claim's owner.
+
+    Raises:
+        LedgerError: the database failed; the same settlement may be tried again.
+    """
     with ledger.writing() as connection:
-        now = connection.execute(select(moment_in())).scalar_one()  # one for lines and batches
-        moved = move(
-            connection,
-            Transition.LEASE_OVER,
-            LineState.IN_DOUBT,
-            or_(everywhere, lines.c.hospital == hospital),
-            lines.c.lease_until < now,
-            actor=actor,
-        )
-        _regroup_unposted(connection, [row.id for row in moved])
-        connection.execute(
-            update(batches)
-            .where(
-                or_(everywhere, batches.c.hospital == hospital),
-                batches.c.state == BatchState.SENDING,
-                batches.c.lease_until < now,
+        take_turn(connection)
+        return settle_within(connection, ledger.keys, settlement, actor=actor)
+
+
+def mark_in_doubt(
+    ledger: Ledger, batch: Batch, *, status: int | None = None, actor: Actor
+) -> Settled:
+    """Write down that nobody knows whether a batch was delivered: a person decides.
+
+    Raises:
+        LedgerError: the database failed; the same may be tried again.
+    """
+    doubt = Settlement(batch, in_doubt=batch.places, status=status, batch_state=BatchState.IN_DOUBT)
+    return settle(ledger, doubt, actor=actor)
+
+
+def settle_within(
+    connection: Connection,
+    keys: KeyRing,
+    settlement: Settlement,
+    *,
+    actor: Actor,
+) -> Settled:
+    """Carry an answer out in a transaction that has taken its turn."""
+    lock_batch(connection, settlement.batch.id)
+    answer = _Answer(connection, keys, settlement, actor)
+    accepted, anew = answer.accept()
+    refused = answer.refuse()
+    released, reopened = answer.release()
+    doubted = answer.doubt()
+    come_back(connection, keys, [*refused, *reopened], actor=actor, today=settlement.today)
+    return Settled(
+        accepted=accepted,
+        refused=len(refused),
+        released=len(released) + len(reopened),
+        in_doubt=doubted,
+        claimed_anew=anew,
+        batch_moved=answer.end_batches(),
+    )
+
+
+class _Answer:
+    """An answer on its way into the ledger."""
+
+    def __init__(
+        self, connection: Connection, keys: KeyRing, settlement: Settlement, actor: Actor
+    ) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._settlement = settlement
+        self._actor = actor
+        self._batch = settlement.batch
+        self._ours = _batches_of_claim(connection, self._batch)
+        self._touched = set(self._ours)
+        self._accepted = 0
+
+    def accept(self) -> tuple[int, int]:
+        """Move what Track took; return how many lines, and how many were claimed anew."""
+        ids = self._ids(self._settlement.accepted)
+        moved = self._answered(LineState.ACCEPTED, ids)
+        lines = schema.lines
+        for transition, named in (
+            (Transition.ANSWERED_LATE, _never_posted()),
+            (
+                Transition.ACCEPTED_AFTER_ALL,
+                or_(lines.c.batch.is_(None), among(lines.c.batch, "ours"), _never_posted()),
+            ),
+        ):
+            left = ids - _ids_of(moved)
+            moved += self._move(transition, LineState.ACCEPTED, left, named)
+        self._accepted = len(moved)
+        return len(moved), self._note_claimed_anew(ids - _ids_of(moved))
+
+    def refuse(self) -> list[int]:
+        """Move what Track refused, by what it faulted; return the lines' ids."""
+        moved: list[MovedLine] = []
+        refused = self._settlement.refused
+        for fault in sorted(set(refused.values())):
+            ids = self._ids([place for place, found in refused.items() if found == fault])
+            moved += self._answered(
+                LineState.REFUSED,
+                ids,
+                reason=self._settlement.refusal.value,
+                detail=fault or None,
             )
-            .values(state=BatchState.IN_DOUBT, changed_at=moment_in())
+        return sorted(_ids_of(moved))
+
+    def release(self) -> tuple[list[int], list[int]]:
+        """Let what was not delivered wait again; return the ids of ready and of reopened lines.
+
+        Without a payload any more, or with one that a reading of its day has passed by while it
+        was under way, a line is read again.
+        """
+        lines = self._batch.chosen(self._settlement.released)
+        if not lines:
+            return [], []
+        ids = {line.line for line in lines}
+        free: dict[str, Any] = {"batch": None, "event_batch": self._batch.id}
+        _lock_envelope(self._connection, self._batch.envelope)
+        ours = among(schema.lines.c.batch, "ours")
+        ready = _ids_of(self._move(Transition.ANSWERED, LineState.READY, ids, ours, **free))
+        late = self._move(Transition.ANSWERED_LATE, LineState.REOPENED, ids - ready, ours, **free)
+        reopened = sorted(_ids_of(late))
+        if ready and self._was_passed_by():
+            chosen = among(schema.lines.c.id, "ids")
+            outdated = apply_transition(
+                self._connection,
+                Transition.OUTDATED,
+                LineState.REOPENED,
+                chosen,
+                keys=self._keys,
+                actor=self._actor,
+                parameters={"ids": sorted(ready)},
+            )
+            return [], [*reopened, *(line.id for line in outdated)]
+        if ready:
+            kept = [line for line in lines if line.line in ready]
+            put_back(self._connection, self._keys, self._batch.envelope, kept)
+        return sorted(ready), reopened
+
+    def doubt(self) -> int:
+        """Put in doubt what nobody knows of; return how many lines."""
+        ids = self._ids(self._settlement.in_doubt)
+        ours = among(schema.lines.c.batch, "ours")
+        return len(self._move(Transition.MARKED_IN_DOUBT, LineState.IN_DOUBT, ids, ours))
+
+    def end_batches(self) -> bool:
+        """Move the batch to its end, unless it has ended; close others that this has emptied.
+
+        While lines of it are in doubt it stays so, for a person to decide, and while lines of it
+        are under way its lease stays, whatever the answer says.
+        """
+        said = self._settlement
+        left = states_left(self._connection, self._batch.envelope, self._batch.id)
+        to = BatchState.IN_DOUBT if LineState.IN_DOUBT in left else said.batch_state
+        values: dict[str, Any] = {} if left else {"lease_until": None}
+        values |= {"status": said.status} if said.status is not None else {}
+        values |= {"receipt": said.receipt} if said.receipt is not None else {}
+        open_states = (BatchState.SENDING, BatchState.IN_DOUBT, BatchState.SPLIT)
+        moved = move_batch(self._connection, self._batch.id, *open_states, to=to, **values)
+        if not moved and self._accepted:  # a person ended it otherwise
+            ended = (BatchState.SETTLED, BatchState.NOT_DELIVERED)
+            move_batch(self._connection, self._batch.id, *ended, to=BatchState.SETTLED, **values)
+        _close_emptied(self._connection, self._touched - {self._batch.id}, said.batch_state)
+        return moved
+
+    def _ids(self, places: Collection[int]) -> set[int]:
+        return {line.line for line in self._batch.chosen(places)}
+
+    def _answered(self, to: LineState, ids: set[int], **values: Any) -> list[MovedLine]:
+        """Move lines that are under way, and those that came in doubt meanwhile."""
+        ours = among(schema.lines.c.batch, "ours")
+        moved = self._move(Transition.ANSWERED, to, ids, ours, **values)
+        left = ids - _ids_of(moved)
+        return moved + self._move(Transition.ANSWERED_LATE, to, left, ours, **values)
+
+    def _move(
+        self, transition: Transition, to: LineState, ids: set[int], named: Any, **values: Any
+    ) -> list[MovedLine]:
+        """Move those of the lines that the transition takes and that name the right batch."""
+        if not ids:
+            return []
+        moved = apply_transition(
+            self._connection,
+            transition,
+            to,
+            among(schema.lines.c.id, "ids"),
+            named,
+            keys=self._keys,
+            actor=self._actor,
+            parameters={"ids": sorted(ids), "ours": self._ours},
+            **values,
         )
-    return len(moved)
+        self._touched |= {line.batch for line in moved if line.batch}
+        return moved
 
-
-def close_unit(ledger: Ledger, unit: Unit, *, reason: Reason | None = None, actor: Actor) -> int:
-    """Take what waits out of a unit that may no longer be asked; return how many lines.
-
-    With a reason its ready lines are excluded; without one it is too old: what is ready or held
-    expires.
-    """
-    transition = Transition.EXCLUDED_AT_CLAIM if reason else Transition.EXPIRED
-    to = LineState.EXCLUDED if reason else LineState.EXPIRED
-    with ledger.writing() as connection:
-        closing = moving(transition, to, *OF_UNIT, reason=reason)
-        moved = carry_out(connection, closing, actor=actor, **unit_parameters(unit))
-    return len(moved)
-
-
-def _regroup_unposted(connection: Connection, line_ids: Sequence[int]) -> None:
-    """Give lines left over from a split batch a batch of their own: a person decides by the batch.
-
-    The old batch's key must not go out again with other content.
-    """
-    lines, batches = schema.lines, schema.batches
-    old_batches = connection.execute(
-        select(batches, func.count().label("left"))
-        .join(lines, lines.c.batch_id == batches.c.id)
-        .where(
-            lines.c.id.in_(line_ids),
-            lines.c.state == LineState.IN_DOUBT,
-            batches.c.state == BatchState.SPLIT,
+    def _was_passed_by(self) -> bool:
+        """Tell whether a reading of the day was applied while the batch was under way."""
+        batches, extractions, unit = schema.batches, schema.extractions, self._batch.unit
+        claimed_at = (
+            select(func.min(batches.c.created_at))
+            .where(batches.c.id.in_(self._ours))
+            .scalar_subquery()
         )
-        .group_by(*batches.c)
-    ).mappings()
-    for old in list(old_batches):
-        new = {name: old[name] for name in batches.c.keys()}  # noqa: SIM118 - columns, not a dict
-        new |= {
-            "id": str(uuid.uuid4()),
-            "split_from": old["id"],
-            "state": BatchState.IN_DOUBT,
-            "lines": old["left"],
-            "created_at": moment_in(),
-            "changed_at": moment_in(),
-        }
-        connection.execute(insert(batches).values(**new))
-        connection.execute(
-            update(lines)
-            .where(lines.c.batch_id == old["id"], lines.c.state == LineState.IN_DOUBT)
-            .values(batch_id=new["id"])
+        applied = exists().where(
+            extractions.c.hospital == unit.hospital,
+            extractions.c.business_day == unit.business_day,
+            extractions.c.applied_at > claimed_at,
         )
+        return bool(self._connection.scalar(select(applied)))
+
+    def _note_claimed_anew(self, ids: set[int]) -> int:
+        """Record, once, which lines Track took although they name another batch by now."""
+        if not ids:
+            return 0
+        lines, events = schema.lines, schema.events
+        rows = self._connection.execute(
+            select(lines.c.address, lines.c.state).where(
+                among(lines.c.id, "ids"),
+                lines.c.batch.is_not(None),
+                lines.c.batch.not_in(self._ours),
+            ),
+            {"ids": sorted(ids)},
+        ).all()
+        noted = exists().where(events.c.batch == self._batch.id, events.c.detail == CLAIMED_ANEW)
+        if not rows or self._connection.scalar(select(noted)):
+            return len(rows)
+        for state in sorted({row.state for row in rows}):
+            append_events(
+                self._connection,
+                Transition.ANSWERED_LATE,
+                LineState(state),
+                [row.address for row in rows if row.state == state],
+                actor=self._actor,
+                detail=CLAIMED_ANEW,
+                batch=self._batch.id,
+            )
+        return len(rows)
+
+
+def _ids_of(lines: Iterable[MovedLine]) -> set[int]:
+    return {line.id for line in lines}
+
+
+def _batches_of_claim(connection: Connection, batch: Batch) -> list[str]:
+    """Return the batch with what was split off it; found by their unit, which few share."""
+    batches = schema.batches
+    found = connection.scalars(
+        select(batches.c.id).where(batches.c.unit == batch.unit_id, batches.c.claim == batch.claim)
+    )
+    return sorted({batch.id, *found})
+
+
+def _never_posted() -> Any:
+    """Select lines whose batch `restored` made: this ledger posted nothing under its name."""
+    batches, lines = schema.batches, schema.lines
+    return exists().where(batches.c.id == lines.c.batch, batches.c.decision.is_not(None))
+
+
+def _lock_envelope(connection: Connection, envelope: int) -> None:
+    """Keep a transform from the envelope, or fail at once: waiting would hold everybody up."""
+    found = select(schema.envelopes.c.id).where(schema.envelopes.c.id == envelope)
+    connection.execute(found.with_for_update(nowait=True))
+
+
+def _close_emptied(connection: Connection, touched: Collection[str], to: BatchState) -> None:
+    """Close batches in doubt that have no line in doubt any more: nobody need decide on them."""
+    if not touched:
+        return
+    batches, lines, envelopes = schema.batches, schema.lines, schema.envelopes
+    left = exists().where(
+        envelopes.c.unit == batches.c.unit,
+        lines.c.address.between(envelopes.c.id * PLACES, envelopes.c.id * PLACES + PLACES - 1),
+        lines.c.batch == batches.c.id,
+        lines.c.state == LineState.IN_DOUBT,
+    )
+    connection.execute(
+        update(batches)
+        .where(batches.c.id.in_(sorted(touched)), batches.c.state == BatchState.IN_DOUBT, ~left)
+        .values(state=to, lease_until=None, changed_at=moment_in())
+    )

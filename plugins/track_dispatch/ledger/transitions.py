@@ -1,34 +1,35 @@
-"""Every way a line may move, once, as data; `moves.py` is the only code that moves one.
+"""Every way a line may move, once, as data, and the only code that moves one.
 
-A transition that nobody takes yet (`built=False`) is listed all the same: the table is the promise,
-and the tests walk it.
+A transition is one UPDATE whose WHERE names the states that it may leave, with its events and what
+it means for the payloads in the same transaction. The model test walks `RULES`; the page
+`docs/state-machine.md` is drawn from it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
-from track_dispatch.records import LineState
+import orjson
+from sqlalchemy import insert, literal_column, update
+
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.envelopes import reseal
+from track_dispatch.ledger.places import address_of, by_envelope, envelope_of, format_places
+from track_dispatch.ledger.sql import moment_in
+from track_dispatch.states import WAITING, LineState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from track_dispatch.ledger.keys import KeyRing
+    from track_dispatch.records import Actor
 
 _S = LineState
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row of the table: which states it leaves, which it may enter, who moves, and when."""
-
-    leaves: frozenset[LineState]
-    enters: frozenset[LineState]
-    who: str
-    condition: str
-    built: bool = True
-
-
-def _rule(
-    leaves: set[LineState], enters: set[LineState], who: str, condition: str, *, built: bool = True
-) -> Rule:
-    return Rule(frozenset(leaves), frozenset(enters), who, condition, built)
 
 
 class Transition(StrEnum):
@@ -36,81 +37,282 @@ class Transition(StrEnum):
 
     FOUND = "found"
     REEVALUATED = "reevaluated"
-    REFUSAL_REOPENED = "refusal_reopened"
+    CORRECTED = "corrected"
     GONE = "gone"
-    HELD_FOR_APPROVAL = "held_for_approval"
+    MOVED = "moved"
     APPROVED = "approved"
     EXCLUDED_AT_CLAIM = "excluded_at_claim"
     EXPIRED = "expired"
+    OUTDATED = "outdated"
     CLAIMED = "claimed"
     SPLIT = "split"
     ANSWERED = "answered"
-    DOUBTED = "doubted"
-    LEASE_OVER = "lease_over"
+    MARKED_IN_DOUBT = "marked_in_doubt"
+    LEASE_EXPIRED = "lease_expired"
     ANSWERED_LATE = "answered_late"
-    DECIDED = "decided"
-    SENT_AGAIN = "sent_again"
+    ACCEPTED_AFTER_ALL = "accepted_after_all"
+    SETTLED_BY_PERSON = "settled_by_person"
+    REOPENED_BY_PERSON = "reopened_by_person"
+    CAME_BACK = "came_back"
     RESTORED = "restored"
-    RETRY_ALLOWED = "retry_allowed"
+    ERASED = "erased"
 
 
-TABLE: dict[Transition, Rule] = {
-    Transition.FOUND: _rule(set(), {_S.READY, _S.EXCLUDED}, "transform", "insert"),
-    Transition.REEVALUATED: _rule(
-        {_S.READY, _S.EXCLUDED}, {_S.READY, _S.EXCLUDED}, "transform", "a newer extraction"
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table: the pairs of states it takes (from None: a new line), who, and when."""
+
+    pairs: frozenset[tuple[LineState | None, LineState]]
+    who: str
+    condition: str
+
+    @property
+    def leaves(self) -> frozenset[LineState]:
+        """The states that lines may be in before."""
+        return frozenset(left for left, _ in self.pairs if left is not None)
+
+    def into(self, state: LineState) -> frozenset[LineState]:
+        """Return the states from which lines may enter `state`."""
+        return frozenset(left for left, entered in self.pairs if entered is state and left)
+
+
+def _rule(
+    who: str, condition: str, *rows: tuple[Iterable[LineState | None], Iterable[LineState]]
+) -> Rule:
+    pairs = frozenset(
+        (left, entered) for lefts, entereds in rows for left in lefts for entered in entereds
+    )
+    return Rule(pairs, who, condition)
+
+
+_JUDGED = (_S.READY, _S.HELD, _S.EXCLUDED)
+#: States that an envelope's payload or counts tell of.
+_SEALED = (*WAITING, _S.REOPENED)
+RULES: Mapping[Transition, Rule] = {
+    Transition.FOUND: _rule(
+        "transform", "insert; held when the gate holds its day", ((None,), _JUDGED)
     ),
-    Transition.REFUSAL_REOPENED: _rule(
-        {_S.REFUSED},
-        {_S.READY, _S.EXCLUDED},
+    Transition.REEVALUATED: _rule(
         "transform",
-        "a person allowed the retry, or refused by 4xx and the keyed digest changed",
+        "a newer extraction of the day; held when the gate holds the day",
+        ((_S.READY, _S.EXCLUDED, _S.REOPENED), _JUDGED),
+        ((_S.HELD,), (_S.HELD, _S.EXCLUDED)),
+    ),
+    Transition.CORRECTED: _rule(
+        "transform", "refused by a 4xx, and its keyed digest changed", ((_S.REFUSED,), _JUDGED)
     ),
     Transition.GONE: _rule(
-        {_S.READY, _S.HELD}, {_S.EXCLUDED}, "transform", "the newest extraction has it no more"
+        "transform",
+        "the newest complete extraction of its day lacks it",
+        ((_S.READY, _S.HELD, _S.REOPENED), (_S.EXCLUDED,)),
     ),
-    Transition.HELD_FOR_APPROVAL: _rule({_S.READY}, {_S.HELD}, "gate", "before it asks"),
+    Transition.MOVED: _rule(
+        "transform",
+        "the ERP moved the attendance to another day",
+        ((_S.READY, _S.EXCLUDED, _S.REOPENED), _JUDGED),
+        ((_S.HELD,), (_S.HELD, _S.EXCLUDED)),
+    ),
     Transition.APPROVED: _rule(
-        {_S.HELD}, {_S.READY}, "approve_volume, a person", "approved or released"
+        "approve_volume, a person",
+        "exactly the lines that the question counted; reopened where the payload is too old",
+        ((_S.HELD,), (_S.READY, _S.REOPENED)),
     ),
     Transition.EXCLUDED_AT_CLAIM: _rule(
-        {_S.READY}, {_S.EXCLUDED}, "claim", "a rule checked again at the claim"
+        "claim",
+        "opt-out, cap, same contact, ask_until past",
+        ((_S.READY,), (_S.EXCLUDED,)),
     ),
     Transition.EXPIRED: _rule(
-        {_S.READY, _S.HELD}, {_S.EXPIRED}, "claim, housekeeping", "older than max_age_days"
+        "housekeeping",
+        "ask_until past",
+        ((_S.READY, _S.HELD, _S.REOPENED), (_S.EXCLUDED,)),
     ),
-    Transition.CLAIMED: _rule({_S.READY}, {_S.SENDING}, "claim", "new claim_id, lease"),
+    Transition.OUTDATED: _rule(
+        "claim, settlement, housekeeping",
+        "its extraction is too old, judged under other rules, or passed by while it was sending",
+        ((_S.READY,), (_S.REOPENED,)),
+    ),
+    Transition.CLAIMED: _rule(
+        "claim", "batch and lease committed before the POST", ((_S.READY,), (_S.SENDING,))
+    ),
     Transition.SPLIT: _rule(
-        {_S.SENDING}, {_S.SENDING}, "the claim's owner", "after a certain refusal"
+        "the claim's owner", "a part of a split batch", ((_S.SENDING,), (_S.SENDING,))
     ),
     Transition.ANSWERED: _rule(
-        {_S.SENDING}, {_S.ACCEPTED, _S.REFUSED, _S.READY}, "the claim's owner", "claim_id is mine"
+        "the claim's owner",
+        "a certain answer, or no connection was opened",
+        ((_S.SENDING,), (_S.ACCEPTED, _S.REFUSED, _S.READY)),
     ),
-    Transition.DOUBTED: _rule(
-        {_S.SENDING}, {_S.IN_DOUBT}, "the claim's owner", "the outcome is unknown"
+    Transition.MARKED_IN_DOUBT: _rule(
+        "the claim's owner", "the outcome is unknown", ((_S.SENDING,), (_S.IN_DOUBT,))
     ),
-    Transition.LEASE_OVER: _rule({_S.SENDING}, {_S.IN_DOUBT}, "anybody", "the lease is over"),
+    Transition.LEASE_EXPIRED: _rule(
+        "anybody", "the lease is over", ((_S.SENDING,), (_S.IN_DOUBT,))
+    ),
     Transition.ANSWERED_LATE: _rule(
-        {_S.IN_DOUBT},
-        {_S.ACCEPTED, _S.REFUSED, _S.READY},
-        "the owner's late answer",
-        "claim_id is still mine: a person's decision changes it",
+        "the claim's owner",
+        "a certain answer after the lease",
+        ((_S.IN_DOUBT,), (_S.ACCEPTED, _S.REFUSED, _S.REOPENED)),
     ),
-    Transition.DECIDED: _rule(
-        {_S.IN_DOUBT},
-        {_S.ACCEPTED, _S.ABANDONED, _S.READY},
-        "a person",
-        "not before the lease ends; back to ready only what was never posted (restored)",
+    Transition.ACCEPTED_AFTER_ALL: _rule(
+        "the claim's owner",
+        "a late acceptance of the batch that the line still names",
+        ((_S.READY, _S.HELD, _S.REOPENED, _S.EXCLUDED, _S.ABANDONED), (_S.ACCEPTED,)),
     ),
-    Transition.SENT_AGAIN: _rule(
-        {_S.IN_DOUBT},
-        {_S.SENDING},
+    Transition.SETTLED_BY_PERSON: _rule(
+        "a person: sent, give up, not sent",
+        "not before the lease ends",
+        ((_S.IN_DOUBT,), (_S.ACCEPTED, _S.ABANDONED, _S.REOPENED)),
+    ),
+    Transition.REOPENED_BY_PERSON: _rule(
         "a person",
-        "not before the lease ends; same batch and key, new claim_id and lease",
+        "Track never processed the accepted batch; what it refused is mended",
+        ((_S.ACCEPTED, _S.REFUSED), (_S.REOPENED,)),
+    ),
+    Transition.CAME_BACK: _rule(
+        "whoever ends the line it stood back for",
+        "that one was refused, excluded or reopened; same identity, within ask_until",
+        ((_S.EXCLUDED,), (_S.REOPENED,)),
     ),
     Transition.RESTORED: _rule(
-        {_S.READY, _S.HELD}, {_S.IN_DOUBT}, "ledger restored", "a backup was put back"
+        "`ledger restored`, and transform for the days before it",
+        "could have been sent since the backup",
+        ((None, _S.EXCLUDED, _S.REFUSED, _S.READY, _S.HELD, _S.REOPENED), (_S.IN_DOUBT,)),
     ),
-    Transition.RETRY_ALLOWED: _rule(
-        {_S.REFUSED}, {_S.REFUSED}, "a person", "the next extraction may take the line up"
+    Transition.ERASED: _rule(
+        "`person erase`",
+        "the patient asked for it; an opt-out is entered",
+        ((_S.READY, _S.HELD, _S.REOPENED), (_S.EXCLUDED,)),
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class MovedLine:
+    """A line that a transition has just moved."""
+
+    id: int
+    address: int
+    batch: str | None
+
+
+def apply_transition(
+    connection: Connection,
+    transition: Transition,
+    to: LineState,
+    *where: ColumnElement[bool],
+    keys: KeyRing,
+    actor: Actor,
+    parameters: Mapping[str, Any] | None = None,
+    reason: str | None = None,
+    detail: str | None = None,
+    decision: int | None = None,
+    event_batch: str | None = None,
+    **values: Any,
+) -> list[MovedLine]:
+    """Move the lines that `where` selects and the transition may take; return them.
+
+    Their events are appended, and an envelope in which some of its lines no longer wait is sealed
+    anew without them. Lines that enter `ready` get no payload by this: who releases lines seals
+    them (`envelopes.put_back`).
+
+    Args:
+        connection: of the writing transaction.
+        transition: the row of the table.
+        to: the state entered.
+        where: conditions on `schema.lines`.
+        keys: open and seal the payloads.
+        actor: who moves.
+        parameters: what the conditions name.
+        reason: the new reason; None clears it.
+        detail: into the events; carries no patient data.
+        decision: where a person moves the lines.
+        event_batch: the batch that events name, where it is not the lines' own any more.
+        values: further columns of `schema.lines` to set.
+    """
+    leaves = RULES[transition].into(to)
+    if not leaves:
+        message = f"{transition} never enters {to}"
+        raise ValueError(message)
+    table = schema.lines
+    states: list[Any] = [literal_column(f"'{state}'") for state in sorted(leaves)]
+    changes = {"state": to, "reason": reason, **values}
+    if to is not LineState.HELD:
+        changes.setdefault("question", None)
+    moved = connection.execute(
+        update(table)
+        .where(table.c.state.in_(states), *where)
+        .values(changes)
+        .returning(table.c.id, table.c.address, table.c.batch),
+        dict(parameters or {}),
+    ).all()
+    found = sorted((MovedLine(*row) for row in moved), key=lambda line: line.address)
+    for batch, group in groupby(
+        sorted(found, key=lambda line: line.batch or ""), lambda one: one.batch
+    ):
+        append_events(
+            connection,
+            transition,
+            to,
+            [line.address for line in group],
+            actor=actor,
+            reason=reason,
+            detail=detail,
+            batch=event_batch or batch,
+            decision=decision,
+        )
+    if not {*leaves, to}.isdisjoint(_SEALED):
+        reseal(connection, keys, {envelope_of(line.address) for line in found})
+    return found
+
+
+_APPENDING = insert(schema.events).values(at=moment_in())
+
+
+def append_events(
+    connection: Connection,
+    transition: Transition,
+    to: LineState,
+    addresses: Iterable[int],
+    *,
+    actor: Actor,
+    reason: str | None = None,
+    detail: str | None = None,
+    batch: str | None = None,
+    decision: int | None = None,
+    came_from: Mapping[int, int] | None = None,
+) -> None:
+    """Append one event for each envelope whose lines moved together.
+
+    `came_from` maps new addresses to old ones, for lines that changed their address.
+    """
+    rows = []
+    for envelope, places in by_envelope(addresses).items():
+        old = {
+            str(place): came_from[address_of(envelope, place)]
+            for place in places
+            if came_from and address_of(envelope, place) in came_from
+        }
+        rows.append(
+            {
+                "envelope": envelope,
+                "places": format_places(places),
+                "transition": transition,
+                "state": to,
+                "reason": reason,
+                "detail": detail,
+                "batch": batch,
+                "actor": actor.name,
+                "run_id": actor.run_id,
+                "try_number": actor.try_number,
+                "decision": decision,
+                "came_from": orjson.dumps(old).decode() if old else None,
+            }
+        )
+    for row in rows:
+        connection.execute(_APPENDING, row)
+
+
+def addresses_of(lines: Sequence[MovedLine]) -> list[int]:
+    """Return the addresses of moved lines."""
+    return [line.address for line in lines]

@@ -1,57 +1,154 @@
-"""The lines of one unit: what a dispatch asks again and again, each statement made once."""
+"""Units as a dispatch sees them: what of a hospital is ready, and what may not be asked at all."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import func, select, update
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.schema import moment_in
-from track_dispatch.records import LineState
+from track_dispatch.ledger.contact_policy import come_back
+from track_dispatch.ledger.joins import (
+    IS_OF_UNIT,
+    LIES_IN,
+    addresses_in,
+    in_units,
+    placed,
+    plan_without_compiling,
+)
+from track_dispatch.ledger.sql import among, take_turn
+from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.records import Area, Channel, Unit
+from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from sqlalchemy import Connection
 
-    from track_dispatch.records import Unit
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.records import Actor
+    from track_dispatch.states import Reason
 
-_lines = schema.lines
+_units, _envelopes, _lines = schema.units, schema.envelopes, schema.lines
 
-#: Selects a unit's lines; `unit_parameters` are its parameters.
-OF_UNIT = tuple(
-    _lines.c[name] == bindparam(f"unit_{name}")
-    for name in ("hospital", "business_day", "area", "channel")
+
+@dataclass(frozen=True, slots=True)
+class ReadyEnvelope:
+    """An envelope that has ready lines.
+
+    Attributes:
+        unit: what its lines are of.
+        unit_id: the unit's id in the ledger.
+        envelope: its id.
+        lines: how many of its lines are ready.
+        failed_series: the tries of a dispatch among which its unit failed for good.
+    """
+
+    unit: Unit
+    unit_id: int
+    envelope: int
+    lines: int
+    failed_series: str | None
+
+
+_READY = (
+    select(func.count())
+    .select_from(_lines)
+    .where(LIES_IN, _lines.c.state == LineState.READY)
+    .correlate(_envelopes)
+    .scalar_subquery()
 )
-
-_READY = (*OF_UNIT, _lines.c.state == LineState.READY)
-_A_READY_LINE = select(_lines.c.id).where(*_READY).limit(1)
-_READY_LINES = select(func.count()).select_from(_lines).where(*_READY)
-_LAST_LEASE = select(func.max(_lines.c.lease_until), moment_in()).where(
-    *OF_UNIT, _lines.c.state == LineState.SENDING
-)
+_CHANNELS = list(Channel)
 
 
-def unit_parameters(unit: Unit) -> dict[str, Any]:
-    """Return the parameters that make `OF_UNIT` this unit."""
-    return {
-        "unit_hospital": unit.hospital,
-        "unit_business_day": unit.business_day,
-        "unit_area": unit.area,
-        "unit_channel": unit.channel,
-    }
+def ready_envelopes(connection: Connection, hospital: str, *, until: date) -> list[ReadyEnvelope]:
+    """Return the envelopes of a hospital that have ready lines, in the order of their dispatch.
+
+    The oldest day comes first, then the area of the highest priority, then the channel.
+    """
+    plan_without_compiling(connection)
+    rows = connection.execute(
+        select(
+            _units.c.business_day,
+            _units.c.area,
+            _units.c.channel,
+            _units.c.id,
+            _envelopes.c.id.label("envelope"),
+            _READY.label("ready"),
+            _units.c.failed_series,
+        )
+        .join(_envelopes, IS_OF_UNIT)
+        .where(
+            _units.c.hospital == hospital,
+            _units.c.business_day <= until,
+            _envelopes.c.waiting > 0,
+        )
+    )
+    found = [
+        ReadyEnvelope(
+            Unit(hospital, row.business_day, Area(row.area), Channel(row.channel)),
+            row.id,
+            row.envelope,
+            row.ready,
+            row.failed_series,
+        )
+        for row in rows
+        if row.ready
+    ]
+    return sorted(found, key=_turn)
 
 
-def has_ready_lines(connection: Connection, unit: Unit) -> bool:
-    """Tell whether a unit has anything to send: asked before every claim, so nothing is counted."""
-    return connection.scalar(_A_READY_LINE, unit_parameters(unit)) is not None
+def _turn(found: ReadyEnvelope) -> tuple[date, int, int, int]:
+    unit = found.unit
+    channel = _CHANNELS.index(unit.channel)
+    return unit.business_day, unit.area.priority, channel, found.envelope
 
 
-def ready_lines(connection: Connection, unit: Unit) -> int:
-    """Count what a unit has to send."""
-    return connection.scalar(_READY_LINES, unit_parameters(unit)) or 0
+def exclude_unit(ledger: Ledger, unit_id: int, *, reason: Reason, today: date, actor: Actor) -> int:
+    """Exclude the ready lines of a unit that the hospital does not ask; return how many.
+
+    Args:
+        ledger: open.
+        unit_id: the unit's id in the ledger.
+        reason: why.
+        today: the hospital's day, for lines that come back for these.
+        actor: who found out.
+
+    Raises:
+        LedgerError: the database failed; nothing is excluded.
+    """
+    with ledger.writing() as connection:
+        take_turn(connection)
+        of_unit = addresses_in(placed(connection, in_units([unit_id])))
+        moved = apply_transition(
+            connection,
+            Transition.EXCLUDED_AT_CLAIM,
+            LineState.EXCLUDED,
+            among(_lines.c.address, "addresses"),
+            parameters={"addresses": of_unit},
+            keys=ledger.keys,
+            actor=actor,
+            reason=reason,
+        )
+        ids = [line.id for line in moved]
+        come_back(connection, ledger.keys, ids, actor=actor, today=today)
+    return len(moved)
 
 
-def in_flight_seconds(connection: Connection, unit: Unit) -> float | None:
-    """Return how long the leases on a unit's lines still run, in seconds; None without any."""
-    until, now = connection.execute(_LAST_LEASE, unit_parameters(unit)).one()
-    return max(0.0, (until - now).total_seconds()) if until else None
+def remember_failure(ledger: Ledger, unit_id: int, *, series: str) -> None:
+    """Keep a unit that failed for good from the further tries of a dispatch.
+
+    Args:
+        ledger: open.
+        unit_id: the unit's id in the ledger.
+        series: names these tries.
+
+    Raises:
+        LedgerError: the database failed.
+    """
+    with ledger.writing() as connection:
+        connection.execute(
+            update(_units).where(_units.c.id == unit_id).values(failed_series=series)
+        )

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 from track_dispatch.hooks.ledger import open_configured
-from track_dispatch.ledger.approvals import Answer
-from track_dispatch.operators.airflow_run import run_of
-from track_dispatch.pipeline.gating import open_question, take_answer
+from track_dispatch.operators.run_context import run_from_context
+from track_dispatch.pipeline.volume_gate import Answer, asked_by, take_answer
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
 class VolumeApproval(ApprovalOperator):
-    """Ask about a day's volume; approved, its held lines are ready again.
+    """Ask about the volume of the days that are held; approved, the counted lines are ready again.
 
     A rejection and silence leave them held; silence is written down as such, so that the report
     can tell it from a person's no.
@@ -31,22 +29,22 @@ class VolumeApproval(ApprovalOperator):
         self.hospital = hospital
 
     def execute(self, context: Context) -> Any:
-        """Ask, if the gate has held the day; somebody may have marked the gate a success."""
-        run = run_of(self.hospital, context)
-        with closing(open_configured()) as ledger:
-            if open_question(run, ledger=ledger) is None:
+        """Ask, if transform has held a day; somebody may have marked the gate a success."""
+        run = run_from_context(self.hospital, context)
+        with open_configured() as ledger:
+            if not asked_by(run, ledger=ledger):
                 return None
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer, or its absence."""
-        run = run_of(self.hospital, context)
+        run = run_from_context(self.hospital, context)
         approved = event.get("chosen_options") == [self.APPROVE]
         answer = Answer.APPROVED if approved else Answer.REJECTED
         if event.get("timedout") or "error" in event:
             answer = Answer.TIMEOUT
-        person = (event.get("responded_by_user") or {}).get("name")
-        with closing(open_configured()) as ledger:
-            lines = take_answer(run, answer, ledger=ledger, person=person)
+        decided_by = (event.get("responded_by_user") or {}).get("name")
+        with open_configured() as ledger:
+            lines = take_answer(run, answer, ledger=ledger, decided_by=decided_by)
         self.log.info("volume %s lines=%d", answer, lines)
         return super().execute_complete(context, event)

@@ -56,11 +56,11 @@ lê o ERP, monta uma linha por atendimento e envia cada área pelo canal que o p
 
 | tarefa | o que faz |
 | --- | --- |
-| **{extract}** | lê do ERP os atendimentos do dia |
+| **{extract}** | lê do ERP os atendimentos do dia, e relê os dias que ainda esperam |
 | **{transform}** | monta as linhas; quem não pode ser convidado é excluído, com o motivo |
 | **{volume_gate}** | deixa passar, ou retém o dia se o número de convites foge do comum |
-| **{approve_volume}** | só então: pergunta a uma pessoa (*Browse → Required Actions*); sem resposta, as linhas ficam retidas |
-| **{dispatch}** | envia, uma tarefa por área e canal |
+| **{approve_volume}** | só então: pergunta a uma pessoa (*Navegar → Ações Necessárias*); sem resposta, as linhas ficam retidas |
+| **{dispatch}** | envia o que está pronto, uma área e um canal depois do outro |
 | **{report}** | fecha a conta do dia e decide a cor da execução |
 
 #### Verde ou vermelho
@@ -77,7 +77,7 @@ log dela dizem o quê e o que fazer.
 | área desconhecida | a consulta do hospital devolveu uma área fora das seis: avise a engenharia de dados |
 
 #### Enviar outro dia
-*Trigger* e escolha **{day_title}**, ou *Backfill* para vários dias (escolha o fim **depois** do horário
+*Acionar* e escolha **{day_title}**, ou *Backfill* (no mesmo formulário) para vários dias (escolha o fim **depois** do horário
 da execução do último dia, senão ele fica de fora).
 
 Unidade no Track: {unidade} · ERP: {erp} (`{source}`) · horário: `{schedule}` ({timezone}) ·

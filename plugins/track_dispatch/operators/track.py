@@ -1,10 +1,10 @@
-"""TrackOperator: one unit's lines to Track, as one mapped task."""
+"""TrackOperator: what is ready of a hospital to Track, as one task."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -12,29 +12,34 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import TaskDeferred
 
 from track_dispatch.delivery.dispatch import dispatch
-from track_dispatch.errors import QuietHoursError
-from track_dispatch.hooks.desk import open_desk
+from track_dispatch.errors import BudgetSpentError, QuietHoursError
+from track_dispatch.hooks.context import open_dispatch
 from track_dispatch.hooks.track import TrackHook
-from track_dispatch.operators.airflow_run import run_of
-from track_dispatch.records import Area, Channel, Unit
+from track_dispatch.operators.run_context import run_from_context
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from airflow.sdk import Context
+
+    from track_dispatch.delivery.context import DispatchContext
 
 
 log = logging.getLogger(__name__)
 
+#: The shortest wait for Track's requests without a worker. To begin again costs seconds of CPU:
+#: by then there must be room for more than one batch.
+SHORTEST_WAIT = timedelta(minutes=1)
+
 
 class TrackOperator(BaseOperator):
-    """Claim, POST and settle what is ready of one area and channel of a hospital's day.
+    """Claim, POST and settle what is ready of a hospital, up to the run's day.
 
-    Its arguments are labels and counts only: Airflow stores and shows them.
+    Its arguments are labels only: Airflow stores and shows them.
 
     Args:
         hospital: the hospital's code.
-        area: one of the six areas' labels.
-        channel: `email` or `whatsapp`.
-        lines: how many lines transform found ready; for the eye, not for the work.
         track_conn_id: the Airflow connection to Track.
     """
 
@@ -44,48 +49,52 @@ class TrackOperator(BaseOperator):
         self,
         *,
         hospital: str,
-        area: str,
-        channel: str,
-        lines: int = 0,
         track_conn_id: str = TrackHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.hospital = hospital
-        self.area = area
-        self.channel = channel
-        self.lines = lines
         self.track_conn_id = track_conn_id
+        self._is_killed = False
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Dispatch the unit and return counts.
+        """Dispatch the hospital and return counts.
 
         Raises:
+            TaskDeferred: what is ready waits, without a worker and without a try.
             TrackDispatchError: see `delivery.dispatch.dispatch`.
         """
-        self._stopped = threading.Event()
-        area, channel = Area(self.area), Channel(self.channel)
-        context["unit_label"] = f"{area} · {channel.label}"  # type: ignore[typeddict-unknown-key]
-        run = run_of(self.hospital, context)
-        unit = Unit(run.hospital.code, run.business_day, area, channel)
-        with open_desk(
+        run = run_from_context(self.hospital, context)
+        with open_dispatch(
             run.hospital,
             run.actor,
-            stopped=self._stopped.is_set,
+            series=series_of(context),
+            stopped=lambda: self._is_killed,
             track_conn_id=self.track_conn_id,
-            include_old=run.include_old,
-        ) as desk:
+        ) as opened:
             try:
-                return asdict(dispatch(desk, unit))
-            except QuietHoursError as quiet:
-                log.info("waiting without a worker: %s", quiet)
-                trigger = DateTimeTrigger(moment=quiet.opens_at)
-                raise TaskDeferred(trigger=trigger, method_name="go_on") from None
+                return asdict(dispatch(opened, run.business_day))
+            except (QuietHoursError, BudgetSpentError) as error:
+                moment = resumes_at(error, opened)
+                log.info("waiting without a worker until %s: %s", moment, error)
+        raise TaskDeferred(trigger=DateTimeTrigger(moment=moment), method_name="go_on")
 
     def go_on(self, context: Context, event: Any = None) -> dict[str, int]:  # noqa: ARG002 - Airflow's
-        """Dispatch what is ready, now that the hospital's window is open."""
+        """Dispatch what is ready, now that it may go."""
         return self.execute(context)
 
     def on_kill(self) -> None:
         """Start no further batch; Airflow calls this in the middle of whatever we are doing."""
-        self._stopped.set()
+        self._is_killed = True
+
+
+def series_of(context: Mapping[str, Any]) -> str:
+    """Name a task's tries up to the next clear: that raises `max_tries`, a retry does not."""
+    return f"{context['dag_run'].run_id}#{context['ti'].max_tries}"
+
+
+def resumes_at(error: QuietHoursError | BudgetSpentError, opened: DispatchContext) -> datetime:
+    """Return when a dispatch that has to wait goes on."""
+    if isinstance(error, QuietHoursError):
+        return error.opens_at
+    return opened.now() + max(SHORTEST_WAIT, timedelta(seconds=error.retry_after))

@@ -1,1 +1,1 @@
-"""What the tasks do, as plain functions that take hook, ledger, client and clock."""
+"""What each task and each mode does, as plain functions."""

@@ -1,65 +1,105 @@
-"""The task of `track_housekeeping`: what has had its time leaves the ledger."""
+"""The task of `track_housekeeping`: what has had its time leaves the ledger.
+
+It works by the hospitals that the ledger itself knows: one whose file is broken or gone is tidied
+like the others, by the widest limits there are.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import timedelta, timezone
 from typing import TYPE_CHECKING
 
+from track_dispatch.config.policies import RETENTION_MARGIN_DAYS
 from track_dispatch.ledger import retention
-from track_dispatch.ledger.contacts import forget_contacts
-from track_dispatch.ledger.settling import expire_leases
+from track_dispatch.ledger.leases import expire_leases
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import date, datetime, tzinfo
 
     from track_dispatch.config import Hospital
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.records import Actor
 
+#: Where a day ends last: what is over there is over everywhere.
+LAST_ZONE = timezone(timedelta(hours=-12))
 
-def keep_house(
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long a hospital's lines stay, in days; 0 = no limit."""
+
+    zone: tzinfo
+    age: int
+    retention: int
+
+
+def run_housekeeping(
     hospitals: Sequence[Hospital], *, ledger: Ledger, actor: Actor, now: datetime
 ) -> dict[str, int]:
     """Do all there is to do, and return counts of it.
 
-    `in_doubt`, `expired`, `thinned` and `forgotten` count lines, `erased` payloads that may not be
-    sent any more, `unstaged` extractions that nobody took, `contacts` invitations past every cap.
+    `in_doubt`, `reopened`, `expired`, `anonymised` and `purged` count lines, `erased` payloads of
+    held lines that were too old to be sent, `unstaged` extractions that nobody took.
+
+    Args:
+        hospitals: those whose files can be used.
+        ledger: open.
+        actor: who tidies.
+        now: aware; decides which days are over.
 
     Raises:
         LedgerError: the ledger failed; what was done before stands, the rest is for the next time.
     """
-    done = Counter(
-        {
-            "in_doubt": expire_leases(ledger, actor=actor),
-            "unstaged": retention.erase_staged(ledger),
-            "erased": retention.erase_settled_payloads(ledger),
-        }
-    )
-    longest_cap = max((hospital.contact_cap_days for hospital in hospitals), default=0)
+    done = Counter(in_doubt=expire_leases(ledger, actor=actor))
+    done["unstaged"] = retention.erase_staged(ledger)
     if hospitals:
-        with ledger.writing() as connection:
-            done["contacts"] = forget_contacts(connection, days=longest_cap)
-    for hospital in hospitals:
-        done.update(_keep(hospital, ledger, actor, now))
+        hours = max(one.extraction_max_age_hours for one in hospitals)
+        old = retention.drop_old_payloads(ledger, max_age_hours=hours, actor=actor)
+        done.update(reopened=old.reopened, erased=old.erased)
+    cap = max((one.contact_cap_days for one in hospitals), default=0)
+    limits = _limits(hospitals)
+    with ledger.reading() as connection:
+        codes = retention.known_hospitals(connection)
+    for code in codes:
+        own = limits.get(code) or _widest(list(limits.values()))
+        today = now.astimezone(own.zone).date() if own else now.astimezone(LAST_ZONE).date()
+        done["expired"] += retention.expire_past(ledger, hospital=code, today=today, actor=actor)
+        if own:
+            done.update(_let_go(ledger, code, own, today=today, cap=cap))
     return dict(done)
 
 
-def _keep(hospital: Hospital, ledger: Ledger, actor: Actor, now: datetime) -> dict[str, int]:
-    """Apply a hospital's own limits; a limit of 0 is none."""
-    code, done = hospital.code, {"expired": 0, "erased": 0, "thinned": 0, "forgotten": 0}
-    today = now.astimezone(hospital.zone).date()
-    if age := hospital.max_age_days:
-        last = today - timedelta(days=age + 1)
-        done["expired"] = retention.expire_day_and_before(
-            ledger, hospital=code, last=last, actor=actor
-        )
-        done["erased"] = retention.erase_doubtful_payloads(ledger, hospital=code, last=last)
-        # until then a rule may need to recognise the person, or a correction in the ERP
-        days = age + hospital.contact_cap_days
-        done["thinned"] = retention.thin(ledger, hospital=code, days=days)
-    if kept := hospital.ledger_retention_days:
-        first = today - timedelta(days=kept)
-        done["forgotten"] = retention.forget(ledger, hospital=code, first_known_day=first)
+def _limits(hospitals: Sequence[Hospital]) -> dict[str, Retention]:
+    return {
+        one.code: Retention(one.zone, one.max_age_days, one.ledger_retention_days)
+        for one in hospitals
+    }
+
+
+def _widest(known: Sequence[Retention]) -> Retention | None:
+    """Return limits under which nothing leaves too early; None where nothing is known."""
+    if not known:
+        return None
+    ages, stays = [one.age for one in known], [one.retention for one in known]
+    return Retention(
+        LAST_ZONE,
+        age=0 if 0 in ages else max(ages),
+        retention=0 if 0 in stays else max(stays),
+    )
+
+
+def _let_go(ledger: Ledger, code: str, own: Retention, *, today: date, cap: int) -> dict[str, int]:
+    """Anonymise and purge a hospital's old lines."""
+    done = {"anonymised": 0, "purged": 0}
+    if own.age:
+        # until then a rule may need to recognise the patient, or a correction in the ERP
+        days = own.age + cap + RETENTION_MARGIN_DAYS
+        before = today - timedelta(days=days)
+        done["anonymised"] = retention.anonymise(ledger, hospital=code, before=before, days=days)
+    if own.retention:
+        first = today - timedelta(days=own.retention)
+        done["purged"] = retention.purge(ledger, hospital=code, first_known_day=first)
     return done

@@ -1,38 +1,54 @@
-"""The task of `track_morning`: all hospitals in one table, and whether anybody has to act.
+"""The task of `track_morning`: all hospitals together, and what somebody has to do first.
 
-It judges each hospital by the latest day whose run was due, by the hospital's own schedule: at
-09:15 a run of 09:20 is not late, and its day is judged the next morning. Read by an analyst, in
-Portuguese.
+It lists every open matter, of whatever day: what waits, what is in doubt, every day that was due
+and that nobody read. Each hospital's row is about the latest day whose run was due, by its own
+schedule: at 09:15 a run of 09:20 is not late. Read by an analyst, in Portuguese.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import BrokenHospital
-from track_dispatch.ledger.settling import expire_leases
-from track_dispatch.ledger.switch import standing_stops
-from track_dispatch.ledger.views import last_run
-from track_dispatch.pipeline.reporting import judge, stop_text
-from track_dispatch.records import LineState
+from track_dispatch.config.go_live import SHIPPED_FIRST_BUSINESS_DAY
+from track_dispatch.ledger.doubts import in_doubt_batches
+from track_dispatch.ledger.leases import expire_leases
+from track_dispatch.ledger.stop_switch import standing_stops
+from track_dispatch.ledger.views import days_read, first_known_days, last_runs, open_days
+from track_dispatch.pipeline.problems import DayProblem, ProblemKind
+from track_dispatch.pipeline.report import (
+    JudgedRun,
+    Report,
+    doubt_text,
+    judge,
+    load_facts,
+    open_problems,
+    stop_problem,
+    waits_for_window,
+)
+from track_dispatch.records import HospitalDay
+from track_dispatch.states import Labelled, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
 
     from sqlalchemy import Connection
 
     from track_dispatch.config import Hospital
     from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.doubts import InDoubtBatch
     from track_dispatch.records import Actor
 
 #: What a run may take before it counts as late.
 PATIENCE = timedelta(minutes=5)
 #: The table's columns, as the analyst reads them.
 COLUMNS = (
-    "hospital", "dia", "execução", "extraídas", "aceitas", "excluídas", "recusadas", "retidas",
-    "em dúvida", "o que fazer",
+    "hospital", "dia", "o que fazer", "execução", "extraídas", "aceitas", "excluídas", "recusadas",
+    "retidas", "em dúvida",
 )  # fmt: skip
 _STATES = (
     LineState.ACCEPTED,
@@ -41,18 +57,36 @@ _STATES = (
     LineState.HELD,
     LineState.IN_DOUBT,
 )
+_ONE_DAY = timedelta(days=1)
+
+
+class NoRun(Labelled):
+    """Why a hospital's row is about no run."""
+
+    MISSING = "missing", "FALTA"
+    NOT_LIVE = "not live yet", "ainda não está em operação"
+    NO_FILE = "file is broken", "não há"
 
 
 @dataclass(frozen=True, slots=True)
-class HospitalDay:
-    """One hospital's row: `counts` are by state, None where no run was found; red has problems."""
+class MorningRow:
+    """One hospital's row of the table.
+
+    Attributes:
+        code: the hospital's.
+        business_day: None where its file is broken.
+        run: when its run began, by the hospital's clock, or why there is none.
+        extracted: attendances; None where no run was found.
+        counts: by state; None likewise.
+        problems: how many the hospital has, of whatever day.
+    """
 
     code: str
     business_day: date | None
-    run: str
-    extracted: int | None
-    counts: tuple[int, ...] | None
-    problems: tuple[str, ...]
+    run: datetime | NoRun
+    extracted: int | None = None
+    counts: tuple[int, ...] | None = None
+    problems: int = 0
 
     def cells(self) -> tuple[str, ...]:
         """Return the row's texts, in the order of `COLUMNS`."""
@@ -60,37 +94,50 @@ class HospitalDay:
         return (
             self.code,
             f"{self.business_day:%d/%m/%Y}" if self.business_day else "-",
-            self.run,
+            "ver acima" if self.problems else "nada",
+            self.run.label if isinstance(self.run, NoRun) else f"{self.run:%d/%m %H:%M}",
             "-" if self.extracted is None else str(self.extracted),
             *(blank if self.counts is None else map(str, self.counts)),
-            "; ".join(self.problems) or "nada",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Morning:
-    """All hospitals, and what holds all of them up."""
+    """What is open in all hospitals.
 
-    rows: tuple[HospitalDay, ...]
-    stops: tuple[str, ...]
+    Attributes:
+        rows: one a hospital; those with problems come first.
+        problems: what needs a person comes first; without any it is green.
+        doubts: the batches that somebody has to decide about, the oldest first.
+        last_chance: lines of days that may be asked today and no longer.
+    """
+
+    rows: tuple[MorningRow, ...]
+    problems: tuple[DayProblem, ...]
+    doubts: tuple[InDoubtBatch, ...] = ()
+    last_chance: tuple[tuple[HospitalDay, int], ...] = ()
 
     @property
     def red(self) -> list[str]:
-        """What a person has to act on: nothing means green."""
-        return [
-            *self.stops,
-            *(f"{row.code}: {row.cells()[-1]}" for row in self.rows if row.problems),
-        ]
+        """What is to be done, one matter a line; nothing means green."""
+        return [problem_line(problem) for problem in self.problems]
 
     def text(self) -> Iterator[str]:
-        """Yield the table line by line, set for a log."""
+        """Yield it line by line, set for a log: what to do first, then the table."""
+        yield from (f"VERMELHO: {line}" for line in self.red)
+        yield from (f"{_where(doubt.day)}: {doubt_text(doubt)}" for doubt in self.doubts)
+        for day, lines in self.last_chance:
+            yield f"AVISO: {_where(day)}: {lines} linhas vencem amanhã se não saírem hoje"
         table = [COLUMNS, *(row.cells() for row in self.rows)]
-        widths = [max(len(row[column]) for row in table) for column in range(len(COLUMNS) - 1)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for row in table:
-            set_apart = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-            yield "  ".join([*set_apart, row[-1]])
-        yield from self.stops
-        yield "VERMELHO: há o que fazer" if self.red else "VERDE: nada a fazer"
+            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            yield "  ".join(padded).rstrip()
+        yield (
+            f"VERMELHO: há o que fazer ({len(self.problems)}): veja o começo deste log"
+            if self.problems
+            else "VERDE: nada a fazer"
+        )
 
 
 def morning(
@@ -101,23 +148,40 @@ def morning(
     moment: datetime,
     business_day: date | None = None,
 ) -> Morning:
-    """Judge all hospitals.
+    """Look at all hospitals.
 
     Args:
         hospitals: every file there is, the broken ones too.
         ledger: open.
         actor: who looks: a lease that has run out becomes a doubt.
         moment: when the look is due, aware; a run counts as late by it.
-        business_day: another day than the latest one that was due.
+        business_day: only this day, whatever else is open.
 
     Raises:
         LedgerError: the ledger failed.
     """
     expire_leases(ledger, actor=actor)
     with ledger.reading() as connection:
-        rows = [_row(connection, entry, moment, business_day) for entry in hospitals]
-        stops = [stop_text(stop) for stop in standing_stops(connection)]
-    return Morning(tuple(rows), tuple(stops))
+        look = _Look(connection, hospitals, moment, business_day)
+        problems = [stop_problem(stop) for stop in standing_stops(connection)]
+        problems += look.problems()
+        rows = look.rows(problems)
+        last_chance = [(one.day, one.last_chance) for one in look.open_days if one.last_chance]
+        doubts = [
+            one
+            for one in in_doubt_batches(connection)
+            if business_day in {None, one.day.business_day}
+        ]
+    problems.sort(key=lambda one: (not one.needs_person, one.hospital))
+    rows.sort(key=lambda row: not row.problems)
+    return Morning(tuple(rows), tuple(problems), tuple(doubts), tuple(last_chance))
+
+
+def problem_line(problem: DayProblem, template: str | None = None) -> str:
+    """Say where a problem is, and what to do."""
+    if problem.day is not None:
+        return f"{_where(problem.day)}: {problem.text(template)}"
+    return f"{problem.hospital}: {problem.text(template)}" if problem.hospital else problem.text()
 
 
 def due_day(hospital: Hospital, moment: datetime) -> date:
@@ -128,29 +192,131 @@ def due_day(hospital: Hospital, moment: datetime) -> date:
     return local.date() - timedelta(days=1 if local >= due else 2)
 
 
-def _row(
-    connection: Connection,
-    entry: Hospital | BrokenHospital,
-    moment: datetime,
-    business_day: date | None,
-) -> HospitalDay:
-    if isinstance(entry, BrokenHospital):
-        problem = "arquivo com erro: avise a engenharia de dados"
-        return HospitalDay(entry.code, None, "não há", None, None, (problem,))
-    day = business_day or due_day(entry, moment)
-    if day < entry.first_business_day:
-        return HospitalDay(entry.code, day, "antes da entrada em operação", None, None, ())
-    found = last_run(connection, hospital=entry.code, business_day=day)
-    if found is None:
-        problem = f"nenhuma execução deste dia: veja se {entry.dag_id} está pausada e dispare o dia"
-        return HospitalDay(entry.code, day, "FALTA", None, None, (problem,))
-    report = judge(connection, hospital=entry.code, business_day=day, run_id=found.run_id)
-    started = found.started_at.astimezone(entry.zone)
-    return HospitalDay(
-        code=entry.code,
+class _Look:
+    """One look at all hospitals, at one moment of the ledger.
+
+    Args:
+        connection: of a reading transaction.
+        hospitals: every file there is.
+        moment: aware.
+        business_day: the only day that is looked at, or None.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        hospitals: Sequence[Hospital | BrokenHospital],
+        moment: datetime,
+        business_day: date | None,
+    ) -> None:
+        self._broken = [one for one in hospitals if isinstance(one, BrokenHospital)]
+        self._hospitals = [one for one in hospitals if not isinstance(one, BrokenHospital)]
+        self._due = {one.code: business_day or due_day(one, moment) for one in self._hospitals}
+        self._waits = {one.code: waits_for_window(one, moment) for one in self._hospitals}
+        days = [HospitalDay(*one) for one in self._due.items()]
+        runs = last_runs(connection, days)
+        judged = [JudgedRun(day, runs[day], self._waits[day.hospital]) for day in runs]
+        found = load_facts(connection, judged)
+        self._reports = {one.run.day: judge(one) for one in found}
+        told = {day.day for report in self._reports.values() for day in report.facts.days}
+        if business_day is None:
+            today = min(
+                (moment.astimezone(one.zone).date() for one in self._hospitals),
+                default=moment.date(),
+            )
+            self.open_days = open_days(connection, today=today)
+            unread = _unread_days(connection, self._hospitals, self._due)
+        else:
+            self.open_days = []
+            unread = {
+                one.code: [business_day] for one in self._hospitals if _is_live(one, business_day)
+            }
+        self._open = [one for one in self.open_days if one.day not in told]
+        self._unread = {
+            code: [day for day in days if HospitalDay(code, day) not in told]
+            for code, days in unread.items()
+        }
+
+    def problems(self) -> list[DayProblem]:
+        """Return every problem once, whoever tells it."""
+        found = [DayProblem(ProblemKind.BROKEN_FILE, one.code) for one in self._broken]
+        found += [
+            DayProblem(ProblemKind.NOT_READ, code, detail=_ranges(days))
+            for code, days in self._unread.items()
+            if days
+        ]
+        for report in self._reports.values():
+            found += [one for one in report.problems if one.kind is not ProblemKind.STOPPED]
+        for one in self._open:
+            waits = self._waits.get(one.day.hospital, False)
+            found += open_problems(one.day, one.states, one.question, waits=waits)
+        return found
+
+    def rows(self, problems: Iterable[DayProblem]) -> list[MorningRow]:
+        """Return a row for each hospital, with how many problems it has."""
+        counted = [one.hospital for one in problems]
+        rows = [
+            MorningRow(one.code, None, NoRun.NO_FILE, problems=counted.count(one.code))
+            for one in self._broken
+        ]
+        return rows + [self._row(one, counted.count(one.code)) for one in self._hospitals]
+
+    def _row(self, hospital: Hospital, problems: int) -> MorningRow:
+        day = self._due[hospital.code]
+        report = self._reports.get(HospitalDay(hospital.code, day))
+        if report is not None:
+            return _report_row(hospital, day, report, problems)
+        run = NoRun.MISSING if _is_live(hospital, day) else NoRun.NOT_LIVE
+        return MorningRow(hospital.code, day, run, problems=problems)
+
+
+def _report_row(hospital: Hospital, day: date, report: Report, problems: int) -> MorningRow:
+    own = report.own
+    return MorningRow(
+        code=hospital.code,
         business_day=day,
-        run=f"{started:%d/%m %H:%M}",
-        extracted=report.balance.attendances if report.balance else 0,
-        counts=tuple(report.states[state] for state in _STATES),
-        problems=report.problems,
+        run=report.facts.work[own.day].started_at.astimezone(hospital.zone),
+        extracted=own.equation.attendances if own.equation else 0,
+        counts=tuple(own.states[state] for state in _STATES),
+        problems=problems,
     )
+
+
+def _unread_days(
+    connection: Connection, hospitals: Sequence[Hospital], due: dict[str, date]
+) -> dict[str, list[date]]:
+    """Return the days of each hospital, since its go-live, that were due and that nobody read.
+
+    With the shipped date there was no go-live: a practice begins with the first day it read.
+    """
+    read = days_read(connection, [one.code for one in hospitals])
+    known = first_known_days(connection)
+    unread = {}
+    for one in hospitals:
+        last, done = due[one.code], read.get(one.code, set())
+        first = one.first_business_day
+        if first == SHIPPED_FIRST_BUSINESS_DAY:
+            first = min(done, default=last)
+        first = max(first, known.get(one.code, first))
+        days = (first + number * _ONE_DAY for number in range((last - first).days + 1))
+        unread[one.code] = [day for day in days if day not in done and _is_live(one, day)]
+    return unread
+
+
+def _is_live(hospital: Hospital, day: date) -> bool:
+    return day >= hospital.first_business_day
+
+
+def _ranges(days: Sequence[date]) -> str:
+    """Name days, those that follow each other as one range."""
+    texts = []
+    for _, group in groupby(enumerate(sorted(days)), lambda one: one[1].toordinal() - one[0]):
+        run = [day for _, day in group]
+        texts.append(
+            f"{run[0]:%d/%m/%Y}" if len(run) == 1 else f"{run[0]:%d/%m/%Y} a {run[-1]:%d/%m/%Y}"
+        )
+    return ", ".join(texts)
+
+
+def _where(day: HospitalDay) -> str:
+    return f"{day.hospital} · {day.business_day:%d/%m/%Y}"

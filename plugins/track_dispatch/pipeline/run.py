@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from track_dispatch.records import HospitalDay
+
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime
 
     from track_dispatch.config import Hospital
     from track_dispatch.records import Actor
@@ -23,9 +25,15 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One try of one task: the hospital, the business day, who acts.
+    """One try of one task.
 
-    `include_old` is a person's wish to ask attendances older than `max_age_days`, too.
+    Attributes:
+        hospital: with its policies.
+        business_day: whose patients are asked.
+        actor: who acts.
+        include_old: a person's wish to ask attendances older than `max_age_days`, too.
+        mode: what the run does.
+        is_backfill: a person chose its day: it reads no other one, and its volume is not judged.
     """
 
     hospital: Hospital
@@ -33,8 +41,18 @@ class Run:
     actor: Actor
     include_old: bool = False
     mode: Mode = Mode.LIVE
+    is_backfill: bool = False
 
     @property
     def id(self) -> str:
         """The run that the ledger keeps extractions under."""
         return self.actor.run_id or self.actor.name
+
+    @property
+    def day(self) -> HospitalDay:
+        """The hospital's day."""
+        return HospitalDay(self.hospital.code, self.business_day)
+
+    def today(self, now: datetime) -> date:
+        """Return the day at the hospital; `now` is aware."""
+        return now.astimezone(self.hospital.zone).date()

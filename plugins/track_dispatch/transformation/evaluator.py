@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from track_dispatch.config import Hospital
-    from track_dispatch.records import Reason
+    from track_dispatch.states import Reason
 
 #: A value that identifies a patient, and what it counts for; patient data.
 Identity = tuple[IdentityKind, str]

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from track_dispatch.errors import ConfigError
-from track_dispatch.records import Reason
+from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import Chunk
 from track_dispatch.transformation.import_lines import CONTACT, import_lines
 

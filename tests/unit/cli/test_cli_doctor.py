@@ -13,7 +13,7 @@ from demo.world import World, surveys_of
 from track_dispatch.cli import app
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
-from track_dispatch.hooks2 import ledger as place
+from track_dispatch.hooks import ledger as place
 from track_dispatch.hooks.pools import create_pools
 from track_dispatch.records import Area
 

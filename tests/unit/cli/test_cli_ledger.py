@@ -10,9 +10,9 @@ from cli_shell import query
 from typer.testing import CliRunner
 
 from track_dispatch import cli
-from track_dispatch.ledger2.creation import init_ledger
-from track_dispatch.ledger2.keys import new_keys, parse_keys
-from track_dispatch.ledger2.database import open_ledger
+from track_dispatch.ledger.creation import init_ledger
+from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.keys import new_keys, parse_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def test_a_connection_in_airflows_database_is_found(shell: Shell) -> None:
 
 
 def test_migrate_tells_the_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("track_dispatch.hooks2.ledger.AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setattr("track_dispatch.hooks.ledger.AIRFLOW_HOME", str(tmp_path))
     created = CliRunner().invoke(cli.app, ["ledger", "init"])
 
     migrated = CliRunner().invoke(cli.app, ["ledger", "migrate"])

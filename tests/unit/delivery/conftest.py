@@ -6,12 +6,21 @@ import pytest
 
 from demo.track_api import TrackStandIn
 from demo.world import surveys_of
-from tests.unit.delivery.bench import HOSPITAL, NOW, Bench
+from tests.unit.delivery.delivery_rig import HOSPITAL, NOW, Rig
+from tests.unit.ledger.conftest import (
+    _postgresql,
+    _sqlite,
+    ledger,
+    postgresql_ledger,
+    sqlite_ledger,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from track_dispatch.ledger.database import Ledger
+
+__all__ = ["_postgresql", "_sqlite", "ledger", "postgresql_ledger", "sqlite_ledger"]
 
 
 @pytest.fixture
@@ -21,5 +30,6 @@ def api() -> Iterator[TrackStandIn]:
 
 
 @pytest.fixture
-def bench(ledger: Ledger, api: TrackStandIn) -> Bench:
-    return Bench(ledger, api)
+def rig(ledger: Ledger, api: TrackStandIn) -> Iterator[Rig]:
+    with Rig(ledger, api) as opened:
+        yield opened

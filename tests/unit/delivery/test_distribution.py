@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.unit.delivery.bench import HOSPITAL
-from track_dispatch.config import Identifier
+from track_dispatch.config import Identifier, load_hospital
 from track_dispatch.config.templates import TemplateSet
 from track_dispatch.delivery.distribution import distribution, posted_fields, schedule
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import COLUMNS, Channel
 
+HOSPITAL = load_hospital("HMS")
 SURVEY = "0d2a0000-0000-4000-8000-000000000001"
 INTEGRATION = "0d2a0000-0000-4000-8000-000000000002"
 INVITE = {

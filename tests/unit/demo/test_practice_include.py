@@ -16,7 +16,7 @@ import yaml
 from demo.world import POLICIES, practice_include
 from track_dispatch.config import Hospital, include_dir, load_hospital, load_hospitals
 from track_dispatch.config.policies import Policies
-from track_dispatch.transformation.eligibility import is_too_old
+from track_dispatch.transformation.rules import is_too_old
 
 if TYPE_CHECKING:
     from pathlib import Path

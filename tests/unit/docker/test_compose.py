@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 
 from demo.world import ROOT, oracle_connection, track_connection
 from track_dispatch.config import Hospital, load_hospitals
-from track_dispatch.ledger2.keys import parse_keys
+from track_dispatch.ledger.keys import parse_keys
 
 if TYPE_CHECKING:
     from pathlib import Path

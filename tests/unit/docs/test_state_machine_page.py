@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from docs.make_state_machine import PAGE, render
-from track_dispatch.ledger2.transitions import RULES, Transition
+from track_dispatch.ledger.transitions import RULES, Transition
 from track_dispatch.states import LineState
 
 

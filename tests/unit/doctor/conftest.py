@@ -11,8 +11,8 @@ from demo.oracle import Faults, OracleStandIn
 from demo.track_api import TrackStandIn
 from demo.world import PASSWORD, SERVICE, USER, surveys_of
 from track_dispatch.config import load_hospital
+from track_dispatch.hooks import ledger as place
 from track_dispatch.hooks.pools import create_pools
-from track_dispatch.hooks2 import ledger as place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

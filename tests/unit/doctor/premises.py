@@ -14,9 +14,9 @@ from demo.world import PASSWORD, oracle_connection, track_connection
 from track_dispatch.config import load_hospital
 from track_dispatch.doctor.check import Verdict
 from track_dispatch.doctor.visit import examine
-from track_dispatch.ledger2.creation import init_ledger
-from track_dispatch.ledger2.database import open_ledger
-from track_dispatch.ledger2.keys import KeyRing, new_keys
+from track_dispatch.ledger.creation import init_ledger
+from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.keys import KeyRing, new_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from demo.track_api import TrackStandIn
     from track_dispatch.config import BrokenHospital, Hospital
     from track_dispatch.doctor.check import Check
-    from track_dispatch.ledger2.database import Ledger
+    from track_dispatch.ledger.database import Ledger
 
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 

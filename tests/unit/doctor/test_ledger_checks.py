@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine
 
-from tests.unit.ledger2.ledger2_rig import fill
+from tests.unit.ledger.ledger_rig import fill
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger2.extractions import stage_extraction
-from track_dispatch.ledger2.identity import durability
-from track_dispatch.ledger2.keys import KeyRing, new_keys
+from track_dispatch.ledger.extractions import stage_extraction
+from track_dispatch.ledger.identity import durability
+from track_dispatch.ledger.keys import KeyRing, new_keys
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from track_dispatch.errors import ConfigError, LedgerError
-from track_dispatch.hooks2 import ledger as place
-from track_dispatch.ledger2.creation import init_ledger
-from track_dispatch.ledger2.keys import new_keys
+from track_dispatch.hooks import ledger as place
+from track_dispatch.ledger.creation import init_ledger
+from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,20 +5,19 @@ There is no way around PostgreSQL: where it does not start, the tests fail.
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, insert, text
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.creation import init_ledger
+from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.keys import new_keys
-from track_dispatch.ledger.opening import open_ledger
+from track_dispatch.ledger.sql import moment_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from track_dispatch.ledger.database import Ledger
 
 
 @pytest.fixture(scope="session")
@@ -28,13 +27,14 @@ def _sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 
 @pytest.fixture(scope="session")
 def _postgresql(postgres: str) -> Iterator[Ledger]:
+    name = f"ledger_{uuid.uuid4().hex}"
     server = create_engine(postgres, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
-        connection.execute(text("create database ledger_suite"))
+        connection.execute(text(f"create database {name}"))
         # who waits in vain fails, instead of hanging the suite
-        connection.execute(text("alter database ledger_suite set lock_timeout = '30s'"))
+        connection.execute(text(f"alter database {name} set lock_timeout = '30s'"))
     server.dispose()
-    url = server.url.set(database="ledger_suite")
+    url = server.url.set(database=name)
     yield from _opened(url.render_as_string(hide_password=False))
 
 
@@ -59,8 +59,12 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
 
 def _opened(url: str) -> Iterator[Ledger]:
     keys = new_keys()
-    init_ledger(url, keys)
-    opened = open_ledger(url, keys)
+    opened = Ledger(connect(url), keys)
+    with opened.writing() as connection:
+        schema.metadata.create_all(connection)
+        connection.execute(
+            insert(schema.ledger).values(ledger_id=keys.ledger_id, created_at=moment_in())
+        )
     yield opened
     opened.close()
 

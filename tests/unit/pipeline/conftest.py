@@ -1,5 +1,33 @@
 from __future__ import annotations
 
-from tests.unit.delivery.conftest import api, bench
+from typing import TYPE_CHECKING
 
-__all__ = ["api", "bench"]
+import pytest
+
+from tests.unit.ledger.conftest import (
+    _postgresql,
+    _sqlite,
+    ledger,
+    postgresql_ledger,
+    sqlite_ledger,
+)
+from track_dispatch.hooks import ledger as place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from track_dispatch.ledger.database import Ledger
+
+__all__ = ["_postgresql", "_sqlite", "ledger", "postgresql_ledger", "sqlite_ledger"]
+
+
+@pytest.fixture
+def installed(
+    airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Ledger]:
+    """Return the ledger of an installation whose verbs find it."""
+    monkeypatch.setattr(place, "AIRFLOW_HOME", str(tmp_path))
+    place.init()
+    with place.open_configured() as opened:
+        yield opened

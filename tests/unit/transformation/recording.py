@@ -23,6 +23,7 @@ from demo.erp_data import SOURCES, erp_sql
 from demo.oracle import OracleStandIn
 from demo.world import PASSWORD, ROOT, SERVICE, USER
 from tests.unit.transformation.dirty_rows import dirty_rows
+from tests.unit.transformation.one_row import evaluate
 from track_dispatch.config import Hospital, Identifier, load_hospitals
 from track_dispatch.extraction.query import render
 from track_dispatch.extraction.reader import read_day
@@ -30,7 +31,6 @@ from track_dispatch.records import Area, Channel, IdentityKind
 from track_dispatch.transformation.attendances import attendance_id, rank
 from track_dispatch.transformation.clean_text import clean
 from track_dispatch.transformation.cpf import usable_cpf
-from track_dispatch.transformation.eligibility import evaluate
 from track_dispatch.transformation.email_addresses import usable_email
 from track_dispatch.transformation.evaluator import Candidate, Evaluator
 from track_dispatch.transformation.names import plain_name, tidy_name

@@ -1,0 +1,219 @@
+"""What a dispatch works with, what it counts, and what keeps it from starting a batch."""
+
+from __future__ import annotations
+
+import time as system_time
+from dataclasses import dataclass, field, fields
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, wait_fixed
+
+from track_dispatch.delivery.distribution import schedule
+from track_dispatch.errors import (
+    BudgetSpentError,
+    LedgerError,
+    NotDeliveredError,
+    QuietHoursError,
+    ServiceStoppedError,
+)
+from track_dispatch.ledger.claims import Terms
+from track_dispatch.ledger.contact_policy import ContactPolicy
+from track_dispatch.ledger.request_budget import take_request
+from track_dispatch.ledger.stop_switch import require_running, stop_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+
+    from track_dispatch.config import Hospital
+    from track_dispatch.delivery.client import TrackClient
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.records import Actor, Area
+
+T = TypeVar("T")
+
+#: Seconds between two attempts to reach the ledger about a claim of ours.
+LEDGER_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of lines.
+
+    Attributes:
+        accepted: by Track.
+        refused: by Track.
+        in_doubt: nobody knows whether Track took them.
+        uncertain: outcomes, not lines, that left lines in doubt.
+        waiting_for_window: lines that stay ready for the next run, which begins before the window
+            opens.
+    """
+
+    accepted: int = 0
+    refused: int = 0
+    in_doubt: int = 0
+    uncertain: int = 0
+    waiting_for_window: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchContext:
+    """One hospital's dispatch: `now`, `clock` and `pause` are the only clocks it knows.
+
+    Attributes:
+        hospital: whose lines are sent.
+        ledger: where they are.
+        client: to Track; used by one thread at a time.
+        track_host: the address that the client reaches.
+        actor: who sends.
+        series: of the tries among which a unit that failed for good is not tried again.
+        rules: digest of what the hospital's lines are judged under today.
+        now: tells the time, aware.
+        clock: seconds that only ever grow, for waits of our own.
+        pause: waits for so many seconds.
+        stopped: tells that no further batch may be started.
+    """
+
+    hospital: Hospital
+    ledger: Ledger
+    client: TrackClient
+    track_host: str
+    actor: Actor
+    series: str
+    rules: str
+    now: Callable[[], datetime]
+    clock: Callable[[], float] = system_time.monotonic
+    pause: Callable[[float], None] = system_time.sleep
+    stopped: Callable[[], bool] = field(default=lambda: False)
+
+    @property
+    def today(self) -> date:
+        """The hospital's day."""
+        return self.now().astimezone(self.hospital.zone).date()
+
+    def terms(self, area: Area) -> Terms:
+        """Return what a claim of an area's lines is made under at this moment."""
+        hospital, today = self.hospital, self.today
+        validity_at, reminder_at = schedule(self.now(), hospital)
+        return Terms(
+            survey=str(hospital.survey(area)),
+            validity_at=validity_at,
+            reminder_at=reminder_at,
+            lease_seconds=hospital.lease_seconds,
+            today=today,
+            policy=ContactPolicy(
+                cap_days=hospital.contact_cap_days,
+                day_began=datetime.combine(today, time(), hospital.zone),
+            ),
+            rules=self.rules,
+            extraction_max_age_hours=hospital.extraction_max_age_hours,
+            requests_per_5_minutes=hospital.requests_per_5_minutes,
+        )
+
+
+def retry_ledger(context: DispatchContext, access: Callable[[], T], *, ends: float) -> T:
+    """Read or write the ledger again and again, while it fails and the clock is before `ends`.
+
+    Raises:
+        LedgerError: it failed all the time.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception_type(LedgerError),
+        wait=wait_fixed(LEDGER_PAUSE),
+        stop=lambda _: context.clock() >= ends,
+        sleep=context.pause,
+        reraise=True,
+    )
+    return retrying(access)
+
+
+def require_open_hours(context: DispatchContext) -> None:
+    """Let nothing out outside the hospital's window; what is ready stays so.
+
+    Raises:
+        QuietHoursError: it is closed; the error says until when.
+    """
+    hospital, now = context.hospital, context.now()
+    opens_at = hospital.window.opening(now)
+    if opens_at > now:
+        local = opens_at.astimezone(hospital.zone)
+        message = (
+            f"{hospital.code}: invitations leave within {hospital.send_window} only; the next at"
+            f" {local:%Y-%m-%d %H:%M} ({hospital.timezone})"
+        )
+        raise QuietHoursError(message, opens_at=opens_at)
+
+
+def require_not_stopped(context: DispatchContext) -> None:
+    """Start nothing any more once we were stopped from outside.
+
+    Raises:
+        NotDeliveredError: we were.
+    """
+    if context.stopped():
+        message = f"{context.hospital.code}: stopped from outside; what was not posted is ready"
+        raise NotDeliveredError(message)
+
+
+def is_open(context: DispatchContext) -> bool:
+    """Tell whether a further batch may be started now."""
+    now = context.now()
+    return not context.stopped() and context.hospital.window.opening(now) <= now
+
+
+def next_run(hospital: Hospital, now: datetime) -> datetime:
+    """Return when the hospital's next scheduled run begins; it takes what is ready then."""
+    minute, hour = (int(part) for part in hospital.schedule.split()[:2])
+    today = now.astimezone(hospital.zone).date()
+    begins = datetime.combine(today, time(hour, minute), hospital.zone)
+    if begins <= now:
+        begins = datetime.combine(today + timedelta(days=1), begins.timetz())
+    return begins
+
+
+def probe(context: DispatchContext) -> None:
+    """Ask Track one harmless question before a POST is at stake: an outage then costs no doubt.
+
+    Raises:
+        NotDeliveredError: Track gave no proper answer.
+        ServiceStoppedError: Track wants a person or another key, or did so before and nobody has
+            resumed; all hospitals are stopped.
+        BudgetSpentError: Track takes no further request now.
+        ConfigError: the connection points to the wrong place.
+        LedgerError: the ledger failed.
+    """
+    limit = context.hospital.requests_per_5_minutes
+    with context.ledger.writing() as connection:
+        seconds = take_request(connection, limit=limit)
+        require_running(connection)
+    if seconds:
+        raise budget_spent(context, seconds)
+    try:
+        context.client.probe()
+    except ServiceStoppedError as error:
+        stop_all(context, str(error), error.status)
+        raise
+
+
+def budget_spent(context: DispatchContext, seconds: float) -> BudgetSpentError:
+    """Make the error of a request that Track would take only later."""
+    message = (
+        f"{context.hospital.code}: Track's {context.hospital.requests_per_5_minutes} requests in"
+        f" 5 minutes are used up; the next is free in {seconds:.0f} s, and what is ready waits"
+    )
+    return BudgetSpentError(message, retry_after=seconds)
+
+
+def stop_all(context: DispatchContext, why: str, status: int | None) -> None:
+    """Stop sending for all hospitals until a person resumes it.
+
+    Raises:
+        LedgerError: the ledger failed.
+    """
+    stop_service(
+        context.ledger, hospital=context.hospital.code, why=why, status=status, actor=context.actor
+    )

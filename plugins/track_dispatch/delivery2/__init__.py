@@ -1,1 +1,0 @@
-"""Hand claimed lines to Track: one POST at a time, one table of outcomes, one door."""

@@ -1,1 +1,0 @@
-"""Airflow's adapters for connections: Track's API and the ledger's database."""

@@ -1,0 +1,325 @@
+"""The transaction between two POSTs, the short way: Track took all of a batch, the next one goes.
+
+Statements are texts for the driver. Each that writes has one count of rows that it must report;
+with any other, and whenever a case is not this one, the transaction is rolled back and `claims.py`
+goes the careful way, which leaves the same ledger. On PostgreSQL they are sent in two pipelines,
+first what is settled and asked, then what is excluded and claimed, all looked at before the commit.
+No row is waited for that a transform may hold: locked lines and envelopes count as missing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import orjson
+
+from track_dispatch.errors import LedgerError
+from track_dispatch.ledger.batches import CommitUnknownError, commit_known
+from track_dispatch.ledger.contact_policy import (
+    barred_by_answers,
+    contact_questions,
+    freed_by,
+    stood_back,
+)
+from track_dispatch.ledger.places import PLACES, address_of, format_places, span
+from track_dispatch.ledger.prepared import as_day, as_list, prepared
+from track_dispatch.ledger.request_budget import TAKE
+from track_dispatch.ledger.sql import TURN
+from track_dispatch.ledger.transitions import Transition
+from track_dispatch.states import LineState, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from track_dispatch.ledger.batches import Batch
+    from track_dispatch.ledger.claims import Wanted
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.settling import Settlement
+    from track_dispatch.records import Actor
+
+T = TypeVar("T")
+
+
+class _Step(NamedTuple):
+    """A statement, and how many rows it must change; None: a question."""
+
+    text: str
+    parameters: Mapping[str, Any]
+    rows: int | None = None
+
+
+_SETTLE_BATCH = """
+update batches set state = 'settled', status = coalesce(:status, status),
+  receipt = coalesce(:receipt, receipt), lease_until = null, changed_at = moment_in(0)
+where id = :batch and claim = :claim and state = 'sending'"""
+_ACCEPT_LINES = """
+update lines set state = 'accepted', reason = null, question = null
+where address between :low and :high and batch = :batch and state = 'sending'"""
+_STANDING_STOP = "select id from stops where resumed_at is null limit 1"
+#: How many lines of the envelope are ready, and which of them may no longer be asked.
+_READY_LINES = {
+    "sqlite": """
+select count(*), json_group_array(address) filter (where ask_until < :today) from lines
+where address between :low and :high and state = 'ready'""",
+    "postgresql": """
+select count(*), array_agg(address) filter (where ask_until < :today)
+from (select address, ask_until from lines
+  where address between :low and :high and state = 'ready' for update skip locked) ready""",
+}
+_EXCLUDE_LINES = {
+    "sqlite": """
+update lines set state = 'excluded', reason = :reason, question = null
+where address in (select value from json_each(:addresses)) and state = 'ready' and batch is null""",
+    "postgresql": """
+update lines set state = 'excluded', reason = :reason, question = null
+where address = any(:addresses::bigint[]) and state = 'ready' and batch is null""",
+}
+_OPEN_BATCH = """
+insert into batches (id, claim, survey, unit, envelope, state, lines, lease_until, validity_at,
+  reminder_at, run_id, try_number, created_at, changed_at)
+values (:batch, :claim, :survey, :unit, :envelope, 'sending', :lines, moment_in(:lease),
+  :validity_at, :reminder_at, :run_id, :try_number, moment_in(0), moment_in(0))
+on conflict do nothing"""
+_CLAIM_LINES = """
+update lines set state = 'sending', batch = :batch, reason = null, question = null
+where address between :low and :high and state = 'ready'"""
+_FRESH = """
+update envelopes set payload = null, waiting = 0, version = version + :sealings
+where id = (select e.id from envelopes e join extractions x on x.id = e.extraction
+  where e.id = :envelope and e.unit = :unit and e.version = :version and e.rules = :rules
+    and x.started_at >= moment_in(:oldest)"""
+_EMPTY_ENVELOPE = {"sqlite": f"{_FRESH})", "postgresql": f"{_FRESH} for update of e skip locked)"}
+_EVENT = """
+insert into events (at, envelope, places, transition, state, reason, batch, actor, run_id,
+  try_number)
+values (moment_in(0), :envelope, :places, :transition, :state, :reason, :batch, :actor, :run_id,
+  :try_number)"""
+
+
+class _NotPlainError(Exception):
+    """The case is not the short way's."""
+
+
+def settle_at_once(ledger: Ledger, settlement: Settlement, *, actor: Actor) -> bool:
+    """Settle a batch that Track took as a whole; return whether that is committed.
+
+    Raises:
+        CommitUnknownError: the database failed while it committed.
+    """
+    if not settlement.is_plain:
+        return False
+    return _at_once(ledger, lambda session: session.run(_settling(settlement, actor))) is not None
+
+
+def settle_and_claim_at_once(
+    ledger: Ledger, *, settlement: Settlement | None, wanted: Wanted, actor: Actor
+) -> Batch | None:
+    """Settle a batch that Track took as a whole, and claim what may go of the next envelope.
+
+    Returns:
+        The batch, committed; None where the case is another one, and nothing is written.
+
+    Raises:
+        CommitUnknownError: the database failed while it committed.
+    """
+    if settlement is not None and not settlement.is_plain:
+        return None
+    if not wanted.read.lines or wanted.read.keeps_others:
+        return None
+    settling = _settling(settlement, actor) if settlement is not None else []
+    return _at_once(ledger, lambda session: _Shortcut(session, wanted, actor).take(settling))
+
+
+def _at_once(ledger: Ledger, work: Callable[[_Session], T]) -> T | None:
+    """Do some work in one transaction; None where it is not plain, and rolled back."""
+    try:
+        with commit_known(ledger) as connection:
+            done = work(_Session(connection))
+    except CommitUnknownError:
+        raise
+    except (_NotPlainError, LedgerError):  # a failure is met again on the careful way
+        return None
+    return done
+
+
+class _Session:
+    """A transaction over the driver's own connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.dialect = connection.dialect.name
+        self._driver: Any = connection.connection.driver_connection
+        self._has_turn = False
+
+    def run(self, steps: Sequence[_Step]) -> list[list[tuple[Any, ...]]]:
+        """Carry statements out; return what the questions among them found.
+
+        Raises:
+            _NotPlainError: one that writes reported another count than it must.
+        """
+        cursors = self._pipelined(steps) if self.dialect == "postgresql" else self._in_turn(steps)
+        answers = []
+        for cursor, step in zip(cursors, steps, strict=True):
+            if step.rows is None:
+                answers.append(cursor.fetchall())
+            elif cursor.rowcount != step.rows:
+                raise _NotPlainError
+        return answers
+
+    def _in_turn(self, steps: Sequence[_Step]) -> Iterator[Any]:
+        """Run the statements one after the other, as far as they are looked at."""
+        for step in steps:
+            yield self._driver.execute(prepared(step.text, "sqlite"), step.parameters)
+
+    def _pipelined(self, steps: Sequence[_Step]) -> list[Any]:
+        """Send all statements at once; the first of all takes the turn."""
+        with self._driver.pipeline():
+            if not self._has_turn:
+                self._driver.execute(f"select pg_advisory_xact_lock({TURN})")
+                self._has_turn = True
+            return [
+                self._driver.execute(prepared(step.text, "postgresql"), step.parameters)
+                for step in steps
+            ]
+
+
+class _Shortcut:
+    """The claim of an envelope, first asked about, then made."""
+
+    def __init__(self, session: _Session, wanted: Wanted, actor: Actor) -> None:
+        self._session = session
+        self._wanted = wanted
+        self._actor = actor
+        self._envelope = wanted.read.envelope
+        self._range = dict(zip(("low", "high"), span(self._envelope.id), strict=True))
+
+    def take(self, settling: Sequence[_Step]) -> Batch:
+        """Settle what came before and claim what may go; exclude what may not.
+
+        Raises:
+            _NotPlainError: something else is in the way.
+        """
+        reasons = self._ask(settling)
+        left = [line for line in self._wanted.read.lines if line.place not in reasons]
+        if not left:
+            raise _NotPlainError
+        batch = self._wanted.batch(left)
+        found = self._session.run([*self._excluding(reasons), *self._claiming(batch, reasons)])
+        if any(found):  # somebody stood back for a line that is excluded
+            raise _NotPlainError
+        return batch
+
+    def _ask(self, settling: Sequence[_Step]) -> dict[int, Reason]:
+        """Return the lines that may not go, by place, with the reason."""
+        lines, terms, dialect = self._wanted.read.lines, self._wanted.terms, self._session.dialect
+        today = {"today": as_day(terms.today, dialect)}
+        questions = contact_questions(lines, self._wanted.unit.channel, terms.policy, dialect)
+        stops, [(ready, expired)], opted_out, invited = self._session.run(
+            [
+                *settling,
+                _Step(_STANDING_STOP, {}),
+                _Step(_READY_LINES[dialect], self._range | today),
+                *(_Step(*question) for question in questions),
+            ]
+        )
+        if stops or ready != len(lines):
+            raise _NotPlainError
+        if isinstance(expired, str):
+            expired = orjson.loads(expired)
+        return barred_by_answers(
+            lines,
+            terms.policy,
+            opted_out=[row[0] for row in opted_out],
+            invited=[row[0] for row in invited],
+            expired=[address % PLACES for address in expired or ()],
+        )
+
+    def _excluding(self, reasons: Mapping[int, Reason]) -> Iterator[_Step]:
+        """Exclude lines, and ask whether others stood back for them."""
+        terms, dialect = self._wanted.terms, self._session.dialect
+        for reason in sorted(set(reasons.values())):
+            lines = [one for one in self._wanted.read.lines if reasons.get(one.place) is reason]
+            places = [line.place for line in lines]
+            addresses = [address_of(self._envelope.id, place) for place in places]
+            excluded = {"reason": str(reason), "addresses": as_list(addresses, dialect)}
+            yield _Step(_EXCLUDE_LINES[dialect], excluded, len(places))
+            transition = Transition.EXCLUDED_AT_CLAIM, LineState.EXCLUDED
+            yield _event(*transition, self._envelope.id, places, self._actor, reason=str(reason))
+            ids = [line.line for line in lines]
+            yield _Step(*stood_back(ids, dialect, today=terms.today, over=freed_by(reason)))
+
+    def _claiming(self, batch: Batch, reasons: Mapping[int, Reason]) -> list[_Step]:
+        terms, envelope, dialect = self._wanted.terms, self._envelope, self._session.dialect
+        opened = {
+            "batch": batch.id,
+            "claim": batch.claim,
+            "survey": batch.survey,
+            "unit": batch.unit_id,
+            "envelope": envelope.id,
+            "lines": len(batch.lines),
+            "lease": terms.lease_seconds,
+            "validity_at": batch.validity_at,
+            "reminder_at": batch.reminder_at,
+            "run_id": self._actor.run_id,
+            "try_number": self._actor.try_number,
+        }
+        emptied = {
+            "envelope": envelope.id,
+            "unit": batch.unit_id,
+            "version": envelope.version,
+            "rules": terms.rules,
+            "oldest": -3600.0 * terms.extraction_max_age_hours,
+            "sealings": 1 + len(set(reasons.values())),  # as many as the careful way makes
+        }
+        claimed = self._range | {"batch": batch.id}
+        moved = Transition.CLAIMED, LineState.SENDING
+        return [
+            _Step(_OPEN_BATCH, opened, 1),
+            _Step(_CLAIM_LINES, claimed, len(batch.lines)),
+            _Step(_EMPTY_ENVELOPE[dialect], emptied, 1),
+            _Step(TAKE, {"limit": terms.requests_per_5_minutes}, 1),
+            _event(*moved, envelope.id, batch.places, self._actor, batch=batch.id),
+        ]
+
+
+def _settling(settlement: Settlement, actor: Actor) -> list[_Step]:
+    batch = settlement.batch
+    low, high = span(batch.envelope)
+    settled = {
+        "status": settlement.status,
+        "receipt": settlement.receipt,
+        "batch": batch.id,
+        "claim": batch.claim,
+    }
+    accepted = {"low": low, "high": high, "batch": batch.id}
+    moved = Transition.ANSWERED, LineState.ACCEPTED
+    return [
+        _Step(_SETTLE_BATCH, settled, 1),
+        _Step(_ACCEPT_LINES, accepted, len(batch.lines)),
+        _event(*moved, batch.envelope, batch.places, actor, batch=batch.id),
+    ]
+
+
+def _event(
+    transition: Transition,
+    to: LineState,
+    envelope: int,
+    places: Collection[int],
+    actor: Actor,
+    *,
+    reason: str | None = None,
+    batch: str | None = None,
+) -> _Step:
+    parameters = {
+        "envelope": envelope,
+        "places": format_places(sorted(places)),
+        "transition": str(transition),
+        "state": str(to),
+        "reason": reason,
+        "batch": batch,
+        "actor": actor.name,
+        "run_id": actor.run_id,
+        "try_number": actor.try_number,
+    }
+    return _Step(_EVENT, parameters, 1)

@@ -1,0 +1,319 @@
+"""Who may be asked now: opt-outs, and who was invited lately, told by the lines' states.
+
+Both are asked in the transaction that claims, after it has taken its turn: two hospitals that
+looked first and wrote afterwards would both invite the patient they share. The hot path asks the
+same questions by the same statements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import select
+
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.prepared import as_day, as_list, as_moment, prepared
+from track_dispatch.ledger.sql import DAY, among
+from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.records import IdentityKind
+from track_dispatch.states import INVITED, LineState, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from track_dispatch.ledger.envelopes import SealedLine
+    from track_dispatch.ledger.keys import KeyRing
+    from track_dispatch.records import Actor, Channel
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPolicy:
+    """How long patients are left in peace; one setting for all hospitals.
+
+    Attributes:
+        cap_days: days between two invitations of a person; 0 = no cap.
+        day_began: aware; from then on a contact is used once.
+    """
+
+    cap_days: int
+    day_began: datetime
+
+
+#: Which of the hashes opted out of the channel.
+OPTED_OUT = {
+    "sqlite": """
+select o.hash from json_each(:hashes) w cross join optouts o on o.hash = w.value
+where o.channel = '' or o.channel = :channel""",
+    "postgresql": """
+select o.hash from optouts o
+where o.hash = any(:hashes::bigint[]) and (o.channel = '' or o.channel = :channel)""",
+}
+
+_INVITED = " or ".join(f"l.state = '{state}'" for state in INVITED)
+_OTHER = f"'{IdentityKind.OTHER}'"
+_PERSON = f"'{IdentityKind.PERSON}'"
+_BY_PERSON = f"l.reason = '{Reason.SAME_PERSON}' or l.reason = '{Reason.CONTACT_CAP}'"
+_BY_CONTACT = f"""l.reason = '{Reason.SAME_CONTACT}' or l.reason = '{Reason.CONTACT_CAP}'
+    and not exists (select 1 from identities p where p.line = l.id and p.kind = {_PERSON})"""  # noqa: S608
+
+#: Which of the hashes, told by their index, a line other than our own was invited with, within the
+#: window: the first `capped` hashes have the cap's, the others today's. Both texts fix the order
+#: in which tables are looked up: on tables just filled a planner has nothing to choose by.
+INVITED_LATELY = {
+    "sqlite": f"""
+select w.key from json_each(:hashes) w
+cross join identities i on i.hash = w.value and i.kind <> {_OTHER}
+  and i.line not in (select value from json_each(:own))
+cross join lines l on l.id = i.line and ({_INVITED})
+cross join batches b on b.id = l.batch and b.created_at >=
+  case when w.key < :capped then moment_in(:cap_began) else :day_began end""",  # noqa: S608
+    "postgresql": f"""
+select w.n - 1 from unnest(:hashes::bigint[]) with ordinality w (hash, n)
+cross join lateral (select line from identities i where i.hash = w.hash and i.kind <> {_OTHER}
+  and i.line <> all(:own::bigint[]) offset 0) i
+cross join lateral (select batch from lines l where l.id = i.line and ({_INVITED}) offset 0) l
+cross join lateral (select 1 from batches b where b.id = l.batch and b.created_at >=
+  case when w.n <= :capped then moment_in(:cap_began) else :day_began end offset 0) b""",  # noqa: S608
+}
+
+#: Which lines stood back for those that ended (`ids`), by the kinds of identity that count, unless
+#: their last day is before `today`. A line without a person stands back by its contact alone.
+_STOOD_BACK = f"""l.state = '{LineState.EXCLUDED}'
+  and (l.ask_until is null or l.ask_until >= :today)
+  and (e.kind = {_PERSON} and :persons = 1 and ({_BY_PERSON})
+    or e.kind = '{IdentityKind.CONTACT}' and :contacts = 1 and ({_BY_CONTACT}))"""
+STOOD_BACK = {
+    "sqlite": f"""
+select l.id from json_each(:ids) w
+cross join identities e on e.line = w.value
+cross join identities i on i.hash = e.hash and i.kind = e.kind
+  and i.line not in (select value from json_each(:ids))
+cross join lines l on l.id = i.line and {_STOOD_BACK}""",  # noqa: S608
+    "postgresql": f"""
+select l.id from unnest(:ids::bigint[]) w (line)
+cross join lateral (select hash, kind from identities e where e.line = w.line offset 0) e
+cross join lateral (select line from identities i where i.hash = e.hash and i.kind = e.kind
+  and i.line <> all(:ids::bigint[]) offset 0) i
+cross join lateral (select id from lines l where l.id = i.line and {_STOOD_BACK} offset 0) l""",  # noqa: S608
+}
+
+
+class Question(NamedTuple):
+    """A statement with its parameters, to be asked by whichever way."""
+
+    text: str
+    parameters: Mapping[str, Any]
+
+
+def contact_questions(
+    lines: Sequence[SealedLine], channel: Channel, policy: ContactPolicy, dialect: str
+) -> tuple[Question, Question]:
+    """Return what is to be asked about lines; `barred_by_answers` says what the answers mean."""
+    hashes = chain.from_iterable((*one.persons, *one.contacts, *one.others) for one in lines)
+    capped, today = _by_window(lines, policy)
+    return (
+        Question(OPTED_OUT[dialect], {"hashes": as_list(hashes, dialect), "channel": str(channel)}),
+        Question(
+            INVITED_LATELY[dialect],
+            {
+                "hashes": as_list((found for found, _ in chain(capped, today)), dialect),
+                "own": as_list((one.line for one in lines), dialect),
+                "capped": len(capped),
+                "cap_began": -policy.cap_days * DAY,
+                "day_began": as_moment(policy.day_began, dialect),
+            },
+        ),
+    )
+
+
+def barred_by_answers(
+    lines: Sequence[SealedLine],
+    policy: ContactPolicy,
+    *,
+    opted_out: Iterable[int],
+    invited: Iterable[int],
+    expired: Iterable[int] = (),
+) -> dict[int, Reason]:
+    """Return the lines that may not be asked now, by place, with the reason.
+
+    Of two lines with the same person or contact, the lower place wins.
+
+    Args:
+        lines: all that would go out together.
+        policy: how long patients are left in peace.
+        opted_out: the hashes that `OPTED_OUT` found.
+        invited: the indices that `INVITED_LATELY` found.
+        expired: places of lines whose last day is over.
+    """
+    barred = dict.fromkeys(expired, Reason.EXPIRED)
+    if out := set(opted_out):
+        for line in lines:
+            if not out.isdisjoint((*line.persons, *line.contacts, *line.others)):
+                barred.setdefault(line.place, Reason.OPT_OUT)
+    if found := sorted(set(invited)):
+        capped, today = _by_window(lines, policy)
+        for index in found:
+            is_capped = index < len(capped)
+            _, line = capped[index] if is_capped else today[index - len(capped)]
+            reason = Reason.CONTACT_CAP if is_capped else Reason.SAME_CONTACT
+            barred.setdefault(line.place, reason)
+    return barred | _standing_back([one for one in lines if one.place not in barred], policy)
+
+
+def filter_contactable(
+    connection: Connection,
+    lines: Sequence[SealedLine],
+    *,
+    channel: Channel,
+    policy: ContactPolicy,
+    expired: Iterable[int] = (),
+) -> dict[int, Reason]:
+    """Return the lines of a claim that may not be asked now, by place, with the reason.
+
+    Of two lines of the claim with the same person or contact, the lower place wins.
+
+    Args:
+        connection: of the transaction that claims.
+        lines: all that would go out together.
+        channel: the unit's.
+        policy: how long patients are left in peace.
+        expired: places of lines whose last day is over.
+    """
+    questions = contact_questions(lines, channel, policy, connection.dialect.name)
+    opted_out, invited = (_answers(connection, question) for question in questions)
+    return barred_by_answers(lines, policy, opted_out=opted_out, invited=invited, expired=expired)
+
+
+def _answers(connection: Connection, question: Question) -> list[int]:
+    statement = prepared(question.text, connection.dialect.name)
+    return list(connection.exec_driver_sql(statement, dict(question.parameters)).scalars())
+
+
+def _standing_back(lines: Sequence[SealedLine], policy: ContactPolicy) -> dict[int, Reason]:
+    """Return the lines that stand back for one of a lower place among them, with the reason."""
+    persons: set[int] = set()
+    contacts: set[int] = set()
+    standing_back: dict[int, Reason] = {}
+    for line in sorted(lines, key=lambda one: one.place):
+        if policy.cap_days and not persons.isdisjoint(line.persons):
+            standing_back[line.place] = Reason.SAME_PERSON
+        elif not contacts.isdisjoint(line.contacts):
+            standing_back[line.place] = Reason.SAME_CONTACT
+        else:
+            persons.update(line.persons)
+            contacts.update(line.contacts)
+    return standing_back
+
+
+_Hashed = list[tuple[int, "SealedLine"]]
+
+
+def _by_window(lines: Sequence[SealedLine], policy: ContactPolicy) -> tuple[_Hashed, _Hashed]:
+    """Return the hashes that the cap asks about, and those of which only today counts.
+
+    A line that names no person has but its contact to be known by.
+    """
+    capped: _Hashed = []
+    today: _Hashed = []
+    for line in lines:
+        if policy.cap_days:
+            capped += [(found, line) for found in line.persons or line.contacts]
+        if line.persons or not policy.cap_days:
+            today += [(found, line) for found in line.contacts]
+    return capped, today
+
+
+#: The kinds of identity over which lines stand back for another one.
+EITHER = (IdentityKind.PERSON, IdentityKind.CONTACT)
+#: Over which of them lines come back when a claim excludes the one that they stood back for:
+#: whoever bars a person bars her other visits as well, but not those who share her contact.
+_OVER: Mapping[Reason, Collection[IdentityKind]] = {
+    Reason.SAME_PERSON: (IdentityKind.CONTACT,),
+    Reason.CONTACT_CAP: (IdentityKind.CONTACT,),
+    Reason.SAME_CONTACT: (IdentityKind.PERSON,),
+}
+
+
+def freed_by(reason: Reason) -> Collection[IdentityKind]:
+    """Return over which kinds of identity lines come back for one excluded for this reason."""
+    return _OVER.get(reason, EITHER)
+
+
+def stood_back(
+    line_ids: Collection[int],
+    dialect: str,
+    *,
+    today: date | None = None,
+    over: Collection[IdentityKind] = EITHER,
+) -> Question:
+    """Return the question which lines stood back for these."""
+    return Question(
+        STOOD_BACK[dialect],
+        {
+            "ids": as_list(sorted(line_ids), dialect),
+            "today": as_day(today or date.min, dialect),
+            "persons": int(IdentityKind.PERSON in over),
+            "contacts": int(IdentityKind.CONTACT in over),
+        },
+    )
+
+
+def come_back(
+    connection: Connection,
+    keys: KeyRing,
+    line_ids: Collection[int],
+    *,
+    actor: Actor,
+    today: date | None = None,
+    over: Collection[IdentityKind] = EITHER,
+) -> int:
+    """Let lines that stood back for others be read and judged again; return how many.
+
+    Called by whoever has just ended those others as refused, excluded or reopened. Lines that
+    another transaction is working on are passed over: it must not be waited for.
+
+    Args:
+        connection: of the writing transaction.
+        keys: open and seal the payloads.
+        line_ids: of the lines that ended.
+        actor: who ended them.
+        today: the hospital's day: who may no longer be asked stays excluded.
+        over: the kinds of identity that count.
+    """
+    if not line_ids:
+        return 0
+    question = stood_back(line_ids, connection.dialect.name, today=today, over=over)
+    found = _unlocked(connection, sorted(set(_answers(connection, question))))
+    if not found:
+        return 0
+    moved = apply_transition(
+        connection,
+        Transition.CAME_BACK,
+        LineState.REOPENED,
+        among(schema.lines.c.id, "ids"),
+        parameters={"ids": found},
+        keys=keys,
+        actor=actor,
+    )
+    return len(moved)
+
+
+def _unlocked(connection: Connection, line_ids: list[int]) -> list[int]:
+    """Lock lines with their envelopes; return those that nobody else has locked."""
+    if not line_ids:
+        return []
+    lines, envelopes = schema.lines, schema.envelopes
+    chosen = (
+        select(lines.c.id)
+        .join(envelopes, envelopes.c.id == lines.c.address // PLACES)
+        .where(among(lines.c.id, "ids"))
+        .with_for_update(of=[lines, envelopes], skip_locked=True)
+    )
+    return sorted(connection.scalars(chosen, {"ids": line_ids}))

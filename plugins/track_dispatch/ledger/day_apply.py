@@ -1,0 +1,376 @@
+"""One day's extraction on its way into the ledger: what each attendance becomes.
+
+Transform never touches a line that is on its way, in doubt or settled, nor what Track refused
+within a 2xx. Whatever waits is evaluated anew and gets a new address in an envelope of the newest
+reading, so that no payload outlives the reading it came from. An exclusion that still holds stays.
+"""
+
+from __future__ import annotations
+
+import uuid
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from sqlalchemy import bindparam, select
+
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.backups import Distrust, is_trusted, open_doubt
+from track_dispatch.ledger.envelope_writer import (
+    KINDS,
+    NO_HASHES,
+    EnvelopeWriter,
+    KnownLine,
+    LineHashes,
+    Placement,
+)
+from track_dispatch.ledger.joins import IS_OF_UNIT, LIES_IN
+from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.sql import among
+from track_dispatch.ledger.transitions import RULES, Transition
+from track_dispatch.states import INVITED, LineState, Reason, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import date
+    from typing import Any
+
+    from sqlalchemy import Connection, Select
+
+    from track_dispatch.config.policies import VolumeGate
+    from track_dispatch.ledger.extractions import Extraction
+    from track_dispatch.ledger.keys import KeyRing
+    from track_dispatch.ledger.lookups import Lookups
+    from track_dispatch.records import Actor, Area, Channel, IdentityKind
+
+    #: Evaluates again the rows of patients who opted out, by position, with the barred channels.
+    Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "Evaluated"]]
+
+#: States of a line that may move to another day with its attendance.
+MOVABLE = (LineState.READY, LineState.HELD, LineState.REOPENED, LineState.EXCLUDED)
+#: States of a line that ends when it is excluded.
+_ENDING = (LineState.READY, LineState.HELD, LineState.REOPENED)
+
+
+class Evaluated(Protocol):
+    """What the rules made of an attendance: `transformation.evaluator.Candidate`.
+
+    Its identities are in the order of their kinds: persons, the contact, others.
+    """
+
+    @property
+    def attendance_id(self) -> str: ...  # noqa: D102
+    @property
+    def area(self) -> Area | None: ...  # noqa: D102
+    @property
+    def channel(self) -> Channel | None: ...  # noqa: D102
+    @property
+    def reason(self) -> str | None: ...  # noqa: D102
+    @property
+    def line(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def identities(self) -> tuple[tuple[IdentityKind, str], ...]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class DayTerms:
+    """How a day is applied.
+
+    Attributes:
+        rules: digest of what its attendances were evaluated under.
+        batch_size: lines of one POST.
+        today: at the hospital.
+        ask_until: the last day on which its patients may be asked; None: no limit.
+        gate: when a person must approve the volume; None: never.
+        lacking_lines: known attendances that a reading must lack, beside more than half of them,
+            to be a wrong one.
+    """
+
+    rules: str
+    batch_size: int
+    today: date
+    ask_until: date | None
+    gate: VolumeGate | None = None
+    lacking_lines: int = 30
+
+
+class DayApply:
+    """One day's extraction within the transaction of its run; `ExtractionApply.begin` opens one.
+
+    Attributes:
+        extraction: that is applied.
+        terms: how.
+        counts: attendances, and those of another day and of another hospital.
+        rows_merged: further rows of an attendance that has one already.
+        seen: ids of the day's known lines that it brought.
+        ended: ids of lines that it excluded, of those that waited.
+        deferred: by address, what was excluded as the same person's and would be ready otherwise.
+        writer: writes what the attendances become.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        keys: KeyRing,
+        extraction: Extraction,
+        terms: DayTerms,
+        *,
+        actor: Actor,
+        distrust: Distrust | None,
+        lookups: Lookups,
+    ) -> None:
+        self.extraction, self.terms, self.day = extraction, terms, extraction.day
+        self.counts = Counter[str]()
+        self.rows_merged = 0
+        self.seen = array("q")
+        self.ended: list[int] = []
+        self.moved_from: list[KnownLine] = []
+        self.deferred: dict[int, tuple[KnownLine, Placement]] = {}
+        self.writer = EnvelopeWriter(
+            connection,
+            keys,
+            extraction,
+            rules=terms.rules,
+            batch_size=terms.batch_size,
+            actor=actor,
+        )
+        self._connection, self._keys, self._lookups = connection, keys, lookups
+        self._distrust = distrust
+        #: The batch that doubts what would become ready of each unit, and how many lines it has.
+        self._doubts: dict[tuple[str, str], str] = {}
+        self._doubted = Counter[str]()
+
+    def has_later_limits(self) -> bool:
+        """Tell whether patients may be asked still whose day is too old: a person let them in."""
+        if self.terms.ask_until is None or self.terms.ask_until >= self.terms.today:
+            return False
+        lines, units = schema.lines, schema.units
+        still = lines.c.ask_until.is_(None) | (lines.c.ask_until >= self.terms.today)
+        found = (
+            select(lines.c.id)
+            .select_from(units)
+            .join(schema.envelopes, IS_OF_UNIT)
+            .join(lines, LIES_IN)
+            .where(
+                units.c.hospital == self.day.hospital,
+                units.c.business_day == self.day.business_day,
+                still,
+            )
+            .limit(1)
+        )
+        return self._connection.scalar(found) is not None
+
+    def take(self, attendances: Sequence[Evaluated], again: Again) -> None:
+        """Take a chunk of the reading's attendances; each of them comes once in a reading.
+
+        Args:
+            attendances: evaluated without regard to opt-outs.
+            again: evaluates the rows of barred patients once more.
+        """
+        found = list(attendances)
+        hashes = [self._hashes(one) for one in found]
+        if barred := self._lookups.barred(hashes):
+            for position, one in again(barred).items():
+                found[position], hashes[position] = one, self._hashes(one)
+        self.counts["attendances"] += len(found)
+        ids = [one.attendance_id for one in found]
+        known = self._known(ids)
+        forgotten = self._lookups.forgotten([one for one in ids if one not in known])
+        for one, of_one in zip(found, hashes, strict=True):
+            line = known.get(one.attendance_id)
+            if line is not None:
+                self._reevaluate(line, one, of_one)
+            elif one.attendance_id in forgotten:
+                self.counts["other_day"] += 1
+            else:
+                self._find(one, of_one)
+
+    def end_of_reading(self, *, rows_merged: int) -> None:
+        """Write what is left of the reading."""
+        self.rows_merged = rows_merged
+        self.writer.flush()
+
+    def finish(self, standing_back: Collection[int]) -> None:
+        """Let those wait again whose person is asked about no other attendance of the day.
+
+        Args:
+            standing_back: addresses of lines whose person is asked about another one.
+        """
+        chosen = [one for address, one in self.deferred.items() if address not in standing_back]
+        known = self._known([line.attendance_id for line, _ in chosen])
+        for line, placement in chosen:
+            now = known[line.attendance_id]
+            if (now.hospital, now.business_day) == self.day:  # else it moved away meanwhile
+                self._change(now, placement, Transition.REEVALUATED)
+        self.writer.flush()
+        if self._distrust is not None:
+            for (area, channel), batch in self._doubts.items():
+                unit, lines = self.writer.unit(area, channel), self._doubted[batch]
+                decision = self._distrust.decision
+                open_doubt(self._connection, batch, unit=unit, lines=lines, decision=decision)
+
+    def _hashes(self, one: Evaluated) -> LineHashes:
+        identities = one.identities
+        if not identities:
+            return NO_HASHES
+        found = self._keys.hash_identities([value for _, value in identities])
+        if len(set(found)) < len(found):  # a value came twice
+            return self._hashes_of(dict.fromkeys(identities))
+        if len(found) > len(identities):  # under several keys
+            return self._hashes_of(identities)
+        by_kind: dict[IdentityKind, list[int]] = {kind: [] for kind in KINDS}
+        for (kind, _), hashed in zip(identities, found, strict=True):
+            by_kind[kind].append(hashed)
+        return LineHashes(*map(tuple, by_kind.values()))
+
+    def _hashes_of(self, identities: Iterable[tuple[IdentityKind, str]]) -> LineHashes:
+        values: dict[IdentityKind, list[str]] = {kind: [] for kind in KINDS}
+        for kind, value in identities:
+            values[kind].append(value)
+        return LineHashes(*(self._keys.hash_identities(values[kind]) for kind in KINDS))
+
+    def _known(self, attendance_ids: list[str]) -> dict[str, KnownLine]:
+        """Look attendances up; nobody else changes those that may be changed here meanwhile."""
+        given = {"source": self.extraction.source, "ids": attendance_ids}
+        found = [KnownLine(*row) for row in self._connection.execute(_KNOWN, given)]
+        if found and self._connection.dialect.name == "postgresql":
+            self._connection.execute(_LOCK, given)
+            found = [KnownLine(*row) for row in self._connection.execute(_KNOWN, given)]
+        return {line.attendance_id: line for line in found}
+
+    def _placement(self, one: Evaluated, hashes: LineHashes, until: date | None) -> Placement:
+        """Return what an evaluated attendance would be if it were new."""
+        area = one.area or ""
+        line, channel, reason = one.line, one.channel, one.reason
+        if reason is None and until is not None and until < self.terms.today:
+            reason = Reason.TOO_OLD
+        if reason is not None or line is None or channel is None:
+            excluded = LineState.EXCLUDED, str(reason)
+            return Placement(area, "", one.attendance_id, *excluded, None, NO_HASHES, until)
+        return Placement(
+            area, channel, one.attendance_id, LineState.READY, None, line, hashes, until
+        )
+
+    def _find(self, one: Evaluated, hashes: LineHashes) -> None:
+        """Put an attendance in that the ledger does not know."""
+        placement = self._placement(one, hashes, self.terms.ask_until)
+        if self._distrust is not None and placement.state is LineState.READY:
+            placement = self._doubt(placement, self._distrust)
+        self.writer.put(placement)
+
+    def _reevaluate(self, line: KnownLine, one: Evaluated, hashes: LineHashes) -> None:
+        """Judge a known attendance anew, if it may be, and is this day's or moves here."""
+        is_ours = (line.hospital, line.business_day) == self.day
+        if is_ours:
+            self.seen.append(line.id)
+        if line.state in INVITED:
+            self.writer.persons.add(line.address, hashes.persons)
+        if line.hospital != self.day.hospital:
+            self.counts["other_hospital"] += 1
+        elif not is_ours and not self._may_move(line):
+            self.counts["other_day"] += 1
+        elif line.state in MOVABLE and not is_ours:
+            self.moved_from.append(line)
+            placement = self._placement(one, hashes, self.terms.ask_until)
+            self._change(line, placement, Transition.MOVED)
+        elif line.state in MOVABLE:
+            placement = self._placement(one, hashes, _later(line, self.terms.ask_until))
+            if not self._stays(line, placement):
+                self._change(line, placement, Transition.REEVALUATED)
+        elif line.state == LineState.REFUSED and self._is_mended(line, one):
+            placement = self._placement(one, hashes, _later(line, self.terms.ask_until))
+            self._change(line, placement, Transition.CORRECTED)
+
+    def _may_move(self, line: KnownLine) -> bool:
+        """Tell whether an attendance of another day moves here: not if a newer reading had it."""
+        return line.state in MOVABLE and not self._lookups.completed_after(
+            line.extraction, self.extraction
+        )
+
+    def _is_mended(self, line: KnownLine, one: Evaluated) -> bool:
+        """Tell whether the ERP corrected what Track refused by a 4xx."""
+        if line.reason != Refusal.BY_STATUS:
+            return False
+        return one.line is None or line.digest not in self._keys.digests(one.line)
+
+    def _stays(self, line: KnownLine, placement: Placement) -> bool:
+        """Tell whether a line is what it would become; defer it where that is not known yet."""
+        if line.state != LineState.EXCLUDED or line.area != placement.area:
+            return False
+        if placement.fields is None:
+            return line.reason == placement.reason or (
+                line.reason == Reason.EXPIRED and placement.reason == Reason.TOO_OLD
+            )
+        if (
+            line.reason != Reason.SAME_PERSON
+            or (line.channel, line.ask_until) != (placement.channel, placement.ask_until)
+            or line.digest != self._keys.digest(placement.fields)
+        ):
+            return False
+        self.deferred[line.address] = line, placement
+        self.writer.persons.add(line.address, placement.hashes.persons)
+        return True
+
+    def _change(self, line: KnownLine, placement: Placement, transition: Transition) -> None:
+        """Let a known line be what it was judged to be."""
+        placement = placement._replace(known=line, transition=transition)
+        if placement.state is LineState.EXCLUDED:
+            if line.state in _ENDING:
+                self.ended.append(line.id)
+        elif line.state == LineState.HELD:
+            placement = placement._replace(state=LineState.HELD)
+        elif self._distrust and not is_trusted(self._connection, self._distrust, line):
+            placement = self._doubt(placement, self._distrust)
+        if (line.state, placement.state) not in RULES[placement.transition].pairs:
+            message = f"{placement.transition} never takes a line from {line.state}"
+            raise ValueError(message)
+        self.writer.put(placement)
+
+    def _doubt(self, placement: Placement, distrust: Distrust) -> Placement:
+        """Return a line as one that may have been sent before the restore."""
+        unit = placement.area, placement.channel
+        batch = self._doubts.setdefault(unit, str(uuid.uuid4()))
+        self._doubted[batch] += 1
+        return placement._replace(
+            state=LineState.IN_DOUBT,
+            transition=Transition.RESTORED,
+            batch=batch,
+            decision=distrust.decision,
+        )
+
+
+def _later(line: KnownLine, until: date | None) -> date | None:
+    """Return the later of two limits: a reading never shortens a line's; None is none."""
+    if line.ask_until is None or until is None:
+        return None
+    return max(line.ask_until, until)
+
+
+def _lookup() -> Select[Any]:
+    lines, envelopes, units = schema.lines, schema.envelopes, schema.units
+    found = {"lines": lines, "envelopes": envelopes, "units": units}
+    columns = [
+        next(table.c[name] for table in found.values() if name in table.c)
+        for name in KnownLine._fields
+    ]
+    return (
+        select(*columns)
+        .join_from(lines, envelopes, envelopes.c.id == lines.c.address // PLACES)
+        .join(units, IS_OF_UNIT)
+        .where(lines.c.source == bindparam("source"), among(lines.c.attendance_id, "ids"))
+    )
+
+
+_KNOWN = _lookup()
+#: Whoever would claim or exclude them meanwhile passes them over, or waits.
+_LOCK = (
+    select(schema.lines.c.id)
+    .where(
+        schema.lines.c.source == bindparam("source"),
+        among(schema.lines.c.attendance_id, "ids"),
+        schema.lines.c.state.in_([state.value for state in (*MOVABLE, LineState.REFUSED)]),
+    )
+    .order_by(schema.lines.c.id)
+    .with_for_update()
+)

@@ -1,0 +1,407 @@
+"""Lines on their way into envelopes: collected by unit, sealed, and written many at a time.
+
+The hot half of transform. What is written obeys `transitions.RULES` and tells the same events as
+`transitions.apply_transition`, which would cost ten times as much for each line.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+from sqlalchemy import bindparam, delete, insert, update
+
+from track_dispatch.errors import LedgerError
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.envelopes import SealedLine, reseal, reserve_envelopes, seal, unit_id
+from track_dispatch.ledger.places import PLACES, envelope_of, format_places
+from track_dispatch.ledger.sql import among, insert_into, insert_rows, moment_in
+from track_dispatch.ledger.transitions import Transition
+from track_dispatch.records import IdentityKind
+from track_dispatch.states import WAITING, LineState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+    from typing import Any
+
+    from sqlalchemy import Connection
+
+    from track_dispatch.ledger.extractions import Extraction
+    from track_dispatch.ledger.keys import KeyRing
+    from track_dispatch.records import Actor
+
+#: Lines that are written together.
+_LINES_A_WRITE = 2000
+#: Identities that are; their index by line takes 26 bytes for each.
+_IDENTITIES_A_WRITE = 300_000
+#: Envelope ids that are reserved at a time.
+_RESERVED = 32
+#: The kinds of identities, in the order of `LineHashes`.
+KINDS = (IdentityKind.PERSON, IdentityKind.CONTACT, IdentityKind.OTHER)
+
+
+class LineHashes(NamedTuple):
+    """The hashes of a line's identities, by kind; of each kind those under the newest key first."""
+
+    persons: tuple[int, ...] = ()
+    contacts: tuple[int, ...] = ()
+    others: tuple[int, ...] = ()
+
+
+NO_HASHES = LineHashes()
+
+
+class KnownLine(NamedTuple):
+    """A line as the ledger has it, with the unit and the extraction of its envelope."""
+
+    id: int
+    address: int
+    attendance_id: str
+    state: str
+    reason: str | None
+    digest: bytes | None
+    ask_until: date | None
+    batch: str | None
+    question: int | None
+    extraction: str
+    hospital: str
+    business_day: date
+    area: str
+    channel: str
+
+    def __repr__(self) -> str:
+        """Tell of no patient."""
+        return f"KnownLine(id={self.id}, state={self.state!r})"
+
+
+class Placement(NamedTuple):
+    """What a line is to be, and where it comes from; patient data.
+
+    Attributes:
+        area: "" where it has none.
+        channel: "" where it has none.
+        attendance_id: as the ERP numbers it.
+        state: the state that it enters.
+        reason: of an exclusion.
+        fields: its import line; None when there is nothing to send.
+        hashes: of its identities.
+        ask_until: the last day on which the patient may be asked; None: no limit.
+        transition: by which it enters the state.
+        known: what the ledger has of it; None: it is new.
+        batch: that doubts it, after a backup was put back.
+        decision: of that batch.
+    """
+
+    area: str
+    channel: str
+    attendance_id: str
+    state: LineState
+    reason: str | None
+    fields: bytes | None
+    hashes: LineHashes
+    ask_until: date | None
+    transition: Transition = Transition.FOUND
+    known: KnownLine | None = None
+    batch: str | None = None
+    decision: int | None = None
+
+    def __repr__(self) -> str:
+        """Tell of no patient."""
+        return f"Placement(state={self.state!r}, reason={self.reason!r})"
+
+
+class _Buckets:
+    """Hashes with what belongs to them, by their first five bits: one part is sorted at a time."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        #: A hash `h` and what belongs to it come at the end of `parts[h >> 59]`.
+        self.parts = [array("q") for _ in range(32)]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts)) // self._width
+
+    def empty(self) -> Iterator[list[tuple[int, ...]]]:
+        """Give all back in the order of the hashes, part by part, and keep none."""
+        for part in (*self.parts[16:], *self.parts[:16]):  # the negative ones come first
+            values = [iter(part)] * self._width
+            yield sorted(zip(*values, strict=True))
+            del part[:]
+
+
+class IdentityRows:
+    """Identities of new lines, 24 bytes each, written in the order of their hashes.
+
+    So each page of their index is written once. Not too many at a time, or the pages of the index
+    by line, which follows another order, would not fit in memory.
+    """
+
+    def __init__(self, connection: Connection, keys: Sequence[str]) -> None:
+        self._connection = connection
+        self._keys = len(keys)
+        self._tags = [(str(kind), key) for kind in KINDS for key in keys]
+        self._entries = _Buckets(width=3)
+        self._left: set[int] = set()
+
+    def add(self, line: int, hashes: LineHashes) -> None:
+        """Take a new line's identities in."""
+        keys, parts = self._keys, self._entries.parts
+        for kind, found in enumerate(hashes):
+            tag, of_key = kind * keys, len(found) // keys
+            for position, one in enumerate(found):
+                parts[one >> 59].extend((one, line, tag + position // of_key))
+
+    def leave_out(self, line: int) -> None:
+        """Do not write a line's identities any more: another day of the run has taken it over."""
+        self._left.add(line)
+
+    def write(self, *, at_least: int = 1) -> None:
+        """Write what was taken in, if it is so many."""
+        if len(self._entries) < at_least:
+            return
+        for entries in self._entries.empty():
+            rows = [
+                (one, line, *self._tags[tag])
+                for one, line, tag in entries
+                if line not in self._left
+            ]
+            insert_rows(self._connection, "identities", ("hash", "line", "kind", "key"), rows)
+
+
+class SharedPersons:
+    """Finds the lines of a day that have a person's hash in common."""
+
+    def __init__(self) -> None:
+        self._entries = _Buckets(width=2)
+
+    def add(self, address: int, persons: Sequence[int]) -> None:
+        """Take a line in."""
+        parts = self._entries.parts
+        for one in persons:
+            parts[one >> 59].extend((one, address))
+
+    def find(self) -> dict[int, set[int]]:
+        """Return the addresses of lines that share a hash, with the hashes that they share."""
+        shared: dict[int, set[int]] = {}
+        for entries in self._entries.empty():
+            for (one, address), (other, following) in pairwise(entries):
+                if one == other:
+                    shared.setdefault(address, set()).add(one)
+                    shared.setdefault(following, set()).add(one)
+        return shared
+
+
+class EnvelopeWriter:
+    """Collects lines by unit and writes them as envelopes of one POST's size.
+
+    Args:
+        connection: of the writing transaction.
+        keys: hash and seal.
+        extraction: whose lines they are.
+        rules: digest of what they were judged under.
+        batch_size: lines of one POST.
+        actor: who moves them.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        keys: KeyRing,
+        extraction: Extraction,
+        *,
+        rules: str,
+        batch_size: int,
+        actor: Actor,
+    ) -> None:
+        self.identities = IdentityRows(connection, [key.id for key in keys.identity_secrets])
+        self.persons = SharedPersons()
+        self.inserted = 0
+        self._connection, self._keys, self._extraction = connection, keys, extraction
+        self._rules, self._size = rules, batch_size
+        self._by = {
+            "actor": actor.name, "run_id": actor.run_id, "try_number": actor.try_number,
+        }  # fmt: skip
+        self._units: dict[tuple[str, str], int] = {}
+        self._pending: defaultdict[tuple[str, str], list[Placement]] = defaultdict(list)
+        self._reserved: list[int] = []
+        self._new: list[tuple[Any, ...]] = []
+        self._changed: list[tuple[int, Placement]] = []
+        self._envelopes: list[dict[str, Any]] = []
+        self._events: list[dict[str, Any]] = []
+        #: Envelopes that lines have left.
+        self._left: set[int] = set()
+
+    def put(self, placement: Placement) -> None:
+        """Take one line in."""
+        unit = placement.area, placement.channel
+        pending = self._pending[unit]
+        pending.append(placement)
+        if len(pending) == self._size:
+            del self._pending[unit]
+            self._fill(*unit, pending)
+
+    def flush(self) -> None:
+        """Write all that was put, and seal anew the envelopes that lines have left."""
+        for (area, channel), pending in self._pending.items():
+            self._fill(area, channel, pending)
+        self._pending.clear()
+        self._write()
+        reseal(self._connection, self._keys, self._left)
+        self._left.clear()
+
+    def unit(self, area: str, channel: str) -> int:
+        """Return the id of one of the day's units."""
+        if (area, channel) not in self._units:
+            found = unit_id(self._connection, *self._extraction.day, str(area), str(channel))
+            self._units[area, channel] = found
+        return self._units[area, channel]
+
+    def _fill(self, area: str, channel: str, placements: list[Placement]) -> None:
+        """Put lines into a new envelope."""
+        if not self._reserved:
+            self._reserved = reserve_envelopes(self._connection, _RESERVED)[::-1]
+        envelope = self._reserved.pop()
+        source, first = self._extraction.source, envelope * PLACES
+        sealed: list[SealedLine] = []
+        for address, one in enumerate(placements, start=first):
+            known, fields = one.known, one.fields
+            line = known.id if known else address
+            if one.state in WAITING and fields is not None:
+                place = address - first
+                sealed.append(SealedLine(place, line, one.attendance_id, *one.hashes, fields))
+            if known:
+                self._changed.append((address, one))
+                continue
+            self.identities.add(address, one.hashes)
+            self.persons.add(address, one.hashes.persons)
+            digest = self._keys.digest(fields) if fields is not None else None
+            until = one.ask_until.isoformat() if one.ask_until else None
+            self._new.append(
+                (address, address, source, one.attendance_id, _TEXT[one.state], one.reason, digest,
+                 until, one.batch)
+            )  # fmt: skip
+        self._envelopes.append(
+            {
+                "id": envelope,
+                "unit": self.unit(area, channel),
+                "extraction": self._extraction.id,
+                "rules": self._rules,
+                "lines": len(placements),
+                "waiting": len(sealed),
+                "payload": seal(self._keys, envelope, sealed) if sealed else None,
+            }
+        )
+        self._events += self._events_of(envelope, placements)
+        if len(self._new) + len(self._changed) >= _LINES_A_WRITE:
+            self._write()
+
+    def _events_of(
+        self, envelope: int, placements: Sequence[Placement]
+    ) -> Iterator[dict[str, Any]]:
+        """Tell what brought lines into an envelope: one event for all that came alike."""
+        alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for place, one in enumerate(placements):
+            alike[one.transition, one.state, one.reason, one.batch, one.decision].append(place)
+        for (transition, state, reason, batch, decision), places in alike.items():
+            came_from = {
+                str(place): known.address
+                for place in places
+                if (known := placements[place].known) is not None
+            }
+            yield {
+                **self._by,
+                "envelope": envelope,
+                "places": format_places(places),
+                "transition": transition.value,
+                "state": state.value,
+                "reason": reason,
+                "batch": batch,
+                "decision": decision,
+                "came_from": orjson.dumps(came_from).decode() if came_from else None,
+            }
+
+    def _write(self) -> None:
+        if self._envelopes:
+            self._connection.execute(insert(schema.envelopes), self._envelopes)
+            insert_rows(self._connection, "lines", _NEW_LINE, self._new)
+            self._connection.execute(_INSERT_EVENTS, self._events)
+        if self._changed:
+            self._change()
+        self.identities.write(at_least=_IDENTITIES_A_WRITE)
+        self.inserted += len(self._new)
+        for written in (self._new, self._changed, self._envelopes, self._events):
+            written.clear()
+
+    def _change(self) -> None:
+        """Let known lines lie in their new envelopes, each if it is still what it was.
+
+        Raises:
+            LedgerError: another transaction changed one.
+        """
+        rows = [
+            {
+                "_id": known.id,
+                "_address": known.address,
+                "_state": known.state,
+                "address": address,
+                "state": one.state.value,
+                "reason": one.reason,
+                "digest": self._keys.digest(one.fields) if one.fields is not None else None,
+                "ask_until": one.ask_until,
+                "batch": one.batch or known.batch,
+                "question": known.question if one.state is LineState.HELD else None,
+            }
+            for address, one in self._changed
+            if (known := one.known) is not None
+        ]
+        moved = self._connection.execute(_CHANGE_LINES, rows).rowcount
+        if moved != len(rows):
+            message = (
+                f"{len(rows) - moved} lines were changed by somebody else while they were"
+                " transformed: nothing was applied, the next try reads them again"
+            )
+            raise LedgerError(message)
+        self._left |= {envelope_of(one.known.address) for _, one in self._changed if one.known}
+        self._replace_identities()
+
+    def _replace_identities(self) -> None:
+        """Write the identities of known lines; a line that was claimed keeps its former ones."""
+        identities = schema.identities
+        changed = [one for _, one in self._changed]
+        fresh = [one.known.id for one in changed if one.known and one.known.batch is None]
+        former = delete(identities).where(among(identities.c.line, "ids"))
+        self._connection.execute(former, {"ids": fresh})
+        keys = [key.id for key in self._keys.identity_secrets]
+        rows = [
+            {"hash": found, "line": one.known.id, "kind": str(kind), "key": key}
+            for one in changed
+            if one.known
+            for kind, hashes in zip(KINDS, one.hashes, strict=True)
+            for found, key in zip(hashes, _of_keys(keys, len(hashes)), strict=True)
+        ]
+        if rows:
+            adding = insert_into(self._connection, identities).on_conflict_do_nothing()
+            self._connection.execute(adding, rows)
+        for address, one in self._changed:
+            self.persons.add(address, one.hashes.persons)
+
+
+def _of_keys(keys: Sequence[str], hashes: int) -> list[str]:
+    """Return the key of each of some hashes: all under the newest come first."""
+    return [key for key in keys for _ in range(hashes // len(keys))]
+
+
+_TEXT = {state: state.value for state in LineState}
+_NEW_LINE = (
+    "id", "address", "source", "attendance_id", "state", "reason", "digest", "ask_until", "batch",
+)  # fmt: skip
+_INSERT_EVENTS = insert(schema.events).values(at=moment_in())
+_CHANGE_LINES = update(schema.lines).where(
+    schema.lines.c.id == bindparam("_id"),
+    schema.lines.c.address == bindparam("_address"),
+    schema.lines.c.state == bindparam("_state"),
+)

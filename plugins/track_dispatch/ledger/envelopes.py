@@ -1,0 +1,228 @@
+"""Envelopes: what one POST takes of a unit, its payload one encrypted token.
+
+The token holds the envelope's id, so that no payload can pass for another's, and for each line its
+place, its line id, its attendance id, its identity hashes and its import line. Lines that no
+longer wait are never left in it: the envelope is sealed anew without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+from sqlalchemy import bindparam, func, select, update
+
+from track_dispatch.errors import LedgerError
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.places import PLACES, span
+from track_dispatch.ledger.sql import insert_into
+from track_dispatch.states import WAITING, LineState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from datetime import date
+
+    from sqlalchemy import Connection
+
+    from track_dispatch.ledger.keys import KeyRing
+    from track_dispatch.records import Unit
+
+
+class SealedLine(NamedTuple):
+    """One line in an envelope's payload; patient data.
+
+    Attributes:
+        place: in the envelope.
+        line: the line's id.
+        attendance_id: as Track names it back.
+        persons: hashes of identities of kind `person`, under every key.
+        contacts: hashes of the chosen contact.
+        others: hashes of the row's further addresses and numbers.
+        fields: the import line as JSON, without the survey's `uuid`.
+    """
+
+    place: int
+    line: int
+    attendance_id: str
+    persons: tuple[int, ...]
+    contacts: tuple[int, ...]
+    others: tuple[int, ...]
+    fields: bytes
+
+    def __repr__(self) -> str:
+        """Show the place only."""
+        return f"SealedLine(place={self.place})"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An envelope as it was read: `version` tells whether it was sealed anew since."""
+
+    id: int
+    unit: int
+    extraction: str
+    rules: str
+    version: int
+    payload: bytes | None = field(repr=False)
+
+
+def seal(keys: KeyRing, envelope: int, lines: Iterable[SealedLine]) -> bytes:
+    """Encrypt an envelope's lines as one token."""
+    found = list(lines)
+    head = orjson.dumps({"envelope": envelope, "lines": [line[:6] for line in found]})
+    # an import line's JSON holds no line break: they are escaped
+    return keys.encrypt(b"\n".join([head, *(line.fields for line in found)]))
+
+
+def open_envelope(keys: KeyRing, envelope: int, token: bytes) -> list[SealedLine]:
+    """Decrypt an envelope's lines.
+
+    Raises:
+        ConfigError: none of the keys opens it.
+        LedgerError: it is another envelope's token.
+    """
+    head, *fields = keys.decrypt(token).split(b"\n")
+    said = orjson.loads(head)
+    if said["envelope"] != envelope:
+        message = f"envelope {envelope} of the ledger holds the payload of {said['envelope']}"
+        raise LedgerError(message)
+    return [
+        SealedLine(place, line, attendance, tuple(persons), tuple(contacts), tuple(others), one)
+        for (place, line, attendance, persons, contacts, others), one in zip(
+            said["lines"], fields, strict=True
+        )
+    ]
+
+
+_table = schema.envelopes
+_READING = select(
+    *(_table.c[name] for name in ("id", "unit", "extraction", "rules", "version", "payload"))
+)
+_WAITING_LINES = select(schema.lines.c.address).where(
+    schema.lines.c.address.between(bindparam("low"), bindparam("high")),
+    schema.lines.c.state.in_([str(state) for state in WAITING]),
+)
+_REOPENED_LINES = select(func.count()).where(
+    schema.lines.c.address.between(bindparam("low"), bindparam("high")),
+    schema.lines.c.state == str(LineState.REOPENED),
+)
+
+
+def read_envelope(connection: Connection, envelope: int) -> Envelope:
+    """Read one envelope, sealed."""
+    return Envelope(*connection.execute(_READING.where(_table.c.id == envelope)).one())
+
+
+def waiting_envelopes(connection: Connection, unit: int, *, after: int = 0) -> Iterator[Envelope]:
+    """Read the unit's envelopes in which something waits and whose payload is there, in order."""
+    rows = connection.execute(
+        _READING.where(
+            _table.c.unit == unit,
+            _table.c.id > after,
+            _table.c.waiting > 0,
+            _table.c.payload.is_not(None),
+        ).order_by(_table.c.id)
+    )
+    return (Envelope(*row) for row in rows)
+
+
+def reseal(connection: Connection, keys: KeyRing, envelopes: Collection[int]) -> None:
+    """Make envelopes say and hold what is true of their lines now.
+
+    Counts are taken anew; a payload loses the lines that no longer wait, or goes as a whole.
+    """
+    for envelope in sorted(envelopes):
+        low, high = span(envelope)
+        given = {"low": low, "high": high}
+        waiting = {row % PLACES for row in connection.scalars(_WAITING_LINES, given)}
+        payload = read_envelope(connection, envelope).payload
+        if payload is not None:
+            held = open_envelope(keys, envelope, payload) if waiting else []
+            kept = [line for line in held if line.place in waiting]
+            if len(kept) < len(held) or not kept:
+                payload = seal(keys, envelope, kept) if kept else None
+        connection.execute(
+            update(_table)
+            .where(_table.c.id == envelope)
+            .values(
+                waiting=len(waiting),
+                reopened=connection.scalar(_REOPENED_LINES, given),
+                payload=payload,
+                version=_table.c.version + 1,
+            )
+        )
+
+
+def put_back(
+    connection: Connection, keys: KeyRing, envelope: int, released: Collection[SealedLine]
+) -> None:
+    """Put released lines, `ready` again already, back into their envelope's payload."""
+    payload = read_envelope(connection, envelope).payload
+    held = open_envelope(keys, envelope, payload) if payload is not None else []
+    lines = {line.place: line for line in (*held, *released)}
+    low, high = span(envelope)
+    waiting = {
+        row % PLACES for row in connection.scalars(_WAITING_LINES, {"low": low, "high": high})
+    }
+    kept = [lines[place] for place in sorted(lines.keys() & waiting)]
+    connection.execute(
+        update(_table)
+        .where(_table.c.id == envelope)
+        .values(
+            waiting=len(waiting),
+            payload=seal(keys, envelope, kept) if kept else None,
+            version=_table.c.version + 1,
+        )
+    )
+
+
+def moved_into(line: SealedLine, place: int) -> SealedLine:
+    """Return the line as it lies at another place."""
+    return line._replace(place=place)
+
+
+def reserve_envelopes(connection: Connection, count: int) -> list[int]:
+    """Return ids that no envelope ever had, nor ever will have again, in ascending order."""
+    if connection.dialect.name == "postgresql":
+        numbers = select(func.nextval("envelope_ids")).select_from(
+            func.generate_series(1, count).alias()
+        )
+        return sorted(connection.scalars(numbers))
+    ledger = schema.ledger
+    after = connection.execute(
+        update(ledger)
+        .values(next_envelope=ledger.c.next_envelope + count)
+        .returning(ledger.c.next_envelope)
+    ).scalar_one()
+    return list(range(after - count, after))
+
+
+def unit_id(
+    connection: Connection, hospital: str, business_day: date, area: str, channel: str
+) -> int:
+    """Return the id of a unit, made if it is new; '' stands for no area and for no channel."""
+    units = schema.units
+    where = {
+        "hospital": hospital, "business_day": business_day, "area": area, "channel": channel,
+    }  # fmt: skip
+    found = select(units.c.id).filter_by(**where)
+    known = connection.scalar(found)
+    if known is None:
+        connection.execute(insert_into(connection, units).values(where).on_conflict_do_nothing())
+        known = connection.execute(found).scalar_one()
+    return int(known)
+
+
+def find_unit(connection: Connection, unit: Unit) -> int | None:
+    """Return the id of a unit that is in the ledger."""
+    units = schema.units
+    found: int | None = connection.scalar(
+        select(units.c.id).where(
+            units.c.hospital == unit.hospital,
+            units.c.business_day == unit.business_day,
+            units.c.area == unit.area,
+            units.c.channel == unit.channel,
+        )
+    )
+    return found

@@ -1,0 +1,224 @@
+"""Extractions: what was read of a hospital's day, encrypted by the chunk until transform."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import and_, insert, or_, select, update
+
+from track_dispatch.errors import LedgerError
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.joins import IS_OF_UNIT, LIES_IN, plan_without_compiling
+from track_dispatch.ledger.sql import moment_in
+from track_dispatch.records import HospitalDay
+from track_dispatch.states import WAITING, LineState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date, datetime
+
+    from sqlalchemy import Column, Connection
+
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.keys import KeyRing
+    from track_dispatch.records import Actor
+
+    #: Rows as columns: name to texts, all of one length.
+    Columns = Mapping[str, Sequence[str]]
+
+#: Chunks written in one transaction; so many are held, encrypted, while the ERP is read.
+CHUNKS_A_TRANSACTION = 4
+#: Hours after which a day that still waits is read again: less than a day, so that a daily run
+#: always meets what the one before it read.
+STALE_HOURS = 20
+_ID = "cd_atendimento"
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """One complete reading of a hospital's day."""
+
+    id: str
+    source: str
+    hospital: str
+    business_day: date
+    run_id: str
+    completed_at: datetime
+    applied_at: datetime | None
+    superseded_at: datetime | None
+
+    @property
+    def day(self) -> HospitalDay:
+        """The day that was read."""
+        return HospitalDay(self.hospital, self.business_day)
+
+
+def stage_extraction(
+    ledger: Ledger,
+    chunks: Iterable[Columns],
+    *,
+    source: str,
+    day: HospitalDay,
+    actor: Actor,
+) -> int:
+    """Stage a day's rows and mark the extraction complete with its last chunk; return their count.
+
+    The extraction is on record before the first row is read: one that breaks off stays incomplete,
+    and is never applied. No transaction is open while the ERP is read.
+
+    Raises:
+        LedgerError: the database failed; the extraction stays incomplete.
+    """
+    extraction = str(uuid.uuid4())
+    with ledger.writing() as connection:
+        connection.execute(
+            insert(schema.extractions).values(
+                id=extraction,
+                source=source,
+                **day._asdict(),
+                run_id=actor.run_id or actor.name,
+                try_number=actor.try_number or 1,
+                started_at=moment_in(),
+            )
+        )
+    rows, waiting = 0, list[dict[str, Any]]()
+    for number, columns in enumerate(chunks):
+        if len(waiting) == CHUNKS_A_TRANSACTION:
+            with ledger.writing() as connection:
+                connection.execute(insert(schema.staged), waiting)
+            waiting.clear()
+        waiting.append(_encrypted(ledger.keys, extraction, number, columns))
+        rows += len(columns[_ID])
+    with ledger.writing() as connection:
+        if waiting:
+            connection.execute(insert(schema.staged), waiting)
+        connection.execute(
+            update(schema.extractions)
+            .where(schema.extractions.c.id == extraction)
+            .values(completed_at=moment_in(), rows=rows)
+        )
+    return rows
+
+
+def stage_within(
+    connection: Connection,
+    keys: KeyRing,
+    chunks: Iterable[Columns],
+    *,
+    source: str,
+    day: HospitalDay,
+) -> Extraction:
+    """Stage a complete extraction within one transaction, which is to be rolled back: a dry run."""
+    extraction = str(uuid.uuid4())
+    staged = [_encrypted(keys, extraction, number, chunk) for number, chunk in enumerate(chunks)]
+    connection.execute(
+        insert(schema.extractions).values(
+            id=extraction,
+            source=source,
+            **day._asdict(),
+            run_id=extraction,  # no other reading is taken for one of its run
+            try_number=1,
+            started_at=moment_in(),
+            completed_at=moment_in(),
+        )
+    )
+    if staged:
+        connection.execute(insert(schema.staged), staged)
+    [found] = run_extractions(connection, hospital=day.hospital, run_id=extraction)
+    return found
+
+
+def _encrypted(keys: KeyRing, extraction: str, number: int, columns: Columns) -> dict[str, Any]:
+    return {
+        "extraction": extraction,
+        "chunk": number,
+        "ids": keys.encrypt(orjson.dumps([extraction, number, columns[_ID]])),
+        "payload": keys.encrypt(orjson.dumps([extraction, number, columns])),
+    }
+
+
+def staged_ids(connection: Connection, keys: KeyRing, extraction: str) -> Iterator[list[str]]:
+    """Give the staged attendance ids back, chunk by chunk, in the order of extraction."""
+    return _staged(connection, keys, extraction, schema.staged.c.ids)
+
+
+def staged_columns(
+    connection: Connection, keys: KeyRing, extraction: str
+) -> Iterator[dict[str, list[str]]]:
+    """Give the staged columns back, chunk by chunk, in the order of extraction."""
+    return _staged(connection, keys, extraction, schema.staged.c.payload)
+
+
+def _staged(
+    connection: Connection, keys: KeyRing, extraction: str, column: Column[bytes]
+) -> Iterator[Any]:
+    staged = schema.staged
+    mine = staged.c.extraction == extraction
+    numbers = connection.scalars(select(staged.c.chunk).where(mine).order_by(staged.c.chunk)).all()
+    for number in numbers:
+        token = connection.scalar(select(column).where(mine, staged.c.chunk == number))
+        if token is None:
+            continue
+        owner, place, content = orjson.loads(keys.decrypt(token))
+        if (owner, place) != (extraction, number):
+            message = f"chunk {number} of the extraction {extraction} holds another one's rows"
+            raise LedgerError(message)
+        yield content
+
+
+def newest_extraction(
+    connection: Connection, *, day: HospitalDay, run_id: str
+) -> Extraction | None:
+    """Return the newest complete extraction of a run, by the database's time of completion."""
+    found = run_extractions(connection, hospital=day.hospital, run_id=run_id)
+    return next((one for one in found if one.business_day == day.business_day), None)
+
+
+def run_extractions(connection: Connection, *, hospital: str, run_id: str) -> list[Extraction]:
+    """Return the newest complete extraction of each day that a run read, the latest day first."""
+    table = schema.extractions
+    rows = connection.execute(
+        select(*(table.c[name] for name in Extraction.__slots__))
+        .where(
+            table.c.hospital == hospital,
+            table.c.run_id == run_id,
+            table.c.completed_at.is_not(None),
+        )
+        .order_by(table.c.business_day.desc(), table.c.completed_at, table.c.id.desc())
+    )
+    newest = {row.business_day: Extraction(*row) for row in rows}  # the last one of a day stays
+    return list(newest.values())
+
+
+def stale_days(connection: Connection, *, hospital: str, today: date) -> list[date]:
+    """Return the days whose patients still wait, may still be asked, and must be read again.
+
+    A `reopened` line waits for any next reading; a `ready` or `held` one for the next when its own
+    is of yesterday. The latest day comes first.
+    """
+    units, envelopes = schema.units, schema.envelopes
+    lines, extractions = schema.lines, schema.extractions
+    old = extractions.c.completed_at < moment_in(-STALE_HOURS * 3600)
+    still = or_(lines.c.ask_until.is_(None), lines.c.ask_until >= today)
+    waits = and_(lines.c.state.in_(WAITING), or_(extractions.c.id.is_(None), old))
+    plan_without_compiling(connection)
+    return list(
+        connection.scalars(
+            select(units.c.business_day)
+            .select_from(units)
+            .join(envelopes, IS_OF_UNIT)
+            .join(lines, LIES_IN)
+            .outerjoin(extractions, extractions.c.id == envelopes.c.extraction)
+            .where(
+                units.c.hospital == hospital,
+                or_(envelopes.c.waiting > 0, envelopes.c.reopened > 0),
+                still,
+                or_(lines.c.state == LineState.REOPENED, waits),
+            )
+            .distinct()
+            .order_by(units.c.business_day.desc())
+        )
+    )

@@ -1,0 +1,251 @@
+"""The whole life of one attendance, and what Track refused, as the events tell it. Reading only.
+
+Neither holds a name or a contact: the ledger keeps none of a line that does not wait.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from sqlalchemy import select
+
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.joins import IS_OF_UNIT, LIES_IN, in_units, placed
+from track_dispatch.ledger.places import PLACES, address_of, envelope_of, parse_places
+from track_dispatch.ledger.sql import among
+from track_dispatch.states import LineState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date, datetime
+
+    from sqlalchemy import Connection, Row
+
+    from track_dispatch.records import HospitalDay
+
+_lines, _events, _envelopes, _units = schema.lines, schema.events, schema.envelopes, schema.units
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event of a line, with its batch's receipt and the reason of who decided, if one did."""
+
+    at: datetime
+    transition: str
+    state: str
+    reason: str | None
+    detail: str | None
+    actor: str
+    run_id: str | None
+    batch: str | None
+    receipt: str | None
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttendanceHistory:
+    """Where an attendance stands, and how it came there.
+
+    Attributes:
+        attendance_id: as the ERP numbers it.
+        hospital: whose attendance it is.
+        business_day: the day that it is known under now.
+        area: "" where it has none; so after a while for everybody.
+        channel: likewise.
+        state: where it stands.
+        reason: of an exclusion or a refusal.
+        ask_until: the last day on which the patient may be asked; None: no limit.
+        identities: the kinds of identities that the ledger still keeps hashes of.
+        steps: its events, the first one first.
+    """
+
+    attendance_id: str = field(repr=False)
+    hospital: str
+    business_day: date
+    area: str
+    channel: str
+    state: LineState
+    reason: str | None
+    ask_until: date | None
+    identities: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLines:
+    """Lines that stand refused alike; `detail` is the code and the field that Track faulted."""
+
+    hospital: str
+    business_day: date
+    area: str
+    channel: str
+    refusal: str
+    detail: str | None
+    lines: int
+
+
+def attendance_history(
+    connection: Connection, *, source: str, attendance_id: str
+) -> AttendanceHistory | None:
+    """Tell what became of an attendance; None when the ledger does not know it."""
+    line = connection.execute(
+        select(_lines).where(_lines.c.source == source, _lines.c.attendance_id == attendance_id)
+    ).one_or_none()
+    if line is None:
+        return None
+    unit = connection.execute(
+        select(_units)
+        .join(_envelopes, IS_OF_UNIT)
+        .where(_envelopes.c.id == envelope_of(line.address))
+    ).one()
+    identities = schema.identities
+    kinds = select(identities.c.kind).where(identities.c.line == line.id).distinct()
+    return AttendanceHistory(
+        attendance_id=line.attendance_id,
+        hospital=unit.hospital,
+        business_day=unit.business_day,
+        area=unit.area,
+        channel=unit.channel,
+        state=LineState(line.state),
+        reason=line.reason,
+        ask_until=line.ask_until,
+        identities=tuple(sorted(connection.scalars(kinds))),
+        steps=tuple(_life(connection, line.address)),
+    )
+
+
+def refused_lines(connection: Connection, *, since: date) -> list[RefusedLines]:
+    """Count what stands refused of the days from `since` on, the latest day first.
+
+    The events lead to the lines: lines are never looked through.
+    """
+    units = {
+        row.id: row
+        for row in connection.execute(select(_units).where(_units.c.business_day >= since))
+    }
+    envelopes = {one.id: units[one.unit] for one in placed(connection, in_units(units))}
+    rows = connection.execute(
+        select(_events.c.envelope, _events.c.places, _events.c.detail)
+        .where(among(_events.c.envelope, "envelopes"), _events.c.state == LineState.REFUSED)
+        .order_by(_events.c.id),
+        {"envelopes": [*envelopes]},
+    ).all()
+    last = {
+        address_of(row.envelope, place): row for row in rows for place in parse_places(row.places)
+    }
+    standing = connection.execute(
+        select(_lines.c.address, _lines.c.reason).where(
+            among(_lines.c.address, "addresses"), _lines.c.state == LineState.REFUSED
+        ),
+        {"addresses": sorted(last)},
+    )
+    counts: Counter[tuple[str, date, str, str, str, str | None]] = Counter()
+    for address, refusal in standing:
+        unit, detail = envelopes[envelope_of(address)], last[address].detail
+        counts[unit.hospital, unit.business_day, unit.area, unit.channel, refusal, detail] += 1
+    found = [RefusedLines(*kind, lines) for kind, lines in counts.items()]
+    found.sort(key=lambda one: (one.hospital, one.area, one.channel, one.detail or ""))
+    return sorted(found, key=lambda one: one.business_day, reverse=True)
+
+
+def _life(connection: Connection, address: int) -> list[Step]:
+    """Walk a line's events from where it lies back to where it was found.
+
+    A line that was evaluated anew, or moved to another day, lies somewhere else; the event that
+    brought it there says where it came from.
+    """
+    life: list[Step] = []
+    before: int | None = None
+    while True:
+        place = address % PLACES
+        events = [
+            row
+            for row in _events_of(connection, envelope_of(address), before)
+            if place in parse_places(row.places)
+        ]
+        life = [_step(row) for row in events] + life
+        origin = _origin(events, place)
+        if origin is None:
+            return life
+        before, address = origin
+
+
+def _origin(events: Iterable[Row[Any]], place: int) -> tuple[int, int] | None:
+    """Return the event that brought a line to a place, and the address it left."""
+    for row in events:
+        if row.came_from is not None:
+            left = orjson.loads(row.came_from).get(str(place))
+            if left is not None:
+                return row.id, int(left)
+    return None
+
+
+def _events_of(connection: Connection, envelope: int, before: int | None) -> list[Row[Any]]:
+    batches, decisions = schema.batches, schema.decisions
+    query = (
+        select(_events, batches.c.receipt, decisions.c.why)
+        .outerjoin(batches, batches.c.id == _events.c.batch)
+        .outerjoin(decisions, decisions.c.id == _events.c.decision)
+        .where(_events.c.envelope == envelope)
+        .order_by(_events.c.id)
+    )
+    if before is not None:
+        query = query.where(_events.c.id < before)
+    return list(connection.execute(query))
+
+
+def _step(row: Row[Any]) -> Step:
+    return Step(
+        at=row.at,
+        transition=row.transition,
+        state=row.state,
+        reason=row.reason,
+        detail=row.detail,
+        actor=row.actor,
+        run_id=row.run_id,
+        batch=row.batch,
+        receipt=row.receipt,
+        why=row.why,
+    )
+
+
+class DayLine(NamedTuple):
+    """One line of a day as it stands; the attendance id is patient data.
+
+    `area` and `channel` are '' where the line has none.
+    """
+
+    attendance_id: str
+    address: int
+    area: str
+    channel: str
+    state: str
+    reason: str | None
+
+    def __repr__(self) -> str:
+        """Tell of no patient."""
+        return f"DayLine(area={self.area!r}, state={self.state!r})"
+
+
+def lines_of_day(connection: Connection, day: HospitalDay) -> list[DayLine]:
+    """Return all lines of a day, in the order of their addresses."""
+    lines, envelopes, units = schema.lines, schema.envelopes, schema.units
+    rows = connection.execute(
+        select(
+            lines.c.attendance_id,
+            lines.c.address,
+            units.c.area,
+            units.c.channel,
+            lines.c.state,
+            lines.c.reason,
+        )
+        .select_from(units)
+        .join(envelopes, IS_OF_UNIT)
+        .join(lines, LIES_IN)
+        .where(units.c.hospital == day.hospital, units.c.business_day == day.business_day)
+        .order_by(lines.c.address)
+    )
+    return [DayLine(*row) for row in rows]

@@ -1,0 +1,376 @@
+"""Who asked not to be asked, what is held about somebody, and its erasure.
+
+Everybody is found by keyed hashes, under every key there is, so that a new key forgets nobody.
+Values are "cpf:...", "email:...", "phone:..." in their normal forms: patient data, never kept.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, delete, func, or_, select, update
+
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.contact_policy import come_back
+from track_dispatch.ledger.decisions import count_lines, record_decision
+from track_dispatch.ledger.joins import IS_OF_UNIT
+from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
+from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.records import Channel, HospitalDay, IdentityKind
+from track_dispatch.states import WAITING, LineState, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import date, datetime
+
+    from sqlalchemy import Connection, Row
+
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.decisions import Decision
+    from track_dispatch.ledger.keys import IdentityHash, KeyRing
+
+#: How a row of the list says that it holds for every channel.
+EVERY_CHANNEL = ""
+#: What the list names as the source of an opt-out that an erasure entered.
+ERASURE = "erasure"
+#: People who are entered in one transaction: a long list must not keep claims waiting.
+PEOPLE_AT_ONCE = 500
+#: States in which somebody may yet have to settle a line: it stays as it is.
+UNDER_WAY = (LineState.SENDING, LineState.IN_DOUBT)
+
+_optouts, _lines, _identities = schema.optouts, schema.lines, schema.identities
+
+
+# -- the list ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """What is on the list about a value; `channel` is None for every channel."""
+
+    kind: str
+    channel: Channel | None
+    source: str
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutCount:
+    """How many values of a kind one source told us, and when it did last."""
+
+    source: str
+    kind: str
+    channel: Channel | None
+    values: int
+    last_added_at: datetime
+
+
+def add_optouts(
+    ledger: Ledger,
+    entries: Iterable[tuple[Collection[str], Channel | None]],
+    *,
+    source: str,
+) -> int:
+    """Enter people, each with her values and a channel; return how many were new to the list.
+
+    Args:
+        ledger: open.
+        entries: for each person her values, and the channel it holds for; None = every one.
+        source: who told us, without patient data.
+    """
+    people, new = list(entries), 0
+    for start in range(0, len(people), PEOPLE_AT_ONCE):
+        with ledger.writing() as connection:
+            for values, channel in people[start : start + PEOPLE_AT_ONCE]:
+                new += bool(
+                    enter_optouts(connection, ledger.keys, values, channel=channel, source=source)
+                )
+    return new
+
+
+def enter_optouts(
+    connection: Connection,
+    keys: KeyRing,
+    values: Collection[str],
+    *,
+    channel: Channel | None,
+    source: str,
+) -> int:
+    """Enter each value under every key; return how many were not on the list for the channel."""
+    new = 0
+    for value in sorted(set(values)):
+        hashes = keys.identity_hashes(value)
+        where = channel or EVERY_CHANNEL
+        # the hashes of one value share an entry: so it is known which keys it needs
+        entry = connection.scalar(
+            select(_optouts.c.entry).where(_on_list(hashes), _optouts.c.channel == where).limit(1)
+        )
+        new += entry is None
+        rows = _rows(
+            hashes,
+            channel=where,
+            entry=entry or str(uuid.uuid4()),
+            kind=value.partition(":")[0],
+            source=source,
+            added_at=moment_in(),
+        )
+        connection.execute(insert_into(connection, _optouts).values(rows).on_conflict_do_nothing())
+    return new
+
+
+def remove_optouts(ledger: Ledger, values: Collection[str], *, channel: Channel | None) -> int:
+    """Take values off the list; return how many of them it had.
+
+    Without a channel they are taken off altogether. With one, whoever is on the list for every
+    channel stays on it for the others.
+    """
+    removed = 0
+    with ledger.writing() as connection:
+        for value in sorted(set(values)):
+            found = connection.execute(
+                select(_optouts).where(_on_list(ledger.keys.identity_hashes(value)))
+            ).all()
+            gone = [row for row in found if channel is None or row.channel in {channel, ""}]
+            for row in gone:
+                _take_off(connection, row, channel)
+            removed += bool(gone)
+    return removed
+
+
+def optouts_of(connection: Connection, keys: KeyRing, values: Collection[str]) -> list[OptOut]:
+    """Return what is on the list about values, the oldest first."""
+    hashes = [one for value in sorted(set(values)) for one in keys.identity_hashes(value)]
+    rows = connection.execute(
+        select(_optouts).where(_on_list(hashes)).order_by(_optouts.c.added_at, _optouts.c.kind)
+    )
+    entries = {(row.entry, row.channel): row for row in reversed(rows.all())}
+    return [
+        OptOut(row.kind, _channel(row.channel), row.source, row.added_at)
+        for row in reversed(entries.values())
+    ]
+
+
+def count_optouts(connection: Connection) -> list[OptOutCount]:
+    """Count the list by who told us, kind of value and channel; it holds no values to show."""
+    kinds = (_optouts.c.source, _optouts.c.kind, _optouts.c.channel)
+    rows = connection.execute(
+        select(*kinds, func.count(_optouts.c.entry.distinct()), func.max(_optouts.c.added_at))
+        .group_by(*kinds)
+        .order_by(*kinds)
+    )
+    return [
+        OptOutCount(source, kind, _channel(channel), values, last)
+        for source, kind, channel, values, last in rows
+    ]
+
+
+def _take_off(connection: Connection, row: Row[Any], channel: Channel | None) -> None:
+    """Delete a row of the list; one for every channel leaves the other channels barred."""
+    same = and_(_optouts.c.full_hash == row.full_hash, _optouts.c.channel == row.channel)
+    connection.execute(delete(_optouts).where(same))
+    if channel is None or row.channel != EVERY_CHANNEL:
+        return
+    others = [{**row._mapping, "channel": other} for other in Channel if other is not channel]
+    if others:
+        connection.execute(
+            insert_into(connection, _optouts).values(others).on_conflict_do_nothing()
+        )
+
+
+def _rows(hashes: Iterable[IdentityHash], **columns: Any) -> list[dict[str, Any]]:
+    return [{"full_hash": one.full, "hash": one.hash, "key": one.key, **columns} for one in hashes]
+
+
+def _on_list(hashes: Sequence[IdentityHash]) -> Any:
+    """Select by the full hashes: 64 bits alone could be another person's."""
+    return _optouts.c.full_hash.in_([one.full for one in hashes])
+
+
+def _channel(text: str) -> Channel | None:
+    return Channel(text) if text != EVERY_CHANNEL else None
+
+
+# -- one person --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttendance:
+    """One attendance that shares an identity with a person.
+
+    Attributes:
+        day: of the hospital.
+        area: "" where it has none.
+        state: where it stands.
+        reason: of an exclusion or a refusal.
+        kinds: of the identities by which it was found.
+        payload: whether its data wait, encrypted.
+    """
+
+    day: HospitalDay
+    area: str
+    state: LineState
+    reason: str | None
+    kinds: tuple[str, ...]
+    payload: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeldData:
+    """What is held about a person.
+
+    Attributes:
+        attendances: the earliest first.
+        optouts: on the list.
+        staged: readings of the ERP that wait for their transform: they may hold rows of anybody.
+    """
+
+    attendances: tuple[StoredAttendance, ...]
+    optouts: tuple[OptOut, ...]
+    staged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure did.
+
+    Attributes:
+        excluded: lines that waited, and that nobody will be asked about.
+        unlinked: lines that lost what tells of the person.
+        under_way: lines on their way or in doubt, which stay until they are settled.
+        optouts: values that are new to the list.
+    """
+
+    excluded: int
+    unlinked: int
+    under_way: int
+    optouts: int
+
+
+def held_about(connection: Connection, keys: KeyRing, values: Collection[str]) -> HeldData:
+    """Return what every table holds about a person, given by any of her values."""
+    attendances: dict[int, StoredAttendance] = {}
+    for row in _found(connection, _hashes(keys, values)):
+        known = attendances.get(row.id)
+        attendances[row.id] = StoredAttendance(
+            HospitalDay(row.hospital, row.business_day),
+            row.area,
+            LineState(row.state),
+            row.reason,
+            (*(known.kinds if known else ()), row.kind),
+            bool(row.payload),
+        )
+    staged = select(func.count(schema.staged.c.extraction.distinct()))
+    return HeldData(
+        tuple(attendances.values()),
+        tuple(optouts_of(connection, keys, values)),
+        connection.scalar(staged) or 0,
+    )
+
+
+def _found(connection: Connection, hashes: list[int]) -> Sequence[Row[Any]]:
+    """Find lines by their identities; one row for each kind by which a line is found."""
+    units, envelopes = schema.units, schema.envelopes
+    waits = and_(envelopes.c.payload.is_not(None), _lines.c.state.in_(WAITING))
+    of_line = (_lines.c.id, _lines.c.state, _lines.c.reason, _identities.c.kind)
+    of_unit = (units.c.hospital, units.c.business_day, units.c.area)
+    return connection.execute(
+        select(*of_line, *of_unit, waits.label("payload"))
+        .select_from(_identities)
+        .join(_lines, _lines.c.id == _identities.c.line)
+        .join(envelopes, envelopes.c.id == _lines.c.address // PLACES)
+        .join(units, IS_OF_UNIT)
+        .where(among(_identities.c.hash, "hashes"))
+        .distinct()
+        .order_by(units.c.business_day, _lines.c.id, _identities.c.kind),
+        {"hashes": hashes},
+    ).all()
+
+
+def erase_person(
+    ledger: Ledger, values: Collection[str], decision: Decision, *, today: date | None = None
+) -> Erased:
+    """Put a person on the list, and erase what tells of her and is not under way.
+
+    What still waits is excluded: nobody is asked about it. Of what was asked there stays what a
+    second invitation must be told from: who shares no value with the list is still recognised.
+
+    Args:
+        ledger: open.
+        values: all that the person gave, of any kind.
+        decision: who answers for it.
+        today: others who stood back for a contact of hers come back if they may still be asked.
+
+    Raises:
+        ConfigError: the run was carried out before.
+    """
+    keys, hashes = ledger.keys, _hashes(ledger.keys, values)
+    with ledger.writing() as connection:
+        take_turn(connection)
+        decided = record_decision(connection, decision)
+        optouts = enter_optouts(connection, keys, values, channel=None, source=ERASURE)
+        found = select(_identities.c.line).where(among(_identities.c.hash, "hashes")).distinct()
+        ids = sorted(connection.scalars(found, {"hashes": hashes}))
+        excluded = _exclude(connection, keys, ids, decision, decided)
+        come_back(
+            connection,
+            keys,
+            excluded,
+            actor=decision.actor,
+            today=today,
+            over=(IdentityKind.CONTACT,),
+        )
+        # one of her own may have come back as well
+        excluded += _exclude(connection, keys, ids, decision, decided)
+        unlinked = _unlink(connection, ids, hashes)
+        count_lines(connection, decided, unlinked)
+    return Erased(len(excluded), unlinked, len(ids) - unlinked, optouts)
+
+
+def _exclude(
+    connection: Connection, keys: KeyRing, ids: list[int], decision: Decision, decided: int
+) -> list[int]:
+    moved = apply_transition(
+        connection,
+        Transition.ERASED,
+        LineState.EXCLUDED,
+        among(_lines.c.id, "ids"),
+        parameters={"ids": ids},
+        keys=keys,
+        actor=decision.actor,
+        decision=decided,
+        reason=Reason.OPT_OUT,
+    )
+    return [line.id for line in moved]
+
+
+def _unlink(connection: Connection, ids: list[int], hashes: list[int]) -> int:
+    """Take from lines that are not under way what tells of the person; return how many lines.
+
+    Of whoever was asked, the cap needs the identities that the list does not bar.
+    """
+    states = connection.execute(
+        select(_lines.c.id, _lines.c.state).where(
+            among(_lines.c.id, "ids"), _lines.c.state.not_in(UNDER_WAY)
+        ),
+        {"ids": ids},
+    ).all()
+    asked = [row.id for row in states if row.state in {LineState.ACCEPTED, LineState.ABANDONED}]
+    never = [row.id for row in states if row.id not in set(asked)]
+    barred = or_(_identities.c.kind == IdentityKind.OTHER, among(_identities.c.hash, "hashes"))
+    connection.execute(delete(_identities).where(among(_identities.c.line, "ids")), {"ids": never})
+    connection.execute(
+        delete(_identities).where(among(_identities.c.line, "ids"), barred),
+        {"ids": asked, "hashes": hashes},
+    )
+    connection.execute(
+        update(_lines).where(among(_lines.c.id, "ids")).values(digest=None),
+        {"ids": [row.id for row in states]},
+    )
+    return len(states)
+
+
+def _hashes(keys: KeyRing, values: Collection[str]) -> list[int]:
+    return [one.hash for value in sorted(set(values)) for one in keys.identity_hashes(value)]

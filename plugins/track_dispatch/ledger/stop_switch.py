@@ -1,0 +1,113 @@
+"""The switch that stops all hospitals: asked in the transaction that opens each batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select, update
+
+from track_dispatch.errors import ServiceStoppedError
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.decisions import record_decision
+from track_dispatch.ledger.sql import moment_in, take_turn
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.decisions import Decision
+    from track_dispatch.records import Actor
+
+_stops = schema.stops
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why nothing may be sent."""
+
+    id: int
+    stopped_at: datetime
+    hospital: str
+    why: str
+    status: int | None
+
+
+_STANDING = (
+    select(*(_stops.c[name] for name in Stop.__slots__))
+    .where(_stops.c.resumed_at.is_(None))
+    .order_by(_stops.c.id)
+)
+
+
+def stop_service(
+    ledger: Ledger, *, hospital: str, why: str, status: int | None, actor: Actor
+) -> bool:
+    """Close the switch: no hospital sends anything until a person resumes.
+
+    One stop stands for one cause: while it does, the same cause adds none.
+
+    Args:
+        ledger: open.
+        hospital: whose dispatch met it.
+        why: ours, from the table of outcomes; it carries nothing of an answer.
+        status: HTTP status of the answer.
+        actor: who met it.
+
+    Returns:
+        Whether this stop is a new one.
+    """
+    with ledger.writing() as connection:
+        take_turn(connection)
+        if any((stop.why, stop.status) == (why, status) for stop in standing_stops(connection)):
+            return False
+        connection.execute(
+            insert(_stops).values(
+                stopped_at=moment_in(),
+                why=why,
+                status=status,
+                hospital=hospital,
+                actor=actor.name,
+                run_id=actor.run_id,
+                try_number=actor.try_number,
+            )
+        )
+        return True
+
+
+def resume_service(ledger: Ledger, decision: Decision) -> int:
+    """Open the switch again; return how many stops that ended.
+
+    Raises:
+        ConfigError: the run that decides this has done so before.
+    """
+    with ledger.writing() as connection:
+        take_turn(connection)
+        ended = connection.execute(
+            update(_stops)
+            .where(_stops.c.resumed_at.is_(None))
+            .values(resumed_at=moment_in(), decision=record_decision(connection, decision))
+        )
+        return int(ended.rowcount)
+
+
+def standing_stops(connection: Connection) -> list[Stop]:
+    """Return the stops that no person has ended, the first one first."""
+    return [Stop(*row) for row in connection.execute(_STANDING)]
+
+
+def require_running(connection: Connection) -> None:
+    """Refuse to go on while the switch is closed.
+
+    Raises:
+        ServiceStoppedError: it says since when, and what to do.
+    """
+    for stop in standing_stops(connection):
+        raise ServiceStoppedError(
+            f"sending is stopped for all hospitals since {stop.stopped_at:%Y-%m-%d %H:%M} UTC"
+            f" ({stop.hospital}: {stop.why}): when a person has looked, `resume` (track_decide, or"
+            " `python -m track_dispatch resume --by --why`), then clear dispatch",
+            status=stop.status,
+        )

@@ -1,0 +1,69 @@
+"""A task's run as Airflow's context tells it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from track_dispatch.business_day import business_day, check_conf
+from track_dispatch.config import load_hospital
+from track_dispatch.errors import ConfigError
+from track_dispatch.pipeline.run import Mode, Run
+from track_dispatch.records import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = logging.getLogger(__name__)
+
+#: The Params of a hospital's DAG; any other key in a run's conf is refused.
+PARAMS = ("business_day", "include_old", "mode")
+
+
+def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
+    """Read the run from Airflow's context; the day is the first line of the task's log.
+
+    Raises:
+        ConfigError: the hospital's file is broken, the conf has an unknown key, or the day is
+            not one this run may take.
+    """
+    dag_run = context["dag_run"]
+    check_conf(dag_run.conf, PARAMS)
+    hospital = load_hospital(code)
+    run_type = run_type_of(context)
+    day = business_day(
+        timezone=hospital.timezone,
+        run_after=dag_run.run_after,
+        logical_date=dag_run.logical_date,
+        partition_key=getattr(dag_run, "partition_key", None),
+        override=context["params"].get("business_day"),
+        run_type=run_type,
+    )
+    log.info("business day %s hospital=%s", day, hospital.code)
+    include_old = bool(context["params"].get("include_old"))
+    mode = Mode(context["params"].get("mode") or Mode.LIVE)
+    if run_type != "manual" and (include_old or mode is not Mode.LIVE):
+        raise ConfigError(
+            f"include_old or mode in a {run_type} run: that is a person's wish for one day;"
+            " trigger that day by hand"
+        )
+    return Run(
+        hospital,
+        day,
+        actor_of(context),
+        include_old=include_old,
+        mode=mode,
+        is_backfill=run_type == "backfill",
+    )
+
+
+def run_type_of(context: Mapping[str, Any]) -> str:
+    """Return Airflow's type of the run: scheduled, manual, backfill, ..."""
+    run_type = context["dag_run"].run_type
+    return str(getattr(run_type, "value", run_type))
+
+
+def actor_of(context: Mapping[str, Any]) -> Actor:
+    """Return the try of a task as whoever moves lines."""
+    ti = context["ti"]
+    return Actor(name=ti.task_id, run_id=context["dag_run"].run_id, try_number=ti.try_number)

@@ -1,1 +1,0 @@
-"""Airflow's adapters for work: TrackOperator and the retry policy."""

@@ -1,0 +1,177 @@
+"""What a person decides, carried out: the one way of `track_decide` and of the command line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from track_dispatch.config import load_hospital
+from track_dispatch.errors import ConfigError
+from track_dispatch.ledger.backups import restore
+from track_dispatch.ledger.decisions import (
+    OF_BATCHES,
+    DecidedLines,
+    Decision,
+    decide_batch,
+    hospital_of_batch,
+    release_day,
+    retry_refused,
+)
+from track_dispatch.ledger.leases import expire_leases
+from track_dispatch.ledger.stop_switch import resume_service
+from track_dispatch.pipeline.housekeeping import LAST_ZONE
+from track_dispatch.records import HospitalDay
+from track_dispatch.states import Verb
+
+if TYPE_CHECKING:
+    from datetime import date, datetime, tzinfo
+
+    from track_dispatch.ledger.database import Ledger
+
+T = TypeVar("T")
+
+#: Verbs about a hospital's day.
+OF_DAYS = frozenset({Verb.RELEASE, Verb.RETRY_REFUSED})
+
+#: Room for a sentence, not for a list of patients.
+SHORTEST_WHY, LONGEST_WHY = 3, 300
+#: An e-mail address, or digits enough for a phone or a CPF, however they are set apart.
+_PERSONAL = r"@|\d(?:[ .()/-]*\d){8}"
+#: What a reason must match, for a form that refuses it before it is stored anywhere.
+WHY_PATTERN = rf"^(?![\s\S]*(?:{_PERSONAL}))"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be decided about: a batch, a hospital's day, a backup's moment, or no more.
+
+    `confirmed`: that Track itself said it never processed an accepted batch.
+    """
+
+    batch: str | None = None
+    hospital: str | None = None
+    business_day: date | None = None
+    as_of: datetime | None = None
+    confirmed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a decision did; `lines` are stops where the switch was opened."""
+
+    verb: Verb
+    lines: int
+    decided: DecidedLines | None = None
+
+
+def make_decision(
+    verb: Verb, *, decided_by: str | None, why: str, run_id: str | None = None
+) -> Decision:
+    """Make a decision of what a person says.
+
+    Raises:
+        ConfigError: nobody answers for it, or the reason is missing, or one of both looks like
+            patient data.
+    """
+    who, reason = " ".join((decided_by or "").split()), " ".join(why.split())
+    if not who:
+        raise ConfigError("nobody answers for this decision: it needs the name of a person")
+    if not SHORTEST_WHY <= len(reason) <= LONGEST_WHY:
+        raise ConfigError(
+            f"say why, in {SHORTEST_WHY} to {LONGEST_WHY} characters: it is kept with the decision"
+        )
+    return Decision(verb, refuse_personal(who, "name"), refuse_personal(reason, "reason"), run_id)
+
+
+def refuse_personal(text: str, what: str) -> str:
+    """Return a text that is kept and shown, unless it looks like patient data.
+
+    Raises:
+        ConfigError: it does; the message does not repeat it.
+    """
+    if re.search(_PERSONAL, text):
+        raise ConfigError(
+            f"the {what} looks as if it held an e-mail address, a phone or a CPF: it is kept and"
+            " shown, so leave patients out of it"
+        )
+    return text
+
+
+def carry_out(order: Order, decision: Decision, *, ledger: Ledger, now: datetime) -> Done:
+    """Do what a person decided, once, and keep who and why.
+
+    Args:
+        order: what it is about; what does not belong to it is refused.
+        decision: by whom, and why.
+        ledger: open.
+        now: aware; tells until when patients may be asked.
+
+    Raises:
+        ConfigError: what it is about is missing, is too much, is not there, or was decided before.
+        LinesInFlightError: the lease of what it is about still runs.
+        LedgerError: the ledger failed; nothing was done.
+    """
+    verb = decision.verb
+    _refuse_what_does_not_belong(order, verb)
+    if verb is Verb.RESUME:
+        return Done(verb, resume_service(ledger, decision))
+    if verb is Verb.RESTORED:
+        moment = _required(order.as_of, "as_of")
+        return Done(verb, restore(ledger, as_of=moment, decision=decision))
+    if verb in OF_BATCHES:
+        batch = _required(order.batch, "batch")
+        if verb is Verb.REOPEN_ACCEPTED and not order.confirmed:
+            raise ConfigError(
+                "everybody in an accepted batch will be asked: confirm that Track itself said that"
+                " it never processed it"
+            )
+        expire_leases(ledger, actor=decision.actor)
+        done = decide_batch(ledger, batch, decision, today=_day_of_batch(ledger, batch, now))
+    else:
+        done = _decide_day(order, decision, ledger, now)
+    return Done(verb, done.lines, done)
+
+
+def _decide_day(order: Order, decision: Decision, ledger: Ledger, now: datetime) -> DecidedLines:
+    hospital = load_hospital(_required(order.hospital, "hospital").upper())
+    day = HospitalDay(hospital.code, _required(order.business_day, "business_day"))
+    today = now.astimezone(hospital.zone).date()
+    if decision.verb is Verb.RETRY_REFUSED:
+        return retry_refused(ledger, day, decision, today=today)
+    if decision.verb is Verb.RELEASE:
+        return release_day(
+            ledger,
+            day,
+            decision,
+            max_age_hours=hospital.extraction_max_age_hours,
+            today=today,
+        )
+    raise ConfigError(f"{decision.verb} is decided from a shell, where it is asked for in full")
+
+
+def _refuse_what_does_not_belong(order: Order, verb: Verb) -> None:
+    """Refuse an order that says more than its verb needs: it was meant for another one."""
+    belonging = {"batch": verb in OF_BATCHES, "hospital": verb in OF_DAYS}
+    belonging |= {"business_day": verb in OF_DAYS, "as_of": verb is Verb.RESTORED}
+    belonging["confirmed"] = verb is Verb.REOPEN_ACCEPTED
+    for name, belongs in belonging.items():
+        if getattr(order, name) not in {None, False} and not belongs:
+            raise ConfigError(f"{name} does not belong to {verb}: check what is to be decided")
+
+
+def _required(value: T | None, name: str) -> T:
+    if value is None:
+        raise ConfigError(f"{name} is missing: this decision is about one")
+    return value
+
+
+def _day_of_batch(ledger: Ledger, batch: str, now: datetime) -> date:
+    """Return the day at the batch's hospital."""
+    with ledger.reading() as connection:
+        code = hospital_of_batch(connection, batch)
+    try:
+        zone: tzinfo = load_hospital(code).zone if code else LAST_ZONE
+    except ConfigError:  # its file is broken, or gone: the decision holds all the same
+        zone = LAST_ZONE
+    return now.astimezone(zone).date()

@@ -1,0 +1,138 @@
+"""The task `extract`: the run's day of the ERP into the ledger, encrypted, and others that wait.
+
+Beside its own day a run reads the `look_back_days` before it, and every day whose patients still
+wait and may still be asked: nothing goes out that was read long ago.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from track_dispatch.config import check_go_live
+from track_dispatch.errors import ConfigError, SourceError
+from track_dispatch.extraction.query import render
+from track_dispatch.extraction.read_ahead import read_ahead
+from track_dispatch.extraction.reader import open_connection, read_columns
+from track_dispatch.ledger.backups import require_extractable
+from track_dispatch.ledger.extractions import stage_extraction, stale_days
+from track_dispatch.records import HospitalDay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import date, datetime
+
+    import oracledb
+
+    from track_dispatch.extraction.contract import ErpColumns
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.pipeline.run import Run
+
+    #: Begins to read a day of the ERP.
+    Read = Callable[[date], Iterator[ErpColumns]]
+
+log = logging.getLogger(__name__)
+
+#: Seconds that one round trip to the ERP may take: its first rows cost the whole query.
+CALL_TIMEOUT = 600.0
+
+
+def extract(
+    run: Run,
+    *,
+    ledger: Ledger,
+    track_host: str,
+    now: datetime,
+    call_timeout_seconds: float = CALL_TIMEOUT,
+) -> dict[str, int | str]:
+    """Stage the rows of the run's day, then those of the other days that are due; count them.
+
+    Another day's failure does no more than leave that day as it was: `report` names it.
+
+    Args:
+        run: the hospital and its day.
+        ledger: open.
+        track_host: where lines would be sent.
+        now: aware; the day at the hospital is counted from it.
+        call_timeout_seconds: the longest that one round trip to the ERP may take.
+
+    Raises:
+        ConfigError: a setting, the SQL template or the connection is wrong; or nobody can tell
+            who was asked on this day.
+        SourceUnavailableError: the ERP is unreachable or too slow.
+        SourceContractError: the query's columns are not the agreed ones.
+        LedgerError: the ledger failed; the extraction stays incomplete.
+    """
+    hospital = run.hospital
+    check_go_live(hospital, track_host)
+    with ledger.reading() as connection:
+        require_extractable(connection, run.day)
+        others = other_days(
+            run, stale_days(connection, hospital=hospital.code, today=run.today(now))
+        )
+    with open_connection(hospital.oracle_conn_id) as erp:
+        read = partial(_read, run, erp, render(hospital), call_timeout_seconds)
+        rows = _stage(ledger, run, run.day, read)
+        failed = 0
+        for day in others:
+            try:
+                with ledger.reading() as connection:
+                    require_extractable(connection, day)
+                _stage(ledger, run, day, read)
+            except (SourceError, ConfigError) as error:
+                failed += 1
+                log.warning("another day could not be read day=%s: %s", day, error)
+    return {
+        "business_day": run.business_day.isoformat(),
+        "rows": rows,
+        "other_days": len(others) - failed,
+        "other_days_failed": failed,
+    }
+
+
+def other_days(run: Run, stale: list[date]) -> list[HospitalDay]:
+    """Return the days that a run reads after its own, the latest first; pure.
+
+    A backfill reads its own day only.
+
+    Args:
+        run: the hospital and its day.
+        stale: days whose patients wait for a new reading.
+    """
+    if run.is_backfill:
+        return []
+    hospital, own = run.hospital, run.business_day
+    due = {own - timedelta(days=back) for back in range(1, hospital.look_back_days + 1)}
+    due |= {day for day in stale if day < own}
+    return [
+        HospitalDay(hospital.code, day)
+        for day in sorted(due, reverse=True)
+        if day >= hospital.first_business_day
+    ]
+
+
+def _stage(ledger: Ledger, run: Run, day: HospitalDay, read: Read) -> int:
+    with read_ahead(read(day.business_day)) as chunks:
+        source = run.hospital.source
+        return stage_extraction(ledger, chunks, source=source, day=day, actor=run.actor)
+
+
+def _read(
+    run: Run, erp: oracledb.Connection, sql: str, call_timeout_seconds: float, day: date
+) -> Iterator[ErpColumns]:
+    return read_columns(
+        erp,
+        sql=sql,
+        day=day,
+        module="track_dispatch",
+        action=f"{run.hospital.code} {day}",
+        call_timeout_seconds=call_timeout_seconds,
+    )
+
+
+def read_columns_of(run: Run, day: date) -> Iterator[ErpColumns]:
+    """Yield a day as the ERP gives it, for whoever keeps it in memory only."""
+    with open_connection(run.hospital.oracle_conn_id) as erp:
+        yield from _read(run, erp, render(run.hospital), CALL_TIMEOUT, day)

@@ -1,0 +1,189 @@
+"""A rehearsal: a few invented patients of each area go to our own people, over the real way.
+
+Only area, unit, sector and times are the day's; name, CPF, attendance and physician are made up,
+the contacts are those of `rehearsal_contacts`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import orjson
+
+from track_dispatch.config import check_go_live
+from track_dispatch.delivery.context import (
+    budget_spent,
+    probe,
+    require_open_hours,
+    stop_all,
+)
+from track_dispatch.delivery.distribution import distribution, posted_fields
+from track_dispatch.delivery.outcomes import Verdict
+from track_dispatch.errors import ConfigError, LinesInFlightError
+from track_dispatch.ledger.claims import Hindrance
+from track_dispatch.ledger.rehearsals import begin_rehearsal, end_rehearsal
+from track_dispatch.ledger.stop_switch import require_running
+from track_dispatch.pipeline.evaluate import DayEvaluation
+from track_dispatch.pipeline.extract import read_columns_of
+from track_dispatch.records import Unit
+from track_dispatch.states import BatchState
+from track_dispatch.transformation.evaluator import Evaluator
+from track_dispatch.transformation.import_lines import CONTACT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from track_dispatch.config import Hospital
+    from track_dispatch.delivery.context import DispatchContext
+    from track_dispatch.delivery.outcomes import Outcome
+    from track_dispatch.ledger.claims import NotClaimed, Terms
+    from track_dispatch.pipeline.run import Run
+    from track_dispatch.records import Area, Channel
+    from track_dispatch.transformation.evaluator import Candidate
+
+#: A CPF of nobody, with right check digits.
+NOBODYS_CPF = "00000000191"
+#: What of a day's line a rehearsal keeps.
+KEPT = (
+    "ID_Cliente_Hfocus",
+    "data_atendimento",
+    "data_saida_alta",
+    "area_pesquisa",
+    "unidade",
+    "setor",
+)
+
+
+def rehearse(run: Run, *, context: DispatchContext) -> dict[str, int]:
+    """Post a rehearsal of the day and return how many lines each area sent.
+
+    Raises:
+        ConfigError: nobody is named to receive it, or Track did not take it.
+        DeliveryError: Track was not reached, or sending is stopped.
+        LinesInFlightError: another batch of the survey is in flight.
+        QuietHoursError: outside the hospital's window.
+        SourceError: the ERP did not give the day.
+    """
+    hospital = run.hospital
+    if not hospital.rehearsal_contacts:
+        raise ConfigError(
+            f"{hospital.code}: rehearsal_contacts is empty: name the e-mail or phone of somebody of"
+            " yours who receives rehearsals"
+        )
+    check_go_live(hospital, context.track_host)
+    invented = invented_lines(_candidates(run, context.now()), hospital)
+    require_open_hours(context)
+    probe(context)
+    sent: dict[str, int] = {}
+    for (area, channel), lines in invented.items():
+        _post(context, Unit(hospital.code, run.business_day, area, channel), lines)
+        sent[area] = sent.get(area, 0) + len(lines)
+    return sent
+
+
+def _candidates(run: Run, now: datetime) -> Iterable[Candidate]:
+    """Yield what the day's attendances would become, whatever the ledger has of them."""
+    chunks = list(read_columns_of(run, run.business_day))
+    evaluator = Evaluator(
+        run.hospital, run.business_day, evaluated_on=run.today(now), include_old=run.include_old
+    )
+    day = DayEvaluation(evaluator, (chunk["cd_atendimento"] for chunk in chunks))
+    for chunk in day.chunks(chunks):
+        yield from chunk.candidates
+
+
+def invented_lines(
+    candidates: Iterable[Candidate], hospital: Hospital
+) -> dict[tuple[Area, Channel], list[dict[str, str]]]:
+    """Make the lines of a rehearsal of those that would be asked, a few of each area; pure."""
+    of_area: defaultdict[Area, list[bytes]] = defaultdict(list)
+    for one in candidates:
+        if one.line is not None and one.area is not None:
+            of_area[one.area] += [one.line][: hospital.rehearsal_lines - len(of_area[one.area])]
+    made: defaultdict[tuple[Area, Channel], list[dict[str, str]]] = defaultdict(list)
+    for area, lines in of_area.items():
+        for number, line in enumerate(lines):
+            contact = hospital.rehearsal_contacts[number % len(hospital.rehearsal_contacts)]
+            reached = {"email": contact.email, "phone": contact.phone}
+            channel = next((one for one in hospital.channels if reached[CONTACT[one]]), None)
+            if channel is not None:
+                made[area, channel].append(_invented(orjson.loads(line), number, reached))
+    return dict(made)
+
+
+def _invented(line: Mapping[str, str], number: int, contact: Mapping[str, str]) -> dict[str, str]:
+    return {
+        **{name: line[name] for name in KEPT},
+        **contact,
+        "cd_atendimento": f"ENSAIO-{uuid.uuid4().hex[:8]}",
+        "name": f"Ensaio {number + 1}",
+        "cpf": NOBODYS_CPF,
+        "medico": "Ensaio",
+    }
+
+
+def _post(context: DispatchContext, unit: Unit, lines: Sequence[Mapping[str, str]]) -> None:
+    ledger, terms, batch = context.ledger, context.terms(unit.area), str(uuid.uuid4())
+    hindered = begin_rehearsal(ledger, batch, lines=len(lines), terms=terms, actor=context.actor)
+    if hindered is not None:
+        _refuse(context, unit, hindered)
+    outcome = _posted(context, unit, terms, batch, lines)
+    certain = outcome.verdict not in {Verdict.ACCEPTED, Verdict.UNCERTAIN}
+    end_rehearsal(
+        ledger,
+        batch,
+        status=outcome.status,
+        receipt=outcome.receipt,
+        batch_state=BatchState.NOT_DELIVERED if certain else BatchState.SETTLED,
+    )
+    _require_accepted(context, unit, outcome)
+
+
+def _posted(
+    context: DispatchContext,
+    unit: Unit,
+    terms: Terms,
+    batch: str,
+    lines: Sequence[Mapping[str, str]],
+) -> Outcome:
+    body = distribution(
+        channel=unit.channel,
+        survey_uuid=terms.survey,
+        lines=[posted_fields(line, context.hospital, unit.channel) for line in lines],
+        template_set=context.hospital.template_set,
+        validity_at=terms.validity_at,
+        reminder_at=terms.reminder_at,
+    )
+    return context.client.create_distribution(
+        body, idempotency_key=batch, attendance_ids=[line["cd_atendimento"] for line in lines]
+    )
+
+
+def _refuse(context: DispatchContext, unit: Unit, hindered: NotClaimed) -> None:
+    """Say why a rehearsal may not go out now.
+
+    Raises:
+        ServiceStoppedError: a person must resume.
+        BudgetSpentError: Track takes no further request now.
+        LinesInFlightError: another batch of the survey is in flight.
+    """
+    if hindered.why is Hindrance.STOPPED:
+        with context.ledger.reading() as connection:
+            require_running(connection)
+    if hindered.why is Hindrance.BUDGET_SPENT:
+        raise budget_spent(context, hindered.seconds)
+    message = f"rehearsal of {unit}: another batch of its survey is in flight"
+    raise LinesInFlightError(message, retry_after=max(0.0, hindered.seconds))
+
+
+def _require_accepted(context: DispatchContext, unit: Unit, outcome: Outcome) -> None:
+    if outcome.verdict is Verdict.STOPPED:
+        stop_all(context, outcome.detail, outcome.status)
+    if outcome.verdict is not Verdict.ACCEPTED or outcome.faults:
+        raise ConfigError(
+            f"rehearsal of {unit}: {outcome.detail}; nothing of it is a patient's, trigger another"
+            " when it is mended"
+        )

@@ -1,0 +1,311 @@
+"""The task `report`: what became of the days that a run read, and whether the run is green.
+
+It trusts work done, not the absence of errors: the ledger must hold, for this run, complete
+extractions and transformations, and nothing of those days may be left open. The facts are loaded
+first, for one run or for many, and judged by a pure function: whoever tells of a day tells the
+same. What it writes is read by an analyst, in Portuguese.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+from track_dispatch.delivery.context import next_run
+from track_dispatch.ledger.approvals import Answer
+from track_dispatch.ledger.leases import expire_leases
+from track_dispatch.ledger.stop_switch import standing_stops
+from track_dispatch.ledger.views import DayFacts, day_facts, run_work
+from track_dispatch.pipeline.problems import DayProblem, ProblemKind
+from track_dispatch.records import Channel, HospitalDay
+from track_dispatch.states import LineState, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from track_dispatch.config import Hospital
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.doubts import InDoubtBatch
+    from track_dispatch.ledger.stop_switch import Stop
+    from track_dispatch.ledger.views import AskedVolume, Equation, LineCount, RunWork
+    from track_dispatch.pipeline.run import Run
+
+#: Past weekdays that an empty day is held against, at least.
+LEAST_HISTORY = 4
+
+_K = ProblemKind
+
+
+class JudgedRun(NamedTuple):
+    """A run to be judged; `waits` tells that what is ready waits for the hours of dispatch."""
+
+    day: HospitalDay
+    run_id: str
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """All that a run is judged by.
+
+    Attributes:
+        run: which.
+        days: those that it began to read; its own comes first, also when it did not.
+        work: how far it came with each.
+        stops: that stand.
+    """
+
+    run: JudgedRun
+    days: tuple[DayFacts, ...]
+    work: Mapping[HospitalDay, RunWork] = field(default_factory=dict)
+    stops: tuple[Stop, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run's days in counts, and why it is red: without problems it is green."""
+
+    facts: RunFacts
+    problems: tuple[DayProblem, ...]
+
+    @property
+    def own(self) -> DayFacts:
+        """The run's own day."""
+        return self.facts.days[0]
+
+    @property
+    def waiting(self) -> int:
+        """Lines that wait for the hours of dispatch: the next run takes them."""
+        if not self.facts.run.waits:
+            return 0
+        return sum(day.states[LineState.READY] for day in self.facts.days)
+
+    def summary(self) -> dict[str, int]:
+        """Count the own day's lines by state, with what the extraction found."""
+        rows = self.own.equation.rows if self.own.equation else 0
+        return {"rows": rows, **{str(state): self.own.states[state] for state in LineState}}
+
+    def last_words(self) -> list[str]:
+        """Return what is wrong, one problem a line; the day is named where it is another one."""
+        return [self._last_word(problem) for problem in self.problems]
+
+    def text(self) -> Iterator[str]:
+        """Yield the report line by line; the last lines tell the colour, and why."""
+        for day in self.facts.days:
+            yield from _day_text(day, is_own=day is self.own)
+        yield from (f"VERMELHO: {words}" for words in self.last_words())
+        if self.waiting:
+            yield (
+                f"aguardando envio: {self.waiting} linhas esperam o horário de envio; a próxima"
+                " execução as envia"
+            )
+        if not self.problems:
+            yield f"VERDE: {'aguardando envio' if self.waiting else 'o dia está completo'}"
+
+    def _last_word(self, problem: DayProblem) -> str:
+        if problem.day in {None, self.own.day}:
+            return problem.text()
+        assert problem.day is not None  # noqa: S101 - for the type checker
+        return f"dia {problem.day.business_day:%d/%m/%Y}: {problem.text()}"
+
+
+def report(run: Run, *, ledger: Ledger, now: datetime) -> Report:
+    """Judge a run.
+
+    Args:
+        run: with the hospital and its day.
+        ledger: open.
+        now: aware; tells whether what is ready waits for the hours of dispatch.
+
+    Raises:
+        LedgerError: the ledger failed.
+    """
+    expire_leases(ledger, hospital=run.hospital.code, actor=run.actor)
+    judged = JudgedRun(run.day, run.id, waits_for_window(run.hospital, now))
+    with ledger.reading() as connection:
+        (facts,) = load_facts(connection, [judged])
+    return judge(facts)
+
+
+def waits_for_window(hospital: Hospital, now: datetime) -> bool:
+    """Tell whether nothing may leave before the hospital's next run begins, which then sends it."""
+    opens_at = hospital.window.opening(now)
+    return opens_at > now and opens_at > next_run(hospital, now)
+
+
+def load_facts(connection: Connection, runs: Sequence[JudgedRun]) -> list[RunFacts]:
+    """Load what runs are judged by, all at once."""
+    work = {run: {one.day: one for one in _work_of(connection, run)} for run in dict.fromkeys(runs)}
+    days = {run: _own_first(run, work[run]) for run in work}
+    facts = day_facts(connection, {day for found in days.values() for day in found})
+    stops = tuple(standing_stops(connection))
+    return [RunFacts(run, tuple(facts[day] for day in days[run]), work[run], stops) for run in runs]
+
+
+def judge(facts: RunFacts) -> Report:
+    """Judge a run by its facts; pure."""
+    problems = [problem for day in facts.days for problem in _day_problems(facts, day)]
+    ready = sum(day.states[LineState.READY] for day in facts.days)
+    if facts.stops and ready:
+        problems.insert(0, stop_problem(facts.stops[0]))
+    return Report(facts, tuple(problems))
+
+
+def stop_problem(stop: Stop) -> DayProblem:
+    """Say that sending is stopped, since when and by whom."""
+    status = f" (HTTP {stop.status})" if stop.status else ""
+    since = f"desde {stop.stopped_at:%d/%m %H:%M} UTC por {stop.hospital}{status}"
+    return DayProblem(_K.STOPPED, "", detail=since)
+
+
+def open_problems(
+    day: HospitalDay,
+    states: Mapping[LineState, int],
+    question: AskedVolume | None,
+    *,
+    waits: bool,
+) -> Iterator[DayProblem]:
+    """Yield what is left open of a day; `waits`: what is ready waits for the hours of dispatch."""
+    code = day.hospital
+    if lines := states.get(LineState.IN_DOUBT):
+        yield DayProblem(_K.IN_DOUBT, code, day, lines)
+    if held := states.get(LineState.HELD):
+        yield from _held_problems(day, held, question)
+    if (lines := states.get(LineState.READY)) and not waits:
+        yield DayProblem(_K.READY, code, day, lines)
+    if lines := states.get(LineState.SENDING):
+        yield DayProblem(_K.SENDING, code, day, lines)
+    if lines := states.get(LineState.REOPENED):
+        yield DayProblem(_K.REOPENED, code, day, lines)
+
+
+def _held_problems(
+    day: HospitalDay, held: int, question: AskedVolume | None
+) -> Iterator[DayProblem]:
+    """Yield a question that nobody answered; a person's no keeps lines held, and is no problem."""
+    answer = question.answer if question else None
+    if answer == Answer.REJECTED:
+        return
+    usual = question.usual if question else 0
+    unanswered = question is not None and answer in {None, Answer.TIMEOUT}
+    yield DayProblem(_K.UNANSWERED if unanswered else _K.HELD, day.hospital, day, held, usual)
+
+
+def _work_of(connection: Connection, run: JudgedRun) -> tuple[RunWork, ...]:
+    return run_work(connection, hospital=run.day.hospital, run_ids=[run.run_id])
+
+
+def _own_first(run: JudgedRun, work: Mapping[HospitalDay, RunWork]) -> list[HospitalDay]:
+    others = sorted(set(work) - {run.day}, key=lambda day: day.business_day, reverse=True)
+    return [run.day, *others]
+
+
+def _day_problems(facts: RunFacts, day: DayFacts) -> Iterator[DayProblem]:
+    """Yield what keeps a day from being green."""
+    code = day.day.hospital
+    work = facts.work.get(day.day)
+    if work is None or not work.extracted:
+        yield DayProblem(_K.NOT_EXTRACTED, code, day.day)
+    elif not work.transformed:
+        yield DayProblem(_K.NOT_TRANSFORMED, code, day.day)
+    yield from _reading_problems(day)
+    if day.claimed_anew:
+        yield DayProblem(_K.CLAIMED_ANEW, code, day.day, day.claimed_anew)
+    yield from open_problems(day.day, day.states, day.question, waits=facts.run.waits)
+    yield from _unit_problems(day)
+
+
+def _reading_problems(day: DayFacts) -> Iterator[DayProblem]:
+    """Yield what is odd about the day's newest applied reading."""
+    code, balance = day.day.hospital, day.equation
+    if balance is not None:
+        if not balance.holds:
+            yield DayProblem(_K.UNBALANCED, code, day.day)
+        if balance.other_hospital:
+            yield DayProblem(_K.OTHER_HOSPITAL, code, day.day, balance.other_hospital)
+        if balance.lacking:
+            yield DayProblem(_K.LACKING, code, day.day, balance.lacking)
+        if not balance.attendances and len(day.usual) >= LEAST_HISTORY and min(day.usual):
+            yield DayProblem(_K.EMPTY_DAY, code, day.day, usual=round(median(day.usual)))
+    unknown = sum(count.lines for count in day.counts if count.reason == Reason.UNKNOWN_AREA)
+    if unknown:
+        yield DayProblem(_K.UNKNOWN_AREA, code, day.day, unknown)
+
+
+def _unit_problems(day: DayFacts) -> Iterator[DayProblem]:
+    """Yield the units of which Track refused every line it was offered, or that failed for good."""
+    code = day.day.hospital
+    for unit, counts in _asked_units(day.counts).items():
+        if {count.state for count in counts} == {LineState.REFUSED}:
+            yield DayProblem(_K.UNIT_REFUSED, code, day.day, detail=unit)
+        stuck = sum(one.lines for one in counts if one.failed and one.state is LineState.READY)
+        if stuck:
+            yield DayProblem(_K.UNIT_FAILED, code, day.day, stuck, detail=unit)
+
+
+def _asked_units(counts: Sequence[LineCount]) -> dict[str, list[LineCount]]:
+    """Group the counts of lines that are not excluded by their unit, as an operator reads it."""
+    units: defaultdict[str, list[LineCount]] = defaultdict(list)
+    for count in counts:
+        if count.channel and count.state is not LineState.EXCLUDED:
+            units[count.unit].append(count)
+    return units
+
+
+# -- text --------------------------------------------------------------------------
+
+
+def _day_text(day: DayFacts, *, is_own: bool) -> Iterator[str]:
+    code, business_day = day.day
+    yield f"{code} · dia {business_day:%d/%m/%Y}{'' if is_own else ' (relido)'}"
+    if day.equation is not None:
+        yield from _balance_text(day.equation)
+    for unit, counts in _asked_units(day.counts).items():
+        yield f"{unit}: {_listed({count.state: count.lines for count in counts})}"
+    yield from _exclusion_text(day.counts)
+    if day.question is not None and day.question.answer == Answer.REJECTED:
+        held = day.states[LineState.HELD]
+        if held:
+            yield f"retidas: {held} linhas, por decisão de uma pessoa"
+    yield from map(doubt_text, day.doubts)
+
+
+def _balance_text(balance: Equation) -> Iterator[str]:
+    yield (
+        f"{balance.rows} registros do ERP = {balance.attendances} atendimentos"
+        f" + {balance.rows_merged} repetidos"
+    )
+    yield (
+        f"{balance.attendances} atendimentos = {balance.brought} deste dia"
+        f" + {balance.other_day} já conhecidos em outro dia"
+        f" + {balance.other_hospital} de outro hospital"
+    )
+    absent = f" + {balance.absent} que esta leitura não traz" if balance.absent else ""
+    yield f"{balance.brought} deste dia{absent} = {_listed(balance.states) or 'nenhum'}"
+
+
+def _listed(states: Mapping[LineState, int]) -> str:
+    return ", ".join(f"{states[state]} {state.label}" for state in LineState if states.get(state))
+
+
+def _exclusion_text(counts: Sequence[LineCount]) -> Iterator[str]:
+    reasons: Counter[str] = Counter()
+    for count in counts:
+        if count.state is LineState.EXCLUDED and count.reason:
+            reasons[count.reason] += count.lines
+    for reason, lines in sorted(reasons.items()):
+        label = Reason(reason).label if reason in set(Reason) else reason
+        yield f"excluídas: {lines} {label} ({reason})"
+
+
+def doubt_text(doubt: InDoubtBatch) -> str:
+    """Name a batch in doubt, for whoever decides about it."""
+    channel = Channel(doubt.channel).label if doubt.channel else "sem canal"
+    unit = f"{doubt.area or 'sem área'} · {channel}"
+    restored = ", por uma cópia de segurança restaurada" if doubt.restored else ""
+    return f"em dúvida: lote {doubt.id} · {unit}: {doubt.lines} linhas{restored}"

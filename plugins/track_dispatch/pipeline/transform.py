@@ -1,0 +1,147 @@
+"""The task `transform`: one line or exclusion per attendance, of all days that the run read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from track_dispatch.collector import paused_collector
+from track_dispatch.config import rules_digest
+from track_dispatch.errors import ConfigError
+from track_dispatch.ledger.apply_extraction import applying_extractions
+from track_dispatch.ledger.day_apply import DayTerms
+from track_dispatch.ledger.extractions import run_extractions, staged_columns, staged_ids
+from track_dispatch.ledger.views import day_counts
+from track_dispatch.pipeline.evaluate import DayEvaluation
+from track_dispatch.records import Area
+from track_dispatch.transformation.evaluator import Evaluator
+from track_dispatch.transformation.persons import PersonCandidate, surplus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    from track_dispatch.ledger.apply_extraction import ExtractionApply, SharedLine
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.extractions import Extraction
+    from track_dispatch.pipeline.run import Run
+
+#: Known attendances that a reading must lack to be a wrong one, where no gate says how many.
+LACKING_LINES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """What the ledger holds now.
+
+    Attributes:
+        counts: lines of the run's own day by state and reason.
+        earlier_days: how many other days were read and applied.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    earlier_days: int = 0
+
+
+def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
+    """Apply the newest complete extraction of each day that the run read.
+
+    Args:
+        run: the hospital and its day.
+        ledger: open.
+        now: aware; the day at the hospital is counted from it.
+
+    Raises:
+        ConfigError: the run has no complete extraction of its own day, or a setting is wrong.
+        LedgerError: the ledger failed; it is as it was.
+    """
+    with ledger.reading() as connection:
+        found = run_extractions(connection, hospital=run.hospital.code, run_id=run.id)
+    if run.day not in [one.day for one in found]:
+        message = f"{run.day}: this run holds no complete extraction; clear `extract`"
+        raise ConfigError(message)
+    own_first = sorted(found, key=lambda one: one.day != run.day)
+    with (
+        paused_collector(),
+        applying_extractions(
+            ledger, source=run.hospital.source, zone=run.hospital.zone, actor=run.actor
+        ) as transforming,
+    ):
+        for extraction in own_first:
+            apply_day(run, transforming, extraction, run.today(now))
+        transforming.finish(standing_back)
+    with ledger.reading() as connection:
+        counts = day_counts(connection, [run.day])[run.day]
+    totals: Counter[str] = Counter()
+    for count in counts:
+        kind = f"{count.state}({count.reason})" if count.reason else str(count.state)
+        totals[kind] += count.lines
+    return Transformed(dict(totals), len(found) - 1)
+
+
+def standing_back(shared: Sequence[SharedLine]) -> set[int]:
+    """Return the addresses of lines whose person is asked about another one of the day; pure.
+
+    Who was asked before stays the one: a reading in another order must not ask a second time.
+    """
+    addresses = {one.attendance_id: one.address for one in shared}
+    priorities = {area.value: area.priority for area in Area}
+    candidates = [
+        PersonCandidate(
+            one.attendance_id,
+            (not one.asked, priorities.get(one.area, len(priorities))),
+            one.persons,
+        )
+        for one in shared
+    ]
+    return {addresses[one] for one in surplus(candidates)}
+
+
+def ask_until(run: Run, day: date, today: date) -> date | None:
+    """Return the last day on which the patients of a day may be asked; None: no limit; pure."""
+    limit = run.hospital.max_age_days
+    if not limit:
+        return None
+    return max(day, today if run.include_old else day) + timedelta(days=limit)
+
+
+def apply_day(run: Run, transforming: ExtractionApply, extraction: Extraction, today: date) -> None:
+    """Take a day's extraction into a transaction that applies extractions.
+
+    Args:
+        run: the hospital and a person's wishes.
+        transforming: the open transaction.
+        extraction: complete.
+        today: at the hospital.
+
+    Raises:
+        ConfigError: a setting is wrong, or nobody can tell who was asked on this day.
+        LedgerError: the ledger failed.
+    """
+    hospital, keys = run.hospital, transforming.ledger.keys
+    gate = hospital.volume_gate
+    terms = DayTerms(
+        rules=rules_digest(hospital),
+        batch_size=hospital.batch_size,
+        today=today,
+        ask_until=ask_until(run, extraction.business_day, today),
+        gate=None if run.is_backfill else gate,
+        lacking_lines=gate.min_lines if gate else LACKING_LINES,
+    )
+    day = transforming.begin(extraction, terms)
+    if day is None:
+        return
+    evaluator = Evaluator(
+        hospital,
+        extraction.business_day,
+        evaluated_on=today,
+        # a person's earlier wish holds on for those lines that it let in
+        include_old=run.include_old or day.has_later_limits(),
+    )
+    connection = transforming.connection
+    evaluation = DayEvaluation(evaluator, staged_ids(connection, keys, extraction.id))
+    for chunk in evaluation.chunks(staged_columns(connection, keys, extraction.id)):
+        day.take(chunk.candidates, chunk.again)
+    day.end_of_reading(rows_merged=evaluation.rows - evaluation.attendances)

@@ -1,1 +1,0 @@
-"""What each task and each mode does, as plain functions."""

@@ -1,0 +1,535 @@
+"""The steps of the model: extraction, transform, dispatch, decisions, backups, as people use them.
+
+`model_watch.py` looks after each.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date, timedelta
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, update
+
+from tests.proof.model_erp import (
+    CODES,
+    LABELS,
+    MONDAY,
+    MONDAY_BEFORE,
+    NUMBERS,
+    SURPLUS,
+    Attendance,
+    number_in_source,
+)
+from tests.proof.model_faults import PEACE
+from tests.proof.model_rig import Rig
+from track_dispatch.errors import ConfigError, LinesInFlightError, TrackDispatchError
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.approvals import Answer, answer_question, open_questions
+from track_dispatch.ledger.backups import restore
+from track_dispatch.ledger.decisions import Decision, decide_batch, release_day, retry_refused
+from track_dispatch.ledger.keys import KeyRing, new_keys
+from track_dispatch.ledger.leases import expire_leases
+from track_dispatch.ledger.privacy import add_optouts, erase_person
+from track_dispatch.ledger.sql import moment_in
+from track_dispatch.ledger.stop_switch import resume_service, stop_service
+from track_dispatch.records import Actor, HospitalDay
+from track_dispatch.states import BatchState, LineState, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from tests.proof.model_coverage import Coverage
+    from tests.proof.model_databases import Databases
+    from tests.proof.model_faults import Death, Trouble
+    from track_dispatch.ledger.database import Ledger
+
+#: What others may do while a POST is on its way: the names of `World._meanwhile`.
+MEANWHILE = (
+    "lease ends", "sent", "unsent", "abandoned", "read again", "corrected", "moved", "opted out",
+    "dispatched twice", "died", "held", "stopped", "unsent, died", "unsent, held", "unsent, read",
+    "claimed anew",
+)  # fmt: skip
+#: The day that most of the sequences are about, and the hospital.
+DAY = HospitalDay(CODES[0], MONDAY)
+
+
+class World(Rig):
+    """Everything of one sequence, step by step."""
+
+    def __init__(self, databases: Databases, ledger: Ledger, coverage: Coverage) -> None:
+        super().__init__(databases, ledger, coverage)
+        self.backup: datetime | None = None
+        self._keys_of_backup: KeyRing = ledger.keys
+        self.may_go_back = False
+
+    def change_and_read(self, changed: Mapping[str, Attendance | None]) -> None:
+        """Change some attendances, and read the days that they are on now."""
+        for number, found in changed.items():
+            self.change(number, found)
+        on = {(code, one.day) for one in changed.values() if one for code in one.codes}
+        for code, day in sorted(on):
+            self.read(HospitalDay(code, day))
+
+    def transform_staged(self, pick: int, **options: Any) -> None:
+        """Let one of the runs that have read something go on."""
+        staged = self._staged()
+        if staged:
+            day, run = staged[pick % len(staged)]
+            self.transform(day, run, **options)
+
+    def _staged(self) -> list[tuple[HospitalDay, str]]:
+        """The own days of runs that have read something, with the run's name."""
+        facts = self.watch.facts
+        found = set()
+        for row in facts.extractions if facts is not None else ():
+            run, _, own = row.run_id.partition("__")
+            code, _, day = own.partition(" ")
+            if row.id in facts.staged:
+                found.add((HospitalDay(code, date.fromisoformat(day)), run))
+        return sorted(found)
+
+    # -- the ERP and the pipeline ----------------------------------------------------
+
+    def change(self, number: str, found: Attendance | None) -> None:
+        """Let the ERP hold something else of an attendance; None: it holds it no more."""
+        for source in (CODES[:1], CODES[2:]):
+            self.erp.pop(number_in_source(number, Attendance(source)), None)
+        if found is not None:
+            self.erp[number_in_source(number, found)] = found
+
+    def extract(
+        self,
+        day: HospitalDay = DAY,
+        run: str = "scheduled",
+        *,
+        wrong: str | None = None,
+        breaks_off: bool = False,
+        dies: Death | None = None,
+    ) -> None:
+        """Stage what the ERP holds of a day, and of those that wait to be read again.
+
+        Args:
+            day: the run's.
+            run: its name.
+            wrong: how the query is wrong (`WRONGS`).
+            breaks_off: the ERP fails after the first chunk.
+            dies: when the worker is killed.
+        """
+        if day.business_day < self.today:
+            with self._step(dies):
+                self._extract(day, run, wrong=wrong, breaks_off=breaks_off)
+
+    def transform(
+        self,
+        day: HospitalDay = DAY,
+        run: str = "scheduled",
+        *,
+        include_old: bool = False,
+        dies: Death | None = None,
+    ) -> None:
+        """Apply what the run has read."""
+        if include_old:
+            limit = timedelta(days=self.hospital(day.hospital).max_age_days)
+            self.asked_until[day] = self.today + limit
+        with self._step(dies):
+            self._transform(day, run, include_old=include_old, is_backfill=run == "backfill")
+
+    def read(
+        self,
+        day: HospitalDay = DAY,
+        run: str = "scheduled",
+        *,
+        wrong: str | None = None,
+        include_old: bool = False,
+    ) -> None:
+        """Extract and transform."""
+        self.extract(day, run, wrong=wrong)
+        self.transform(day, run, include_old=include_old)
+
+    def answer(self, answer: Answer, code: str = CODES[0]) -> None:
+        """Let a person, or nobody, answer all that is asked about a hospital's days."""
+        hours = self.hospital(code).extraction_max_age_hours
+        decided_by = None if answer is Answer.TIMEOUT else "ana"
+        with self._step():
+            for run in self._runs_that_ask(code):
+                with self.ledger.reading() as connection:
+                    questions = open_questions(connection, hospital=code, run_id=run)
+                for question in questions:
+                    answer_question(
+                        self.ledger,
+                        question,
+                        answer,
+                        decided_by=decided_by,
+                        max_age_hours=hours,
+                        actor=self._actor("approve_volume", run),
+                    )
+
+    def dispatch(
+        self, code: str = CODES[0], trouble: Trouble = PEACE, run: str = "scheduled"
+    ) -> None:
+        """Send what is ready of a hospital."""
+        meanwhile = self._meanwhile(trouble.meanwhile, code) if trouble.meanwhile else None
+        self._arrange(trouble, meanwhile)
+        with self._step(trouble.dies):
+            self._dispatch(code, trouble, run)
+
+    def morning(
+        self, day: HospitalDay = DAY, trouble: Trouble = PEACE, run: str = "scheduled"
+    ) -> None:
+        """Do what a run does, or a cleared one does again."""
+        self.read(day, run)
+        self.dispatch(day.hospital, trouble, run)
+
+    # -- time and settings -----------------------------------------------------------
+
+    def end_leases(self, code: str | None = None) -> None:
+        """Let every lease be over, and somebody look."""
+        self._end_leases()
+        with self._step():
+            expire_leases(self.ledger, hospital=code, actor=Actor("report"))
+
+    def pass_time(self, **passing: float) -> None:
+        """Let time pass; `passing` is of a `timedelta`."""
+        self.clock.advance(**passing)
+
+    def restore_hospital(self, code: str = CODES[0]) -> None:
+        """Let a hospital's file be what it was at first."""
+        self.settings[code] = {}
+
+    def set_hospital(self, code: str = CODES[0], **settings: Any) -> None:
+        """Change a hospital's file."""
+        self.settings[code] |= settings
+
+    # -- people ----------------------------------------------------------------------
+
+    def decide_batch(self, batch: str, day: HospitalDay, *verbs: Verb) -> None:
+        """Let a person decide about a batch; with several verbs, several at once."""
+        with self._step():
+            self._decide_at_once([self._deciding(batch, verb) for verb in verbs])
+
+    def decide_about_a_doubt(self, pick: int, verbs: tuple[Verb, ...]) -> None:
+        """Let a person, or several at once, decide about one of the batches in doubt."""
+        self.end_leases()
+        found = self.doubts()
+        if found:
+            batch, day = found[pick % len(found)]
+            self.decide_batch(batch, day, *verbs)
+
+    def decide(self, verb: Verb) -> None:
+        """Let a person decide alike about everything in doubt."""
+        for batch, day in self.doubts():
+            self.decide_batch(batch, day, verb)
+
+    def reopen_accepted(self) -> None:
+        """Let a person say of the last batch accepted that Track never processed it."""
+        settled = self._settled_batches()
+        if settled:
+            with self._step():
+                self._deciding(settled[-1], Verb.REOPEN_ACCEPTED)()
+
+    def retry_refused(self, day: HospitalDay = DAY) -> None:
+        """Let a person say that what Track refused was mended."""
+        with self._step():
+            retry_refused(self.ledger, day, self._decision(Verb.RETRY_REFUSED), today=self.today)
+
+    def release(self, day: HospitalDay = DAY) -> None:
+        """Let a person release what is held of a day."""
+        hours = self.hospital(day.hospital).extraction_max_age_hours
+        decision = self._decision(Verb.RELEASE)
+        with self._step():
+            release_day(self.ledger, day, decision, max_age_hours=hours, today=self.today)
+
+    def resume_if_stopped(self) -> None:
+        """Open the switch where it is closed."""
+        if self.watch.stopped:
+            self.resume()
+
+    def resume(self) -> None:
+        """Open the switch."""
+        with self._step():
+            resume_service(self.ledger, self._decision(Verb.RESUME))
+
+    def opt_out(self, number: str) -> None:
+        """Let the patient of an attendance ask not to be asked."""
+        with self._step():
+            self._opt_out(number)
+
+    def erase(self, number: str) -> None:
+        """Let the patient of an attendance ask for erasure."""
+        found = self.erp.get(number)
+        if found is None or not (values := found.patient(number).values):
+            return
+        with self._step():
+            decision = self._decision(Verb.ERASE)
+            erase_person(self.ledger, values, decision, today=self.today)
+            self._note_opt_out(values)
+
+    # -- keys ------------------------------------------------------------------------
+
+    def add_key(self) -> None:
+        """Put new keys before the ones in use."""
+        keys, new = self.ledger.keys, new_keys()
+        with self._step():
+            self._reopen(
+                KeyRing(
+                    ledger_id=keys.ledger_id,
+                    payload_secrets=(*new.payload_secrets, *keys.payload_secrets),
+                    identity_secrets=(*new.identity_secrets, *keys.identity_secrets),
+                )
+            )
+
+    def drop_key(self) -> bool:
+        """Leave the oldest identity key out; return whether the ledger opens without it."""
+        keys = self.ledger.keys
+        if len(keys.identity_secrets) == 1:
+            return False
+        with self._step():
+            try:
+                self._reopen(
+                    KeyRing(
+                        ledger_id=keys.ledger_id,
+                        payload_secrets=keys.payload_secrets,
+                        identity_secrets=keys.identity_secrets[:-1],
+                    )
+                )
+            except ConfigError:
+                return False
+            self.coverage.rotated += 1
+        return True
+
+    # -- backups ---------------------------------------------------------------------
+
+    def back_up(self) -> None:
+        """Copy the whole database."""
+        with self.ledger.reading() as connection:
+            self.backup = connection.execute(select(moment_in())).scalar_one()
+        self.ledger.engine.dispose()
+        self.databases.copy("live", "backup")
+        self._keys_of_backup = self.ledger.keys
+        self.may_go_back = True
+        self.watch.remember()
+
+    def put_back_if_backed_up(self, *, fails_over: bool) -> None:
+        """Put the last copy back, once."""
+        if self.may_go_back:
+            self.put_back(fails_over=fails_over)
+
+    def put_back(self, *, fails_over: bool = False) -> None:
+        """Put the copy back and say so, as the operator must.
+
+        Args:
+            fails_over: it is a standby that took over; nobody opens it before it is declared.
+        """
+        assert self.backup is not None
+        self.clock.advance(minutes=10)
+        self.ledger.engine.dispose()
+        self.databases.copy("backup", "live")
+        self.clock.advance()
+        self.may_go_back = False
+        self.coverage.restored += 1
+        self.watch.go_back()
+        if fails_over and self.ledger.on_postgresql:
+            self._be_another_server()
+        with self._step():
+            restore(self.ledger, as_of=self.backup, decision=self._decision(Verb.RESTORED))
+
+    def _be_another_server(self) -> None:
+        """Let the ledger remember another timeline than its server has."""
+        ledger = schema.ledger
+        with self.ledger.writing() as connection:
+            connection.execute(update(ledger).values(timeline=ledger.c.timeline + 1))
+        try:
+            self._reopen(self.ledger.keys)
+        except ConfigError:
+            return
+        raise AssertionError("a ledger on another server was opened")
+
+    # -- the end ---------------------------------------------------------------------
+
+    def come_to_rest(self) -> None:
+        """Let peace come, unless something was found broken: then nothing may be left open.
+
+        What is ready goes out, and of every doubt a person can say that it is given up.
+        """
+        if self.watch.broken:
+            return
+        self.end_leases()
+        self.resume()
+        for code in CODES:
+            self.settings[code] = {}
+        self.pass_time(minutes=6)
+        self._read_what_waits()
+        for code in CODES:
+            self.dispatch(code)
+        self._read_what_waits()
+        for code in CODES:
+            self.dispatch(code)
+        self.decide(Verb.ABANDON)
+        open_ = [
+            line
+            for line in self._lines(LineState.READY, LineState.HELD, LineState.SENDING)
+            + self._lines(LineState.IN_DOUBT, LineState.REOPENED)
+            if self._may_still_be_asked(line)
+        ]
+        assert not open_, f"lost: a line can neither go out nor be given up: {open_}"
+
+    def _read_what_waits(self) -> None:
+        waiting = self._lines(LineState.READY, LineState.HELD, LineState.REOPENED)
+        for day in sorted({day for _, day in waiting}):
+            self.read(day, "rest")
+            if any(day == held for _, held in self._lines(LineState.HELD)):
+                self.release(day)
+
+    def _may_still_be_asked(self, line: tuple[LineState, HospitalDay]) -> bool:
+        state, day = line
+        waits = state in {LineState.HELD, LineState.READY, LineState.REOPENED}
+        return not waits or self.may_be_asked(day, self.today)
+
+    # -- what others do meanwhile -----------------------------------------------------
+
+    def _meanwhile(self, name: str, code: str) -> Callable[[], None]:
+        """Return what others do during a POST of a hospital."""
+        deeds: dict[str, tuple[Callable[[], None], ...]] = {
+            "lease ends": (self._lease_ends,),
+            "sent": (self._lease_ends, lambda: self._decide_all(Verb.SETTLE_SENT)),
+            "unsent": (self._lease_ends, lambda: self._decide_all(Verb.SETTLE_UNSENT)),
+            "abandoned": (self._lease_ends, lambda: self._decide_all(Verb.ABANDON)),
+            "read again": (lambda: self._read_meanwhile(code),),
+            "corrected": (self._correct, lambda: self._read_meanwhile(code)),
+            "moved": (self._move, lambda: self._read_meanwhile(code)),
+            "opted out": (self._opt_out_first, self._opt_out_last),
+            "dispatched twice": (lambda: self._dispatch(code, PEACE, "meanwhile"),),
+            "died": (self._die, lambda: self._read_meanwhile(code)),
+            "held": (self._get_odd, lambda: self._read_meanwhile(code)),
+            "stopped": (self._stop,),
+        }
+        for then in ("died", "held"):
+            deeds[f"unsent, {then}"] = (*deeds["unsent"], *deeds[then])
+        deeds["unsent, read"] = (*deeds["unsent"], *deeds["read again"])
+        deeds["claimed anew"] = (*deeds["unsent, read"], *deeds["dispatched twice"])
+
+        def act() -> None:
+            for deed in deeds[name]:
+                self._undisturbed(deed)
+
+        return act
+
+    def _lease_ends(self) -> None:
+        self._end_leases()
+        expire_leases(self.ledger, actor=Actor("report"))
+
+    def _decide_all(self, verb: Verb) -> None:
+        for batch, _ in self.doubts():
+            self._undisturbed(self._deciding(batch, verb))
+
+    def _read_meanwhile(self, code: str) -> None:
+        facts = self.watch.facts
+        days = {facts.day_at(line.address) for line in facts.lines.values()} if facts else set()
+        for day in sorted(day for day in days if day.hospital == code):
+            self._extract(day, "meanwhile")
+            self._transform(day, "meanwhile")
+
+    def _correct(self) -> None:
+        """Let the ERP hold another address of everybody."""
+        for number, found in self.erp.items():
+            contact = "b" if found.contact == "a" else "a"
+            self.erp[number] = replace(found, contact=contact)
+
+    def _move(self) -> None:
+        """Let the ERP move everybody by a day."""
+        for number, found in self.erp.items():
+            self.erp[number] = replace(found, day=found.day - timedelta(days=1))
+
+    def _die(self) -> None:
+        """Let the ERP tell that everybody died."""
+        for number, found in self.erp.items():
+            self.erp[number] = replace(found, dead=True)
+
+    def _get_odd(self) -> None:
+        """Let many come on a day on which nobody came the week before."""
+        history = HospitalDay(DAY.hospital, MONDAY_BEFORE)
+        self.erp[SURPLUS[-1]] = Attendance(day=MONDAY_BEFORE, label=LABELS[-1])
+        self._extract(history, "history")
+        self._transform(history, "history")
+        self.erp |= dict.fromkeys(SURPLUS[:5], Attendance())
+
+    def _opt_out_first(self) -> None:
+        self._opt_out(NUMBERS[0])
+
+    def _opt_out_last(self) -> None:
+        self._opt_out(max(self.erp, default=NUMBERS[-1]))
+
+    def _stop(self) -> None:
+        stop_service(
+            self.ledger, hospital=CODES[-1], why="for a test", status=405, actor=Actor("dispatch")
+        )
+
+    # -- how it is done ----------------------------------------------------------------
+
+    def _decision(self, verb: Verb) -> Decision:
+        self._tries += 1
+        self.coverage.decisions[verb] += 1
+        return Decision(verb, "ana", "visto no Track", run_id=f"manual__{self._tries}")
+
+    def _deciding(self, batch: str, verb: Verb) -> Callable[[], None]:
+        decision = self._decision(verb)
+        return lambda: self._carry_out(batch, decision)
+
+    def _carry_out(self, batch: str, decision: Decision) -> None:
+        decide_batch(self.ledger, batch, decision, today=self.today)
+
+    def _decide_at_once(self, deciding: list[Callable[[], None]]) -> None:
+        """Let one of several people win; the others are told."""
+        if len(deciding) == 1:
+            deciding[0]()
+            return
+        start = Barrier(len(deciding))
+
+        def decide(act: Callable[[], None]) -> TrackDispatchError | None:
+            start.wait(30)
+            try:
+                act()
+            except (ConfigError, LinesInFlightError) as error:
+                return error
+            return None
+
+        with ThreadPoolExecutor(len(deciding)) as pool:
+            told = [error for error in pool.map(decide, deciding) if error is not None]
+        early = all(isinstance(error, LinesInFlightError) for error in told)
+        assert len(told) == len(deciding) - 1 or early, "two people decided about one batch"
+
+    def _opt_out(self, number: str) -> None:
+        found = self.erp.get(number)
+        values = found.patient(number).values if found is not None else frozenset()
+        if values:
+            add_optouts(self.ledger, [(values, None)], source="balcão")
+            self._note_opt_out(values)
+
+    def _note_opt_out(self, values: frozenset[str]) -> None:
+        with self.ledger.reading() as connection:
+            self.watch.readings.note_opt_out(connection, values, None)
+
+    def _runs_that_ask(self, code: str) -> list[str]:
+        approvals = schema.approvals
+        asking = select(approvals.c.run_id).where(
+            approvals.c.hospital == code, approvals.c.answer.is_(None)
+        )
+        return self._scalars(asking.distinct().order_by(approvals.c.run_id))
+
+    def _settled_batches(self) -> list[str]:
+        batches = schema.batches
+        settled = select(batches.c.id).where(batches.c.state == BatchState.SETTLED)
+        return self._scalars(settled.order_by(batches.c.changed_at))
+
+    def _scalars(self, query: Any) -> list[Any]:
+        with self.ledger.reading() as connection:
+            return list(connection.scalars(query))
+
+    def _lines(self, *states: LineState) -> list[tuple[LineState, HospitalDay]]:
+        facts = self.watch.facts
+        found = facts.in_state(*states) if facts is not None else []
+        return [(line.state, facts.day_at(line.address)) for line in found] if facts else []

@@ -1,0 +1,247 @@
+"""What is held about a person is told from every table, and erased by any of her values."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from decisions_rig import (
+    DAY,
+    HMS_DAY,
+    TODAY,
+    Patient,
+    fates,
+    patient,
+    payloads,
+    put_batch,
+    put_extraction,
+    put_lines,
+    rows_of,
+    run_statement,
+    states_of,
+)
+from sqlalchemy import insert
+
+from track_dispatch.errors import ConfigError
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.decisions import Decision
+from track_dispatch.ledger.envelopes import open_envelope, read_envelope
+from track_dispatch.ledger.privacy import (
+    Erased,
+    HeldData,
+    add_optouts,
+    erase_person,
+    held_about,
+    optouts_of,
+)
+from track_dispatch.records import HospitalDay, IdentityKind
+from track_dispatch.states import Verb
+
+if TYPE_CHECKING:
+    from track_dispatch.ledger.database import Ledger
+
+ERASE = Decision(Verb.ERASE, "ana", "pedido da pessoa")
+OTOA_DAY = HospitalDay("OTOA", DAY)
+#: Patient 1's values, as the rig makes them up.
+CPF, EMAIL, PHONE = "cpf:00000000001", "email:p1@example.test", "phone:5527900000001"
+
+
+def held(ledger: Ledger, *values: str) -> HeldData:
+    with ledger.reading() as connection:
+        return held_about(connection, ledger.keys, values)
+
+
+def erase(ledger: Ledger, *values: str) -> Erased:
+    return erase_person(ledger, values, ERASE, today=TODAY)
+
+
+def kinds_left(ledger: Ledger) -> list[str]:
+    return sorted(row["kind"] for row in rows_of(ledger, schema.identities, "line", "kind"))
+
+
+@pytest.mark.parametrize("value", [CPF, EMAIL, PHONE])
+def test_what_is_held_is_told_by_any_value(ledger: Ledger, value: str) -> None:
+    put_lines(ledger, 2)
+    put_lines(ledger, 1, "accepted", day=OTOA_DAY)
+    put_lines(ledger, 1, "excluded", channel="", reason="contact_cap", first=8)
+
+    found = held(ledger, value)
+
+    assert [(one.day, one.area, one.state, one.payload) for one in found.attendances] == [
+        (HMS_DAY, "EXAMES", "ready", True),
+        (OTOA_DAY, "EXAMES", "accepted", False),
+    ]
+    assert found.optouts == ()
+
+
+def test_the_list_and_readings_under_way_are_told(ledger: Ledger) -> None:
+    add_optouts(ledger, [([EMAIL], None)], source="balcão")
+    extraction = put_extraction(ledger, 1, applied_at=None)
+    with ledger.writing() as connection:
+        for chunk in range(2):
+            connection.execute(
+                insert(schema.staged).values(
+                    extraction=extraction, chunk=chunk, ids=b"x", payload=b"x"
+                )
+            )
+
+    found = held(ledger, EMAIL)
+
+    assert ([one.source for one in found.optouts], found.staged) == (["balcão"], 1)
+
+
+@pytest.mark.parametrize("value", [CPF, EMAIL, PHONE])
+@pytest.mark.parametrize("state", ["ready", "held", "reopened"])
+def test_whatever_waits_is_taken_and_never_asked_again(
+    ledger: Ledger, state: str, value: str
+) -> None:
+    put = put_lines(ledger, 2, state)
+
+    done = erase(ledger, value)
+
+    assert done == Erased(excluded=1, unlinked=1, under_way=0, optouts=1)
+    assert fates(ledger) == {"excluded opt_out": 1, state: 1}
+    with ledger.reading() as connection:
+        assert [one.kind for one in optouts_of(connection, ledger.keys, [value])]
+        payload = read_envelope(connection, put.envelope).payload
+        left = open_envelope(ledger.keys, put.envelope, payload) if payload else []
+    assert [line.place for line in left] == ([] if state == "reopened" else [1])
+    assert held(ledger, CPF, EMAIL, PHONE).attendances == ()
+    assert rows_of(ledger, schema.events)[-1]["transition"] == "erased"
+
+
+def test_who_is_not_held_is_put_on_the_list_all_the_same(ledger: Ledger) -> None:
+    """Before, clearing her day invited her again."""
+    assert erase(ledger, EMAIL, PHONE) == Erased(excluded=0, unlinked=0, under_way=0, optouts=2)
+
+    assert len(held(ledger, EMAIL, PHONE).optouts) == 2
+
+
+@pytest.mark.parametrize("state", ["sending", "in_doubt"])
+def test_what_is_under_way_is_told_and_stays(ledger: Ledger, state: str) -> None:
+    put_batch(ledger, 1, state, batch_state=state, lease=300)
+    before = rows_of(ledger, schema.lines), rows_of(ledger, schema.identities, "line", "kind")
+
+    assert erase(ledger, CPF) == Erased(excluded=0, unlinked=0, under_way=1, optouts=1)
+
+    after = rows_of(ledger, schema.lines), rows_of(ledger, schema.identities, "line", "kind")
+    assert after == before
+    assert [one.state for one in held(ledger, CPF).attendances] == [state]
+
+
+@pytest.mark.parametrize("state", ["accepted", "abandoned"])
+def test_of_who_was_asked_there_stays_what_the_cap_needs(ledger: Ledger, state: str) -> None:
+    """The list bars the value that was given; another one still tells that she was asked."""
+    put_batch(ledger, 1, state, batch_state="settled", lease=None)
+
+    erase(ledger, EMAIL)
+
+    assert kinds_left(ledger) == ["person"]
+    assert held(ledger, EMAIL).attendances == ()
+    assert rows_of(ledger, schema.lines)[0]["digest"] is None
+
+
+@pytest.mark.parametrize("state", ["excluded", "refused"])
+def test_of_who_was_not_asked_nothing_stays(ledger: Ledger, state: str) -> None:
+    put_lines(ledger, 1, state, reason="contact_cap" if state == "excluded" else "refused_4xx")
+    put_lines(ledger, 1, "accepted", first=7)
+
+    assert erase(ledger, EMAIL).unlinked == 1
+
+    assert held(ledger, CPF, PHONE).attendances == ()
+    assert kinds_left(ledger) == ["contact", "other", "person"]
+
+
+def test_others_lose_nothing(ledger: Ledger) -> None:
+    put_lines(ledger, 3)
+
+    erase(ledger, CPF)
+
+    assert states_of(ledger) == ["excluded", "ready", "ready"]
+    assert payloads(ledger) == [True]
+    assert len(kinds_left(ledger)) == 6
+
+
+def test_somebody_else_who_stood_back_for_her_contact_comes_back(ledger: Ledger) -> None:
+    shared = {**patient(2), IdentityKind.CONTACT: (EMAIL,)}
+    hers: Patient = {**patient(1), IdentityKind.CONTACT: (EMAIL,)}
+    put_lines(ledger, 1, patients=[hers])
+    put_lines(ledger, 1, "excluded", first=5, patients=[shared], reason="same_contact")
+
+    erase(ledger, CPF)
+
+    assert fates(ledger) == {"excluded opt_out": 1, "reopened": 1}
+
+
+def test_what_came_back_for_her_contact_and_is_hers_is_taken_as_well(ledger: Ledger) -> None:
+    hers: Patient = {IdentityKind.PERSON: (CPF,), IdentityKind.CONTACT: (EMAIL,)}
+    put_lines(ledger, 1, patients=[hers])
+    put_lines(ledger, 1, "excluded", first=5, patients=[hers], reason="same_contact")
+
+    done = erase(ledger, EMAIL)
+
+    assert (done.excluded, fates(ledger)) == (2, {"excluded opt_out": 2})
+
+
+def test_her_other_visit_does_not_come_back(ledger: Ledger) -> None:
+    """It stood back for this one: without it she would be asked by the other address."""
+    put_lines(ledger, 1)
+    other: Patient = {
+        IdentityKind.PERSON: (CPF,), IdentityKind.CONTACT: ("email:other@example.test",)
+    }  # fmt: skip
+    put_lines(ledger, 1, "excluded", first=5, patients=[other], reason="same_person")
+
+    erase(ledger, EMAIL)
+
+    assert fates(ledger) == {"excluded opt_out": 1, "excluded same_person": 1}
+
+
+def test_an_erasure_is_on_record_without_the_person(ledger: Ledger) -> None:
+    put_lines(ledger, 1)
+
+    erase(ledger, CPF)
+
+    (written,) = rows_of(ledger, schema.decisions)
+    assert (written["verb"], written["decided_by"], written["lines"]) == ("erase", "ana", 1)
+    assert not any(value.partition(":")[2] in str(written) for value in (CPF, EMAIL, PHONE))
+
+
+def test_an_erasure_that_fails_changes_nothing(ledger: Ledger) -> None:
+    put_lines(ledger, 1)
+    once = Decision(Verb.ERASE, "ana", "pedido", run_id="r1")
+    erase_person(ledger, ["cpf:11144477735"], once)
+
+    with pytest.raises(ConfigError):
+        erase_person(ledger, [CPF], once)
+
+    assert states_of(ledger) == ["ready"]
+    assert held(ledger, CPF).optouts == ()
+
+
+def test_who_may_no_longer_be_asked_does_not_come_back(ledger: Ledger) -> None:
+    shared = {**patient(2), IdentityKind.CONTACT: (EMAIL,)}
+    put_lines(ledger, 1)
+    put_lines(
+        ledger,
+        1,
+        "excluded",
+        first=5,
+        patients=[shared],
+        reason="same_contact",
+        ask_until=TODAY - timedelta(days=1),
+    )
+
+    erase(ledger, CPF)
+
+    assert fates(ledger) == {"excluded opt_out": 1, "excluded same_contact": 1}
+
+
+def test_rows_of_a_moved_line_are_found_by_its_id(ledger: Ledger) -> None:
+    put_lines(ledger, 1)
+    put_lines(ledger, 1, first=9)
+    run_statement(
+        ledger, "update lines set address = address + 5 where attendance_id = '900000001'"
+    )
+
+    assert [one.day for one in held(ledger, CPF).attendances] == [HMS_DAY]

@@ -1,0 +1,196 @@
+"""A transform beside another one, and beside a dispatch: nobody is moved twice, nobody stalls."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+import pytest
+from ledger_rig import TERMS as CLAIM_TERMS
+from ledger_rig import blocked, counts_are_true, try_claim, wanted
+from reading_steps import (
+    DAY,
+    DAY_BEFORE,
+    OTHER_RUN,
+    RUN,
+    TERMS,
+    apply,
+    change,
+    invited,
+    line_of,
+    lines_of,
+    not_invited,
+    read_day,
+    read_days,
+    rows_of,
+    stage,
+    stands,
+)
+
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.apply_extraction import applying_extractions
+from track_dispatch.ledger.batches import Batch
+from track_dispatch.ledger.claims import Hindrance, NotClaimed, settle_and_claim
+from track_dispatch.ledger.extractions import stage_extraction
+from track_dispatch.ledger.places import PLACES
+from track_dispatch.pipeline.transform import standing_back
+from track_dispatch.records import Area, HospitalDay
+from track_dispatch.states import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reading_steps import Attendance
+
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.extractions import Extraction
+
+#: Terms of a claim that the readings of these tests may go out under.
+MAY_GO = CLAIM_TERMS
+
+
+@contextmanager
+def half_way(
+    ledger: Ledger, extraction: Extraction, attendances: Sequence[Attendance], source: str = "hms"
+) -> Iterator[None]:
+    """Transform a day, and do the block's work before its transaction is committed."""
+    with applying_extractions(ledger, source=source, zone=UTC, actor=RUN) as transform:
+        day = transform.begin(extraction, TERMS)
+        assert day is not None
+        day.take(attendances, lambda _: {})
+        day.end_of_reading(rows_merged=0)
+        transform.finish(standing_back)
+        yield
+
+
+@pytest.mark.parametrize("first_is_newer", [True, False])
+def test_of_two_transforms_of_one_day_the_second_sees_what_the_first_did(
+    ledger: Ledger, first_is_newer: bool
+) -> None:
+    """Each waits for the other, and the newer extraction has the last word."""
+    asked, dead = invited(1), not_invited(1, Reason.DEATH)
+    older = stage(ledger, asked, actor=OTHER_RUN)
+    newer = stage(ledger, dead)
+    first, second = (newer, older) if first_is_newer else (older, newer)
+    proposed = {older.id: asked, newer.id: dead}
+    with applying_extractions(ledger, source="hms", zone=UTC, actor=RUN) as transform:
+        day = transform.begin(first, TERMS)
+        assert day is not None
+        later = blocked(ledger, lambda: apply(ledger, (second, [proposed[second.id]])))
+        with later as applied:
+            day.take([proposed[first.id]], lambda _: {})
+            day.end_of_reading(rows_merged=0)
+            transform.finish(standing_back)
+            transform.connection.commit()
+            second_applied = applied.result(30)
+
+    assert second_applied == [not first_is_newer]
+    assert line_of(ledger).stands == ("excluded", "death")
+
+
+def test_an_attendance_that_two_hospitals_of_a_source_find_at_once_is_one_line(
+    ledger: Ledger,
+) -> None:
+    """Neither fails: the second transform waits, and counts it as the other hospital's."""
+    other = HospitalDay("HST", DAY.business_day)
+    mine, theirs = stage(ledger, invited(1)), stage(ledger, invited(1), day=other, actor=OTHER_RUN)
+
+    def transform_theirs() -> list[bool]:
+        return apply(ledger, (theirs, [invited(1)]), actor=OTHER_RUN)
+
+    with applying_extractions(ledger, source="hms", zone=UTC, actor=RUN) as transform:
+        day = transform.begin(mine, TERMS)
+        assert day is not None
+        with blocked(ledger, transform_theirs) as applied:
+            day.take([invited(1)], lambda _: {})
+            day.end_of_reading(rows_merged=0)
+            transform.finish(standing_back)
+            transform.connection.commit()
+            assert applied.result(30) == [True]
+
+    assert [line.day for line in lines_of(ledger)] == [DAY]
+    counted = {
+        row["hospital"]: row["other_hospital"] for row in rows_of(ledger, schema.extractions)
+    }
+    assert counted == {"HMS": 0, "HST": 1}
+
+
+def test_a_day_may_go_on_being_staged_while_it_is_transformed(postgresql_ledger: Ledger) -> None:
+    """Staging holds a cursor of the ERP open: it must not wait for a transform."""
+    ledger = postgresql_ledger
+    mine = stage(ledger, invited(1))
+    with half_way(ledger, mine, [invited(1)]):
+        columns = ({"cd_atendimento": [str(n)]} for n in range(20))
+        rows = stage_extraction(ledger, columns, source="hms", day=DAY, actor=OTHER_RUN)
+
+    assert rows == 20
+    assert len(rows_of(ledger, schema.staged, "chunk")) == 20
+
+
+def test_a_dispatch_goes_on_while_another_hospitals_day_is_transformed(
+    postgresql_ledger: Ledger,
+) -> None:
+    ledger = postgresql_ledger
+    read_day(ledger, invited(1), day=HospitalDay("HST", DAY.business_day), source="hpm_hst")
+    envelope = line_of(ledger).address // PLACES
+    extraction = stage(ledger, invited(2))
+    with half_way(ledger, extraction, [invited(2)]):
+        claimed = try_claim(ledger, envelope, terms=MAY_GO)
+
+    assert isinstance(claimed, Batch), claimed
+
+
+def test_a_claim_passes_over_lines_that_a_transform_is_moving(postgresql_ledger: Ledger) -> None:
+    """It does not wait for a large day, and the transform goes on."""
+    ledger = postgresql_ledger
+    read_day(ledger, invited(1), invited(2, Area.EXAMES))
+    moved, other = (line.address // PLACES for line in lines_of(ledger))
+    extraction = stage(ledger, invited(1))
+    with half_way(ledger, extraction, [invited(1)]):
+        hindered = try_claim(ledger, moved, terms=MAY_GO)
+        passed = try_claim(ledger, other, terms=MAY_GO)
+
+    assert isinstance(hindered, NotClaimed)
+    assert hindered.why is Hindrance.LOCKED
+    assert isinstance(passed, NotClaimed), "the day lacks it: it is on its way to `gone`"
+    assert stands(ledger) == [("ready", None), ("excluded", "gone")]
+
+
+def test_what_was_read_ahead_before_a_transform_is_not_claimed(ledger: Ledger) -> None:
+    """An envelope read ahead, corrected meanwhile: the old address never goes."""
+    read_day(ledger, invited(1))
+    envelope = line_of(ledger).address // PLACES
+    read = wanted(ledger, envelope, terms=MAY_GO)
+    read_day(ledger, invited(1, email="mended@example.test"))
+
+    claimed = settle_and_claim(ledger, settlement=None, wanted=read, actor=RUN)
+    assert isinstance(claimed, NotClaimed)
+    assert line_of(ledger).state == "ready"
+    payload = line_of(ledger).payload
+    assert payload is not None
+    assert payload["email"] == "mended@example.test"
+
+
+def test_counts_and_payloads_are_true_after_every_step(ledger: Ledger) -> None:
+    """Found, corrected, moved, gone, stood back, come back."""
+    person = "52998224725"
+    first = [invited(n) for n in range(8)] + [invited(8, person=person), invited(9, person=person)]
+    read_day(ledger, *first)
+    seen = [counts_are_true(ledger)]
+    change(ledger, "update lines set state = 'held' where attendance_id = '3'")
+    read_days(ledger, {DAY: first[2:9], DAY_BEFORE: first[:1]}, actor=OTHER_RUN)
+    seen.append(counts_are_true(ledger))
+    read_day(ledger, not_invited(2), *first[3:8], first[9], actor=RUN)
+    seen.append(counts_are_true(ledger))
+
+    assert seen == [True] * 3
+    assert stands(ledger) == [
+        ("ready", None),
+        ("excluded", "gone"),
+        ("excluded", "no_contact"),
+        ("held", None),
+        *[("ready", None)] * 4,
+        ("excluded", "gone"),
+        ("ready", None),
+    ]

@@ -1,0 +1,332 @@
+"""All hospitals at once: every open matter of whatever day, and each row by its own schedule."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import insert
+
+from tests.unit.ledger.decisions_rig import (
+    put_batch,
+    put_extraction,
+    put_lines,
+    put_question,
+)
+from track_dispatch.config import BrokenHospital, load_hospital
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.stop_switch import stop_service
+from track_dispatch.pipeline.morning import COLUMNS, MorningRow, due_day, morning
+from track_dispatch.records import Actor, HospitalDay
+
+if TYPE_CHECKING:
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.pipeline.morning import Morning
+
+SAO_PAULO = ZoneInfo("America/Sao_Paulo")
+HMS, OTOSD, HSMC = (load_hospital(code) for code in ("HMS", "OTOSD", "HSMC"))
+DUE = date(2026, 3, 2)
+DAY = HospitalDay("HMS", DUE)
+#: The morning after, when track_morning runs.
+MORNING = datetime(2026, 3, 3, 9, 15, tzinfo=SAO_PAULO)
+LOOKER = Actor("morning", run_id="scheduled__1", try_number=1)
+
+
+def look(ledger: Ledger, *hospitals: Any, moment: datetime = MORNING, **more: Any) -> Morning:
+    return morning(hospitals or (HMS,), ledger=ledger, actor=LOOKER, moment=moment, **more)
+
+
+def row(ledger: Ledger, *hospitals: Any, **more: Any) -> MorningRow:
+    (found,) = look(ledger, *hospitals, **more).rows
+    return found
+
+
+def done(ledger: Ledger, day: HospitalDay = DAY, first: int = 1) -> None:
+    """Leave a day as a green run leaves it."""
+    put_lines(ledger, 3, "accepted", day=day, first=first)
+    put_extraction(ledger, 3, day=day)
+
+
+def back(days: int, hospital: str = "HMS") -> HospitalDay:
+    return HospitalDay(hospital, DUE - timedelta(days=days))
+
+
+@pytest.mark.parametrize(
+    ("code", "clock", "day"),
+    [
+        ("HMS", "09:04", date(2026, 3, 1)),  # 9:00, and five minutes to do it
+        ("HMS", "09:05", date(2026, 3, 2)),
+        ("HMS", "23:59", date(2026, 3, 2)),
+        ("OTOS", "09:15", date(2026, 3, 2)),  # 9:10 in Fortaleza
+        ("OTOSD", "09:15", date(2026, 3, 1)),  # 9:15 in Fortaleza: its day comes tomorrow
+        ("OTOSD", "09:20", date(2026, 3, 2)),
+        ("HSMC", "09:15", date(2026, 3, 2)),  # 8:00 in Cuiabá is 9:00 in São Paulo
+        ("HSMC", "09:04", date(2026, 3, 1)),
+    ],
+)
+def test_each_hospitals_row_is_its_latest_day_that_is_due(code: str, clock: str, day: date) -> None:
+    moment = datetime.fromisoformat(f"2026-03-03T{clock}").replace(tzinfo=SAO_PAULO)
+
+    assert due_day(load_hospital(code), moment) == day
+
+
+# -- the row -----------------------------------------------------------------------
+
+
+def test_a_day_that_is_done_is_green(ledger: Ledger) -> None:
+    done(ledger)
+
+    found = look(ledger)
+
+    assert found.red == []
+    assert list(found.text())[-1] == "VERDE: nada a fazer"
+    cells = dict(zip(COLUMNS, found.rows[0].cells(), strict=True))
+    assert (cells["o que fazer"], cells["extraídas"], cells["aceitas"]) == ("nada", "3", "3")
+
+
+def test_a_day_that_nobody_extracted_is_missing(ledger: Ledger) -> None:
+    found = look(ledger)
+
+    assert found.rows[0].cells()[3] == "FALTA"
+    assert found.red == [
+        (
+            "HMS: nenhuma execução leu 02/03/2026: veja se track_hms está pausada e acione cada"
+            " dia, ou Backfill"
+        )
+    ]
+    assert list(found.text())[-1].startswith("VERMELHO: há o que fazer")
+
+
+def test_a_day_whose_run_is_still_under_way_is_late(ledger: Ledger) -> None:
+    put_extraction(ledger, 0, day=DAY, completed_at=None, applied_at=None)
+
+    (problem,) = look(ledger).problems
+
+    assert problem.kind == "not_extracted"
+
+
+def test_the_run_that_began_the_day_last_is_judged_with_all_its_days(ledger: Ledger) -> None:
+    done(ledger)
+    put_extraction(ledger, 3, day=DAY, run_id="later", hours_old=-1)
+    put_extraction(ledger, 0, day=back(1), run_id="later", completed_at=None, applied_at=None)
+
+    (problem,) = look(ledger).problems
+
+    assert (problem.kind, problem.day) == ("not_extracted", back(1))
+
+
+def test_a_lease_that_ran_out_in_the_night_is_a_doubt_in_the_morning(ledger: Ledger) -> None:
+    put_batch(ledger, 2, "sending", batch_state="sending", lease=-1, day=DAY)
+    put_extraction(ledger, 2, day=DAY)
+
+    found = look(ledger)
+
+    assert found.rows[0].cells()[-1] == "2"
+    assert [problem.kind for problem in found.problems] == ["in_doubt"]
+
+
+def test_a_hospital_whose_file_is_broken_is_red(ledger: Ledger) -> None:
+    found = look(ledger, BrokenHospital("HMS", "track_hms", "chanels"))
+
+    assert found.rows[0].cells()[:4] == ("HMS", "-", "ver acima", "não há")
+    assert found.red == ["HMS: arquivo com erro: avise a engenharia de dados"]
+
+
+def test_a_hospital_that_has_not_begun_is_not_missing(ledger: Ledger) -> None:
+    beginner = HMS.model_copy(update={"first_business_day": date(2026, 3, 3)})
+
+    found = look(ledger, beginner)
+
+    assert (found.red, found.rows[0].cells()[3]) == ([], "ainda não está em operação")
+
+
+# -- whatever day ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [("ready", "ready"), ("reopened", "reopened"), ("in_doubt", "in_doubt"), ("held", "held")],
+)
+def test_an_old_day_that_is_open_is_listed_until_it_is_not(
+    ledger: Ledger, state: str, kind: str
+) -> None:
+    """Before, twelve lines in doubt on the 24th were no matter on the 27th."""
+    done(ledger)
+    if state == "in_doubt":
+        put_batch(ledger, 12, day=back(40), first=100)
+    else:
+        put_lines(ledger, 12, state, day=back(40), first=100)
+    put_extraction(ledger, 12, day=back(40), run_id="long-ago")
+    for days in range(1, 40):
+        put_extraction(ledger, 0, day=back(days), run_id="long-ago")
+
+    (problem,) = look(ledger).problems
+
+    assert (problem.kind, problem.day, problem.lines) == (kind, back(40), 12)
+
+
+def test_a_day_is_told_once_although_the_run_and_the_ledger_tell_it(ledger: Ledger) -> None:
+    put_lines(ledger, 2, day=DAY)
+    put_extraction(ledger, 2, day=DAY)
+
+    assert [problem.kind for problem in look(ledger).problems] == ["ready"]
+
+
+def test_a_held_day_that_a_person_rejected_is_nobodys_matter(ledger: Ledger) -> None:
+    done(ledger)
+    put_lines(ledger, 5, "held", day=back(1), first=100)
+    put_question(ledger, 5, day=back(1), answer="rejected")
+    put_extraction(ledger, 5, day=back(1), run_id="yesterday")
+
+    assert look(ledger).red == []
+
+
+def test_a_hospital_without_a_file_is_listed_by_what_the_ledger_has(ledger: Ledger) -> None:
+    done(ledger)
+    put_lines(ledger, 2, "held", day=back(3, "GONE"))
+
+    found = look(ledger)
+
+    assert found.red == [
+        (
+            "GONE · 27/02/2026: 2 linhas retidas depois da última resposta: confira e libere com"
+            " track_decide"
+        )
+    ]
+
+
+def test_what_needs_a_person_comes_first(ledger: Ledger) -> None:
+    put_lines(ledger, 1, "reopened", day=DAY)
+    put_extraction(ledger, 1, day=DAY)
+    put_batch(ledger, 2, day=HospitalDay("HSMC", DUE))
+    put_extraction(ledger, 2, day=HospitalDay("HSMC", DUE))
+
+    found = look(ledger, HMS, HSMC, OTOSD)
+
+    assert [(one.hospital, one.kind) for one in found.problems] == [
+        ("HSMC", "in_doubt"),
+        ("OTOSD", "not_read"),
+        ("HMS", "reopened"),
+    ]
+    assert next(iter(found.text())).startswith("VERMELHO: HSMC · 02/03/2026: 2 linhas em dúvida")
+    assert [line.startswith("hospital") for line in found.text()][3:5] == [False, True]
+
+
+def test_days_that_airflow_stood_still_are_listed_as_one_range(ledger: Ledger) -> None:
+    """Before, Monday's table looked at Sunday only."""
+    done(ledger)
+    put_extraction(ledger, 0, day=back(5), run_id="before")
+    put_extraction(ledger, 0, day=back(2), run_id="between")
+    put_extraction(ledger, 0, day=back(3), run_id="broke-off", applied_at=None)
+
+    (line,) = look(ledger).red
+
+    assert line.startswith("HMS: nenhuma execução leu 26/02/2026 a 27/02/2026, 01/03/2026:")
+
+
+@pytest.mark.parametrize(
+    ("first", "missing"),
+    [
+        (date(2026, 2, 27), "27/02/2026 a 01/03/2026"),  # its go-live: also what came before
+        (date(2024, 1, 1), ""),  # the shipped date: a practice begins with its first reading
+    ],
+)
+def test_days_are_missed_since_the_go_live(ledger: Ledger, first: date, missing: str) -> None:
+    done(ledger)
+    hospital = HMS.model_copy(update={"first_business_day": first})
+
+    red = look(ledger, hospital).red
+
+    assert [line.split(" leu ")[1].split(":")[0] for line in red] == ([missing] if missing else [])
+
+
+def test_days_that_left_the_ledger_are_not_missed(ledger: Ledger) -> None:
+    done(ledger)
+    with ledger.writing() as connection:
+        connection.execute(insert(schema.horizons).values(hospital="HMS", first_known_day=DUE))
+    hospital = HMS.model_copy(update={"first_business_day": date(2025, 1, 1)})
+
+    assert look(ledger, hospital).red == []
+
+
+def test_every_batch_in_doubt_is_named_for_who_decides(ledger: Ledger) -> None:
+    done(ledger)
+    old = put_batch(ledger, 2, day=back(40), first=100).batch
+    put_extraction(ledger, 2, day=back(40), run_id="long-ago")
+
+    everywhere = list(look(ledger).text())
+    of_the_day = list(look(ledger, business_day=DUE).text())
+
+    named = f"HMS · 21/01/2026: em dúvida: lote {old} · EXAMES · e-mail: 2 linhas"
+    assert named in everywhere
+    assert not any(str(old) in line for line in of_the_day)
+
+
+def test_what_expires_tomorrow_is_told(ledger: Ledger) -> None:
+    done(ledger)
+    put_lines(ledger, 2, day=back(1), first=100, ask_until=MORNING.date())
+    put_lines(ledger, 3, day=back(1), first=200, ask_until=MORNING.date() + timedelta(days=1))
+    put_extraction(ledger, 5, day=back(1), run_id="yesterday")
+
+    warnings = [line for line in look(ledger).text() if line.startswith("AVISO")]
+
+    assert warnings == ["AVISO: HMS · 01/03/2026: 2 linhas vencem amanhã se não saírem hoje"]
+
+
+def test_while_the_switch_is_closed_the_morning_is_red_once(ledger: Ledger) -> None:
+    put_lines(ledger, 2, day=DAY)
+    put_extraction(ledger, 2, day=DAY)
+    stop_service(ledger, hospital="OTOA", why="captcha", status=405, actor=LOOKER)
+
+    found = look(ledger, HMS)
+
+    assert [line.split(" desde")[0] for line in found.red] == [
+        "envio parado para todos os hospitais",
+        "HMS · 02/03/2026: 2 linhas prontas não foram enviadas: limpe dispatch (Enviar ao Track)",
+    ]
+
+
+def test_lines_that_wait_for_their_hours_are_no_matter(ledger: Ledger) -> None:
+    put_lines(ledger, 2, day=DAY)
+    put_extraction(ledger, 2, day=DAY)
+    put_lines(ledger, 2, day=back(1), first=50)
+    put_extraction(ledger, 2, day=back(1), run_id="yesterday")
+    tuesday = MORNING
+    hospital = HMS.model_copy(update={"send_days": ("fri",)})
+
+    assert look(ledger, hospital, moment=tuesday).red == []
+
+
+# -- one day -----------------------------------------------------------------------
+
+
+def test_another_day_can_be_asked_for_and_only_that_is_told(ledger: Ledger) -> None:
+    done(ledger)
+    put_lines(ledger, 2, day=back(1), first=100)
+    later = datetime(2026, 3, 9, 15, tzinfo=UTC)
+
+    assert look(ledger, moment=later, business_day=DUE).red == []
+    assert look(ledger, moment=later, business_day=DUE - timedelta(days=9)).red != []
+    assert look(ledger, moment=later).red != []
+
+
+def test_the_table_says_counts_and_no_patient(ledger: Ledger) -> None:
+    put_lines(ledger, 2, day=DAY)
+    put_extraction(ledger, 2, day=DAY)
+
+    said = "\n".join(look(ledger, HMS, OTOSD, HSMC).text())
+
+    assert "02/03/2026" in said
+    for secret in ("900000001", "MARIA", "example.test"):
+        assert secret not in said
+
+
+def test_the_table_fits_a_screen(ledger: Ledger) -> None:
+    put_lines(ledger, 2, day=DAY)
+    put_extraction(ledger, 2, day=DAY)
+
+    table = [line for line in look(ledger).text() if line.startswith(("hospital", "HMS"))]
+
+    assert max(map(len, table)) <= 120

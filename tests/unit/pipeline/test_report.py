@@ -1,0 +1,442 @@
+"""The report trusts work done: what makes a run red, what does not, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import insert
+
+from tests.unit.ledger.decisions_rig import (
+    DAY,
+    HMS_DAY,
+    TODAY,
+    put_batch,
+    put_extraction,
+    put_lines,
+    put_question,
+    run_statement,
+)
+from track_dispatch.config import load_hospital
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.decisions import Decision, decide_batch, release_day
+from track_dispatch.ledger.settling import CLAIMED_ANEW
+from track_dispatch.ledger.sql import moment_in
+from track_dispatch.ledger.stop_switch import stop_service
+from track_dispatch.ledger.views import DayFacts, LineCount
+from track_dispatch.pipeline.problems import DayProblem, ProblemKind
+from track_dispatch.pipeline.report import JudgedRun, Report, RunFacts, judge, report
+from track_dispatch.pipeline.run import Run
+from track_dispatch.records import Actor, HospitalDay
+from track_dispatch.states import LineState, Reason, Verb
+
+if TYPE_CHECKING:
+    from track_dispatch.ledger.database import Ledger
+
+HMS = load_hospital("HMS").model_copy(
+    update={"send_window": "08:00-20:00", "send_days": None, "schedule": "0 9 * * *"}
+)
+#: 10:00 at the hospital, on the day after: its window is open.
+NOW = datetime(2026, 3, 11, 13, tzinfo=UTC)
+RUN = Actor("report", run_id="run-1", try_number=1)
+BEFORE = HospitalDay("HMS", DAY - timedelta(days=1))
+
+
+def told(
+    ledger: Ledger, *, now: datetime = NOW, hospital: Any = HMS, run_id: str = "run-1"
+) -> Report:
+    run = Run(hospital, DAY, replace(RUN, run_id=run_id))
+    return report(run, ledger=ledger, now=now)
+
+
+def kinds(ledger: Ledger, **more: Any) -> list[str]:
+    return [str(problem.kind) for problem in told(ledger, **more).problems]
+
+
+def read(ledger: Ledger, attendances: int, **more: Any) -> str:
+    return put_extraction(ledger, attendances, **more)
+
+
+# -- green -------------------------------------------------------------------------
+
+
+def test_a_day_whose_every_line_is_settled_is_green(ledger: Ledger) -> None:
+    put_lines(ledger, 3, "accepted")
+    put_lines(ledger, 1, "refused", first=11, reason="refused_4xx")
+    put_lines(ledger, 2, "abandoned", first=21)
+    put_lines(ledger, 4, "excluded", channel="", first=31, reason="no_survey")
+    read(ledger, 10)
+
+    found = told(ledger)
+
+    assert found.problems == ()
+    assert list(found.text()) == [
+        "HMS · dia 10/03/2026",
+        "10 registros do ERP = 10 atendimentos + 0 repetidos",
+        "10 atendimentos = 10 deste dia + 0 já conhecidos em outro dia + 0 de outro hospital",
+        "10 deste dia = 4 excluídas, 3 aceitas, 1 recusadas, 2 abandonadas",
+        "EXAMES · e-mail: 3 aceitas, 1 recusadas, 2 abandonadas",
+        "excluídas: 4 área sem pesquisa (no_survey)",
+        "VERDE: o dia está completo",
+    ]
+    assert found.summary() == {
+        "rows": 10,
+        "accepted": 3,
+        "refused": 1,
+        "abandoned": 2,
+        "excluded": 4,
+        **dict.fromkeys(("ready", "held", "reopened", "sending", "in_doubt"), 0),
+    }
+
+
+def test_a_persons_no_keeps_lines_held_and_the_day_green(ledger: Ledger) -> None:
+    put_lines(ledger, 5, "held")
+    put_question(ledger, 5, answer="rejected")
+    read(ledger, 5)
+
+    assert kinds(ledger) == []
+    assert "retidas: 5 linhas, por decisão de uma pessoa" in list(told(ledger).text())
+
+
+def test_an_empty_day_with_little_to_compare_is_green(ledger: Ledger) -> None:
+    for weeks in range(1, 4):
+        past = HospitalDay("HMS", DAY - timedelta(weeks=weeks))
+        read(ledger, 7, day=past, run_id="earlier")
+    read(ledger, 0)
+
+    assert kinds(ledger) == []
+    assert "0 deste dia = nenhum" in list(told(ledger).text())
+
+
+def test_a_lookback_that_brings_less_is_told_and_balances(ledger: Ledger) -> None:
+    put_lines(ledger, 3, "accepted")
+    put_lines(ledger, 1, "excluded", channel="", first=31, reason="gone")
+    read(ledger, 2, absent=2)
+
+    found = told(ledger)
+
+    assert found.problems == ()
+    assert "2 deste dia + 2 que esta leitura não traz = 1 excluídas, 3 aceitas" in found.text()
+
+
+# -- work that was not done --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ({"completed_at": None, "applied_at": None}, "not_extracted"),
+        ({"applied_at": None}, "not_transformed"),
+    ],
+)
+@pytest.mark.parametrize("day", [HMS_DAY, BEFORE], ids=["own day", "day before"])
+def test_a_day_that_the_run_began_and_did_not_finish_is_red(
+    ledger: Ledger, day: HospitalDay, columns: dict[str, Any], problem: str
+) -> None:
+    read(ledger, 0)
+    read(ledger, 0, day=BEFORE)
+    read(ledger, 0, day=day, hours_old=-1, **columns)
+
+    found = told(ledger)
+
+    assert [(one.kind, one.day) for one in found.problems] == [(problem, day)]
+    assert any("VERMELHO" in line for line in found.text())
+
+
+def test_a_run_that_did_nothing_is_red(ledger: Ledger) -> None:
+    """Airflow shows green when `extract` fails and the report runs."""
+    put_lines(ledger, 1, "accepted")
+    read(ledger, 1, run_id="another-run")
+
+    assert kinds(ledger) == ["not_extracted"]
+
+
+def test_what_a_later_run_superseded_counts_as_done(ledger: Ledger) -> None:
+    read(ledger, 0, run_id="another-run")
+    read(ledger, 0, applied_at=None, superseded_at=moment_in())
+
+    assert kinds(ledger) == []
+
+
+# -- what is left open -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["ready", "reopened"])
+@pytest.mark.parametrize("day", [HMS_DAY, BEFORE], ids=["own day", "day before"])
+def test_a_line_left_open_on_any_day_that_the_run_read_is_red(
+    ledger: Ledger, day: HospitalDay, state: str
+) -> None:
+    put_lines(ledger, 2, state, day=day)
+    for one in (HMS_DAY, BEFORE):
+        read(ledger, 2 if one == day else 0, day=one)
+
+    (problem,) = told(ledger).problems
+
+    assert (problem.kind, problem.day, problem.lines) == (state, day, 2)
+
+
+def test_a_day_that_the_run_did_not_read_is_not_its_matter(ledger: Ledger) -> None:
+    put_lines(ledger, 2, day=BEFORE)
+    read(ledger, 2, day=BEFORE, run_id="another-run")
+    read(ledger, 0)
+
+    assert kinds(ledger) == []
+
+
+def test_lines_on_their_way_are_red_and_in_doubt_when_their_lease_is_over(ledger: Ledger) -> None:
+    put_batch(ledger, 2, "sending", batch_state="sending", lease=300)
+    expired = put_batch(ledger, 3, "sending", batch_state="sending", lease=-1, first=11)
+    read(ledger, 5)
+
+    found = told(ledger)
+
+    assert [(one.kind, one.lines) for one in found.problems] == [("in_doubt", 3), ("sending", 2)]
+    assert f"em dúvida: lote {expired.batch} · EXAMES · e-mail: 3 linhas" in list(found.text())
+
+
+def test_what_was_reopened_says_how_to_send_it_now(ledger: Ledger) -> None:
+    put_lines(ledger, 2, "reopened")
+    read(ledger, 2)
+
+    (line,) = told(ledger).last_words()
+
+    assert "Acionar track_hms com business_day=2026-03-10" in line
+
+
+def test_a_problem_of_another_day_names_it(ledger: Ledger) -> None:
+    put_lines(ledger, 2, day=BEFORE)
+    read(ledger, 2, day=BEFORE)
+    read(ledger, 0)
+
+    found = told(ledger)
+
+    assert found.last_words() == [
+        "dia 09/03/2026: 2 linhas prontas não foram enviadas: limpe dispatch (Enviar ao Track)"
+    ]
+    assert "HMS · dia 09/03/2026 (relido)" in list(found.text())
+    assert found.summary()["ready"] == 0  # of its own day
+
+
+# -- waiting for the hours of dispatch ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("clock", "window", "waits"),
+    [
+        ("2026-03-11T13:00+00:00", "08:00-20:00", False),  # open: it should have gone
+        ("2026-03-11T23:30+00:00", "08:00-20:00", False),  # opens before the next run: it deferred
+        ("2026-03-11T23:30+00:00", "10:00-20:00", True),  # the next run comes first
+    ],
+)
+def test_lines_that_wait_for_the_hours_of_dispatch_are_green(
+    ledger: Ledger, clock: str, window: str, *, waits: bool
+) -> None:
+    put_lines(ledger, 2)
+    read(ledger, 2)
+    hospital = HMS.model_copy(update={"send_window": window})
+
+    found = told(ledger, now=datetime.fromisoformat(clock), hospital=hospital)
+
+    assert [one.kind for one in found.problems] == ([] if waits else ["ready"])
+    last = list(found.text())[-2:]
+    assert ("aguardando envio: 2 linhas" in last[0]) == waits
+    assert (last[1] == "VERDE: aguardando envio") == waits
+
+
+def test_a_closed_weekday_waits_for_the_run_of_the_next_open_day(ledger: Ledger) -> None:
+    put_lines(ledger, 2)
+    read(ledger, 2)
+    hospital = HMS.model_copy(update={"send_days": ("mon",)})  # it is a Wednesday
+
+    assert kinds(ledger, hospital=hospital) == []
+
+
+def test_a_stop_is_told_while_lines_wait_for_the_hours(ledger: Ledger) -> None:
+    put_lines(ledger, 2)
+    read(ledger, 2)
+    stop_service(ledger, hospital="OTOA", why="captcha", status=405, actor=RUN)
+    hospital = HMS.model_copy(update={"send_days": ("mon",)})
+
+    assert kinds(ledger, hospital=hospital) == ["stopped"]
+
+
+# -- approvals ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [None, "timeout"])
+def test_an_approval_that_nobody_gave_is_red(ledger: Ledger, answer: str | None) -> None:
+    put_lines(ledger, 5, "held")
+    put_question(ledger, 5, usual=1, answer=answer)
+    read(ledger, 5)
+
+    (problem,) = told(ledger).problems
+
+    assert (problem.kind, problem.lines, problem.usual) == (ProblemKind.UNANSWERED, 5, 1)
+    assert "ninguém respondeu" in problem.text()
+
+
+def test_a_release_after_a_time_out_ends_the_red(ledger: Ledger) -> None:
+    """Before, the report stayed red for ever."""
+    put_lines(ledger, 5, "held", extraction=(extraction := read(ledger, 5)))
+    put_question(ledger, 5, answer="timeout")
+    before = kinds(ledger)
+    release = Decision(Verb.RELEASE, "ana", "conferido")
+    release_day(ledger, HMS_DAY, release, max_age_hours=36, today=TODAY)
+    run_statement(ledger, "update envelopes set payload = null, waiting = 0")
+    run_statement(ledger, "update lines set state = 'accepted'")
+
+    assert (before, kinds(ledger)) == (["unanswered"], [])
+    assert extraction
+
+
+@pytest.mark.parametrize("answer", ["approved", ""])
+def test_lines_that_are_held_since_the_answer_are_red(ledger: Ledger, answer: str) -> None:
+    put_lines(ledger, 2, "held")
+    if answer:
+        put_question(ledger, 5, answer=answer)
+    read(ledger, 2)
+
+    assert kinds(ledger) == ["held"]
+
+
+# -- odd readings and answers ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attendances", "numbers", "problem"),
+    [
+        (2, {"rows": 3}, "unbalanced"),
+        (3, {"other_hospital": 1}, "other_hospital"),
+        (2, {"absent": 0, "lacking": 40}, "lacking"),
+    ],
+)
+def test_an_odd_reading_is_red(
+    ledger: Ledger, attendances: int, numbers: dict[str, int], problem: str
+) -> None:
+    put_lines(ledger, 2, "accepted")
+    read(ledger, attendances, **numbers)
+
+    assert kinds(ledger) == [problem]
+
+
+def test_an_empty_day_that_never_was_empty_is_red(ledger: Ledger) -> None:
+    for weeks in range(1, 5):
+        past = HospitalDay("HMS", DAY - timedelta(weeks=weeks))
+        read(ledger, 7, day=past, run_id="earlier")
+    read(ledger, 0)
+
+    assert told(ledger).last_words() == ["0 atendimentos, usual 7: ERP ou SQL?"]
+
+
+def test_an_unknown_area_is_red(ledger: Ledger) -> None:
+    put_lines(ledger, 2, "excluded", area="", channel="", reason="unknown_area")
+    read(ledger, 2)
+
+    assert kinds(ledger) == ["unknown_area"]
+
+
+@pytest.mark.parametrize(("others", "red"), [("refused", True), ("accepted", False)])
+def test_a_unit_that_track_refused_as_a_whole_is_red(
+    ledger: Ledger, others: str, *, red: bool
+) -> None:
+    put_lines(ledger, 2, "refused", reason="refused_4xx")
+    put_lines(ledger, 1, others, first=11, reason="refused_4xx" if red else None)
+    put_lines(ledger, 3, "excluded", channel="", first=21, reason="opt_out")
+    read(ledger, 6)
+
+    assert kinds(ledger) == (["unit_refused"] if red else [])
+
+
+def test_a_unit_that_failed_for_good_is_named(ledger: Ledger) -> None:
+    put_lines(ledger, 2)
+    read(ledger, 2)
+    run_statement(ledger, "update units set failed_series = 'a'")
+
+    assert kinds(ledger) == ["ready", "unit_failed"]
+    assert "EXAMES · e-mail: o envio falhou em definitivo" in told(ledger).last_words()[1]
+
+
+def test_a_failure_of_which_nothing_is_left_is_no_matter(ledger: Ledger) -> None:
+    put_lines(ledger, 2, "accepted")
+    read(ledger, 2)
+    run_statement(ledger, "update units set failed_series = 'a'")
+
+    assert kinds(ledger) == []
+
+
+def test_what_track_took_twice_is_red(ledger: Ledger) -> None:
+    put = put_lines(ledger, 2, "accepted")
+    read(ledger, 2)
+    with ledger.writing() as connection:
+        connection.execute(
+            insert(schema.events).values(
+                at=moment_in(),
+                envelope=put.envelope,
+                places="1",
+                transition="answered_late",
+                state="accepted",
+                detail=CLAIMED_ANEW,
+                actor="dispatch",
+            )
+        )
+
+    assert kinds(ledger) == ["claimed_anew"]
+
+
+def test_a_stop_is_told_where_it_keeps_lines_back(ledger: Ledger) -> None:
+    put_lines(ledger, 1)
+    read(ledger, 1)
+    stop_service(ledger, hospital="OTOA", why="captcha", status=405, actor=RUN)
+    stopped = kinds(ledger)
+    run_statement(ledger, "update envelopes set payload = null")
+    run_statement(ledger, "update lines set state = 'accepted'")
+
+    assert stopped == ["stopped", "ready"]
+    assert kinds(ledger) == []
+
+
+def test_an_unsent_batch_is_red_until_it_is_read_again(ledger: Ledger) -> None:
+    batch = put_batch(ledger, 2).batch
+    read(ledger, 2)
+    doubtful = kinds(ledger)
+    decision = Decision(Verb.SETTLE_UNSENT, "ana", "não chegou")
+    decide_batch(ledger, str(batch), decision, today=TODAY)
+
+    assert (doubtful, kinds(ledger)) == (["in_doubt"], ["reopened"])
+
+
+# -- words -------------------------------------------------------------------------
+
+
+def facts_of(*counts: LineCount) -> RunFacts:
+    run = JudgedRun(HMS_DAY, "run-1", waits=False)
+    return RunFacts(run, (DayFacts(HMS_DAY, counts),))
+
+
+@pytest.mark.parametrize("reason", [*Reason, "of_a_later_version"])
+def test_every_reason_has_words(reason: str) -> None:
+    """Before, one without a label turned every report red."""
+    found = judge(facts_of(LineCount("EXAMES", "", LineState.EXCLUDED, reason, 2)))
+
+    assert any(line.startswith("excluídas: 2 ") and reason in line for line in found.text())
+
+
+@pytest.mark.parametrize("kind", ProblemKind)
+def test_every_problem_has_words(kind: ProblemKind) -> None:
+    words = DayProblem(kind, "HMS", HMS_DAY, lines=1234, usual=5678, detail="DETALHE").text()
+
+    assert "{" not in words
+    assert len(words) > 20
+
+
+def test_a_report_names_no_patient(ledger: Ledger) -> None:
+    put_lines(ledger, 2)
+    put_batch(ledger, 1, first=9)
+    read(ledger, 3)
+
+    said = "\n".join(told(ledger).text())
+
+    for secret in ("900000001", "MARIA", "example.test"):
+        assert secret not in said

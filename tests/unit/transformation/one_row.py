@@ -1,0 +1,78 @@
+"""The rules for one row at a time, as tests like to ask them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import orjson
+
+from track_dispatch.states import LineState
+from track_dispatch.transformation.evaluator import Evaluator
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+    from datetime import date
+
+    from track_dispatch.config import Hospital
+    from track_dispatch.records import Area, Channel, ErpRow
+    from track_dispatch.states import Reason
+    from track_dispatch.transformation.evaluator import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What the rules make of one row: an import line, or an exclusion with its reason."""
+
+    attendance_id: str = field(repr=False)
+    area: Area | None
+    channel: Channel | None = None
+    reason: Reason | None = None
+    line: Mapping[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def state(self) -> LineState:
+        """The state the line starts in."""
+        return LineState.READY if self.reason is None else LineState.EXCLUDED
+
+
+def evaluate(
+    row: ErpRow,
+    hospital: Hospital,
+    business_day: date,
+    *,
+    evaluated_on: date,
+    include_old: bool = False,
+    barred: Container[Channel] = (),
+) -> Proposal:
+    """Return the line that the attendance becomes, or its exclusion with one reason.
+
+    Args:
+        row: The row that stands for the attendance (`attendances.rank` decides between several).
+        hospital: The hospital with its policies.
+        business_day: The day whose patients are extracted.
+        evaluated_on: Today in the hospital's time zone; age is counted up to it.
+        include_old: Whether a person wants attendances older than `max_age_days`, too.
+        barred: The channels that the patient opted out of.
+
+    Raises:
+        ConfigError: A rule needs a column that the query does not return.
+    """
+    evaluator = Evaluator(
+        hospital, business_day, evaluated_on=evaluated_on, include_old=include_old
+    )
+    columns = {column: (text,) for column, text in row.items()}
+    [candidate] = evaluator.evaluate(columns, barred={0: barred})
+    return proposal_of(candidate)
+
+
+def proposal_of(candidate: Candidate) -> Proposal:
+    """Return a candidate as a proposal."""
+    line = orjson.loads(candidate.line) if candidate.line is not None else None
+    return Proposal(
+        candidate.attendance_id,
+        candidate.area,
+        channel=candidate.channel,
+        reason=candidate.reason,
+        line=line,
+    )
