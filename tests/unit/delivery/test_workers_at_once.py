@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.track_api import faults
-from tests.unit.delivery.delivery_worker import PRELOADED, PROCESSES, task_for, work
 from tests.unit.delivery.delivery_rig import DAY, UNIT, Rig, once_each
+from tests.unit.delivery.delivery_worker import PRELOADED, PROCESSES, task_for, work
 from track_dispatch.errors import LinesInFlightError
 from track_dispatch.records import Area
 
