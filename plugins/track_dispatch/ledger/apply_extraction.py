@@ -144,9 +144,11 @@ class ExtractionApply:
         for day in self._days:
             if not lacking[day.day]:
                 ended += self._let_go(absent[day.day])
-        come_back(self.connection, self.ledger.keys, ended, actor=self.actor)
+        today = max((day.terms.today for day in self._days), default=None)
+        come_back(self.connection, self.ledger.keys, ended, actor=self.actor, today=today)
         self._count_moved()
         for day in self._days:
+            day.writer.unlink()
             self._let_one_stay(day, absent[day.day], choose)
             self.inserted += day.writer.inserted
             self._end(day, absent=len(absent[day.day]), lacking=lacking[day.day])

@@ -232,6 +232,7 @@ class EnvelopeWriter:
         self._changed: list[tuple[int, Placement]] = []
         self._envelopes: list[dict[str, Any]] = []
         self._events: list[dict[str, Any]] = []
+        self._unlinked: list[Placement] = []
         #: Envelopes that lines have left.
         self._left: set[int] = set()
 
@@ -372,9 +373,9 @@ class EnvelopeWriter:
         """Write the identities of known lines; a line that was claimed keeps its former ones."""
         identities = schema.identities
         changed = [one for _, one in self._changed]
-        fresh = [one.known.id for one in changed if one.known and one.known.batch is None]
-        former = delete(identities).where(among(identities.c.line, "ids"))
-        self._connection.execute(former, {"ids": fresh})
+        never_claimed = [one for one in changed if one.known and one.known.batch is None]
+        self._delete_identities([one for one in never_claimed if any(one.hashes)])
+        self._unlinked += [one for one in never_claimed if not any(one.hashes)]
         keys = [key.id for key in self._keys.identity_secrets]
         rows = [
             {"hash": found, "line": one.known.id, "kind": str(kind), "key": key}
@@ -388,6 +389,21 @@ class EnvelopeWriter:
             self._connection.execute(adding, rows)
         for address, one in self._changed:
             self.persons.add(address, one.hashes.persons)
+
+    def unlink(self) -> None:
+        """Delete the identities of lines that are not asked any more, and never were.
+
+        Not before others have come back that stood back for them.
+        """
+        self._delete_identities(self._unlinked)
+        self._unlinked.clear()
+
+    def _delete_identities(self, placements: Sequence[Placement]) -> None:
+        identities = schema.identities
+        self._connection.execute(
+            delete(identities).where(among(identities.c.line, "ids")),
+            {"ids": [one.known.id for one in placements if one.known]},
+        )
 
 
 def _of_keys(keys: Sequence[str], hashes: int) -> list[str]:

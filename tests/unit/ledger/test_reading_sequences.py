@@ -15,6 +15,7 @@ from reading_steps import (
     RUN,
     TERMS,
     TODAY,
+    identities_of,
     invited,
     line_of,
     lines_of,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.database import Ledger
 
+OTHER_TERMS = replace(CLAIM_TERMS, survey="5a0c0f0e-0000-4000-8000-000000000009")
 THIRD = replace(RUN, run_id="manual__3")
 SAME = "52998224725"
 
@@ -82,6 +84,29 @@ def test_the_other_attendance_of_a_person_is_asked_when_the_chosen_one_is_refuse
     assert came_back == [("refused", "refused_4xx"), ("reopened", None)]
     assert stands(ledger) == [("refused", "refused_4xx"), ("ready", None)]
     assert sent(ledger).lines[0].attendance_id == "2"
+
+
+def test_who_stood_back_for_a_line_that_was_never_sent_comes_back_when_it_is_excluded(
+    ledger: Ledger,
+) -> None:
+    """Claimed, so that another hospital's patient was capped; released; then the ERP says death."""
+    other = DAY._replace(hospital="HMSM")
+    read_day(ledger, invited(1, email="same@example.test"))
+    batch = sent(ledger)
+    read_day(ledger, invited(2, email="same@example.test"), day=other, source="hmsm")
+    capped = try_claim(ledger, lines_of(ledger)[1].address // PLACES, terms=OTHER_TERMS)
+    settle(
+        ledger,
+        Settlement(batch, released=batch.places, batch_state=BatchState.NOT_DELIVERED),
+        actor=RUN,
+    )
+    before = stands(ledger)
+    read_day(ledger, not_invited(1, Reason.DEATH), actor=THIRD)
+
+    assert isinstance(capped, NotClaimed)
+    assert before[1] == ("excluded", "contact_cap")
+    assert stands(ledger) == [("excluded", "death"), ("reopened", None)]
+    assert identities_of(ledger, lines_of(ledger)[0].id) == set()
 
 
 def test_who_came_back_stands_back_again_while_another_one_waits(ledger: Ledger) -> None:
