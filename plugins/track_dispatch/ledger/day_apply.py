@@ -29,6 +29,7 @@ from track_dispatch.ledger.joins import IS_OF_UNIT, LIES_IN
 from track_dispatch.ledger.places import PLACES
 from track_dispatch.ledger.sql import among
 from track_dispatch.ledger.transitions import RULES, Transition
+from track_dispatch.records import IdentityKind
 from track_dispatch.states import INVITED, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.extractions import Extraction
     from track_dispatch.ledger.keys import KeyRing
     from track_dispatch.ledger.lookups import Lookups
-    from track_dispatch.records import Actor, Area, Channel, IdentityKind
+    from track_dispatch.records import Actor, Area, Channel
 
     #: Evaluates again the rows of patients who opted out, by position, with the barred channels.
     Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "Evaluated"]]
@@ -219,10 +220,15 @@ class DayApply:
             return self._hashes_of(dict.fromkeys(identities))
         if len(found) > len(identities):  # under several keys
             return self._hashes_of(identities)
-        by_kind: dict[IdentityKind, list[int]] = {kind: [] for kind in KINDS}
+        persons, contacts, others = list[int](), list[int](), list[int]()
         for (kind, _), hashed in zip(identities, found, strict=True):
-            by_kind[kind].append(hashed)
-        return LineHashes(*map(tuple, by_kind.values()))
+            if kind is IdentityKind.PERSON:
+                persons.append(hashed)
+            elif kind is IdentityKind.CONTACT:
+                contacts.append(hashed)
+            else:
+                others.append(hashed)
+        return LineHashes(tuple(persons), tuple(contacts), tuple(others))
 
     def _hashes_of(self, identities: Iterable[tuple[IdentityKind, str]]) -> LineHashes:
         values: dict[IdentityKind, list[str]] = {kind: [] for kind in KINDS}

@@ -670,6 +670,19 @@ def test_who_stood_back_stays_so_without_an_event(ledger: Ledger) -> None:
     ]
 
 
+def test_a_wish_for_old_ones_holds_for_who_stands_back_too(ledger: Ledger) -> None:
+    """She may come back within the new limit."""
+    both = invited(NUMBER, person=SAME), invited(NUMBER + 1, person=SAME)
+    read_day(ledger, *both)
+    later = TODAY + timedelta(30)
+    read_day(ledger, *both, terms=replace(TERMS, ask_until=later), actor=OTHER_RUN)
+
+    assert [(*line.stands, line.ask_until) for line in lines_of(ledger)] == [
+        ("ready", None, later),
+        ("excluded", "same_person", later),
+    ]
+
+
 @pytest.mark.parametrize("now", ["missing", "excluded", "another_person"])
 def test_who_stood_back_waits_again_when_the_other_one_does_not(ledger: Ledger, now: str) -> None:
     second = invited(NUMBER + 1, person=SAME)
