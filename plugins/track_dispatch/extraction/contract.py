@@ -15,8 +15,6 @@ from track_dispatch.records import COLUMNS, EXTRA_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from track_dispatch.records import ErpRow
-
 _TEXT = frozenset(
     {
         oracledb.DB_TYPE_VARCHAR,
@@ -32,7 +30,6 @@ _DATE = frozenset({oracledb.DB_TYPE_DATE, oracledb.DB_TYPE_TIMESTAMP})
 _DIGITS = frozenset({"ID_Cliente_Hfocus", "cd_atendimento", "phone", "cpf"})
 _MOMENTS = frozenset({"data_atendimento", "data_saida_alta"})
 _ID = "cd_atendimento"
-_CPF = COLUMNS.index("cpf")
 
 #: A CPF has this many digits; a number has lost the zeros in front.
 _CPF_DIGITS = 11
@@ -52,31 +49,14 @@ class ColumnPlan:
 
     names: tuple[str, ...]
 
-    def to_row(self, values: Sequence[Any], *, position: int) -> ErpRow:
-        """Turn a fetched row into texts: "" for null, `YYYY-MM-DD HH:MM:SS` for a date.
-
-        Args:
-            values: as the driver returns them.
-            position: of the row in the extraction, from 1; all that a message may say of it.
-
-        Raises:
-            SourceContractError: the row has no attendance id.
-        """
-        row = dict(zip(self.names, map(_text, values), strict=True))
-        if not row[_ID].strip():
-            raise _without_id(position)
-        if row["cpf"] and not isinstance(values[_CPF], str):
-            row["cpf"] = row["cpf"].zfill(_CPF_DIGITS)
-        return row
-
     def to_columns(self, rows: Sequence[Sequence[Any]], *, position: int) -> ErpColumns:
-        """Turn fetched rows into columns of texts, written as `to_row` writes them.
+        """Turn fetched rows into columns of texts: "" for null, `YYYY-MM-DD HH:MM:SS` for a date.
 
         Column by column, since the values of one column are of one type and mostly need nothing.
 
         Args:
             rows: as the driver returns them, at least one.
-            position: of the first row in the extraction, from 1; messages count on from it.
+            position: of the first row in the extraction, from 1; all that a message may say of one.
 
         Raises:
             SourceContractError: a row has no attendance id.

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
-    from track_dispatch.extraction.contract import ColumnPlan, ErpColumns
-    from track_dispatch.records import ErpRow
+    from track_dispatch.extraction.contract import ErpColumns
 
 #: V$SESSION keeps no more bytes of them on servers before 12.2.
 _MODULE_BYTES, _ACTION_BYTES = 48, 32
@@ -64,48 +63,6 @@ def _connect(conn_id: str) -> oracledb.Connection:
         raise explain(error, where=f"connection {conn_id}", otherwise=ConfigError) from None
 
 
-def read_day(
-    connection: oracledb.Connection,
-    *,
-    sql: str,
-    day: date,
-    module: str,
-    action: str,
-    call_timeout_seconds: float,
-    chunk_rows: int = 1000,
-) -> Iterator[list[ErpRow]]:
-    """Yield the day's rows in chunks of `chunk_rows`; no more than one chunk is held.
-
-    Everything is read in one read-only transaction, so that the day is seen as of one moment. The
-    columns are checked before the first row is used.
-
-    Args:
-        connection: from `open_connection`.
-        sql: from `query.render`.
-        day: the business day.
-        module: what a DBA sees in V$SESSION.MODULE; cut at 48 bytes.
-        action: what a DBA sees in V$SESSION.ACTION; cut at 32 bytes.
-        call_timeout_seconds: the longest that one round trip to the ERP may take.
-        chunk_rows: rows for each round trip and each chunk.
-
-    Raises:
-        SourceContractError: the columns are not the agreed ones, a row has no attendance id, or the
-            ERP refuses the query.
-        SourceUnavailableError: the ERP broke off or was too slow.
-    """
-    where = f"reading the ERP ({module}, {action})"
-    with raised_alone(), _explained(where):
-        _introduce(connection, module, action, call_timeout_seconds)
-        with _executed(connection, sql, day, fetch_rows=chunk_rows) as (cursor, plan):
-            position = 0
-            while values := cursor.fetchmany(chunk_rows):
-                yield [
-                    plan.to_row(row, position=position + number)
-                    for number, row in enumerate(values, start=1)
-                ]
-                position += len(values)
-
-
 def read_columns(
     connection: oracledb.Connection,
     *,
@@ -138,24 +95,16 @@ def read_columns(
     where = f"reading the ERP ({module}, {action})"
     with raised_alone(), _explained(where):
         _introduce(connection, module, action, call_timeout_seconds)
-        with _executed(connection, sql, day, fetch_rows=chunk_rows) as (cursor, plan):
+        connection.rollback()  # the next statement must be the first of its transaction
+        with _cursor(connection) as cursor:
+            cursor.execute("set transaction read only")
+            cursor.arraysize = cursor.prefetchrows = chunk_rows
+            cursor.execute(sql, binds(day))
+            plan = check_columns(cursor.description or ())
             position = 1
             while rows := cursor.fetchmany(chunk_rows):
                 yield plan.to_columns(rows, position=position)
                 position += len(rows)
-
-
-@contextmanager
-def _executed(
-    connection: oracledb.Connection, sql: str, day: date, *, fetch_rows: int
-) -> Iterator[tuple[oracledb.Cursor, ColumnPlan]]:
-    """Run the day's query in a read-only transaction; give its cursor and its columns, checked."""
-    connection.rollback()  # the next statement must be the first of its transaction
-    with _cursor(connection) as cursor:
-        cursor.execute("set transaction read only")
-        cursor.arraysize = cursor.prefetchrows = fetch_rows
-        cursor.execute(sql, binds(day))
-        yield cursor, check_columns(cursor.description or ())
 
 
 def describe_query(

@@ -20,21 +20,6 @@ _RANKS = {area.value: area.priority for area in Area}
 _contents = itemgetter(*COLUMNS)
 
 
-def attendance_id(row: ErpRow) -> str:
-    """Return the id by which rows are merged into attendances; patient data."""
-    return clean(row["cd_atendimento"])
-
-
-def area_of(row: ErpRow) -> Area | None:
-    """Return the row's area, or None if its label is none of the six, letter for letter."""
-    return AREA_BY_LABEL.get(clean(row["area_pesquisa"]))
-
-
-def area_rank(row: ErpRow) -> int:
-    """Return the priority of the row's area: 0 wins, an unknown label comes last."""
-    return _RANKS.get(clean(row["area_pesquisa"]), len(Area))
-
-
 def rank(row: ErpRow) -> tuple[int, int]:
     """Return what decides between the rows of one attendance (twins, two blocks): the least wins.
 
@@ -43,4 +28,5 @@ def rank(row: ErpRow) -> tuple[int, int]:
     """
     content = "\x1f".join(_contents(row))
     digest = hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return area_rank(row), int.from_bytes(digest, "big")
+    area = _RANKS.get(clean(row["area_pesquisa"]), len(Area))  # an unknown label comes last
+    return area, int.from_bytes(digest, "big")

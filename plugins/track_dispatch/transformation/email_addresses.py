@@ -56,19 +56,14 @@ _REPEATED = frozenset({"test", "teste", "email", "paciente", "hospital"})
 _REMEMBERED_DOMAINS = 4096
 
 
-def usable_email(text: str) -> str:
-    """Return the first usable address in the text in small letters, or "".
+def usable_emails(text: str) -> tuple[str, ...]:
+    """Return every usable address in the text in small letters, each once, in the text's order.
 
     Usable means: syntactically right, in ASCII (an accent is a slip far more often than an
     internationalised address), and no placeholder such as "naotem@..." or "x@x.com". Whether
     the mailbox exists is not asked. Reserved domains are refused, but `.test`, which reaches
     nobody and which demo and tests use.
     """
-    return next(iter(usable_emails(text)), "")
-
-
-def usable_emails(text: str) -> tuple[str, ...]:
-    """Return every usable address in the text, each once, in the text's order."""
     if "@" not in text:
         return ()
     whole = text.strip().lower()

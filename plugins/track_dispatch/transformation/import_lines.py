@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import orjson
 
 from track_dispatch.records import COLUMNS, Channel
-from track_dispatch.transformation.chunk import Chunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from track_dispatch.records import ErpRow
+    from track_dispatch.transformation.chunk import Chunk
 
 #: The field of an import line that each channel needs.
 CONTACT = {Channel.EMAIL: "email", Channel.WHATSAPP: "phone"}
@@ -40,13 +39,6 @@ def import_lines(chunk: Chunk, *, client_id: str, unidade: str | None) -> dict[s
     if unidade is not None:
         fields["unidade"] = [unidade] * len(chunk)
     return fields
-
-
-def import_line(row: ErpRow, *, client_id: str, unidade: str | None) -> dict[str, str]:
-    """Return one row's import line; the arguments are those of `import_lines`."""
-    chunk = Chunk({column: (text,) for column, text in row.items()})
-    fields = import_lines(chunk, client_id=client_id, unidade=unidade)
-    return {column: text for column, [text] in fields.items()}
 
 
 def encode_lines(fields: Mapping[str, Sequence[str]]) -> list[bytes]:

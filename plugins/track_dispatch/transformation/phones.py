@@ -62,18 +62,13 @@ _REMEMBERED_RANGES = 9_000
 _FILLER = re.compile(r"[0-9]{2}([0-9])\1{6}")
 
 
-def usable_mobile(text: str) -> str:
-    """Return the first Brazilian mobile in the text as 13 digits, 55 first, or "".
+def usable_mobiles(text: str) -> tuple[str, ...]:
+    """Return every usable Brazilian mobile in the text as 13 digits, 55 first, each once, in order.
 
     Landlines, radio numbers, numbers without area code and fillers are not usable. Foreign
     numbers are not either: the ERP's country code is typed by hand, and one slip ("5" for "55")
     makes a Brazilian number a valid Mexican one.
     """
-    return next(iter(usable_mobiles(text)), "")
-
-
-def usable_mobiles(text: str) -> tuple[str, ...]:
-    """Return every usable mobile in the text, each once, in the text's order."""
     if plain := _PLAIN.fullmatch(text.strip()):
         mobile = _mobile(plain["area"], plain["number"])
         return (mobile,) if mobile else ()

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.config import load_hospital
 from track_dispatch.extraction.query import render
-from track_dispatch.extraction.reader import open_connection, read_day
+from track_dispatch.extraction.reader import open_connection, read_columns
 
 if TYPE_CHECKING:
     from demo.erp.tables import Row, Tables
     from track_dispatch.config import Hospital
+    from track_dispatch.extraction.contract import ErpColumns
     from track_dispatch.records import ErpRow
 
 #: An ordinary day, the first of a month, and the day that three years of four have not.
@@ -63,7 +64,7 @@ def read(code: str, day: date) -> list[ErpRow]:
     """Read a hospital's day through Airflow's hook, the driver and a socket."""
     where = hospital(code)
     with open_connection(where.oracle_conn_id) as connection:
-        chunks = read_day(
+        chunks = read_columns(
             connection,
             sql=render(where),
             day=day,
@@ -71,7 +72,11 @@ def read(code: str, day: date) -> list[ErpRow]:
             action="rules",
             call_timeout_seconds=30,
         )
-        return [row for chunk in chunks for row in chunk]
+        return [row for chunk in chunks for row in as_rows(chunk)]
+
+
+def as_rows(columns: ErpColumns) -> list[ErpRow]:
+    return [dict(zip(columns, texts, strict=True)) for texts in zip(*columns.values(), strict=True)]
 
 
 def at(day: date, offset: timedelta) -> datetime:

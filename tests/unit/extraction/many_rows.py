@@ -5,18 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from erp_rows import PASSWORD, SERVICE, USER
+from erp_rows import PASSWORD, SERVICE, USER, as_rows
 
 from track_dispatch.extraction.reader import open_connection, read_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from track_dispatch.extraction.contract import ErpColumns
     from track_dispatch.records import ErpRow
-
-    #: `read_columns` or `read_day`
-    Read = Callable[..., Iterator[ErpColumns] | Iterator[list[ErpRow]]]
 
 DAY = date(2026, 11, 20)
 CONN_ID = "oracle_test"
@@ -71,11 +67,10 @@ def chunks(
     rows: int = MANY,
     chunk_rows: int = 1000,
     timeout: float = 30,
-    read: Read = read_columns,
 ) -> Iterator[list[ErpRow]]:
-    """Yield the day's chunks as rows, whichever way they are read."""
+    """Yield the day's chunks as rows."""
     with open_connection(CONN_ID) as connection:
-        for chunk in read(
+        for chunk in read_columns(
             connection,
             sql=f"{sql}  and m.cd_atendimento < {950_000_000 + rows}",
             day=DAY,
@@ -84,11 +79,7 @@ def chunks(
             call_timeout_seconds=timeout,
             chunk_rows=chunk_rows,
         ):
-            yield chunk if isinstance(chunk, list) else as_rows(chunk)
-
-
-def as_rows(columns: ErpColumns) -> list[ErpRow]:
-    return [dict(zip(columns, texts, strict=True)) for texts in zip(*columns.values(), strict=True)]
+            yield as_rows(chunk)
 
 
 def consume(sql: str = SELECT, **options: object) -> int:

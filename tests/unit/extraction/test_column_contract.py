@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import oracledb
 import pytest
-from erp_rows import PASSWORD, USER
+from erp_rows import PASSWORD, USER, as_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from many_rows import as_rows
 
 from demo.oracle import OracleStandIn
 from track_dispatch.errors import SourceContractError
@@ -144,7 +143,7 @@ FETCHED = st.sampled_from(
 
 @settings(max_examples=50, deadline=None)
 @given(st.data(), st.integers(1, 6))
-def test_columns_are_written_as_rows_are(data: st.DataObject, count: int) -> None:
+def test_columns_are_written_as_each_value_by_itself(data: st.DataObject, count: int) -> None:
     plan = ColumnPlan((*COLUMNS, "x_one", "x_two"))
     columns = {
         name: data.draw(st.lists(st.none() | data.draw(FETCHED), min_size=count, max_size=count))
@@ -152,9 +151,25 @@ def test_columns_are_written_as_rows_are(data: st.DataObject, count: int) -> Non
     } | {"cd_atendimento": list(range(count))}
     rows = list(zip(*columns.values(), strict=True))
 
-    written = as_rows(plan.to_columns(rows, position=1))
+    written = plan.to_columns(rows, position=1)
 
-    assert written == [plan.to_row(row, position=1) for row in rows]
+    assert written == {
+        name: [expected(name, value) for value in values] for name, values in columns.items()
+    }
+
+
+def expected(name: str, value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case datetime():
+            return value.replace(microsecond=0).isoformat(sep=" ")
+        case int() | float():
+            text = str(int(value) if float(value).is_integer() else value)
+            return text.zfill(11) if name == "cpf" else text
+    raise AssertionError(type(value))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 import pytest
-from many_rows import CONN_ID, DAY, SELECT, as_rows
+from erp_rows import as_rows
+from many_rows import CONN_ID, DAY, SELECT
 
 from track_dispatch.errors import SourceContractError, SourceUnavailableError
 from track_dispatch.extraction.read_ahead import read_ahead

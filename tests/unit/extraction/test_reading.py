@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from many_rows import CONN_ID, DAY, MANY, SELECT, as_rows, chunks, connection_to, consume
+from erp_rows import as_rows
+from many_rows import CONN_ID, DAY, MANY, SELECT, chunks, connection_to, consume
 
 from track_dispatch.errors import SourceContractError
-from track_dispatch.extraction.reader import open_connection, read_columns, read_day
+from track_dispatch.extraction.reader import open_connection, read_columns
 from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:
-    from many_rows import Read
-
     from demo.oracle import OracleStandIn
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,7 +34,7 @@ select
   m.txt as "name",
   null as "email",
   m.digits as "phone",
-  {cpf} as "cpf",
+  m.digits as "cpf",
   m.txt as "medico",
   'EXAMES' as "area_pesquisa",
   'Unidade' as "unidade",
@@ -55,37 +54,19 @@ where m.moment >= :day_start
 """
 
 
-@pytest.fixture(params=[read_day, read_columns])
-def read(request: pytest.FixtureRequest) -> Read:
-    return request.param
+def test_a_day_comes_in_chunks_of_the_asked_size(server: OracleStandIn) -> None:
+    assert [len(chunk) for chunk in chunks(rows=2500)] == [1000, 1000, 500]
 
 
-def test_a_day_comes_in_chunks_of_the_asked_size(server: OracleStandIn, read: Read) -> None:
-    assert [len(chunk) for chunk in chunks(rows=2500, read=read)] == [1000, 1000, 500]
-
-
-def test_an_empty_day_has_no_chunk(server: OracleStandIn, read: Read) -> None:
-    assert list(chunks(rows=0, read=read)) == []
-
-
-@pytest.mark.parametrize("cpf", ["m.padded", "m.digits", "null"])
-def test_columns_hold_what_rows_hold(server: OracleStandIn, cpf: str) -> None:
-    sql = MIXED.format(cpf=cpf)
-
-    by_row, by_column = (
-        [row for chunk in chunks(sql, chunk_rows=400, read=read) for row in chunk]
-        for read in (read_day, read_columns)
-    )
-
-    assert len(by_column) == 1500
-    assert by_column == by_row
+def test_an_empty_day_has_no_chunk(server: OracleStandIn) -> None:
+    assert list(chunks(rows=0)) == []
 
 
 def test_columns_are_in_the_query_s_order_and_of_equal_length(server: OracleStandIn) -> None:
     with open_connection(CONN_ID) as connection:
         [columns] = read_columns(
             connection,
-            sql=MIXED.format(cpf="m.digits"),
+            sql=MIXED,
             day=DAY,
             module="track_test",
             action="columns",
@@ -98,18 +79,16 @@ def test_columns_are_in_the_query_s_order_and_of_equal_length(server: OracleStan
     assert columns["cd_atendimento"] == [str(950_000_000 + number) for number in range(1500)]
 
 
-def test_a_row_has_the_agreed_columns(server: OracleStandIn, read: Read) -> None:
-    (row,) = next(chunks(rows=1, read=read))
+def test_a_row_has_the_agreed_columns(server: OracleStandIn) -> None:
+    (row,) = next(chunks(rows=1))
 
     assert tuple(row) == COLUMNS
     assert row["cd_atendimento"] == "950000000"
     assert row["data_atendimento"] == "2026-11-20 08:00:00"
 
 
-def test_the_transaction_is_made_read_only_before_anything_is_read(
-    server: OracleStandIn, read: Read
-) -> None:
-    consume(rows=10, read=read)
+def test_the_transaction_is_made_read_only_before_anything_is_read(server: OracleStandIn) -> None:
+    consume(rows=10)
 
     first, second = server.statements
     assert first.sql == "set transaction read only"
@@ -133,17 +112,17 @@ def test_one_connection_reads_day_after_day(server: OracleStandIn) -> None:
     assert [recorded.sql for recorded in server.statements].count("set transaction read only") == 2
 
 
-def test_the_dba_sees_who_asks_for_what(server: OracleStandIn, read: Read) -> None:
-    consume(rows=10, read=read)
+def test_the_dba_sees_who_asks_for_what(server: OracleStandIn) -> None:
+    consume(rows=10)
 
     assert {(seen.module, seen.action) for seen in server.statements} == {
         ("track_test", "TEST 2026-11-20")
     }
 
 
-def test_long_names_are_cut_to_what_old_servers_keep(server: OracleStandIn, read: Read) -> None:
+def test_long_names_are_cut_to_what_old_servers_keep(server: OracleStandIn) -> None:
     with open_connection(CONN_ID) as connection:
-        days = read(
+        days = read_columns(
             connection,
             sql=SELECT,
             day=DAY,
@@ -157,18 +136,18 @@ def test_long_names_are_cut_to_what_old_servers_keep(server: OracleStandIn, read
     assert server.statements[-1].action == "é" * 16
 
 
-def test_the_day_is_bound_as_naive_moments(server: OracleStandIn, read: Read) -> None:
-    consume(rows=10, read=read)
+def test_the_day_is_bound_as_naive_moments(server: OracleStandIn) -> None:
+    consume(rows=10)
 
     assert server.statements[-1].binds == [
         [datetime.fromisoformat("2026-11-20"), datetime.fromisoformat("2026-11-21")]
     ]
 
 
-def test_who_stops_half_way_leaves_nothing_behind(server: OracleStandIn, read: Read) -> None:
+def test_who_stops_half_way_leaves_nothing_behind(server: OracleStandIn) -> None:
     """The generator may outlive the connection; its end must be quiet (warnings are errors)."""
     with open_connection(CONN_ID) as connection:
-        days = read(
+        days = read_columns(
             connection,
             sql=SELECT,
             day=DAY,
@@ -189,11 +168,11 @@ def test_the_session_is_gone_afterwards(server: OracleStandIn) -> None:
     assert not connection.is_healthy()
 
 
-def test_memory_does_not_grow_with_the_day(server: OracleStandIn, read: Read) -> None:
+def test_memory_does_not_grow_with_the_day(server: OracleStandIn) -> None:
     def peak(rows: int) -> int:
         gc.collect()
         tracemalloc.start()
-        assert consume(rows=rows, chunk_rows=500, read=read) == rows
+        assert consume(rows=rows, chunk_rows=500) == rows
         _, highest = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return highest
@@ -202,20 +181,18 @@ def test_memory_does_not_grow_with_the_day(server: OracleStandIn, read: Read) ->
     assert peak(MANY) <= 1.3 * peak(MANY // 10)
 
 
-def test_the_columns_are_checked_before_a_row_is_used(server: OracleStandIn, read: Read) -> None:
+def test_the_columns_are_checked_before_a_row_is_used(server: OracleStandIn) -> None:
     swapped = SELECT.replace('as "email"', 'as "x"').replace('as "medico"', 'as "email"')
 
     with pytest.raises(SourceContractError, match=r"track_test.*lacks the columns medico"):
-        next(chunks(swapped.replace('as "x"', 'as "x_medico"'), read=read))
+        next(chunks(swapped.replace('as "x"', 'as "x_medico"')))
 
 
-def test_a_row_without_id_is_named_by_its_position_in_the_day(
-    server: OracleStandIn, read: Read
-) -> None:
+def test_a_row_without_id_is_named_by_its_position_in_the_day(server: OracleStandIn) -> None:
     sql = SELECT.replace('m.cd_atendimento as "cd', 'nullif(m.cd_atendimento, 950001203) as "cd')
 
     with pytest.raises(SourceContractError, match=r"track_test.*row 1204 of the query"):
-        consume(sql, rows=2000, read=read)
+        consume(sql, rows=2000)
 
 
 def test_nothing_of_the_query_or_its_rows_is_logged(

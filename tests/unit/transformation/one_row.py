@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import orjson
 
 from track_dispatch.states import LineState
+from track_dispatch.transformation.chunk import Chunk
+from track_dispatch.transformation.email_addresses import usable_emails
 from track_dispatch.transformation.evaluator import Evaluator
+from track_dispatch.transformation.import_lines import import_lines
+from track_dispatch.transformation.names import plain_name
+from track_dispatch.transformation.phones import usable_mobiles
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -76,3 +81,33 @@ def proposal_of(candidate: Candidate) -> Proposal:
         reason=candidate.reason,
         line=line,
     )
+
+
+def import_line(row: ErpRow, *, client_id: str, unidade: str | None) -> dict[str, str]:
+    """Return one row's import line; the arguments are those of `import_lines`."""
+    chunk = Chunk({column: (text,) for column, text in row.items()})
+    fields = import_lines(chunk, client_id=client_id, unidade=unidade)
+    return {column: text for column, [text] in fields.items()}
+
+
+def person_keys(line: Mapping[str, str]) -> dict[str, str]:
+    """Return what identifies the person of an import line, by kind; patient data.
+
+    Two lines are one person when they share a value of a kind.
+    """
+    keys = {"person_cpf": line["cpf"]} if line["cpf"] else {}
+    name = plain_name(line["name"])
+    for contact in ("email", "phone"):
+        if name and line[contact]:
+            keys[f"person_{contact}"] = f"{line[contact]} {name}"
+    return keys
+
+
+def usable_email(text: str) -> str:
+    """Return the address that a line takes from the text, or ""."""
+    return next(iter(usable_emails(text)), "")
+
+
+def usable_mobile(text: str) -> str:
+    """Return the mobile that a line takes from the text, or ""."""
+    return next(iter(usable_mobiles(text)), "")

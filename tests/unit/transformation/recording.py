@@ -23,24 +23,23 @@ from demo.erp_data import SOURCES, erp_sql
 from demo.oracle import OracleStandIn
 from demo.world import PASSWORD, ROOT, SERVICE, USER
 from tests.unit.transformation.dirty_rows import dirty_rows
-from tests.unit.transformation.one_row import evaluate
+from tests.unit.transformation.one_row import evaluate, person_keys, usable_email, usable_mobile
 from track_dispatch.config import Hospital, Identifier, load_hospitals
 from track_dispatch.extraction.query import render
-from track_dispatch.extraction.reader import read_day
+from track_dispatch.extraction.reader import read_columns
 from track_dispatch.records import Area, Channel, IdentityKind
-from track_dispatch.transformation.attendances import attendance_id, rank
+from track_dispatch.transformation.attendances import rank
 from track_dispatch.transformation.clean_text import clean
 from track_dispatch.transformation.cpf import usable_cpf
-from track_dispatch.transformation.email_addresses import usable_email
 from track_dispatch.transformation.evaluator import Candidate, Evaluator
 from track_dispatch.transformation.names import plain_name, tidy_name
-from track_dispatch.transformation.persons import PersonCandidate, person_keys, surplus
-from track_dispatch.transformation.phones import usable_mobile
+from track_dispatch.transformation.persons import PersonCandidate, surplus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
-    from track_dispatch.records import ErpRow, Proposal
+    from tests.unit.transformation.one_row import Proposal
+    from track_dispatch.records import ErpRow
 
 RECORDED = Path(__file__).with_name("recorded_results.json")
 BLOCKS = range(50)
@@ -179,7 +178,7 @@ def _extracted(erp: OracleStandIn, hospital: Hospital, day: date) -> list[ErpRow
     with oracledb.connect(
         user=USER, password=PASSWORD, host="127.0.0.1", port=erp.port, service_name=SERVICE
     ) as connection:
-        chunks = read_day(
+        chunks = read_columns(
             connection,
             sql=render(hospital, ROOT / "include"),
             day=day,
@@ -187,7 +186,12 @@ def _extracted(erp: OracleStandIn, hospital: Hospital, day: date) -> list[ErpRow
             action=f"{hospital.code} {day}",
             call_timeout_seconds=60,
         )
-        return sorted((row for chunk in chunks for row in chunk), key=_json)
+        rows = (
+            dict(zip(columns, texts, strict=True))
+            for columns in chunks
+            for texts in zip(*columns.values(), strict=True)
+        )
+        return sorted(rows, key=_json)
 
 
 def row_by_row(
@@ -261,7 +265,7 @@ def standing(rows: Iterable[ErpRow]) -> list[ErpRow]:
     best: dict[str, tuple[tuple[int, int], int, ErpRow]] = {}
     for position, row in enumerate(rows):
         found = (rank(row), position, row)
-        key = attendance_id(row)
+        key = clean(row["cd_atendimento"])
         best[key] = min(found, best.get(key, found), key=lambda one: one[:2])
     return [row for _, _, row in best.values()]
 

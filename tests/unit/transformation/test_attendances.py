@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from track_dispatch.records import Area
-from track_dispatch.transformation.attendances import area_of, area_rank, attendance_id, rank
+from track_dispatch.transformation.attendances import rank
+from track_dispatch.transformation.chunk import Chunk
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
@@ -22,12 +23,13 @@ IN_ORDER = [
 ]
 
 
-def test_the_id_is_trimmed(row: ErpRow) -> None:
-    assert attendance_id(row | {"cd_atendimento": " 900000001\n"}) == "900000001"
+def area_of(row: ErpRow) -> Area | None:
+    [area] = Chunk({column: (text,) for column, text in row.items()}).areas
+    return area
 
 
 def test_areas_rank_as_the_hospitals_agreed_and_an_unknown_one_comes_last(row: ErpRow) -> None:
-    ranks = [area_rank(row | {"area_pesquisa": label}) for label in IN_ORDER]
+    ranks = [rank(row | {"area_pesquisa": label})[0] for label in IN_ORDER]
 
     assert ranks == [0, 1, 2, 3, 4, 5, 6]
 
@@ -39,7 +41,9 @@ def test_a_label_other_than_the_six_is_no_area(row: ErpRow, label: str) -> None:
 
 def test_blanks_around_a_label_do_not_matter(row: ErpRow) -> None:
     """Oracle pads CHAR columns."""
-    assert area_of(row | {"area_pesquisa": "EXAMES   "}) == Area.EXAMES
+    padded = row | {"area_pesquisa": "EXAMES   "}
+
+    assert (area_of(padded), rank(padded)[0]) == (Area.EXAMES, Area.EXAMES.priority)
 
 
 @pytest.mark.parametrize("labels", list(itertools.combinations(IN_ORDER, 2)))

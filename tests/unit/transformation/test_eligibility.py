@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from tests.unit.transformation.one_row import evaluate
+from tests.unit.transformation.one_row import Proposal, evaluate
 from track_dispatch.config import Hospital, Identifier, load_hospital
 from track_dispatch.errors import ConfigError
-from track_dispatch.records import Area, Channel, Proposal
+from track_dispatch.records import Area, Channel
 from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:

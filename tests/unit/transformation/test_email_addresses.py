@@ -5,10 +5,10 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.unit.transformation.one_row import usable_email
 from track_dispatch.transformation.email_addresses import (
     CLEARLY_VALID,
     is_placeholder,
-    usable_email,
     usable_emails,
 )
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.transformation.dirty_rows import dirty_rows
+from tests.unit.transformation.one_row import person_keys
 from track_dispatch.config import Hospital, Identifier, load_hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import COLUMNS, Area, Channel, IdentityKind
 from track_dispatch.states import Reason
 from track_dispatch.transformation.evaluator import Candidate, Evaluator
-from track_dispatch.transformation.persons import person_keys
 from track_dispatch.transformation.rules import RULES
 
 if TYPE_CHECKING:

@@ -1,48 +1,47 @@
 from __future__ import annotations
 
-from random import Random
+from datetime import date
 from typing import TYPE_CHECKING
 
-from demo.erp.patients import patient
-from track_dispatch.records import COLUMNS
-from track_dispatch.transformation.identities import identity, line_identity
-from track_dispatch.transformation.import_lines import import_line
+import pytest
+
+from track_dispatch.config import load_hospital
+from track_dispatch.transformation.evaluator import Evaluator
+from track_dispatch.transformation.identities import identity_values
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
 
-EVERYTHING = {
-    "cpf": "52998224725",
-    "email": "maria.silva@example.com",
-    "phone": "5527998761234",
-}
+DAY = date(2026, 3, 12)
+AS_TYPED = ["529.982.247-25", "MARIA.SILVA@example.com", "27 9876-1234"]
 
 
-def test_a_line_is_recognised_by_cpf_email_and_phone(row: ErpRow) -> None:
-    assert identity(import_line(row, client_id="40085", unidade=None)) == EVERYTHING
+def test_an_opt_out_as_a_person_types_it_meets_the_line(row: ErpRow) -> None:
+    hospital = load_hospital("HMS").model_copy(update={"first_business_day": DAY})
+    evaluator = Evaluator(hospital, DAY, evaluated_on=DAY)
+    [line] = evaluator.evaluate({column: [text] for column, text in row.items()})
+
+    assert line.reason is None
+    for text in AS_TYPED:
+        assert set(identity_values(text)) & {value for _, value in line.identities}
 
 
-def test_an_opt_out_as_a_person_types_it_meets_the_line() -> None:
-    typed = {"cpf": "529.982.247-25", "email": "MARIA.SILVA@example.com", "phone": "27 9876-1234"}
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("529.982.247-25", ("cpf:52998224725",)),
+        ("(27) 99876-1234", ("phone:5527998761234",)),
+        ("ana@example.com; bia@example.com", ("email:ana@example.com", "email:bia@example.com")),
+        ("naotem@example.com", ()),
+        ("", ()),
+    ],
+)
+def test_a_text_is_all_that_it_may_mean(text: str, values: tuple[str, ...]) -> None:
+    assert identity_values(text) == values
 
-    assert identity(typed) == EVERYTHING
 
+def test_eleven_digits_may_be_a_cpf_and_a_phone() -> None:
+    digits = "11960000187"
 
-def test_what_is_missing_identifies_nobody() -> None:
-    assert identity({"cpf": "", "email": "naotem@example.com"}) == {}
-
-
-def test_an_import_line_needs_no_second_look() -> None:
-    rng = Random(1)
-    for number in range(200):
-        made = patient(rng, number, area_code="27")
-        phone = f"{made.country_code or ''}{made.area_code or ''}{made.phone or ''}"
-        row = dict.fromkeys(COLUMNS, "") | {
-            "name": made.name,
-            "email": made.email or "",
-            "phone": phone,
-            "cpf": made.cpf or "",
-        }
-        line = import_line(row, client_id="40085", unidade=None)
-
-        assert line_identity(line) == identity(line)
+    assert identity_values(digits) == (f"cpf:{digits}", f"phone:55{digits}")
+    assert identity_values(digits, ["phone"]) == (f"phone:55{digits}",)

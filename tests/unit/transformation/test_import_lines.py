@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.transformation.one_row import import_line
 from track_dispatch.records import COLUMNS
-from track_dispatch.transformation.import_lines import import_line
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow

@@ -8,12 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from track_dispatch.transformation.persons import (
-    CandidateIndex,
-    PersonCandidate,
-    person_keys,
-    surplus,
-)
+from tests.unit.transformation.one_row import person_keys
+from track_dispatch.transformation.persons import PersonCandidate, surplus
 
 
 def line(**changed: str) -> dict[str, str]:
@@ -84,11 +80,3 @@ def test_exactly_one_of_each_person_is_asked(day: dict[str, tuple[int, frozenset
         persons.append({one.id}.union(*touching))
 
     assert [len(person - left_out) for person in persons] == [1] * len(persons)
-
-
-def test_the_index_finds_those_who_share_a_key() -> None:
-    index = CandidateIndex()
-    for id_, keys in (("1", [10]), ("2", [20]), ("3", [10, 30]), ("2", [20])):
-        index.see(id_, keys)
-
-    assert index.found == {"1", "3"}

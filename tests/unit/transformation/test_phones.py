@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from track_dispatch.transformation.phones import usable_mobile, usable_mobiles
+from tests.unit.transformation.one_row import usable_mobile
+from track_dispatch.transformation.phones import usable_mobiles
 
 GOOD = "5527998761234"
 
