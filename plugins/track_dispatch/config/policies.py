@@ -50,8 +50,6 @@ class VolumeGate(FileModel):
     """With fewer days to compare with, nobody is asked."""
     timeout_hours: Annotated[float, Field(gt=0)] = 8
     """Hours until an unanswered question counts as a no."""
-    backfills: bool = False
-    """Whether backfills ask, too."""
 
 
 def _off_as_none(value: object) -> object:

@@ -245,7 +245,6 @@ def test_the_volume_gates_own_defaults_are_the_designed_ones() -> None:
         "weeks": 8,
         "min_history_days": 4,
         "timeout_hours": 8,
-        "backfills": False,
     }
 
 
