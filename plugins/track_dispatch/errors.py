@@ -8,9 +8,9 @@ TrackDispatchError
 ├── DeliveryError               carries batch id and status, never a body
 │   ├── NotDeliveredError       certainly not processed                       release, retry
 │   ├── ServiceStoppedError     405/CAPTCHA, 401, 403                         release, fail
-│   │   ├── LinesInFlightError      another claim's lease is running              retry after it
+│   ├── LinesInFlightError      another claim's lease is running              retry after it
 │   └── DeliveryUncertainError  maybe processed                               in doubt, fail
-├── QuietHoursError             not now: nobody's telephone rings at night     wait until it opens
+├── QuietHoursError             not now: nobody's telephone rings at night    wait until it opens
 ├── BudgetSpentError            Track's requests are used up for now          wait, then go on
 ├── LedgerError                 before any claim                              retry
 └── RedDayError                 the report's verdict: a person must look      fail
