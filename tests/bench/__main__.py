@@ -3,6 +3,7 @@
 tests/e2e/test_memory.py asserts what must hold of it.
 
 python -m tests.bench                          tables
+python -m tests.bench 1000000                  of a larger day; up to a million rows
 python -m tests.bench --json 10000 100000      the same for a program
 python -m tests.bench --phases extract --databases SQLite --rounds 0 10000
 """
@@ -12,21 +13,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 
-from demo.world import airflow_settings
+from demo.world import ROOT, airflow_settings
 from tests.bench.databases import KINDS
 from tests.bench.measuring import PHASES, parsing, phase_figures, whole_figures
 from tests.bench.tables import MEANING, origin, phase_table, whole_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.bench.measuring import Figure
 
@@ -48,14 +49,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="track-bench-") as folder:
         home = Path(folder)
         os.environ.update(airflow_settings(home))
+        os.environ["TRACK_INCLUDE_DIR"] = str(ROOT / "include")  # the policies as they are shipped
         os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
         kinds = options.databases
-        phases = list(phase_figures(options.sizes, kinds, options.phases, home))
-        wholes = list(whole_figures(options.sizes, kinds, options.rounds, home))
-        if options.json:
-            sys.stdout.write(json.dumps([_row(figure) for figure in [*phases, *wholes]]) + "\n")
-        else:
-            show(phases, wholes, parsing(home))
+        with figures_alone() as output:
+            phases = list(phase_figures(options.sizes, kinds, options.phases, home))
+            wholes = list(whole_figures(options.sizes, kinds, options.rounds, home))
+            if options.json:
+                json.dump([_row(figure) for figure in [*phases, *wholes]], output)
+            else:
+                show(phases, wholes, parsing(home), output)
+
+
+@contextmanager
+def figures_alone() -> Iterator[TextIO]:
+    """Keep standard output for the figures: what Airflow says, in every process, is an error's."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as output:
+        os.dup2(2, 1)
+        yield output
 
 
 def _row(figure: Figure) -> dict[str, object]:
@@ -63,10 +74,14 @@ def _row(figure: Figure) -> dict[str, object]:
     return row | row.pop("measured")
 
 
-def show(phases: Sequence[Figure], wholes: Sequence[Figure], parsed: tuple[int, float]) -> None:
+def show(
+    phases: Sequence[Figure],
+    wholes: Sequence[Figure],
+    parsed: tuple[int, float],
+    output: TextIO,
+) -> None:
     """Print the tables."""
-    console = Console()
-    console = console if console.is_terminal else Console(width=WIDTH)
+    console = Console(file=output, width=None if output.isatty() else WIDTH)
     console.print(origin())
     console.print(MEANING)
     console.print(phase_table(phases))

@@ -24,5 +24,5 @@ def bench_figures(*sizes: int, rounds: int, phases: tuple[str, ...] = ()) -> lis
         stdout=subprocess.PIPE,
         text=True,
     ).stdout
-    figures: list[dict[str, Any]] = json.loads(output.splitlines()[-1])
+    figures: list[dict[str, Any]] = json.loads(output)
     return figures

@@ -63,7 +63,7 @@ def claimed(lines: Collection[Line], accepted: Collection[str]) -> list[str]:
 
 def red_days(lines: Collection[Line]) -> set[tuple[str, date]]:
     """Return the days that must be red: lines in doubt, or a unit of which Track refused all."""
-    units: defaultdict[tuple[str, date, str | None, str | None], set[str]] = defaultdict(set)
+    units: defaultdict[tuple[str, date, str, str], set[str]] = defaultdict(set)
     for line in lines:
         if line.state != "excluded":
             unit = (line.hospital, line.business_day, line.area, line.channel)

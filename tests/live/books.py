@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tests.e2e.leaks import Place
 
 
+#: Lines with their units: the address of a line is its envelope's id and its place in it.
+LINES = "lines join envelopes on envelopes.id = address / 1000 join units on units.id = unit"
+
+
 @dataclass(frozen=True)
 class Line:
     """An attendance in the ledger."""
@@ -22,8 +26,8 @@ class Line:
     attendance_id: str = field(repr=False)
     hospital: str
     business_day: date
-    area: str | None
-    channel: str | None
+    area: str
+    channel: str
     state: str
     reason: str | None
 
@@ -52,15 +56,16 @@ class Books:
             Line(**row)
             for row in self._rows(
                 "select source, attendance_id, hospital, business_day, area, channel, state, reason"
-                " from lines"
+                f" from {LINES}"
             )
         ]
 
     def flight(self, survey: str) -> Flight | None:
         """Return a survey's batch that is in flight."""
         found = self._rows(
-            "select id as batch_id, hospital, business_day, area, channel, run_id from batches"
-            " where survey_uuid = :survey and state = 'sending'",
+            "select batches.id as batch_id, hospital, business_day, area, channel, run_id"
+            " from batches join units on units.id = unit"
+            " where survey = :survey and state = 'sending'",
             survey=survey,
         )
         return Flight(**found[0]) if found else None
@@ -78,18 +83,21 @@ class Books:
 
     def leased_days(self) -> set[tuple[str, date]]:
         """Return the days with a line whose lease still runs."""
-        return self._days("state = 'sending' and lease_until >= clock_timestamp()")
+        return self._days(
+            "state = 'sending' and exists (select * from batches where batches.id = lines.batch"
+            " and lease_until >= clock_timestamp())"
+        )
 
     def open_days(self) -> set[tuple[str, date]]:
         """Return the days with a line that waits, or whose lease is over."""
-        return self._days("state in ('ready', 'sending')")
+        return self._days("state in ('ready', 'held', 'reopened', 'sending')")
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
 
     def _days(self, condition: str) -> set[tuple[str, date]]:
-        rows = self._rows(f"select distinct hospital, business_day from lines where {condition}")
+        rows = self._rows(f"select distinct hospital, business_day from {LINES} where {condition}")
         return {(row["hospital"], row["business_day"]) for row in rows}
 
     def _rows(self, statement: str, **values: str) -> list[dict[str, Any]]:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
-from tests.proof.report import IN_FULL, note
 
 from demo.world import ROOT, World, chosen_hospitals
 from tests.e2e.elsewhere import Elsewhere, environment
@@ -27,6 +26,7 @@ from tests.live.live_airflow import LiveAirflow
 from tests.live.numbers_of_proof import numbers
 from tests.live.scenario import HOSPITALS, play
 from tests.live.stage import Stage
+from tests.proof.proof_report import IN_FULL, note
 from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ POLICIES = {
     "contact_cap_days": 30,
     "post_deadline_seconds": 10,
     "lease_margin_seconds": 5,
+    "requests_per_5_minutes": 100_000,  # more than there are: nothing waits for a triggerer
 }
 #: The longest that HSMC's dispatches may run, in seconds: less than a POST may take.
 SHORT_TIMEOUT = 9

@@ -52,8 +52,8 @@ SCHEDULER = [
     "-c",
     """
 from airflow.__main__ import main
-import track_dispatch.operators.track, track_dispatch.operators.recovery
-import track_dispatch.pipeline.extracting, track_dispatch.pipeline.transforming
+import track_dispatch.operators.track, track_dispatch.operators.retry_policy
+import track_dispatch.pipeline.extract, track_dispatch.pipeline.transform
 main()
 """,
     *AIRFLOW["scheduler"][3:],
@@ -70,7 +70,6 @@ class Task:
     dag_id: str
     run_id: str
     task_id: str
-    map_index: int
     state: str | None
     try_number: int
 
@@ -148,7 +147,7 @@ class LiveAirflow:
         self._ask("post", f"{_run(dag_id, run_id)}/clear", {"dry_run": False})
         self.done["clears"] += 1
 
-    def clear(self, dag_id: str, run_id: str, tasks: Collection[str | tuple[str, int]]) -> None:
+    def clear(self, dag_id: str, run_id: str, tasks: Collection[str]) -> None:
         """Clear tasks of a run, in whatever state, with all that follows them."""
         body = {
             "dry_run": False,
@@ -162,8 +161,7 @@ class LiveAirflow:
 
     def mark(self, task: Task, state: str) -> None:
         """Mark a task failed or success."""
-        where = f"{_run(task.dag_id, task.run_id)}/taskInstances/{task.task_id}/{task.map_index}"
-        self._ask("patch", where, {"new_state": state})
+        self._ask("patch", _task(task), {"new_state": state})
         self.done["marks"] += 1
 
     # -- what a person sees --------------------------------------------------------
@@ -182,40 +180,26 @@ class LiveAirflow:
                 dag_id=dag_id,
                 run_id=run_id,
                 task_id=one["task_id"],
-                map_index=one["map_index"],
                 state=one["state"],
                 try_number=one["try_number"],
             )
             for one in found["task_instances"]
         ]
 
-    def dispatch_task(self, dag_id: str, run_id: str, area: str, channel: str) -> Task:
-        """Return the dispatch of a unit."""
-        where = f"{_run(dag_id, run_id)}/taskInstances/transform/xcomEntries/return_value"
-        units = self._ask("get", f"{where}?stringify=false")["value"]
-        [place] = [
-            place
-            for place, unit in enumerate(units)
-            if (unit["area"], unit["channel"]) == (area, channel)
-        ]
-        [task] = [
-            one
-            for one in self.tasks(dag_id, run_id)
-            if (one.task_id, one.map_index) == ("dispatch", place)
-        ]
+    def dispatch_task(self, dag_id: str, run_id: str) -> Task:
+        """Return the dispatch of a run."""
+        [task] = [one for one in self.tasks(dag_id, run_id) if one.task_id == "dispatch"]
         return task
 
     def state_of(self, task: Task) -> str | None:
         """Return the state of a task now."""
-        where = f"{_run(task.dag_id, task.run_id)}/taskInstances/{task.task_id}/{task.map_index}"
-        state: str | None = self._ask("get", where)["state"]
+        state: str | None = self._ask("get", _task(task))["state"]
         return state
 
     def log_of(self, task: Task) -> str:
         """Return the log of a task's try."""
-        where = f"{_run(task.dag_id, task.run_id)}/taskInstances/{task.task_id}/logs"
-        query = f"map_index={task.map_index}&full_content=true"
-        return str(self._ask("get", f"{where}/{task.try_number}?{query}")["content"])
+        where = f"{_task(task)}/logs/{task.try_number}?full_content=true"
+        return str(self._ask("get", where)["content"])
 
     # -- processes -----------------------------------------------------------------
 
@@ -251,6 +235,10 @@ class LiveAirflow:
 
 def _run(dag_id: str, run_id: str) -> str:
     return f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+
+
+def _task(task: Task) -> str:
+    return f"{_run(task.dag_id, task.run_id)}/taskInstances/{task.task_id}"
 
 
 def _title(process: psutil.Process) -> str:

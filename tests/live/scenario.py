@@ -15,9 +15,10 @@ from tests.live.strikes import STRIKES, execution_timeout, strike_at
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
+    from tests.live.gate import Hold
     from tests.live.live_airflow import Task
     from tests.live.stage import Stage
 
@@ -41,22 +42,67 @@ def play(stage: Stage, *, outage_seconds: float) -> None:
 
 def strike_the_scheduled_runs(stage: Stage) -> None:
     """Unpause, let Track refuse some POSTs, and strike at others."""
-    gate = stage.gate
+    gate, live = stage.gate, stage.live
     gate.throttled = {stage.survey("OTOA", Area.AMBULATORIO)}
     gate.broken = {stage.survey("HMS", Area.INTERNACAO)}
-    # whichever come: a day need not have patients of every area
-    others = stage.surveys("HMS", "OTOA") - gate.throttled - gate.broken
-    strikes = [(strike, gate.hold(others)) for strike in STRIKES]
     dags = [stage.hospital(code).dag_id for code in HOSPITALS]
-    stage.live.wait_for("the DAGs", lambda: stage.live.api.unpause(dags))
+    first = {code: hold_next(stage, code) for code in STRIKES}
+    live.wait_for("the DAGs", lambda: live.api.unpause(dags))
     with ThreadPoolExecutor() as pool:
         waiting: list[Future[object]]
-        waiting = [pool.submit(strike_at, stage, strike, hold) for strike, hold in strikes]
-        waiting += [pool.submit(stage.wait_until_still, code) for code in ("OTOA", "HSMC")]
-        with stage.live.giving_up_on_errors():
+        waiting = [pool.submit(strike_in_turn, stage, code, first[code]) for code in STRIKES]
+        waiting.append(pool.submit(stage.wait_until_still, "HSMC"))
+        with live.giving_up_on_errors():
             for one in as_completed(waiting):
                 one.result()
     gate.throttled, gate.broken = set(), set()
+
+
+def hold_next(stage: Stage, code: str) -> Hold:
+    """Hold a hospital's next POST, to whatever survey that is well."""
+    return stage.gate.hold(stage.surveys(code) - stage.gate.throttled - stage.gate.broken)
+
+
+def strike_in_turn(stage: Stage, code: str, hold: Hold) -> None:
+    """Strike at a hospital's dispatch each time that a POST is held, until Track has failed, too.
+
+    HMS meets a survey that is broken, OTOA one that is throttled.
+    """
+    failing, surveys = {"HMS": 500, "OTOA": 429}[code], stage.surveys(code)
+    *others, last = STRIKES[code]
+    for strike in others:
+        keep_dispatching(stage, code, f"a POST for {strike.__name__}", hold.arrived.is_set)
+        after = hold_next(stage, code)  # what the task posts before it ends waits, too
+        strike_at(stage, strike, hold)
+        if after.arrived.is_set():
+            after.opened.set()
+            after = hold_next(stage, code)
+        hold = after
+    keep_dispatching(stage, code, f"a POST for {last.__name__}", hold.arrived.is_set)
+    strike_at(stage, last, hold)
+    keep_dispatching(
+        stage,
+        code,
+        f"a {failing} for {code}",
+        lambda: any(
+            post.status == failing and post.survey_uuid in surveys
+            for post in stage.world.track.received
+        ),
+    )
+    stage.wait_until_still(code)
+
+
+def keep_dispatching(stage: Stage, code: str, what: str, happened: Callable[[], bool]) -> None:
+    """Clear a hospital's dispatch whenever nothing is in motion, until something has happened."""
+
+    def look() -> bool:
+        if happened():
+            return True
+        if stage.runs(code) and stage.is_still(code, run_id := stage.first_run(code)):
+            stage.live.clear(stage.hospital(code).dag_id, run_id, ["dispatch"])
+        return False
+
+    stage.live.wait_for(what, look, 240)
 
 
 def backfill_beside_a_manual_run(stage: Stage) -> None:
@@ -132,12 +178,8 @@ def tidy_up(stage: Stage, seconds: float = 240.0) -> None:
 
 
 def clear_failed(stage: Stage, code: str, run_id: str) -> None:
-    """Clear the tasks of a run that failed, or else its dispatches, with what follows."""
-    failed: list[str | tuple[str, int]] = [
-        (task.task_id, task.map_index) if task.map_index >= 0 else task.task_id
-        for task in stage.tasks(code, run_id)
-        if has_failed(task)
-    ]
+    """Clear the tasks of a run that failed, or else its dispatch, with what follows."""
+    failed = [task.task_id for task in stage.tasks(code, run_id) if has_failed(task)]
     stage.live.clear(stage.hospital(code).dag_id, run_id, failed or ["dispatch"])
 
 
