@@ -203,10 +203,3 @@ def states_left(connection: Connection, envelope: int, batch: str) -> set[str]:
             )
         )
     )
-
-
-def batch_state(ledger: Ledger, batch: str) -> BatchState | None:
-    """Return where a batch stands; None when it is not in the ledger."""
-    with ledger.reading() as connection:
-        state = connection.scalar(select(_batches.c.state).where(_batches.c.id == batch))
-    return BatchState(state) if state is not None else None

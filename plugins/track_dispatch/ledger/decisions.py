@@ -120,7 +120,6 @@ class BatchOutcome(NamedTuple):
     to: LineState
 
 
-_DOUBT = (BatchState.IN_DOUBT, LineState.IN_DOUBT)
 #: What may be decided about a batch.
 OF_BATCHES: Mapping[Verb, BatchOutcome] = {
     Verb.SETTLE_SENT: BatchOutcome(

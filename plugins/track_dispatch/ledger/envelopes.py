@@ -20,13 +20,12 @@ from track_dispatch.ledger.sql import insert_into
 from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
     from datetime import date
 
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.records import Unit
 
 
 class SealedLine(NamedTuple):
@@ -114,19 +113,6 @@ def read_envelope(connection: Connection, envelope: int) -> Envelope:
     return Envelope(*connection.execute(_READING.where(_table.c.id == envelope)).one())
 
 
-def waiting_envelopes(connection: Connection, unit: int, *, after: int = 0) -> Iterator[Envelope]:
-    """Read the unit's envelopes in which something waits and whose payload is there, in order."""
-    rows = connection.execute(
-        _READING.where(
-            _table.c.unit == unit,
-            _table.c.id > after,
-            _table.c.waiting > 0,
-            _table.c.payload.is_not(None),
-        ).order_by(_table.c.id)
-    )
-    return (Envelope(*row) for row in rows)
-
-
 def reseal(connection: Connection, keys: KeyRing, envelopes: Collection[int]) -> None:
     """Make envelopes say and hold what is true of their lines now.
 
@@ -177,11 +163,6 @@ def put_back(
     )
 
 
-def moved_into(line: SealedLine, place: int) -> SealedLine:
-    """Return the line as it lies at another place."""
-    return line._replace(place=place)
-
-
 def reserve_envelopes(connection: Connection, count: int) -> list[int]:
     """Return ids that no envelope ever had, nor ever will have again, in ascending order."""
     if connection.dialect.name == "postgresql":
@@ -212,17 +193,3 @@ def unit_id(
         connection.execute(insert_into(connection, units).values(where).on_conflict_do_nothing())
         known = connection.execute(found).scalar_one()
     return int(known)
-
-
-def find_unit(connection: Connection, unit: Unit) -> int | None:
-    """Return the id of a unit that is in the ledger."""
-    units = schema.units
-    found: int | None = connection.scalar(
-        select(units.c.id).where(
-            units.c.hospital == unit.hospital,
-            units.c.business_day == unit.business_day,
-            units.c.area == unit.area,
-            units.c.channel == unit.channel,
-        )
-    )
-    return found

@@ -117,18 +117,6 @@ def settle(ledger: Ledger, settlement: Settlement, *, actor: Actor) -> Settled:
         return settle_within(connection, ledger.keys, settlement, actor=actor)
 
 
-def mark_in_doubt(
-    ledger: Ledger, batch: Batch, *, status: int | None = None, actor: Actor
-) -> Settled:
-    """Write down that nobody knows whether a batch was delivered: a person decides.
-
-    Raises:
-        LedgerError: the database failed; the same may be tried again.
-    """
-    doubt = Settlement(batch, in_doubt=batch.places, status=status, batch_state=BatchState.IN_DOUBT)
-    return settle(ledger, doubt, actor=actor)
-
-
 def settle_within(
     connection: Connection,
     keys: KeyRing,

@@ -75,7 +75,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"max_age_days": -1}, "max_age_days: -1 must be greater than or equal to 0"),
     ({"reminder_days": 15}, "reminder_days: 15 must be less than validity_days, 15"),
     ({"send_window": "8-20"}, 'send_window: "8-20" must be like "08:00-20:00"'),
-    ({"volume_gate": {"lo": 1}}, 'volume_gate.lo: is no field (did you mean "low"?); allowed: high'),
+    ({"volume_gate": {"lo": 1}}, 'volume_gate.lo: is no field (did you mean "low"?); allowed: h'),
     ({"volume_gate": True}, "volume_gate: true must be off, or low, high"),
 ]
 

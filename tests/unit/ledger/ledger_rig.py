@@ -26,8 +26,10 @@ from track_dispatch.ledger.envelopes import (
     unit_id,
 )
 from track_dispatch.ledger.places import PLACES, address_of
+from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.sql import insert_into, moment_in
 from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit
+from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.ledger.claims import NotClaimed
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.settling import Settlement
+    from track_dispatch.ledger.settling import Settled
 
 DAY = date(2026, 3, 10)
 TODAY = date(2026, 3, 11)
@@ -236,6 +238,18 @@ def claim(ledger: Ledger, envelope: int, **options: Any) -> Batch:
     batch = try_claim(ledger, envelope, **options)
     assert isinstance(batch, Batch), batch
     return batch
+
+
+def mark_in_doubt(ledger: Ledger, batch: Batch, *, status: int | None = None) -> Settled:
+    """Settle a batch of which nobody knows whether Track has it."""
+    doubt = Settlement(batch, in_doubt=batch.places, status=status, batch_state=BatchState.IN_DOUBT)
+    return settle(ledger, doubt, actor=ACTOR)
+
+
+def batch_state(ledger: Ledger, batch: str) -> BatchState | None:
+    """Return where a batch stands; None when it is not in the ledger."""
+    row = batches_of(ledger).get(batch)
+    return BatchState(row["state"]) if row is not None else None
 
 
 def rows_of(ledger: Ledger, table: Table, *order: str) -> Sequence[RowMapping]:

@@ -13,12 +13,14 @@ from ledger_rig import (
     TERMS,
     TODAY,
     Line,
+    batch_state,
     batches_of,
     claim,
     counts_are_true,
     end_leases,
     events_of,
     fill,
+    mark_in_doubt,
     opt_out,
     people,
     refusing,
@@ -33,12 +35,12 @@ from sqlalchemy.exc import OperationalError
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, CommitUnknownError, batch_state
+from track_dispatch.ledger.batches import Batch, CommitUnknownError
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
 from track_dispatch.ledger.leases import expire_leases, lease_left
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.request_budget import requests_taken
-from track_dispatch.ledger.settling import Settlement, mark_in_doubt, settle
+from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.states import BatchState
 
@@ -327,7 +329,7 @@ def test_a_split_of_which_all_is_released_has_no_lease(ledger: Ledger) -> None:
 
 def test_a_doubt_about_a_part_leaves_the_rest_of_the_claim(ledger: Ledger, claimed: Batch) -> None:
     part = started(ledger, claimed, 0, 2)
-    mark_in_doubt(ledger, part, status=502, actor=ACTOR)
+    mark_in_doubt(ledger, part, status=502)
 
     assert states_of(ledger) == ["in_doubt", "in_doubt", "sending", "sending"]
     settle(

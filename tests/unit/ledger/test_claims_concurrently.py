@@ -39,7 +39,6 @@ from track_dispatch.ledger.claims import (
     settle_and_claim,
     settle_and_claim_with_care,
 )
-from track_dispatch.ledger.envelopes import waiting_envelopes
 from track_dispatch.ledger.leases import expire_leases
 from track_dispatch.ledger.places import span
 from track_dispatch.ledger.settling import Settlement, settle
@@ -74,8 +73,11 @@ def side_by_side(count: int, session: Callable[[int], list[int]]) -> list[list[i
 
 
 def waiting_of(ledger: Ledger, unit_id: int) -> list[int]:
-    with ledger.reading() as connection:
-        return [envelope.id for envelope in waiting_envelopes(connection, unit_id)]
+    return [
+        row["id"]
+        for row in rows_of(ledger, schema.envelopes)
+        if row["unit"] == unit_id and row["waiting"] > 0 and row["payload"] is not None
+    ]
 
 
 def unit_of(ledger: Ledger, envelope: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +16,7 @@ from ledger_rig import (
     TERMS,
     TODAY,
     Line,
+    batch_state,
     batches_of,
     claim,
     counts_are_true,
@@ -36,7 +36,7 @@ from sqlalchemy.exc import OperationalError
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, CommitUnknownError, batch_state
+from track_dispatch.ledger.batches import Batch, CommitUnknownError
 from track_dispatch.ledger.between_posts import settle_and_claim_at_once, settle_at_once
 from track_dispatch.ledger.claims import (
     Hindrance,
@@ -571,10 +571,6 @@ def test_a_lost_connection_before_the_commit_is_no_unknown_commit(ledger: Ledger
 
     assert not isinstance(raised.value, CommitUnknownError)
     assert states_of(ledger) == ["ready", "ready"]
-
-
-def test_a_batch_that_the_ledger_does_not_know_has_no_state(ledger: Ledger) -> None:
-    assert batch_state(ledger, str(uuid.uuid4())) is None
 
 
 def test_the_units_day_is_the_batchs_whatever_today_is(ledger: Ledger) -> None:

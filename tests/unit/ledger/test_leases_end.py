@@ -17,6 +17,7 @@ from ledger_rig import (
     end_leases,
     events_of,
     fill,
+    mark_in_doubt,
     rows_of,
     run_sql,
     states_of,
@@ -27,7 +28,7 @@ from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.leases import expire_leases, lease_left, lines_in_flight
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.rehearsals import begin_rehearsal
-from track_dispatch.ledger.settling import Settlement, mark_in_doubt, settle
+from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def test_lines_whose_batch_has_ended_are_not_in_flight(ledger: Ledger, ended: st
         case "settled":
             settle(ledger, Settlement(batch, accepted=batch.places), actor=ACTOR)
         case "in doubt":
-            mark_in_doubt(ledger, batch, actor=ACTOR)
+            mark_in_doubt(ledger, batch)
         case "expired":
             end_leases(ledger)
             expire(ledger)
@@ -200,7 +201,7 @@ def test_several_leases_expire_together(ledger: Ledger) -> None:
 
 def test_the_lease_of_a_batch_in_doubt_just_ends(ledger: Ledger) -> None:
     batch = claim(ledger, fill(ledger, 1))
-    mark_in_doubt(ledger, batch, status=502, actor=ACTOR)
+    mark_in_doubt(ledger, batch, status=502)
     end_leases(ledger)
 
     assert expire(ledger) == 0

@@ -16,6 +16,7 @@ from ledger_rig import (
     counts_are_true,
     events_of,
     fill,
+    mark_in_doubt,
     people,
     rows_of,
     states_of,
@@ -26,7 +27,7 @@ from sqlalchemy import insert
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
-from track_dispatch.ledger.settling import Settled, Settlement, mark_in_doubt, settle
+from track_dispatch.ledger.settling import Settled, Settlement, settle
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.states import BatchState, Refusal
 
@@ -188,7 +189,7 @@ def test_no_other_reading_matters_to_a_released_line(
 
 def test_a_batch_whose_fate_nobody_knows_waits_for_a_person(ledger: Ledger) -> None:
     batch = claim(ledger, fill(ledger, 2))
-    settled = mark_in_doubt(ledger, batch, status=502, actor=ACTOR)
+    settled = mark_in_doubt(ledger, batch, status=502)
 
     row = batches_of(ledger)[batch.id]
     assert states_of(ledger) == ["in_doubt", "in_doubt"]
@@ -198,7 +199,7 @@ def test_a_batch_whose_fate_nobody_knows_waits_for_a_person(ledger: Ledger) -> N
 
 
 def test_what_is_in_doubt_has_no_data_at_rest(ledger: Ledger) -> None:
-    mark_in_doubt(ledger, claim(ledger, fill(ledger, 2)), actor=ACTOR)
+    mark_in_doubt(ledger, claim(ledger, fill(ledger, 2)))
 
     assert [row["payload"] for row in rows_of(ledger, schema.envelopes)] == [None]
 
@@ -206,13 +207,13 @@ def test_what_is_in_doubt_has_no_data_at_rest(ledger: Ledger) -> None:
 def test_the_lease_of_a_batch_in_doubt_keeps_people_from_deciding_too_soon(ledger: Ledger) -> None:
     """Track may still be working on it."""
     batch = claim(ledger, fill(ledger, 2))
-    mark_in_doubt(ledger, batch, actor=ACTOR)
+    mark_in_doubt(ledger, batch)
 
     assert batches_of(ledger)[batch.id]["lease_until"] is not None
 
 
 def test_a_batch_in_doubt_frees_its_survey(ledger: Ledger) -> None:
-    mark_in_doubt(ledger, claim(ledger, fill(ledger, 1)), actor=ACTOR)
+    mark_in_doubt(ledger, claim(ledger, fill(ledger, 1)))
 
     assert len(claim(ledger, fill(ledger, 1, start=5)).lines) == 1
 

@@ -16,6 +16,7 @@ from ledger_rig import (
     end_leases,
     events_of,
     fill,
+    mark_in_doubt,
     people,
     rows_of,
     run_sql,
@@ -26,7 +27,7 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.leases import expire_leases
 from track_dispatch.ledger.parts import start_part
-from track_dispatch.ledger.settling import CLAIMED_ANEW, Settled, Settlement, mark_in_doubt, settle
+from track_dispatch.ledger.settling import CLAIMED_ANEW, Settled, Settlement, settle
 from track_dispatch.states import BatchState, LineState
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def test_nothing_but_an_acceptance_touches_what_a_person_decided(
 def test_a_late_doubt_touches_nothing_that_a_person_decided(ledger: Ledger) -> None:
     batch = decided(ledger, LineState.ABANDONED, "settled")
     before = everything(ledger)
-    mark_in_doubt(ledger, batch, status=None, actor=ACTOR)
+    mark_in_doubt(ledger, batch, status=None)
 
     assert everything(ledger) == before
 
