@@ -53,15 +53,12 @@ class Backlog:
     def take(self) -> Prepared | None:
         """Prepare the next envelope that still has something to send; nothing is claimed.
 
-        What cannot be prepared stays in the backlog.
-
         Raises:
             ConfigError: none of the ledger's keys opens it.
             LedgerError: the ledger failed.
         """
         while self._queue:
-            prepared = self._prepare(self._queue[0])
-            self._queue.popleft()
+            prepared = self._prepare(self._queue.popleft())
             if prepared is not None:
                 return prepared
         return None
