@@ -14,9 +14,13 @@ from tests.e2e.leaks import find, secrets_of
 from track_dispatch.delivery.outcomes import Answer, judge
 from track_dispatch.errors import LedgerError, SourceError, raised_alone
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, ClaimedLine
+from track_dispatch.ledger.batches import Batch
+from track_dispatch.ledger.claims import ReadAhead
+from track_dispatch.ledger.envelopes import Envelope, SealedLine
+from track_dispatch.ledger.history import DayLine
 from track_dispatch.ledger.keys import new_keys
-from track_dispatch.records import Area, Channel, Proposal, Unit
+from track_dispatch.records import Area, Channel, Unit
+from track_dispatch.transformation.evaluator import Candidate
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
@@ -42,24 +46,31 @@ ECHO = Answer(
 )
 
 
-def batch() -> Batch:
-    return Batch(
-        id="b",
-        claim_id="c",
-        survey_uuid="s",
-        unit=UNIT,
-        validity_at=1,
-        reminder_at=None,
-        lines=(ClaimedLine(1, ID, LINE),),
-    )
+FIELDS = json.dumps(LINE).encode()
+SEALED = SealedLine(1, 1001, ID, (1,), (2,), (), FIELDS)
+ENVELOPE = Envelope(id=1, unit=1, extraction="x", rules="r", version=0, payload=FIELDS)
+BATCH = Batch(
+    id="b",
+    claim="c",
+    survey="s",
+    unit=UNIT,
+    unit_id=1,
+    envelope=1,
+    lines=(SEALED,),
+    validity_at=1,
+    reminder_at=None,
+)
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        Proposal(ID, Area.EXAMES, channel=Channel.EMAIL, line=LINE),
-        ClaimedLine(1, ID, LINE),
-        batch(),
+        Candidate(ID, Area.EXAMES, Channel.EMAIL, None, FIELDS, ()),
+        SEALED,
+        ENVELOPE,
+        ReadAhead(ENVELOPE, (SEALED,)),
+        BATCH,
+        DayLine(ID, 1001, "EXAMES", "email", "ready", None),
         ECHO,
         judge(ECHO, [ID], now=NOW, values=LINE.values()),
     ],
@@ -71,9 +82,9 @@ def test_a_value_does_not_show_the_patient_it_holds(value: Any) -> None:
 
 def test_keys_show_no_key() -> None:
     keys = new_keys()
-    secret = [*keys.payload_keys, *(key.key for key in keys.identity_keys)]
+    secret = [*keys.payload_secrets, *(key.secret for key in keys.identity_secrets)]
 
-    assert [key for key in secret if key in f"{keys!r} {keys} {keys.identity_keys!r}"] == []
+    assert [key for key in secret if key in f"{keys!r} {keys} {keys.identity_secrets!r}"] == []
 
 
 def test_our_error_holds_on_to_no_foreign_one() -> None:
