@@ -670,6 +670,17 @@ def test_who_stood_back_stays_so_without_an_event(ledger: Ledger) -> None:
     ]
 
 
+def test_a_corrected_contact_of_who_stands_back_is_known_too(ledger: Ledger) -> None:
+    """For opt-outs and erasure, and for the day on which she comes back."""
+    mended = invited(NUMBER + 1, person=SAME, email="mended@example.test")
+    read_day(ledger, invited(NUMBER, person=SAME), invited(NUMBER + 1, person=SAME))
+    read_day(ledger, invited(NUMBER, person=SAME), mended)
+
+    back = lines_of(ledger)[1]
+    assert back.stands == ("excluded", "same_person")
+    assert identities_of(ledger, back.id) == hashed(ledger, mended)
+
+
 def test_a_wish_for_old_ones_holds_for_who_stands_back_too(ledger: Ledger) -> None:
     """She may come back within the new limit."""
     both = invited(NUMBER, person=SAME), invited(NUMBER + 1, person=SAME)
