@@ -74,15 +74,16 @@ def test_what_is_accepted_keeps_no_patient_data_and_no_lease(rig: Rig) -> None:
 def test_units_follow_one_another_the_oldest_day_first_then_the_area_then_the_channel(
     rig: Rig,
 ) -> None:
-    exames = rig.fill(1, unit=UNIT)
     whatsapp = rig.fill(1, unit=WHATSAPP)
+    exames = rig.fill(1, unit=UNIT)
     internacao = rig.fill(1, unit=INTERNACAO)
+    maternidade = rig.fill(1, unit=replace(UNIT, area=Area.MATERNIDADE))
     oldest = rig.fill(1, unit=replace(INTERNACAO, business_day=DAY - timedelta(days=2)))
     before = rig.fill(1, unit=DAY_BEFORE)
 
     rig.dispatch()
 
-    assert rig.posts == [oldest, before, exames, whatsapp, internacao]
+    assert rig.posts == [oldest, before, maternidade, exames, whatsapp, internacao]
 
 
 def test_a_later_day_than_the_runs_own_waits_for_its_run(rig: Rig) -> None:
