@@ -53,13 +53,19 @@ if TYPE_CHECKING:
 
 HOSPITAL = load_hospital("HMS")
 DAYS = {day: date(2026, 3, 4) + timedelta(days=number) for number, day in enumerate(Day)}
-PATIENTS = {Day.ONE: 1, Day.NINE: 9, Day.HUNDRED: 100, Day.LONG: 2100}
+PATIENTS = {Day.ONE: 1, Day.NINE: 9, Day.HUNDRED: 100, Day.LONG: 2100, Day.TWO_UNITS: 9}
 TASKS = ("extract", "transform", "dispatch", "report")
 
-#: Patients of the emergency room, with an e-mail address; the first is number `first`.
+#: How many of them have an e-mail address; the others have a telephone.
+BY_EMAIL = {**PATIENTS, Day.TWO_UNITS: 6}
+#: Patients of the emergency room; the first is number `first`.
 _FILL = """
-insert into dbamv.paciente (cd_paciente, nm_paciente, email)
-select n, 'PLANTADA' || n || ' DA SILVA', 'plantada' || n || '@example.com'
+insert into dbamv.paciente (cd_paciente, nm_paciente, email, nr_ddd_celular, nr_celular)
+select
+  n, 'PLANTADA' || n || ' DA SILVA',
+  case when n < {first} + {by_email} then 'plantada' || n || '@example.com' end,
+  case when n >= {first} + {by_email} then '27' end,
+  case when n >= {first} + {by_email} then cast(999000000 + n as varchar) end
 from range({first}, {first} + {patients}) as r(n);
 insert into dbamv.atendime (
   cd_atendimento, cd_paciente, cd_multi_empresa, tp_atendimento,
@@ -75,7 +81,12 @@ from range({first}, {first} + {patients}) as r(n);
 def erp() -> OracleStandIn:
     """Return the hospital's ERP with the patients of all days."""
     filled = "".join(
-        _FILL.format(first=10_000 * (number + 1), patients=PATIENTS[day], day=DAYS[day])
+        _FILL.format(
+            first=10_000 * (number + 1),
+            patients=PATIENTS[day],
+            by_email=BY_EMAIL[day],
+            day=DAYS[day],
+        )
         for number, day in enumerate(Day)
     )
     return OracleStandIn(

@@ -134,13 +134,19 @@ def stopped(name: str, wire: Wire, fault: Fault, text: str) -> TrackRow:
 
 
 def stopping(
-    after: After, name: str, wire: Wire, fault: OnPost | OnQuestion | TrackConnection, text: str
+    after: After,
+    name: str,
+    wire: Wire,
+    fault: OnPost | OnQuestion | TrackConnection,
+    text: str,
+    *,
+    day: Day = Day.NINE,
 ) -> TrackRow:
     """Make the row of a fault that stops all hospitals: a rerun asks Track nothing."""
     stands = after.but(red=(STOPPED.format("{}", wire.value), *after.red))
     first = stands.seen(ServiceStoppedError, text, FAIL)
     rerun = stays(stands).seen(ServiceStoppedError, "sending is stopped for all hospitals", FAIL)
-    return TrackRow(name=name, wire=wire, fault=fault, first=first, rerun=rerun)
+    return TrackRow(name=name, wire=wire, fault=fault, first=first, rerun=rerun, day=day)
 
 
 def slow_down(name: str, wire: Wire, fault: Fault, airflow: str) -> TrackRow:
@@ -376,6 +382,13 @@ UNKNOWN = (
         for form in ErrorsForm
         for fault in [faults.unmatched_errors(form)]
     ),
+    TrackRow(
+        name="201 with errors for every line",
+        wire=Wire.ERRORS_ALL,
+        fault=BadLines((3, 4, 5), status=201),
+        first=DOUBT,
+        rerun=stays(DOUBT),
+    ),
     doubt("408", Wire.REQUEST_TIMEOUT, faults.answer(408)),
     doubt("409", Wire.CONFLICT, faults.answer(409)),
     doubt("409 after accepting", Wire.CONFLICT, faults.answer(409, accepted=True)),
@@ -523,6 +536,74 @@ ONE_AFTER_THE_OTHER = (
     ),
 )
 
+# -- Track: a hospital with two units --------------------------------------------------------------
+
+
+def of_two_units(name: str, wire: Wire, fault: OnPost, first: After, rerun: After) -> TrackRow:
+    """Make the row of a dispatch of two batches of one unit and one of another."""
+    return TrackRow(
+        name=f"{name}, two units",
+        wire=wire,
+        fault=fault,
+        first=first,
+        rerun=rerun,
+        day=Day.TWO_UNITS,
+    )
+
+
+#: Of the first unit nothing went out; the other one did.
+OTHER_UNIT_SENT = UNIT_FAILED.but(posts=(3, 3))
+#: Nothing of either unit went out.
+NO_UNIT_SENT = After(
+    posts=(3,),
+    delivered=0,
+    lines={"ready": 9},
+    batches={"not_delivered": 1},
+    red=(READY.format(9),),
+)
+SENT_ALL_AFTER_ONE = DONE.but(batches={"settled": 3, "not_delivered": 1})
+#: Nobody knows of a batch of the one unit, nor of the other's.
+DOUBT_IN_EACH = After(
+    posts=(3, 3, 3),
+    delivered=3,
+    lines={"accepted": 3, "in_doubt": 6},
+    batches={"settled": 1, "in_doubt": 2},
+    red=(IN_DOUBT.format(6),),
+)
+
+TWO_UNITS = (
+    of_two_units("no fault", Wire.SUCCESS, OnPost(faults.empty()), DONE, DONE_BEFORE),
+    of_two_units(
+        "404",  # a unit that fails does not keep the next one from going
+        Wire.NOT_FOUND,
+        OnPost(faults.answer(404), number=1),
+        OTHER_UNIT_SENT.seen(ConfigError, "no such address", FAIL),
+        SENT_REST,
+    ),
+    of_two_units(
+        "429",  # it binds them all
+        Wire.TOO_MANY_SECONDS,
+        OnPost(faults.too_many_requests(90), number=1),
+        NO_UNIT_SENT.seen(NotDeliveredError, "Track asks us to slow down", "retry in 90 s"),
+        SENT_ALL_AFTER_ONE,
+    ),
+    stopping(
+        NO_UNIT_SENT,
+        "405, two units",
+        Wire.CAPTCHA,
+        OnPost(faults.captcha(), number=1),
+        "look at the account",
+        day=Day.TWO_UNITS,
+    ),
+    of_two_units(
+        "500 for each",
+        Wire.SERVER_ERROR,
+        OnPost(faults.answer(500), then=(faults.answer(500),)),
+        DOUBT_IN_EACH.seen(DeliveryUncertainError, "6 lines may have reached Track", FAIL),
+        stays(DOUBT_IN_EACH),
+    ),
+)
+
 #: Rows after which some lines are in doubt.
 DOUBT_ROWS = (*UNKNOWN, *ONE_AFTER_THE_OTHER)
 
@@ -533,6 +614,7 @@ TRACK_ROWS = (
     *REFUSED,
     *ACCEPTED,
     *DOUBT_ROWS,
+    *TWO_UNITS,
 )
 
 # -- the ERP ---------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ class Wire(StrEnum):
     CUT_SHORT = "2xx with JSON, cut short"
     EMPTY = "2xx with an empty body"
     ERRORS_MATCHED = "2xx with errors that name lines"
+    ERRORS_ALL = "2xx with errors that name every line"
     ERRORS_UNMATCHED = "2xx with errors that match no line"
     REQUEST_TIMEOUT = "408"
     CONFLICT = "409"
@@ -58,12 +59,13 @@ class Wire(StrEnum):
 
 
 class Day(StrEnum):
-    """A business day of the hospital, by how many patients it has, all of one unit."""
+    """A business day of the hospital, by how many patients it has and of how many units."""
 
     ONE = "one"
     NINE = "nine"
     HUNDRED = "a hundred"
     LONG = "more than two chunks"
+    TWO_UNITS = "six by e-mail, then three by telephone"
 
 
 class Detour(StrEnum):
