@@ -40,10 +40,16 @@ class World:
         hospitals: whose ERPs to fill, and whose surveys Track has.
         days: the business days that have patients.
         seed: another seed, other patients.
+        refused_domain: whose addresses Track refuses; None: it refuses nobody by itself.
     """
 
     def __init__(
-        self, hospitals: Sequence[Hospital], *, days: Sequence[date], seed: int = 1
+        self,
+        hospitals: Sequence[Hospital],
+        *,
+        days: Sequence[date],
+        seed: int = 1,
+        refused_domain: str | None = REFUSED_DOMAIN,
     ) -> None:
         self.hospitals = tuple(hospitals)
         self.erps = {
@@ -56,7 +62,7 @@ class World:
         }
         self.track = TrackStandIn(
             surveys=[survey for hospital in hospitals for survey in surveys_of(hospital)],
-            refused_email_domain=REFUSED_DOMAIN,
+            refused_email_domain=refused_domain,
         )
         self._running = ExitStack()
 

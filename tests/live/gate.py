@@ -10,6 +10,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from demo.world import REFUSED_DOMAIN
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -50,16 +52,20 @@ class Gate:
     Attributes:
         throttled: surveys whose POSTs are answered by 429.
         broken: surveys whose POSTs are answered by 500.
+        picky: the demo's refused addresses are refused. What was held would be taken apart for
+            them, and nobody could tell what became of it.
     """
 
     def __init__(self, track: TrackStandIn) -> None:
         self.throttled: set[str] = set()
         self.broken: set[str] = set()
+        self.picky = True
         self._lock = threading.Lock()
         self._holds: list[Hold] = []
         self._all: list[Hold] = []
         track.reject(lambda line: line["uuid"] in self.throttled, status=429, named=False)
         track.reject(lambda line: line["uuid"] in self.broken, status=500, named=False)
+        track.reject(lambda line: self.picky and line["email"].endswith(f"@{REFUSED_DOMAIN}"))
         track.reject(self._let_wait)
 
     def hold(self, surveys: set[str], attendances: Collection[str] | None = None) -> Hold:
