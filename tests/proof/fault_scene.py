@@ -205,7 +205,7 @@ class Scene:
         with TrackClient(
             hook.get_conn(),
             base_url=hook.base_url,
-            organization=hook.get_connection("track_api").login,
+            organization=hook.get_connection("track_api").login or "",
             deadline_seconds=run.hospital.post_deadline_seconds,
             clock=lambda: NOW,
         ) as client:

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from itertools import product
 from types import NoneType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -101,7 +101,7 @@ def open_scene(
     opened: list[Scene] = []
     with TrackStandIn(surveys=surveys_of(HOSPITAL), clock=lambda: NOW) as api:
 
-        def open_(row: TrackRow | ErpRow, **settings: object) -> Scene:
+        def open_(row: TrackRow | ErpRow, **settings: Any) -> Scene:
             scene = Scene(
                 ledger,
                 running_erp,
