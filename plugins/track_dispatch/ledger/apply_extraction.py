@@ -251,13 +251,10 @@ class ExtractionApply:
         addresses = {row.id: row.address for row in absent if row.state in compared}
         if not addresses:
             return
-        identities, lines = schema.identities, schema.lines
+        identities = schema.identities
         rows = self.connection.execute(
-            select(lines.c.id, identities.c.hash)
-            .join_from(lines, identities, identities.c.line == lines.c.id)
-            .where(
-                among(lines.c.id, "ids"),
-                lines.c.state.in_(compared),  # not what is gone by now
+            select(identities.c.line, identities.c.hash).where(
+                among(identities.c.line, "ids"),
                 identities.c.kind == IdentityKind.PERSON.value,
             ),
             {"ids": list(addresses)},

@@ -201,6 +201,15 @@ def test_an_exclusion_that_still_holds_stays_where_it_is(ledger: Ledger) -> None
     assert len(events_of(ledger)) == 1
 
 
+def test_an_exclusion_is_counted_under_the_area_that_the_attendance_has_now(
+    ledger: Ledger,
+) -> None:
+    read_day(ledger, not_invited(NUMBER))
+    read_day(ledger, not_invited(NUMBER, area=Area.EXAMES))
+
+    assert (line_of(ledger).area, line_of(ledger).stands) == ("EXAMES", ("excluded", "no_contact"))
+
+
 @pytest.mark.parametrize(
     "now",
     [
@@ -598,6 +607,13 @@ def test_a_later_reading_never_shortens_the_limit(ledger: Ledger) -> None:
     assert (*line.stands, line.ask_until) == ("ready", None, wished)
 
 
+def test_who_may_be_asked_for_ever_stays_so_under_a_later_limit(ledger: Ledger) -> None:
+    read_day(ledger, invited(NUMBER), terms=replace(TERMS, ask_until=None))
+    read_day(ledger, invited(NUMBER), terms=replace(TERMS, ask_until=TODAY - timedelta(1)))
+
+    assert (line_of(ledger).state, line_of(ledger).ask_until) == ("ready", None)
+
+
 def test_what_expired_and_is_too_old_stays_expired(ledger: Ledger) -> None:
     old = replace(TERMS, ask_until=TODAY - timedelta(1))
     read_day(ledger, invited(NUMBER), terms=old)
@@ -741,6 +757,20 @@ def test_a_better_attendance_that_comes_later_takes_the_place(ledger: Ledger) ->
     read_day(ledger, known, invited(NUMBER + 1, Area.ONCOLOGIA, person=SAME))
 
     assert stands(ledger) == [("excluded", "same_person"), ("ready", None)]
+
+
+def test_who_stood_back_and_moves_to_another_day_within_the_run_waits_there(
+    ledger: Ledger,
+) -> None:
+    """Both readings bring her attendance: the ERP moved it between them."""
+    both = [invited(NUMBER, person=SAME), invited(NUMBER + 1, person=SAME)]
+    read_day(ledger, *both)
+    read_days(ledger, {DAY: both, DAY_BEFORE: both[1:]}, actor=OTHER_RUN)
+
+    assert [(line.day, *line.stands) for line in lines_of(ledger)] == [
+        (DAY, "ready", None),
+        (DAY_BEFORE, "ready", None),
+    ]
 
 
 def test_people_are_compared_within_a_day_only(ledger: Ledger) -> None:

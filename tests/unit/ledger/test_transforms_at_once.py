@@ -157,6 +157,26 @@ def test_a_claim_passes_over_lines_that_a_transform_is_moving(postgresql_ledger:
     assert stands(ledger) == [("ready", None), ("excluded", "gone")]
 
 
+def test_a_line_that_a_transform_has_looked_at_is_not_claimed_any_more(
+    postgresql_ledger: Ledger,
+) -> None:
+    """It judges the line by what it saw, and writes later."""
+    ledger = postgresql_ledger
+    read_day(ledger, invited(1))
+    envelope = line_of(ledger).address // PLACES
+    extraction = stage(ledger, invited(1))
+    with applying_extractions(ledger, source="hms", zone=UTC, actor=RUN) as transform:
+        day = transform.begin(extraction, TERMS)
+        assert day is not None
+        day.take([invited(1)], lambda _: {})
+        hindered = try_claim(ledger, envelope, terms=MAY_GO)
+        day.end_of_reading(rows_merged=0)
+        transform.finish(standing_back)
+
+    assert isinstance(hindered, NotClaimed)
+    assert stands(ledger) == [("ready", None)]
+
+
 def test_what_was_read_ahead_before_a_transform_is_not_claimed(ledger: Ledger) -> None:
     """An envelope read ahead, corrected meanwhile: the old address never goes."""
     read_day(ledger, invited(1))
