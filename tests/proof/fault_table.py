@@ -644,37 +644,31 @@ ERP_ROWS = (
         name="listener down",
         fault=ListenerDown(),
         sees=unavailable("DPY-6005: the ERP cannot be reached: check its listener"),
-        begins=False,
     ),
     ErpRow(
         name="dropped on connect",
         fault=DroppedOnConnect(),
         sees=unavailable("trying again is safe"),
-        begins=False,
     ),
     ErpRow(
         name="service not there yet",
         fault=OnErp({"refuse": 12514}),
         sees=unavailable("the listener does not know the service"),
-        begins=False,
     ),
     ErpRow(
         name="no further sessions",
         fault=OnErp({"refuse": 12516}),
         sees=unavailable("nothing was sent, and trying again is safe"),
-        begins=False,
     ),
     ErpRow(
         name="wrong password",
         fault=ErpConnection({"password": "wrong-one"}),
         sees=Sees(ConfigError, "ORA-01017: the ERP refused user and password", FAIL),
-        begins=False,
     ),
     ErpRow(
         name="account locked",
         fault=OnErp({"log_on": 28000}),
         sees=Sees(ConfigError, "ORA-28000: the ERP's account is locked", FAIL),
-        begins=False,
     ),
     ErpRow(
         name="drop in the first answer",

@@ -244,17 +244,11 @@ class TrackRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErpRow:
-    """One fault of an ERP: what `extract` shows; nothing of the day is ever applied in part.
-
-    Attributes:
-        begins: whether the reading begins at all: what does not begin leaves no trace, and a day
-            that was read and sent before stays what it is.
-    """
+    """One fault of an ERP: what `extract` shows; nothing of the day is ever applied in part."""
 
     name: str
     fault: ErpFault
     sees: Sees
     day: Day = Day.NINE
     call_timeout_seconds: float = 30.0
-    begins: bool = True
     slow: bool = False

@@ -7,8 +7,9 @@ wait and may still be asked: nothing goes out that was read long ago.
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import check_go_live
@@ -72,8 +73,14 @@ def extract(
         others = other_days(
             run, stale_days(connection, hospital=hospital.code, today=run.today(now))
         )
-    with open_connection(hospital.oracle_conn_id) as erp:
-        read = partial(_read, run, erp, render(hospital), call_timeout_seconds)
+    sql = render(hospital)
+    with ExitStack() as held:
+
+        @cache
+        def erp() -> oracledb.Connection:
+            return held.enter_context(open_connection(hospital.oracle_conn_id))
+
+        read = partial(_read, run, erp, sql, call_timeout_seconds)
         rows = _stage(ledger, run, run.day, read)
         failed = 0
         for day in others:
@@ -120,10 +127,18 @@ def _stage(ledger: Ledger, run: Run, day: HospitalDay, read: Read) -> int:
 
 
 def _read(
-    run: Run, erp: oracledb.Connection, sql: str, call_timeout_seconds: float, day: date
+    run: Run,
+    erp: Callable[[], oracledb.Connection],
+    sql: str,
+    call_timeout_seconds: float,
+    day: date,
 ) -> Iterator[ErpColumns]:
-    return read_columns(
-        erp,
+    """Read a day; the ERP is not asked before the first chunk is.
+
+    So that a reading which fails at the log-on is on record, too: `report` trusts work done.
+    """
+    yield from read_columns(
+        erp(),
         sql=sql,
         day=day,
         module="track_dispatch",
@@ -135,4 +150,4 @@ def _read(
 def read_columns_of(run: Run, day: date) -> Iterator[ErpColumns]:
     """Yield a day as the ERP gives it, for whoever keeps it in memory only."""
     with open_connection(run.hospital.oracle_conn_id) as erp:
-        yield from _read(run, erp, render(run.hospital), CALL_TIMEOUT, day)
+        yield from _read(run, lambda: erp, render(run.hospital), CALL_TIMEOUT, day)
