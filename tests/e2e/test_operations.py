@@ -89,12 +89,13 @@ def test_an_accepted_batch_that_track_never_processed_goes_out_again_on_a_person
     run = world.run_day("HMS", DAY)
     (post,) = world.track.received
 
-    decided = decide(
-        world, what="reopen_accepted", batch=str(post.idempotency_key), why="sumiu no Track"
-    )
+    order = {"what": "reopen_accepted", "batch": str(post.idempotency_key), "why": "sumiu no Track"}
+    unconfirmed = decide(world, **order)
+    decided = decide(world, **order, confirmed=True)
     reopened = world.lines("HMS", DAY)
     again = world.clear(run)
 
+    assert "confirm that Track itself said" in unconfirmed.said("decide")
     assert (decided.state, reopened) == ("success", {"reopened": 2})
     assert (again.state, world.lines("HMS", DAY)) == ("success", {"accepted": 2})
     assert len(world.track.received) == 2
