@@ -14,10 +14,10 @@ import requests
 from sqlalchemy import func, select, text
 
 from demo.track_api import TOKEN
-from tests.proof.crash_hospital import DAY, read_days
+from tests.proof.crash_hospital import read_days
 from tests.proof.dying_process import DYING
-from tests.proof.model_facts import MAX_AGE_HOURS, read_facts
-from tests.unit.delivery.delivery_rig import SOMEBODY, Time
+from tests.proof.model_facts import read_facts
+from tests.unit.delivery.delivery_rig import DAY, SOMEBODY, Time
 from track_dispatch.config import rules_digest
 from track_dispatch.errors import LinesInFlightError
 from track_dispatch.ledger import schema
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 #: More retries than any death needs: one that goes on, one for each doubt, one that ends.
 TRIES = 6
+#: Hours after which a person's release would have a line read again.
+MAX_AGE_HOURS = 36
 #: Seconds that a dispatch waits at once for another one's lease, and in vain.
 LONG_WAIT = 1000.0
 _S = LineState
