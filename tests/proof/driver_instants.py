@@ -41,6 +41,18 @@ class _Watcher:
             self.instant(f"after {name}")
         return result
 
+    def around_on_sqlite(
+        self, connection: sqlite3.Connection, name: str, act: Callable[[], Any]
+    ) -> Any:
+        """Do the same; with its process a transaction ends, here somebody else must end it."""
+        try:
+            return self.around(name, act)
+        except Exception:
+            raise
+        except BaseException:
+            sqlite3.Connection.rollback(connection)
+            raise
+
 
 _watcher = _Watcher()
 
@@ -81,10 +93,14 @@ def watchable_drivers() -> Iterator[None]:
 
 class _SqliteCursor(sqlite3.Cursor):
     def execute(self, statement: str, *parameters: Any) -> Any:
-        return _watcher.around(_name(statement), lambda: self._execute(statement, *parameters))
+        return _watcher.around_on_sqlite(
+            self.connection, _name(statement), lambda: self._execute(statement, *parameters)
+        )
 
     def executemany(self, statement: str, *parameters: Any) -> Any:
-        return _watcher.around(_name(statement), lambda: self._many(statement, *parameters))
+        return _watcher.around_on_sqlite(
+            self.connection, _name(statement), lambda: self._many(statement, *parameters)
+        )
 
     def _execute(self, *arguments: Any) -> Any:
         return super().execute(*arguments)
@@ -98,7 +114,7 @@ class _SqliteConnection(sqlite3.Connection):
         return super().cursor(_SqliteCursor)
 
     def commit(self) -> None:
-        _watcher.around("commit", self._commit)
+        _watcher.around_on_sqlite(self, "commit", self._commit)
 
     def _commit(self) -> None:
         super().commit()

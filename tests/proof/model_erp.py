@@ -24,6 +24,7 @@ POLICIES = {
     "contact_cap_days": 30,
     "ledger_retention_days": 400,
     "volume_gate": GATE,
+    "extraction_max_age_hours": 36,
 }
 #: The first two share a source, so that one attendance may come up in both by mistake; the third
 #: shares nothing with them but patients.

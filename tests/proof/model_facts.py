@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.places import envelope_of
+from track_dispatch.ledger.sql import moment_in
 from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection, Row, Table
 
     from track_dispatch.states import LineState
+
+#: Hours after which a reading is not sent any more, in all sequences.
+MAX_AGE_HOURS = 36
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,21 @@ class Facts:
     approvals: Sequence[Row[Any]]
     stops: Sequence[Row[Any]]
     identities: Sequence[Row[Any]]
+    now: datetime
+
+    def is_like(self, other: Facts | None) -> bool:
+        """Tell whether nothing has changed but the time."""
+        return other is not None and replace(self, now=other.now) == other
+
+    @property
+    def last_event(self) -> int:
+        """The number of the last event."""
+        return self.events[-1].id if self.events else 0
+
+    def is_old(self, envelope: Row[Any]) -> bool:
+        """Tell whether an envelope is of a reading that may no longer be sent."""
+        read_at = {row.id: row.completed_at for row in self.extractions}.get(envelope.extraction)
+        return read_at is None or self.now - read_at > timedelta(hours=MAX_AGE_HOURS)
 
     def unit_at(self, address: int) -> Row[Any]:
         """Return the unit that an address lies in."""
@@ -74,6 +95,7 @@ def read_facts(connection: Connection) -> Facts:
         approvals=_in_order(connection, schema.approvals),
         stops=_in_order(connection, schema.stops),
         identities=connection.execute(select(schema.identities)).all(),
+        now=connection.execute(select(moment_in())).scalar_one(),
     )
 
 

@@ -10,17 +10,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
-
-from tests.proof.model_facts import read_facts
-from track_dispatch.ledger import schema
 from track_dispatch.pipeline.transform import LACKING_LINES
 from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Row
 
     from tests.proof.model_erp import Attendance
     from tests.proof.model_facts import Facts
@@ -82,16 +78,15 @@ class Readings:
         return self.contents[extraction.run_id, extraction.try_number, day]
 
     def note_applied(
-        self, connection: Connection, before: Facts | None, gate: Callable[[str], VolumeGate | None]
+        self, facts: Facts, before: Facts | None, gate: Callable[[str], VolumeGate | None]
     ) -> None:
         """Note what the ledger has just learned from the ERP.
 
         Args:
-            connection: of a reading transaction.
-            before: how the ledger stood before.
+            facts: how the ledger stands.
+            before: how it stood before.
             gate: of a hospital by its code; None: no volume is judged.
         """
-        facts = read_facts(connection)
         new = [
             row
             for row in sorted(facts.extractions, key=lambda row: str(row.applied_at))
@@ -117,19 +112,19 @@ class Readings:
         self.applied |= {row.id for row in new}
         self.changes.append(
             Change(
-                _last_event(connection),
+                facts.last_event,
                 newest,
-                held=_not_let_go(facts) & gated,
+                held=_not_let_go(facts, before, gate) & gated,
                 lacked=frozenset(lacked),
             )
         )
 
     def note_opt_out(
-        self, connection: Connection, values: frozenset[str], channel: Channel | None
+        self, last_event: int, values: frozenset[str], channel: Channel | None
     ) -> None:
-        """Note what a patient said."""
+        """Note what a patient said after an event."""
         said = frozenset((value, channel) for value in values)
-        self.changes.append(Change(_last_event(connection), opted_out=said))
+        self.changes.append(Change(last_event, opted_out=said))
 
     def take(self, change: Change) -> None:
         """Let a change count from now on."""
@@ -137,14 +132,27 @@ class Readings:
         self.opted_out |= change.opted_out
 
 
-def _last_event(connection: Connection) -> int:
-    return connection.scalar(select(func.max(schema.events.c.id))) or 0
+def _not_let_go(
+    facts: Facts, before: Facts | None, gate: Callable[[str], VolumeGate | None]
+) -> set[HospitalDay]:
+    """Return the days whose last question got no yes: an old one, or one about an odd volume.
+
+    A new question about a usual volume is only about held lines that moved there.
+    """
+    asked = {row.id for row in before.approvals} if before else set()
+    last = {HospitalDay(row.hospital, row.business_day): row for row in facts.approvals}
+    return {
+        day
+        for day, row in last.items()
+        if row.answer != _APPROVED and (row.id in asked or _is_odd(row, gate(day.hospital)))
+    }
 
 
-def _not_let_go(facts: Facts) -> set[HospitalDay]:
-    """Return the days whose last question got no yes."""
-    last = {HospitalDay(row.hospital, row.business_day): row.answer for row in facts.approvals}
-    return {day for day, answer in last.items() if answer != _APPROVED}
+def _is_odd(row: Row[Any], gate: VolumeGate | None) -> bool:
+    if gate is None:
+        return False
+    far = abs(row.volume - row.usual) >= gate.min_lines
+    return far and not gate.low * row.usual <= row.volume <= gate.high * row.usual
 
 
 def _lacks_most(reading: Reading, facts: Facts, before: Facts | None, min_lines: int) -> bool:

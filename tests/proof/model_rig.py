@@ -16,6 +16,7 @@ from demo.track_api import ORGANIZATION, TOKEN, TrackStandIn
 from demo.world import surveys_of
 from tests.proof.model_databases import empty
 from tests.proof.model_erp import CODES, HOSPITALS, read_erp, surplus
+from tests.proof.model_facts import read_facts
 from tests.proof.model_faults import FAULTS, KilledError, dying
 from tests.proof.model_readings import Reading
 from tests.proof.model_watch import Watch
@@ -238,7 +239,8 @@ class Rig:
         of_run = self._run(day, run, "transform", **options)
         transform(of_run, ledger=self.ledger, now=self.clock.now)
         with self.ledger.reading() as connection:
-            self.watch.readings.note_applied(connection, self.watch.facts, self.gate)
+            facts = read_facts(connection)
+        self.watch.readings.note_applied(facts, self.watch.facts, self.gate)
 
     def _dispatch(self, code: str, trouble: Trouble, run: str) -> None:
         actor = self._actor("dispatch", f"{run}__{self.today}")

@@ -173,6 +173,8 @@ KINDS = (
     Kind("answer", 3, lambda d: {"answer": d.choice(list(Answer)), "code": d.code()}, (_S.HELD,)),
     Kind("end_leases", 2, lambda d: {"code": d.choice((None, d.code()))}, (_S.SENDING,)),
     Kind("pass_time", 4, lambda d: d.choice(PASSING)),
+    Kind("tidy", 3, lambda d: {"dies": d.death()}),
+    Kind("report", 1, lambda d: {"day": d.day(), "run": d.run()}),
     Kind("set_hospital", 1, lambda d: {"code": d.code(), **d.choice(CHANGES)}),
     Kind("restore_hospital", 2, lambda d: {"code": d.code()}),
     Kind(

@@ -6,12 +6,14 @@ Each is a test by itself of what its name says; after every step all that must h
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tests.proof.model_erp import (
     CODES,
     MONDAY,
     MONDAY_BEFORE,
+    NEXT_MONDAY,
     NUMBERS,
     TUESDAY,
     Attendance,
@@ -288,6 +290,59 @@ def moved_into_a_held_day(world: World) -> None:
     assert {states(world, number) for number in NUMBERS[:3]} == {LineState.HELD}
 
 
+def expired_at_night(world: World) -> None:
+    """Ready, held and reopened lines on the day after the last one."""
+    hold(world)
+    for number in NUMBERS[5:7]:
+        world.change(number, replace(ASKED, day=TUESDAY))
+    world.pass_time(days=14)
+    world.read(OTHER_DAY, "late")
+    world.pass_time(hours=25)
+    world.tidy()
+    fill(world, 2, replace(ASKED, day=NEXT_MONDAY))
+    world.pass_time(hours=40)
+    world.dispatch()
+    assert states(world) is LineState.REOPENED
+    world.pass_time(days=6)
+    world.tidy()
+    assert not world.watch.standing(LineState.READY, LineState.HELD, LineState.REOPENED)
+
+
+def tidied_every_night(world: World) -> None:
+    """What is ready is read again; what is held keeps its question, but not its data."""
+    hold(world)
+    for number in NUMBERS[5:7]:
+        world.change(number, replace(ASKED, day=TUESDAY))
+    world.read(OTHER_DAY)
+    world.pass_time(hours=37)
+    world.tidy()
+    assert world.watch.standing(LineState.REOPENED)
+    assert world.watch.standing(LineState.HELD)
+    world.answer(Answer.APPROVED)
+    world.morning(OTHER_DAY)
+    world.change(NUMBERS[5], ASKED)
+    world.read()
+    world.pass_time(hours=37)
+    world.dispatch()
+    world.pass_time(days=30)
+    world.tidy()
+
+
+def forgotten(world: World) -> None:
+    """Accepted, deleted when its time was over, and given another day by the ERP: known."""
+    fill(world)
+    world.morning()
+    world.pass_time(days=60)
+    world.tidy()
+    world.pass_time(days=400)
+    world.tidy()
+    today = world.today
+    for number in NUMBERS[:2]:
+        world.change(number, replace(ASKED, day=today - timedelta(days=1)))
+    world.morning(HospitalDay(DAY.hospital, today - timedelta(days=1)))
+    world.morning()
+
+
 # -- claims ------------------------------------------------------------------------------------
 
 
@@ -310,6 +365,15 @@ def grown_too_old(world: World) -> None:
     fill(world)
     world.pass_time(days=16)
     world.dispatch()
+    assert states(world) is LineState.REOPENED
+
+
+def the_last_day_is_over_when_it_is_claimed(world: World) -> None:
+    world.pass_time(days=13)
+    fill(world)
+    world.pass_time(hours=20)
+    world.dispatch()
+    assert states(world) is LineState.EXCLUDED
 
 
 def an_extraction_too_old_is_read_again(world: World) -> None:
@@ -624,11 +688,15 @@ WALKS: tuple[Callable[[World], None], ...] = (
     held_and_gone,
     held_and_released_late,
     a_yes_to_some_does_not_release_others,
+    expired_at_night,
+    tidied_every_night,
+    forgotten,
     lines_come_back_into_a_held_day,
     moved_into_a_held_day,
     left_out_at_the_claim,
     before_the_go_live,
     grown_too_old,
+    the_last_day_is_over_when_it_is_claimed,
     an_extraction_too_old_is_read_again,
     judged_under_other_rules,
     old_ones_included,

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from tests.proof.model_erp import (
     CODES,
@@ -35,8 +35,10 @@ from track_dispatch.ledger.leases import expire_leases
 from track_dispatch.ledger.privacy import add_optouts, erase_person
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.stop_switch import resume_service, stop_service
+from track_dispatch.pipeline.housekeeping import run_housekeeping
+from track_dispatch.pipeline.report import report
 from track_dispatch.records import Actor, HospitalDay
-from track_dispatch.states import BatchState, LineState, Verb
+from track_dispatch.states import OPEN, BatchState, LineState, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -183,6 +185,32 @@ class World(Rig):
         """Do what a run does, or a cleared one does again."""
         self.read(day, run)
         self.dispatch(day.hospital, trouble, run)
+        self.report(day, run)
+
+    def report(self, day: HospitalDay = DAY, run: str = "scheduled") -> None:
+        """Judge a run: it is green only where nothing of its days is open."""
+        with self._step():
+            judged = report(self._run(day, run, "report"), ledger=self.ledger, now=self.clock.now)
+        facts = self.watch.facts
+        if not judged.problems and facts is not None:
+            days = {found.day for found in judged.facts.days}
+            open_ = [
+                line
+                for line in facts.in_state(*OPEN)
+                if facts.day_at(line.address) in days and line.state != LineState.HELD
+            ]
+            assert not open_, "a run is green, and something of its days is open"
+
+    def tidy(self, *, dies: Death | None = None) -> None:
+        """Do the night's work."""
+        hospitals = [self.hospital(code) for code in CODES]
+        with self._step(dies, housekeeping=True):
+            run_housekeeping(
+                hospitals,
+                ledger=self.ledger,
+                actor=self._actor("housekeeping", f"night__{self.today}"),
+                now=self.clock.now,
+            )
 
     # -- time and settings -----------------------------------------------------------
 
@@ -358,16 +386,14 @@ class World(Rig):
         if self.watch.broken:
             return
         self.end_leases()
-        self.resume()
+        self.resume_if_stopped()
         for code in CODES:
-            self.settings[code] = {}
+            self.restore_hospital(code)
         self.pass_time(minutes=6)
-        self._read_what_waits()
-        for code in CODES:
-            self.dispatch(code)
-        self._read_what_waits()
-        for code in CODES:
-            self.dispatch(code)
+        for _ in range(2):  # what comes back for others is read once more
+            self._read_what_waits()
+            for code in sorted({day.hospital for _, day in self._lines(LineState.READY)}):
+                self.dispatch(code)
         self.decide(Verb.ABANDON)
         open_ = [
             line
@@ -385,9 +411,20 @@ class World(Rig):
                 self.release(day)
 
     def _may_still_be_asked(self, line: tuple[LineState, HospitalDay]) -> bool:
+        """Tell whether a line may not rest yet: whoever waits for a right reading rests too."""
         state, day = line
         waits = state in {LineState.HELD, LineState.READY, LineState.REOPENED}
-        return not waits or self.may_be_asked(day, self.today)
+        return not waits or (self.may_be_asked(day, self.today) and not self._is_lacking(day))
+
+    def _is_lacking(self, day: HospitalDay) -> bool:
+        """Tell whether the newest reading of a day lacks most of it, so that nobody is gone."""
+        facts = self.watch.facts
+        applied = [row for row in facts.extractions if row.applied_at] if facts else []
+        newest = max(
+            (row for row in applied if HospitalDay(row.hospital, row.business_day) == day),
+            key=lambda row: row.completed_at,
+        )
+        return bool(newest.lacking)
 
     # -- what others do meanwhile -----------------------------------------------------
 
@@ -511,7 +548,8 @@ class World(Rig):
 
     def _note_opt_out(self, values: frozenset[str]) -> None:
         with self.ledger.reading() as connection:
-            self.watch.readings.note_opt_out(connection, values, None)
+            last_event = connection.scalar(select(func.max(schema.events.c.id))) or 0
+        self.watch.readings.note_opt_out(last_event, values, None)
 
     def _runs_that_ask(self, code: str) -> list[str]:
         approvals = schema.approvals

@@ -85,18 +85,17 @@ def _rule(
     return Rule(pairs, who, condition)
 
 
-_JUDGED = (_S.READY, _S.HELD, _S.EXCLUDED)
+#: What transform makes of an attendance; it then holds what is ready of a day that the gate holds.
+_JUDGED = (_S.READY, _S.EXCLUDED)
 #: States that an envelope's payload or counts tell of.
 _SEALED = (*WAITING, _S.REOPENED)
 RULES: Mapping[Transition, Rule] = {
-    Transition.FOUND: _rule(
-        "transform", "insert; held when the gate holds its day", ((None,), _JUDGED)
-    ),
+    Transition.FOUND: _rule("transform", "insert", ((None,), _JUDGED)),
     Transition.REEVALUATED: _rule(
         "transform",
-        "a newer extraction of the day; held when the gate holds the day",
+        "a newer extraction of the day; what is ready is held when the gate holds the day",
         ((_S.READY, _S.EXCLUDED, _S.REOPENED), _JUDGED),
-        ((_S.HELD,), (_S.HELD, _S.EXCLUDED)),
+        ((_S.READY, _S.HELD), (_S.HELD, _S.EXCLUDED)),
     ),
     Transition.CORRECTED: _rule(
         "transform", "refused by a 4xx, and its keyed digest changed", ((_S.REFUSED,), _JUDGED)
