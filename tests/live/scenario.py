@@ -46,7 +46,9 @@ def strike_the_scheduled_runs(stage: Stage) -> None:
     gate.throttled = {stage.survey("OTOA", Area.AMBULATORIO)}
     gate.broken = {stage.survey("HMS", Area.INTERNACAO)}
     dags = [stage.hospital(code).dag_id for code in HOSPITALS]
-    first = {code: hold_next(stage, code) for code in STRIKES}
+    first = {
+        code: gate.hold(stage.surveys(code) - gate.throttled - gate.broken) for code in STRIKES
+    }
     live.wait_for("the DAGs", lambda: live.api.unpause(dags))
     with ThreadPoolExecutor() as pool:
         waiting: list[Future[object]]
@@ -58,25 +60,21 @@ def strike_the_scheduled_runs(stage: Stage) -> None:
     gate.throttled, gate.broken = set(), set()
 
 
-def hold_next(stage: Stage, code: str) -> Hold:
-    """Hold a hospital's next POST, to whatever survey that is well."""
-    return stage.gate.hold(stage.surveys(code) - stage.gate.throttled - stage.gate.broken)
-
-
 def strike_in_turn(stage: Stage, code: str, hold: Hold) -> None:
     """Strike at a hospital's dispatch each time that a POST is held, until Track has failed, too.
 
-    HMS meets a survey that is broken, OTOA one that is throttled.
+    Each POST goes to another survey: one that is let through is not held again. HMS meets a survey
+    that is broken, OTOA one that is throttled.
     """
     failing, surveys = {"HMS": 500, "OTOA": 429}[code], stage.surveys(code)
     *others, last = STRIKES[code]
     for strike in others:
         keep_dispatching(stage, code, f"a POST for {strike.__name__}", hold.arrived.is_set)
-        after = hold_next(stage, code)  # what the task posts before it ends waits, too
+        after = stage.gate.hold(hold.surveys)  # what the task posts before it ends waits, too
         strike_at(stage, strike, hold)
         if after.arrived.is_set():
             after.opened.set()
-            after = hold_next(stage, code)
+            after = stage.gate.hold(hold.surveys)
         hold = after
     keep_dispatching(stage, code, f"a POST for {last.__name__}", hold.arrived.is_set)
     strike_at(stage, last, hold)
