@@ -128,6 +128,7 @@ def test_it_holds_for_a_wrong_reading_that_takes_nobody_away(ledger: Ledger) -> 
 
 def test_it_holds_for_both_days_when_an_attendance_moves(ledger: Ledger) -> None:
     read_day(ledger, invited(1), invited(2))
+    read_day(ledger, invited(1), invited(2), actor=THIRD)  # the newest reading counts
     read_day(ledger, invited(1), day=DAY_BEFORE, actor=OTHER_RUN)
 
     assert (balance(ledger).holds, balance(ledger, DAY_BEFORE).holds) == (True, True)
