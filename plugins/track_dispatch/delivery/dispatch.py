@@ -37,6 +37,7 @@ from track_dispatch.errors import (
     LinesInFlightError,
     NotDeliveredError,
     QuietHoursError,
+    TrackDispatchError,
 )
 from track_dispatch.ledger.batches import Batch, CommitUnknownError
 from track_dispatch.ledger.claims import Hindrance, NotClaimed, Wanted, settle_and_claim
@@ -166,7 +167,12 @@ class _Dispatch:
             return self._settle_and_claim(_Posted(claim, claim.acceptance(outcome)), prepared)
         if prepared is not None:
             self._backlog.put_back(prepared.source)
-        self._resolve(claim, outcome, may_split=kept is None)
+        try:
+            self._resolve(claim, outcome, may_split=kept is None)
+        except TrackDispatchError:
+            if kept is not None and not isinstance(kept, Exception):
+                raise kept from None  # the end of the task, not what it left behind
+            raise
         if kept is not None:
             raise kept
         return None

@@ -149,6 +149,7 @@ class _Session:
 
     def __init__(self, connection: Connection) -> None:
         self.dialect = connection.dialect.name
+        self._connection = connection
         self._driver: Any = connection.connection.driver_connection
         self._has_turn = False
 
@@ -174,14 +175,29 @@ class _Session:
 
     def _pipelined(self, steps: Sequence[_Step]) -> list[Any]:
         """Send all statements at once; the first of all takes the turn."""
-        with self._driver.pipeline():
-            if not self._has_turn:
-                self._driver.execute(f"select pg_advisory_xact_lock({TURN})")
-                self._has_turn = True
-            return [
-                self._driver.execute(prepared(step.text, "postgresql"), step.parameters)
-                for step in steps
-            ]
+        try:
+            with self._driver.pipeline():
+                if not self._has_turn:
+                    self._driver.execute(f"select pg_advisory_xact_lock({TURN})")
+                    self._has_turn = True
+                return [
+                    self._driver.execute(prepared(step.text, "postgresql"), step.parameters)
+                    for step in steps
+                ]
+        except Exception as error:
+            # psycopg puts an error of its own in the place of what broke in on its pipeline
+            if (interruption := _interruption(error)) is not None:
+                self._connection.invalidate()  # it is stuck in the pipeline, and rolls nothing back
+                raise interruption from None
+            raise
+
+
+def _interruption(error: BaseException) -> BaseException | None:
+    """Return what is no error but the end of the task, if an error came of it."""
+    found = error.__context__
+    while isinstance(found, Exception):
+        found = found.__context__
+    return found
 
 
 class _Shortcut:
