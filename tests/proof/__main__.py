@@ -37,7 +37,15 @@ PARTS = (
     Part("crash", (*PYTEST, "tests/proof/test_crash.py", *SPREAD)),
     Part("faults", (*PYTEST, "tests/proof/test_fault_matrix.py", *SPREAD)),
     Part("model", (*PYTEST, "tests/proof/test_ledger_model.py", *SPREAD)),
-    Part("together", (*PYTEST, "tests/unit/delivery/test_workers_at_once.py", "-n0")),
+    Part(
+        "together",
+        (
+            *PYTEST,
+            "tests/proof/test_hospitals_at_once.py",
+            "tests/unit/delivery/test_workers_at_once.py",
+            "-n0",
+        ),
+    ),
     Part("sabotage", ("-m", "tests.proof.sabotage")),
     Part("live", (*PYTEST, "tests/live", "-n0")),
     Part("privacy", (*PYTEST, "tests/e2e/test_privacy.py", "tests/e2e/test_leaks.py", "-n0")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -17,7 +18,7 @@ from demo.world import surveys_of
 from tests.proof.model_databases import empty
 from tests.proof.model_erp import CODES, HOSPITALS, read_erp, surplus
 from tests.proof.model_facts import read_facts
-from tests.proof.model_faults import FAULTS, KilledError, dying
+from tests.proof.model_faults import FAULTS, PEACE, KilledError, dying
 from tests.proof.model_readings import Reading
 from tests.proof.model_watch import Watch
 from track_dispatch.config import rules_digest
@@ -30,6 +31,7 @@ from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.doubts import in_doubt_batches
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
+from track_dispatch.ledger.request_budget import WINDOW
 from track_dispatch.pipeline.extract import other_days
 from track_dispatch.pipeline.run import Run
 from track_dispatch.pipeline.transform import transform
@@ -88,7 +90,8 @@ class Rig:
         self._mishap: BaseException | None = None
         self._posts_seen = 0
         self._tries = 0
-        self._requested: list[tuple[datetime, int]] = []
+        self._requested: list[tuple[datetime, int]] = [(self.clock.now, 0)]
+        self._budget = PEACE.budget
         coverage.sequences += 1
 
     def close(self) -> None:
@@ -158,7 +161,8 @@ class Rig:
         """Tell Track the time; it asks when the headers of a POST have arrived, and at its end."""
         now = self.clock.now
         total = sum(self.api.requests.values())
-        if not self._requested or total > self._requested[-1][1]:
+        if total > self._requested[-1][1]:
+            self._check_budget(now, total)
             self._requested.append((now, total))
         during = self._during
         if during is not None and self._posts() > self._posts_seen:
@@ -169,6 +173,13 @@ class Rig:
                 self._mishap = mishap
         return now
 
+    def _check_budget(self, now: datetime, total: int) -> None:
+        """Find no more requests of any kind in any five minutes than Track takes."""
+        began = now - timedelta(seconds=WINDOW)
+        before = max((count for at, count in self._requested if at <= began), default=0)
+        if total - before > self._budget:
+            self._mishap = AssertionError("more requests in five minutes than Track takes")
+
     def _arrange(self, trouble: Trouble, meanwhile: Callable[[], None] | None) -> None:
         self.api.script(*(FAULTS[name] for name in trouble.script))
         if trouble.spurned is not None:
@@ -178,6 +189,8 @@ class Rig:
             else:
                 self.api.reject({number}, named=how == "named")
         self._posts_seen = self._posts()
+        # what others do meanwhile they do under their own settings
+        self._budget = trouble.budget if meanwhile is None else PEACE.budget
         if meanwhile is not None:
             self._during = lambda: self._undisturbed(meanwhile)
 
