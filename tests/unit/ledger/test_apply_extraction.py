@@ -37,6 +37,11 @@ from reading_steps import (
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import envelope_writer, schema
 from track_dispatch.ledger.apply_extraction import applying_extractions
+from track_dispatch.ledger.extractions import (
+    CHUNKS_A_TRANSACTION,
+    newest_extraction,
+    stage_extraction,
+)
 from track_dispatch.ledger.keys import KeyRing, new_keys
 from track_dispatch.ledger.places import PLACES
 from track_dispatch.pipeline.transform import standing_back
@@ -44,6 +49,8 @@ from track_dispatch.records import Area, Channel, HospitalDay
 from track_dispatch.states import Reason, Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.extractions import Extraction
 
@@ -863,6 +870,31 @@ def test_what_tries_of_the_run_left_behind_is_erased_and_that_of_others_not(
     read_day(ledger, invited(NUMBER))
 
     assert len(rows_of(ledger, schema.staged, "chunk")) == 2
+
+
+def test_what_a_later_try_is_staging_is_left_alone(ledger: Ledger) -> None:
+    mine = stage(ledger, invited(NUMBER))
+    stage(ledger, invited(NUMBER))
+    apply(ledger, (mine, [invited(NUMBER)]))
+
+    assert len(rows_of(ledger, schema.staged, "chunk")) == 1
+
+
+def test_a_lost_try_that_ends_after_all_is_not_applied_without_its_rows(ledger: Ledger) -> None:
+    """Its first rows were erased with those of the try that took its place."""
+
+    def slowly() -> Iterator[dict[str, list[str]]]:
+        for number in range(CHUNKS_A_TRANSACTION + 1):
+            yield {"cd_atendimento": [str(NUMBER + number)]}
+        read_day(ledger, invited(NUMBER), invited(NUMBER + 1))
+
+    stage_extraction(ledger, slowly(), source="hms", day=DAY, actor=RUN)
+    with ledger.reading() as connection:
+        lost = newest_extraction(connection, day=DAY, run_id=str(RUN.run_id))
+    assert lost is not None
+
+    assert apply(ledger, (lost, [invited(NUMBER + 2)])) == [False]
+    assert stands(ledger) == [("ready", None)] * 2
 
 
 def test_an_extraction_notes_what_it_came_to(ledger: Ledger) -> None:
