@@ -125,19 +125,19 @@ def open_doubt(connection: Connection, batch: str, *, unit: int, lines: int, dec
 
 
 def is_trusted(connection: Connection, distrust: Distrust, line: KnownLine) -> bool:
-    """Tell whether a known line's state was reached after the restore, or by a person since then.
+    """Tell whether what has become of a known line since the restore is known.
 
-    Ready and held ones always are: the restore itself left none.
+    So it is where the line waits, for the restore itself left none that does; where it was in a
+    batch since then, posted or doubted, and somebody settled that; and where a person reopened it.
     """
     if line.state in WAITING:
         return True
-    if line.batch is not None:
-        batches = schema.batches
-        since = batches.c.created_at >= distrust.restored_at
-        doubted = batches.c.decision >= distrust.decision
-        mine = select(batches.c.id).where(batches.c.id == line.batch, since | doubted)
-        if connection.scalar(mine) is not None:
-            return True
+    batches = schema.batches
+    since = select(batches.c.id).where(
+        batches.c.id == line.batch, batches.c.created_at >= distrust.restored_at
+    )
+    if line.batch is not None and connection.scalar(since) is not None:
+        return True
     return line.state == LineState.REOPENED and not _came_back(connection, line.address)
 
 

@@ -143,12 +143,19 @@ def test_excluded_lines_are_neither_counted_nor_held(ledger: Ledger) -> None:
 
 def test_the_past_is_what_the_newest_transform_of_each_day_left(ledger: Ledger) -> None:
     week_before = DAY._replace(business_day=DAY.business_day - timedelta(weeks=1))
-    read_day(ledger, *(invited(n) for n in range(1, 5)), day=week_before)
+    first = read_day(ledger, *(invited(n) for n in range(1, 5)), day=week_before)
     read_day(ledger, *(invited(n) for n in range(1, 8)), day=week_before, actor=OTHER_RUN)
     leave(ledger, "excluded", reason="contact_cap")
-
     with ledger.reading() as connection:
-        assert past_volumes(connection, DAY, weeks=8) == [7]
+        newest = past_volumes(connection, DAY, weeks=8)
+    moved = "2999-01-01 00:00:00" + ("+00" if ledger.on_postgresql else ".000000")
+    change(
+        ledger, "update extractions set completed_at = :at where id = :id", at=moved, id=first.id
+    )
+    with ledger.reading() as connection:
+        newest_by_completion = past_volumes(connection, DAY, weeks=8)
+
+    assert (newest, newest_by_completion) == ([7], [4])
 
 
 def test_a_weekly_crowd_that_the_cap_excludes_every_time_is_not_odd(ledger: Ledger) -> None:
@@ -272,6 +279,21 @@ def test_a_day_without_a_yes_stays_held_whoever_reads_it(
     odd_day(ledger, lines=lines, actor=OTHER_RUN)
 
     assert ours(ledger)[:lines] == [("held", None)] * lines
+
+
+@pytest.mark.parametrize("said", [None, Answer.TIMEOUT])
+def test_a_late_attendance_of_a_day_without_a_yes_is_held_too(
+    ledger: Ledger, said: Answer | None
+) -> None:
+    """Although the day has a usual volume by now."""
+    with_history(ledger, 3, 3, 3, 3)
+    odd_day(ledger, lines=12)
+    if said is not None:
+        answer(ledger, said)
+    read_day(ledger, invited(FIRST), invited(900), terms=GATED, actor=OTHER_RUN)
+
+    assert ours(ledger)[-1] == ("held", None)
+    assert [question.lines for question in questions(ledger, OTHER_RUN)] == [2]
 
 
 def test_a_yes_to_about_this_volume_lets_the_day_pass_again(ledger: Ledger) -> None:
