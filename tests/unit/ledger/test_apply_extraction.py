@@ -961,6 +961,19 @@ def test_a_chunk_without_attendances_writes_nothing(ledger: Ledger) -> None:
 # --- days of any size -----------------------------------------------------------------------
 
 
+def test_postgresql_counts_its_tables_after_a_large_day(postgresql_ledger: Ledger) -> None:
+    """Without it the plans of the claims that follow would be guesses."""
+    ledger = postgresql_ledger
+    change(ledger, "analyze lines")
+    read_day(ledger, *(invited(NUMBER + n) for n in range(1000)))
+
+    with ledger.reading() as connection:
+        counted = connection.exec_driver_sql(
+            "select reltuples from pg_class where oid = 'lines'::regclass"
+        ).scalar_one()
+    assert counted == 1000
+
+
 @pytest.fixture
 def small_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a few lines be as many as a large day has: they are written in several parts."""
