@@ -122,12 +122,15 @@ def test_a_failure_of_the_own_day_fails_the_task(erp_days: ErpDays) -> None:
         erp_days.transform(erp_days.run())
 
 
-def test_an_erp_that_cannot_be_reached_fails_the_task(erp_days: ErpDays) -> None:
+def test_an_erp_that_cannot_be_reached_fails_the_task_and_the_reading_is_on_record(
+    erp_days: ErpDays,
+) -> None:
+    """What began and did not end makes the run's report red, also when the day was sent before."""
     erp_days.erp.faults = Faults(refuse=12516)
 
     with pytest.raises(SourceUnavailableError):
         erp_days.extract(erp_days.run())
-    assert days_of(erp_days, "run-1") == {}
+    assert days_of(erp_days, "run-1") == {DAY: (False, False)}
 
 
 def test_a_forgotten_day_is_not_even_read(erp_days: ErpDays) -> None:
