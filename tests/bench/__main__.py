@@ -56,7 +56,8 @@ def main() -> None:
             phases = list(phase_figures(options.sizes, kinds, options.phases, home))
             wholes = list(whole_figures(options.sizes, kinds, options.rounds, home))
             if options.json:
-                json.dump([_row(figure) for figure in [*phases, *wholes]], output)
+                rows = [_row(figure) for figure in [*phases, *wholes]]
+                output.write(json.dumps(rows) + "\n")
             else:
                 show(phases, wholes, parsing(home), output)
 
