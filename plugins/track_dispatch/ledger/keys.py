@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+import zlib
 from functools import cached_property
 from struct import Struct
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _FIRST_64_BITS = Struct(">q").unpack_from
 #: Bytes of a full hash; the first eight of them match, the rest rules out a collision.
 _HASH_BYTES = 16
+#: zlib's level: the others take longer and gain little.
+_FASTEST = 1
 
 
 class IdentityHash(NamedTuple):
@@ -66,8 +69,12 @@ class KeyRing(BaseModel):
         return self
 
     def encrypt(self, content: bytes) -> bytes:
-        """Encrypt with the newest payload key."""
-        return self._fernet.encrypt(content)
+        """Compress and encrypt with the newest payload key.
+
+        Compressed five times over, as rows and import lines are: what the database then writes,
+        and overwrites when it is erased, costs more than either step.
+        """
+        return self._fernet.encrypt(zlib.compress(content, _FASTEST))
 
     def decrypt(self, token: bytes) -> bytes:
         """Give back what any of the payload keys encrypted.
@@ -76,7 +83,7 @@ class KeyRing(BaseModel):
             ConfigError: no key opens it.
         """
         try:
-            return self._fernet.decrypt(token)
+            return zlib.decompress(self._fernet.decrypt(token))
         except InvalidToken:
             message = (
                 "the ledger holds data that none of its payload_secrets opens:"

@@ -45,6 +45,10 @@ def test_the_same_content_is_encrypted_differently_each_time() -> None:
     assert keys.encrypt(b"x") != keys.encrypt(b"x")
 
 
+def test_what_repeats_itself_takes_little_room() -> None:
+    assert len(new_keys().encrypt(b'{"name":"x","phone":"y"}' * 1000)) < 1000
+
+
 def test_an_old_key_behind_the_new_one_still_opens() -> None:
     old = new_keys()
 
