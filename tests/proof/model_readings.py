@@ -137,19 +137,34 @@ def _not_let_go(
 ) -> set[HospitalDay]:
     """Return the days whose last question got no yes: an old one, or one about an odd volume.
 
-    A new question about a usual volume is only about held lines that moved there.
+    A new question about a usual volume, or about one that got a yes before, is only about held
+    lines that moved there.
     """
-    asked = {row.id for row in before.approvals} if before else set()
+    asked = before.approvals if before else ()
+    old = {HospitalDay(row.hospital, row.business_day): row for row in asked}
     last = {HospitalDay(row.hospital, row.business_day): row for row in facts.approvals}
-    return {
-        day
-        for day, row in last.items()
-        if row.answer != _APPROVED and (row.id in asked or _is_odd(row, gate(day.hospital)))
+    held = set()
+    for day, row in last.items():
+        judged, earlier = gate(day.hospital), old.get(day)
+        if row.answer == _APPROVED or judged is None:
+            continue
+        is_new = earlier is None or earlier.id != row.id
+        has_yes = earlier is not None and earlier.answer == _APPROVED
+        if has_yes and abs(earlier.volume - row.volume) < judged.min_lines:
+            continue
+        if (earlier is not None and not has_yes) or (is_new and _is_odd(row, judged, facts)):
+            held.add(day)
+    return held
+
+
+def _is_odd(row: Row[Any], gate: VolumeGate, facts: Facts) -> bool:
+    """Tell whether the volume asked about is far from that of the weeks before; one is enough."""
+    weeks = {
+        (row.business_day - extraction.business_day).days
+        for extraction in facts.extractions
+        if extraction.hospital == row.hospital and extraction.applied_at is not None
     }
-
-
-def _is_odd(row: Row[Any], gate: VolumeGate | None) -> bool:
-    if gate is None:
+    if not any(days > 0 and days % 7 == 0 for days in weeks):
         return False
     far = abs(row.volume - row.usual) >= gate.min_lines
     return far and not gate.low * row.usual <= row.volume <= gate.high * row.usual
@@ -157,12 +172,18 @@ def _is_odd(row: Row[Any], gate: VolumeGate | None) -> bool:
 
 def _lacks_most(reading: Reading, facts: Facts, before: Facts | None, min_lines: int) -> bool:
     """Tell whether a reading lacks most of what the ledger knew of its day."""
-    reasons = {id_: row.reason for id_, row in before.lines.items()} if before else {}
+    if before is None:
+        return False
     known = Counter(
         line.attendance_id in reading.found
-        for line in facts.lines.values()
-        if line.id in reasons
-        and facts.day_at(line.address) == reading.day
-        and (line.attendance_id in reading.found or reasons[line.id] != "gone")
+        for line in before.lines.values()
+        if before.day_at(line.address) == reading.day
+        and (line.attendance_id in reading.found or _stayed_away(line, facts, reading.day))
     )
     return known[False] >= max(min_lines, 1) and known[False] > known[True]
+
+
+def _stayed_away(line: Row[Any], facts: Facts, day: HospitalDay) -> bool:
+    """Tell whether a line that a reading lacks is still of its day, and was not gone before."""
+    now = facts.lines.get(line.id)
+    return line.reason != "gone" and now is not None and facts.day_at(now.address) == day

@@ -32,8 +32,10 @@ INTO_A_BATCH = frozenset(
 )
 #: Transitions that count as an invitation from their moment on.
 INVITES = frozenset({Transition.CLAIMED, Transition.SPLIT, Transition.RESTORED})
-_ANSWERS = (Transition.ANSWERED, Transition.ANSWERED_LATE)
-_RELEASED = (LineState.READY, LineState.REOPENED)
+#: Transitions by which an answer, or its certain absence, is written down.
+ANSWERS = (Transition.ANSWERED, Transition.ANSWERED_LATE)
+#: States of what was certainly not delivered.
+RELEASED = (LineState.READY, LineState.REOPENED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,6 @@ def _after(event: Row[Any], before: ReplayedLine | None, address: int) -> Replay
     line = replace(line, address=address, state=LineState(event.state))
     if event.transition in INTO_A_BATCH:
         line = replace(line, batch=event.batch)
-    elif event.transition in _ANSWERS and event.state in _RELEASED:
+    elif event.transition in ANSWERS and event.state in RELEASED:
         line = replace(line, batch=None)
     return replace(line, invited_at=event.at) if event.transition in INVITES else line

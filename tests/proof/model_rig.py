@@ -283,7 +283,7 @@ class Rig:
                 client=client,
                 track_host=self.api.url,
                 actor=actor,
-                series=str(actor.run_id),
+                series=f"{actor.run_id}#{actor.try_number}",
                 rules=rules_digest(hospital),
                 now=lambda: self.clock.now,
                 clock=lambda: self.clock.seconds,

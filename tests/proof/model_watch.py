@@ -27,7 +27,7 @@ from demo.track_api.record import Fate
 from tests.proof import model_invariants
 from tests.proof.model_facts import read_facts
 from tests.proof.model_readings import Readings
-from tests.proof.model_replay import INVITES, Replay
+from tests.proof.model_replay import ANSWERS, INVITES, RELEASED, Replay
 from track_dispatch.ledger.transitions import Transition
 from track_dispatch.states import INVITED, LineState
 
@@ -209,6 +209,8 @@ class Watch:
         if played.event.reason:
             self._coverage.reasons[transition, played.event.reason] += 1
         number = self._numbers[played.line.id]
+        if transition in ANSWERS and entered in RELEASED:  # nobody was invited
+            self.memory.invited_as[played.line.id].pop()
         if transition not in WORDS:
             return
         if entered is _S.ACCEPTED:
@@ -244,6 +246,7 @@ class Watch:
             self._check_nobody_invited_lately(played, patient, facts)
             today = played.event.at.astimezone(self._world.hospital(unit.hospital).zone).date()
             assert self._world.may_be_asked(facts.day_at(line.address), today), "asked too late"
+            self.memory.invited_as[line.id].append(patient)
         else:  # a part of what went out
             assert played.before is not None
             patient = self.memory.posted_as[played.before.batch or ""][number]
@@ -254,7 +257,6 @@ class Watch:
         }
         assert patient.values.isdisjoint(barred), "who opted out goes out"
         self.memory.posted_as[played.event.batch][number] = patient
-        self.memory.invited_as[line.id].append(patient)
 
     def _check_nobody_invited_lately(self, played: Played, patient: Patient, facts: Facts) -> None:
         unit, at = facts.unit_at(played.line.address), played.event.at
