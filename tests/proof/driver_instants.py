@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _WORDS = 3
 #: What PostgreSQL does by itself for who has died.
 _AFTER_DEATH = ("_rollback_gen", "_pipeline_exit_gen")
+#: What psycopg only notes for later, also for a connection on its way back into the pool.
+_UNASKED = ("_set_autocommit_gen", "_set_isolation_level_gen")
 #: How SQLite is set up for a new connection; nobody is in the middle of anything then.
 _PREPARING = "PRAGMA"
 
@@ -74,7 +76,7 @@ def watchable_drivers() -> Iterator[None]:
 
     def watched_wait(self: Any, gen: Any, *args: Any, **kwargs: Any) -> Any:
         name = gen.__name__
-        if name in _AFTER_DEATH:
+        if name in (*_AFTER_DEATH, *_UNASKED):
             return wait(self, gen, *args, **kwargs)
         return _watcher.around(name, lambda: wait(self, gen, *args, **kwargs))
 
@@ -112,6 +114,12 @@ class _SqliteCursor(sqlite3.Cursor):
 class _SqliteConnection(sqlite3.Connection):
     def cursor(self, *_: Any) -> Any:  # type: ignore[override]
         return super().cursor(_SqliteCursor)
+
+    def execute(self, statement: str, *parameters: Any) -> Any:
+        return self.cursor().execute(statement, *parameters)
+
+    def executemany(self, statement: str, *parameters: Any) -> Any:
+        return self.cursor().executemany(statement, *parameters)
 
     def commit(self) -> None:
         _watcher.around_on_sqlite(self, "commit", self._commit)
