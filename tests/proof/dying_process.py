@@ -18,10 +18,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, event
-
 from tests.proof.crash_hospital import dispatch_once, read_days
-from tests.proof.driver_instants import _SqliteConnection, watchable_drivers, watching_drivers
+from tests.proof.driver_instants import watchable_drivers, watching_drivers
 from tests.unit.delivery.delivery_worker import RealTime
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger.database import Ledger, connect
@@ -43,8 +41,6 @@ PRELOADED = [
 TIMED_OUT = 44
 #: Far away: the alarm is raised by the instant, not by the clock.
 NEVER = 3600
-#: Generators of the driver that send nothing.
-_SILENT = ("_set_autocommit_gen", "_set_isolation_level_gen")
 #: After these something has changed that the next instant does not show by itself.
 _TELLING = ("commit", "_commit_gen", "_exit_gen", "connect", "sendall", "recv_into")
 #: How a dying process introduces itself to PostgreSQL.
@@ -98,7 +94,7 @@ class Instants:
         self._lock = threading.RLock()
 
     def __call__(self, label: str) -> None:
-        if label.endswith(_SILENT) or (label.startswith("after") and not label.endswith(_TELLING)):
+        if label.startswith("after") and not label.endswith(_TELLING):
             return
         is_main = threading.current_thread() is threading.main_thread()
         with self._lock:
@@ -167,7 +163,6 @@ def _live(run: Callable[[Ledger], None], life: Life, doom: Doom | None, seen: Co
     on_postgresql = life.ledger_url.startswith("postgresql")
     options = {"application_name": DYING} if on_postgresql else None
     with watchable_drivers(), ExitStack() as living:
-        event.listen(Engine, "do_connect", _watch_short_ways)
         ledger = living.enter_context(Ledger(connect(life.ledger_url, options=options), keys))
         if doom is not None and doom.death is Death.TIMEOUT:
             living.enter_context(_under_timeout())
@@ -176,18 +171,6 @@ def _live(run: Callable[[Ledger], None], life: Life, doom: Doom | None, seen: Co
         with suppress(TrackDispatchError):
             run(ledger)
     seen.send(dict(instants.passed))
-
-
-class _WatchedConnection(_SqliteConnection):
-    """Takes the short way of `between_posts.py`, which makes no cursor, over a watched one."""
-
-    def execute(self, statement: str, *parameters: Any) -> Any:
-        return self.cursor().execute(statement, *parameters)
-
-
-def _watch_short_ways(dialect: Any, _record: Any, _cargs: Any, cparams: Any) -> None:
-    if dialect.name == "sqlite":
-        cparams["factory"] = _WatchedConnection
 
 
 @contextmanager
