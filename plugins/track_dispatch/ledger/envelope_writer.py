@@ -7,8 +7,8 @@ The hot half of transform. What is written obeys `transitions.RULES` and tells t
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
-from itertools import pairwise
+from collections import Counter, defaultdict
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -114,25 +114,6 @@ class Placement(NamedTuple):
         return f"Placement(state={self.state!r}, reason={self.reason!r})"
 
 
-class _Buckets:
-    """Hashes with what belongs to them, by their first five bits: one part is sorted at a time."""
-
-    def __init__(self, width: int) -> None:
-        self._width = width
-        #: A hash `h` and what belongs to it come at the end of `parts[h >> 59]`.
-        self.parts = [array("q") for _ in range(32)]
-
-    def __len__(self) -> int:
-        return sum(map(len, self.parts)) // self._width
-
-    def empty(self) -> Iterator[list[tuple[int, ...]]]:
-        """Give all back in the order of the hashes, part by part, and keep none."""
-        for part in (*self.parts[16:], *self.parts[:16]):  # the negative ones come first
-            values = [iter(part)] * self._width
-            yield sorted(zip(*values, strict=True))
-            del part[:]
-
-
 class IdentityRows:
     """Identities of new lines, 24 bytes each, written in the order of their hashes.
 
@@ -144,14 +125,16 @@ class IdentityRows:
         self._connection = connection
         self._keys = len(keys)
         self._tags = [(str(kind), key) for kind in KINDS for key in keys]
-        self._entries = _Buckets(width=3)
+        #: By a hash's first five bits, as few are sorted fast: hash, line, place of its tag.
+        self._parts = [array("q") for _ in range(32)]
         self._left: set[int] = set()
 
     def add(self, line: int, hashes: LineHashes) -> None:
         """Take a new line's identities in."""
-        keys, parts = self._keys, self._entries.parts
+        parts = self._parts
         for kind, found in enumerate(hashes):
-            tag, of_key = kind * keys, len(found) // keys
+            tag = kind * self._keys
+            of_key = len(found) // self._keys
             for position, one in enumerate(found):
                 parts[one >> 59].extend((one, line, tag + position // of_key))
 
@@ -161,37 +144,41 @@ class IdentityRows:
 
     def write(self, *, at_least: int = 1) -> None:
         """Write what was taken in, if it is so many."""
-        if len(self._entries) < at_least:
+        if sum(map(len, self._parts)) < 3 * at_least:
             return
-        for entries in self._entries.empty():
+        for part in (*self._parts[16:], *self._parts[:16]):  # the negative hashes come first
+            values = [iter(part)] * 3
             rows = [
                 (one, line, *self._tags[tag])
-                for one, line, tag in entries
+                for one, line, tag in sorted(zip(*values, strict=True), key=_HASH)
                 if line not in self._left
             ]
             insert_rows(self._connection, "identities", ("hash", "line", "kind", "key"), rows)
+            del part[:]
 
 
 class SharedPersons:
     """Finds the lines of a day that have a person's hash in common."""
 
     def __init__(self) -> None:
-        self._entries = _Buckets(width=2)
+        #: By a hash's first five bits, as few are counted at a time.
+        self._parts = [(array("q"), array("q")) for _ in range(32)]
 
     def add(self, address: int, persons: Sequence[int]) -> None:
         """Take a line in."""
-        parts = self._entries.parts
         for one in persons:
-            parts[one >> 59].extend((one, address))
+            hashes, addresses = self._parts[one >> 59]
+            hashes.append(one)
+            addresses.append(address)
 
     def find(self) -> dict[int, set[int]]:
         """Return the addresses of lines that share a hash, with the hashes that they share."""
         shared: dict[int, set[int]] = {}
-        for entries in self._entries.empty():
-            for (one, address), (other, following) in pairwise(entries):
-                if one == other:
+        for hashes, addresses in self._parts:
+            times = Counter(hashes)
+            for one, address in zip(hashes, addresses, strict=True):
+                if times[one] > 1:
                     shared.setdefault(address, set()).add(one)
-                    shared.setdefault(following, set()).add(one)
         return shared
 
 
@@ -411,6 +398,7 @@ def _of_keys(keys: Sequence[str], hashes: int) -> list[str]:
     return [key for key in keys for _ in range(hashes // len(keys))]
 
 
+_HASH = itemgetter(0)
 _TEXT = {state: state.value for state in LineState}
 _NEW_LINE = (
     "id", "address", "source", "attendance_id", "state", "reason", "digest", "ask_until", "batch",
