@@ -36,7 +36,7 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger.batches import CommitUnknownError
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
-from track_dispatch.ledger.leases import claimed_after_all, lease_left
+from track_dispatch.ledger.leases import claimed_after_all
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.states import BatchState, Refusal
@@ -132,8 +132,8 @@ class Claim:
     # -- the ledger ----------------------------------------------------------------
 
     def seconds_left(self) -> float:
-        """Return what is left of the lease, in seconds, by the database's clock."""
-        return self.retried(lambda: lease_left(self._context.ledger, self.batch))
+        """Return what is left of the lease, in seconds, counted from before it was claimed."""
+        return self._lease_ends - self._context.clock()
 
     def acceptance(self, outcome: Outcome) -> Settlement:
         """Return what an acceptance settles; lines that it names are refused for good."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, select, update
@@ -38,7 +39,7 @@ class CommitUnknownError(LedgerError):
     """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """The lines of one POST; patient data.
 
@@ -66,7 +67,7 @@ class Batch:
     reminder_at: int | None
     parent: str | None = None
 
-    @property
+    @cached_property
     def places(self) -> frozenset[int]:
         """The places of its lines."""
         return frozenset(line.place for line in self.lines)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from sqlalchemy import exists, select
 
 from track_dispatch.errors import LedgerError
@@ -25,6 +26,7 @@ from track_dispatch.ledger.between_posts import settle_and_claim_at_once, settle
 from track_dispatch.ledger.contact_policy import EITHER, come_back, filter_contactable, freed_by
 from track_dispatch.ledger.envelopes import open_envelope
 from track_dispatch.ledger.places import span
+from track_dispatch.ledger.prepared import prepared
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.ledger.settling import settle
 from track_dispatch.ledger.sql import among, moment_in
@@ -162,19 +164,29 @@ def read_ahead(connection: Connection, keys: KeyRing, envelope: Envelope) -> Rea
     """
     if envelope.payload is None:
         return ReadAhead(envelope, ())
-    low, high = span(envelope.id)
-    lines = schema.lines
-    ready = {
-        address - low
-        for address in connection.scalars(
-            select(lines.c.address).where(
-                lines.c.address.between(low, high), lines.c.state == LineState.READY
-            )
-        )
-    }
+    ready = _ready_places(connection, envelope.id)
     sealed = open_envelope(keys, envelope.id, envelope.payload)
     going = tuple(line for line in sealed if line.place in ready)
     return ReadAhead(envelope, going, keeps_others=len(going) < len(sealed))
+
+
+_READY_PLACES = {
+    "sqlite": """
+select json_group_array(address - :low) from lines
+where address between :low and :high and state = 'ready'""",
+    "postgresql": """
+select array_agg(address - :low) from lines
+where address between :low and :high and state = 'ready'""",
+}
+
+
+def _ready_places(connection: Connection, envelope: int) -> frozenset[int]:
+    """Return the places of an envelope's ready lines; in one row, as a row each costs more."""
+    low, high = span(envelope)
+    dialect = connection.dialect.name
+    statement = prepared(_READY_PLACES[dialect], dialect)
+    found = connection.exec_driver_sql(statement, {"low": low, "high": high}).scalar_one()
+    return frozenset(orjson.loads(found) if isinstance(found, str) else found or ())
 
 
 def settle_and_claim(

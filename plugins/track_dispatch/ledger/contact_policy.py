@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
@@ -116,15 +115,15 @@ def contact_questions(
     lines: Sequence[SealedLine], channel: Channel, policy: ContactPolicy, dialect: str
 ) -> tuple[Question, Question]:
     """Return what is to be asked about lines; `barred_by_answers` says what the answers mean."""
-    hashes = chain.from_iterable((*one.persons, *one.contacts, *one.others) for one in lines)
-    capped, today = _by_window(lines, policy)
+    hashes = [found for one in lines for found in (*one.persons, *one.contacts, *one.others)]
+    capped, today = _hashes_by_window(lines, policy)
     return (
         Question(OPTED_OUT[dialect], {"hashes": as_list(hashes, dialect), "channel": str(channel)}),
         Question(
             INVITED_LATELY[dialect],
             {
-                "hashes": as_list((found for found, _ in chain(capped, today)), dialect),
-                "own": as_list((one.line for one in lines), dialect),
+                "hashes": as_list([*capped, *today], dialect),
+                "own": as_list([one.line for one in lines], dialect),
                 "capped": len(capped),
                 "cap_began": -policy.cap_days * DAY,
                 "day_began": as_moment(policy.day_began, dialect),
@@ -157,13 +156,16 @@ def barred_by_answers(
         for line in lines:
             if not out.isdisjoint((*line.persons, *line.contacts, *line.others)):
                 barred.setdefault(line.place, Reason.OPT_OUT)
-    if found := sorted(set(invited)):
-        capped, today = _by_window(lines, policy)
-        for index in found:
-            is_capped = index < len(capped)
-            _, line = capped[index] if is_capped else today[index - len(capped)]
-            reason = Reason.CONTACT_CAP if is_capped else Reason.SAME_CONTACT
-            barred.setdefault(line.place, reason)
+    if found := set(invited):
+        capped, today = _hashes_by_window(lines, policy)
+        lately = {capped[index] for index in found if index < len(capped)}
+        on_this_day = {today[index - len(capped)] for index in found if index >= len(capped)}
+        for line in lines:
+            capped, today = _hashes_by_window([line], policy)
+            if not lately.isdisjoint(capped):
+                barred.setdefault(line.place, Reason.CONTACT_CAP)
+            elif not on_this_day.isdisjoint(today):
+                barred.setdefault(line.place, Reason.SAME_CONTACT)
     return barred | _standing_back([one for one in lines if one.place not in barred], policy)
 
 
@@ -212,21 +214,20 @@ def _standing_back(lines: Sequence[SealedLine], policy: ContactPolicy) -> dict[i
     return standing_back
 
 
-_Hashed = list[tuple[int, "SealedLine"]]
-
-
-def _by_window(lines: Sequence[SealedLine], policy: ContactPolicy) -> tuple[_Hashed, _Hashed]:
+def _hashes_by_window(
+    lines: Iterable[SealedLine], policy: ContactPolicy
+) -> tuple[list[int], list[int]]:
     """Return the hashes that the cap asks about, and those of which only today counts.
 
     A line that names no person has but its contact to be known by.
     """
-    capped: _Hashed = []
-    today: _Hashed = []
+    capped: list[int] = []
+    today: list[int] = []
     for line in lines:
         if policy.cap_days:
-            capped += [(found, line) for found in line.persons or line.contacts]
+            capped += line.persons or line.contacts
         if line.persons or not policy.cap_days:
-            today += [(found, line) for found in line.contacts]
+            today += line.contacts
     return capped, today
 
 

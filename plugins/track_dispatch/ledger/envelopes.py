@@ -20,7 +20,7 @@ from track_dispatch.ledger.sql import insert_into
 from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import date
 
     from sqlalchemy import Connection
@@ -44,9 +44,9 @@ class SealedLine(NamedTuple):
     place: int
     line: int
     attendance_id: str
-    persons: tuple[int, ...]
-    contacts: tuple[int, ...]
-    others: tuple[int, ...]
+    persons: Sequence[int]
+    contacts: Sequence[int]
+    others: Sequence[int]
     fields: bytes
 
     def __repr__(self) -> str:
@@ -86,18 +86,13 @@ def open_envelope(keys: KeyRing, envelope: int, token: bytes) -> list[SealedLine
     if said["envelope"] != envelope:
         message = f"envelope {envelope} of the ledger holds the payload of {said['envelope']}"
         raise LedgerError(message)
-    return [
-        SealedLine(place, line, attendance, tuple(persons), tuple(contacts), tuple(others), one)
-        for (place, line, attendance, persons, contacts, others), one in zip(
-            said["lines"], fields, strict=True
-        )
-    ]
+    return [SealedLine._make([*line, one]) for line, one in zip(said["lines"], fields, strict=True)]
 
 
 _table = schema.envelopes
 _READING = select(
     *(_table.c[name] for name in ("id", "unit", "extraction", "rules", "version", "payload"))
-)
+).where(_table.c.id == bindparam("envelope"))
 _WAITING_LINES = select(schema.lines.c.address).where(
     schema.lines.c.address.between(bindparam("low"), bindparam("high")),
     schema.lines.c.state.in_([str(state) for state in WAITING]),
@@ -110,7 +105,7 @@ _REOPENED_LINES = select(func.count()).where(
 
 def read_envelope(connection: Connection, envelope: int) -> Envelope:
     """Read one envelope, sealed."""
-    return Envelope(*connection.execute(_READING.where(_table.c.id == envelope)).one())
+    return Envelope(*connection.execute(_READING, {"envelope": envelope}).one())
 
 
 def reseal(connection: Connection, keys: KeyRing, envelopes: Collection[int]) -> None:

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import insert_batch, lock_batch, move_batch
@@ -24,36 +24,6 @@ if TYPE_CHECKING:
     from track_dispatch.records import Actor
 
 _batches, _lines = schema.batches, schema.lines
-
-_LEFT = (
-    select(_batches.c.lease_until, moment_in(), func.count(_lines.c.id))
-    .join(
-        _lines,
-        and_(
-            _lines.c.address.between(bindparam("low"), bindparam("high")),
-            _lines.c.batch == _batches.c.id,
-            _lines.c.state == LineState.SENDING,
-        ),
-    )
-    .where(
-        _batches.c.id == bindparam("batch"),
-        _batches.c.claim == bindparam("claim"),
-        _batches.c.state == BatchState.SENDING,
-    )
-    .group_by(_batches.c.id)
-)
-
-
-def lease_left(ledger: Ledger, batch: Batch) -> float:
-    """Return the seconds left of a batch's lease; 0 when it is over, or a line no longer ours."""
-    low, high = span(batch.envelope)
-    asked = {"low": low, "high": high, "batch": batch.id, "claim": batch.claim}
-    with ledger.reading() as connection:
-        row = connection.execute(_LEFT, asked).one_or_none()
-    if row is None or row[2] != len(batch.lines) or row[0] is None:
-        return 0.0
-    return max(0.0, float((row[0] - row[1]).total_seconds()))
-
 
 _CLAIMED = select(_lines.c.id).where(
     _lines.c.address.between(bindparam("low"), bindparam("high")),

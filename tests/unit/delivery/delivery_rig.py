@@ -364,6 +364,11 @@ class Rig:
             ended = batches.update().where(batches.c.lease_until.is_not(None))
             connection.execute(ended.values(lease_until=moment_in(-1)))
 
+    def oversleep(self) -> None:
+        """Let the dispatch, and everybody else, be so late that every lease is over."""
+        self.time.pauses.append(self.hospital.lease_seconds)
+        self.end_leases()
+
     def during_post(self, number: int, act: Callable[[], object]) -> None:
         """Act while Track works on its `number`-th POST, before it answers."""
         acted = False

@@ -66,8 +66,8 @@ def once_in_flight(rig: Rig, outside: Engine, batches: int, act: Callable[[], ob
 
 
 def expire(rig: Rig) -> None:
-    """End every lease, and let somebody notice."""
-    rig.end_leases()
+    """Oversleep every lease, and let somebody notice."""
+    rig.oversleep()
     expire_leases(rig.ledger, hospital="HMS", actor=SOMEBODY)
 
 
@@ -85,7 +85,7 @@ def rename_back(rig: Rig, table: str) -> None:
 
 def test_a_claim_too_old_to_be_posted_is_released(rig: Rig, outside: Engine) -> None:
     rig.fill(3, batch_size=2)
-    once_in_flight(rig, outside, 1, rig.end_leases)
+    once_in_flight(rig, outside, 1, rig.oversleep)
 
     with pytest.raises(NotDeliveredError, match="too old"):
         rig.dispatch()
@@ -98,7 +98,7 @@ def test_a_claim_made_on_the_way_and_too_old_to_be_posted_is_released(
     rig: Rig, outside: Engine
 ) -> None:
     rig.fill(4, batch_size=2)
-    once_in_flight(rig, outside, 2, rig.end_leases)
+    once_in_flight(rig, outside, 2, rig.oversleep)
 
     with pytest.raises(NotDeliveredError, match="too old"):
         rig.dispatch()
@@ -121,7 +121,7 @@ def test_a_claim_that_became_in_doubt_before_its_post_is_not_posted_but_read_aga
 def test_a_part_too_old_to_be_posted_is_released_with_the_rest(rig: Rig, outside: Engine) -> None:
     rig.fill(4)
     rig.api.script(faults.refuse(422))
-    once_in_flight(rig, outside, 2, rig.end_leases)
+    once_in_flight(rig, outside, 2, rig.oversleep)
 
     with pytest.raises(NotDeliveredError, match="too old"):
         rig.dispatch()

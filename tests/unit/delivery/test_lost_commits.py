@@ -93,7 +93,7 @@ def test_a_claim_found_after_a_lost_commit_is_released_where_its_lease_is_too_sh
     rig: Rig,
 ) -> None:
     rig.fill(4, batch_size=2)
-    break_commit(rig, 2, carried_out=True, afterwards=rig.end_leases)
+    break_commit(rig, 2, carried_out=True, afterwards=rig.oversleep)
 
     with pytest.raises(NotDeliveredError, match="too old"):
         rig.dispatch()
@@ -105,7 +105,7 @@ def test_a_claim_that_somebody_doubted_after_a_lost_commit_is_read_again(rig: Ri
     rig.fill(4, batch_size=2)
 
     def expire() -> None:
-        rig.end_leases()
+        rig.oversleep()
         expire_leases(rig.ledger, hospital="HMS", actor=SOMEBODY)
 
     break_commit(rig, 2, carried_out=True, afterwards=expire)

@@ -19,13 +19,12 @@ from ledger_rig import (
     fill,
     mark_in_doubt,
     rows_of,
-    run_sql,
     states_of,
 )
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import Batch
-from track_dispatch.ledger.leases import expire_leases, lease_left, lines_in_flight
+from track_dispatch.ledger.leases import expire_leases, lines_in_flight
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.rehearsals import begin_rehearsal
 from track_dispatch.ledger.settling import Settlement, settle
@@ -60,38 +59,7 @@ def left_over(ledger: Ledger) -> tuple[Batch, Batch]:
     return claimed, part
 
 
-# -- what is left of a lease ---------------------------------------------------------
-
-
-def test_what_is_left_of_a_lease_is_never_more_than_it_was(ledger: Ledger) -> None:
-    assert 0 < lease_left(ledger, claim(ledger, fill(ledger, 1))) <= TERMS.lease_seconds
-
-
-def test_nothing_is_left_of_a_lease_that_is_over(ledger: Ledger) -> None:
-    batch = claim(ledger, fill(ledger, 1))
-    end_leases(ledger)
-
-    assert lease_left(ledger, batch) == 0
-
-
-@pytest.mark.parametrize(
-    "accident",
-    [
-        "update lines set state = 'in_doubt' where id = (select min(id) from lines)",
-        "update lines set batch = 'other' where id = (select min(id) from lines)",
-        "update batches set claim = 'a person'",
-        "update batches set state = 'in_doubt'",
-        "update batches set lease_until = null",
-        "delete from batches",
-    ],
-)
-def test_nothing_is_left_of_a_lease_when_anything_is_no_longer_ours(
-    ledger: Ledger, accident: str
-) -> None:
-    batch = claim(ledger, fill(ledger, 3))
-    run_sql(ledger, accident)
-
-    assert lease_left(ledger, batch) == 0
+# -- what is in flight --------------------------------------------------------------
 
 
 def test_a_hospital_tells_how_long_its_lines_are_in_flight(ledger: Ledger) -> None:
