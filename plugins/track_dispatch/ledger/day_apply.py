@@ -18,7 +18,6 @@ from sqlalchemy import bindparam, select
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.backups import Distrust, is_trusted, open_doubt
 from track_dispatch.ledger.envelope_writer import (
-    KINDS,
     NO_HASHES,
     EnvelopeWriter,
     KnownLine,
@@ -29,11 +28,10 @@ from track_dispatch.ledger.joins import IS_OF_UNIT, LIES_IN
 from track_dispatch.ledger.places import PLACES
 from track_dispatch.ledger.sql import among
 from track_dispatch.ledger.transitions import RULES, Transition
-from track_dispatch.records import IdentityKind
 from track_dispatch.states import INVITED, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import date
     from typing import Any
 
@@ -57,7 +55,7 @@ _ENDING = (LineState.READY, LineState.HELD, LineState.REOPENED)
 class Evaluated(Protocol):
     """What the rules made of an attendance: `transformation.evaluator.Candidate`.
 
-    Its identities are in the order of their kinds: persons, the contact, others.
+    Its identities are those of persons, the contact and others, each value once.
     """
 
     @property
@@ -71,7 +69,7 @@ class Evaluated(Protocol):
     @property
     def line(self) -> bytes | None: ...  # noqa: D102
     @property
-    def identities(self) -> tuple[tuple[IdentityKind, str], ...]: ...  # noqa: D102
+    def identities(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,29 +210,11 @@ class DayApply:
                 open_doubt(self._connection, batch, unit=unit, lines=lines, decision=decision)
 
     def _hashes(self, one: Evaluated) -> LineHashes:
-        identities = one.identities
-        if not identities:
+        persons, contacts, others = one.identities
+        if not persons and not contacts and not others:
             return NO_HASHES
-        found = self._keys.hash_identities([value for _, value in identities])
-        if len(set(found)) < len(found):  # a value came twice
-            return self._hashes_of(dict.fromkeys(identities))
-        if len(found) > len(identities):  # under several keys
-            return self._hashes_of(identities)
-        persons, contacts, others = list[int](), list[int](), list[int]()
-        for (kind, _), hashed in zip(identities, found, strict=True):
-            if kind is IdentityKind.PERSON:
-                persons.append(hashed)
-            elif kind is IdentityKind.CONTACT:
-                contacts.append(hashed)
-            else:
-                others.append(hashed)
-        return LineHashes(tuple(persons), tuple(contacts), tuple(others))
-
-    def _hashes_of(self, identities: Iterable[tuple[IdentityKind, str]]) -> LineHashes:
-        values: dict[IdentityKind, list[str]] = {kind: [] for kind in KINDS}
-        for kind, value in identities:
-            values[kind].append(value)
-        return LineHashes(*(self._keys.hash_identities(values[kind]) for kind in KINDS))
+        hashed = self._keys.hash_identities
+        return LineHashes(hashed(persons), hashed(contacts), hashed(others))
 
     def _known(self, attendance_ids: list[str]) -> dict[str, KnownLine]:
         """Look attendances up; nobody else changes those that may be changed here meanwhile."""

@@ -111,7 +111,7 @@ class KeyRing(BaseModel):
 
     def digest(self, line: bytes) -> bytes:
         """Return a keyed digest of an import line: equal when nothing was corrected in the ERP."""
-        return self.digests(line)[0]
+        return _updated(self._of_line[0][1](), line).digest()
 
     def digests(self, line: bytes) -> tuple[bytes, ...]:
         """Return an import line's digests by every key, the newest first, for comparing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from track_dispatch.records import Area, Channel, IdentityKind
+from track_dispatch.records import Area, Channel
 from track_dispatch.transformation.import_lines import encode_lines
 from track_dispatch.transformation.rules import DayPolicy, EvaluatedRows, is_too_old, reasons
 
@@ -15,8 +15,29 @@ if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.states import Reason
 
-#: A value that identifies a patient, and what it counts for; patient data.
-Identity = tuple[IdentityKind, str]
+
+class Identities(NamedTuple):
+    """What a patient is recognised by, each value once; patient data.
+
+    Equal values mean the same, and each says what it is: `cpf:52998224725`, `email:ana@x.test`,
+    `phone:5527998761234`, and `name:` with a contact, the character U+001F and the plain name.
+
+    Attributes:
+        persons: who is the same person; `records.IdentityKind` tells what each kind counts for.
+        contacts: the chosen contact.
+        others: every further address and number of the row.
+    """
+
+    persons: tuple[str, ...] = ()
+    contacts: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Tell of no patient."""
+        return f"Identities({', '.join(f'{len(values)}' for values in self)})"
+
+
+NO_IDENTITIES = Identities()
 
 
 class Candidate(NamedTuple):
@@ -29,10 +50,7 @@ class Candidate(NamedTuple):
         reason: why the patient is not asked, or None.
         line: the import line as compact JSON in UTF-8, its fields in the order of `COLUMNS`,
             without the survey's `uuid`; patient data; None when excluded.
-        identities: what the patient is recognised by; equal values mean the same, and each says
-            what it is: `cpf:52998224725`, `email:ana@x.test`, `phone:5527998761234`, and
-            `name:` with a contact, the character U+001F and the plain name. Patient data; empty
-            when excluded.
+        identities: what the patient is recognised by; empty when excluded.
     """
 
     attendance_id: str
@@ -40,7 +58,7 @@ class Candidate(NamedTuple):
     channel: Channel | None
     reason: Reason | None
     line: bytes | None
-    identities: tuple[Identity, ...]
+    identities: Identities
 
     def __repr__(self) -> str:
         """Tell of no patient."""
@@ -119,7 +137,7 @@ def _candidates(rows: EvaluatedRows) -> Iterator[Candidate]:
     attendances, areas, found = rows.clean("cd_atendimento"), rows.areas, reasons(rows)
     if all(found):  # there is no line to make
         for attendance, area, reason in zip(attendances, areas, found, strict=True):
-            yield Candidate(attendance, area, None, reason, None, ())
+            yield Candidate(attendance, area, None, reason, None, NO_IDENTITIES)
         return
     patients = zip(rows.cpfs, rows.names[1], rows.emails, rows.phones, strict=True)
     lines = encode_lines(rows.fields)
@@ -130,7 +148,7 @@ def _candidates(rows: EvaluatedRows) -> Iterator[Candidate]:
             identities = _identities(channel, *patient)
             yield Candidate(attendance, area, channel, None, line, identities)
         else:
-            yield Candidate(attendance, area, None, reason, None, ())
+            yield Candidate(attendance, area, None, reason, None, NO_IDENTITIES)
 
 
 def _identities(
@@ -139,21 +157,16 @@ def _identities(
     name: str,
     emails: tuple[str, ...],
     phones: tuple[str, ...],
-) -> tuple[Identity, ...]:
+) -> Identities:
     """Return what a line's patient is recognised by.
 
     A person is known by the name with each of the two contacts that the line carries, chosen or
     not: who is invited over another channel next time is the same person.
     """
-    found = [(IdentityKind.PERSON, f"cpf:{cpf}")] if cpf else []
-    for its_channel, prefix, values in (
-        (Channel.EMAIL, "email:", emails),
-        (Channel.WHATSAPP, "phone:", phones),
-    ):
-        kind = IdentityKind.CONTACT if channel is its_channel else IdentityKind.OTHER
-        for value in values:
-            found.append((kind, prefix + value))
-            kind = IdentityKind.OTHER
-        if values and name:
-            found.append((IdentityKind.PERSON, f"name:{values[0]}\x1f{name}"))
-    return tuple(found)
+    persons = [f"cpf:{cpf}"] if cpf else []
+    if name:
+        persons += [f"name:{values[0]}\x1f{name}" for values in (emails, phones) if values]
+    addresses = ["email:" + one for one in emails]
+    numbers = ["phone:" + one for one in phones]
+    chosen, others = (addresses, numbers) if channel is Channel.EMAIL else (numbers, addresses)
+    return Identities(tuple(persons), tuple(chosen[:1]), (*chosen[1:], *others))

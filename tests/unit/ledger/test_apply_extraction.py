@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,7 @@ from reading_steps import (
     leave,
     line_of,
     lines_of,
+    newest_extraction,
     not_invited,
     read_day,
     read_days,
@@ -37,11 +39,7 @@ from reading_steps import (
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import envelope_writer, schema
 from track_dispatch.ledger.apply_extraction import applying_extractions
-from track_dispatch.ledger.extractions import (
-    CHUNKS_A_TRANSACTION,
-    newest_extraction,
-    stage_extraction,
-)
+from track_dispatch.ledger.extractions import CHUNKS_A_TRANSACTION, stage_extraction
 from track_dispatch.ledger.keys import KeyRing, new_keys
 from track_dispatch.ledger.places import PLACES
 from track_dispatch.pipeline.transform import standing_back
@@ -141,18 +139,11 @@ def test_each_hash_stands_beside_the_key_it_was_made_with(two_keys: Ledger) -> N
 
     expected = {
         (found.hash, found.key)
-        for _, value in asked.identities
+        for value in chain.from_iterable(asked.identities)
         for found in two_keys.keys.identity_hashes(value)
     }
     rows = rows_of(two_keys, schema.identities, "hash")
     assert {(row["hash"], row["key"]) for row in rows} == expected
-
-
-def test_an_identity_that_comes_twice_is_written_once(ledger: Ledger) -> None:
-    asked = invited(NUMBER)
-    read_day(ledger, asked._replace(identities=asked.identities * 2))
-
-    assert identities_of(ledger, line_of(ledger).id) == hashed(ledger, asked)
 
 
 def test_no_value_of_a_patient_is_readable_in_the_ledger(ledger: Ledger) -> None:
@@ -889,8 +880,7 @@ def test_a_lost_try_that_ends_after_all_is_not_applied_without_its_rows(ledger: 
         read_day(ledger, invited(NUMBER), invited(NUMBER + 1))
 
     stage_extraction(ledger, slowly(), source="hms", day=DAY, actor=RUN)
-    with ledger.reading() as connection:
-        lost = newest_extraction(connection, day=DAY, run_id=str(RUN.run_id))
+    lost = newest_extraction(ledger)
     assert lost is not None
 
     assert apply(ledger, (lost, [invited(NUMBER + 2)])) == [False]

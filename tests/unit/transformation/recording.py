@@ -27,7 +27,7 @@ from tests.unit.transformation.one_row import evaluate, person_keys, usable_emai
 from track_dispatch.config import Hospital, Identifier, load_hospitals
 from track_dispatch.extraction.query import render
 from track_dispatch.extraction.reader import read_columns
-from track_dispatch.records import Area, Channel, IdentityKind
+from track_dispatch.records import Area, Channel
 from track_dispatch.transformation.attendances import rank
 from track_dispatch.transformation.clean_text import clean
 from track_dispatch.transformation.cpf import usable_cpf
@@ -248,7 +248,6 @@ def by_column(
 
 
 def _of_candidate(candidate: Candidate) -> RowResult:
-    keys = (value for kind, value in candidate.identities if kind is IdentityKind.PERSON)
     line = json.loads(candidate.line) if candidate.line is not None else None
     return RowResult(
         candidate.attendance_id,
@@ -256,7 +255,7 @@ def _of_candidate(candidate: Candidate) -> RowResult:
         candidate.channel,
         candidate.reason,
         line,
-        frozenset(keys),
+        frozenset(candidate.identities.persons),
     )
 
 

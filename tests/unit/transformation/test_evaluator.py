@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -15,9 +16,9 @@ from tests.unit.transformation.dirty_rows import dirty_rows
 from tests.unit.transformation.one_row import person_keys
 from track_dispatch.config import Hospital, Identifier, load_hospital
 from track_dispatch.errors import ConfigError
-from track_dispatch.records import COLUMNS, Area, Channel, IdentityKind
+from track_dispatch.records import COLUMNS, Area, Channel
 from track_dispatch.states import Reason
-from track_dispatch.transformation.evaluator import Candidate, Evaluator
+from track_dispatch.transformation.evaluator import Candidate, Evaluator, Identities
 from track_dispatch.transformation.rules import RULES
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def test_an_exclusion_carries_nothing_of_the_patient_but_the_attendance(
     asked, out = evaluated(hospital, row, row | {"name": "PACIENTE TESTE"})
 
     assert asked.line is not None
-    assert out == ("900000001", Area.INTERNACAO, None, Reason.TEST_RECORD, None, ())
+    assert out == ("900000001", Area.INTERNACAO, None, Reason.TEST_RECORD, None, Identities())
 
 
 @given(
@@ -198,15 +199,11 @@ def test_a_patient_is_identified_as_a_person_by_the_contact_and_by_what_else_the
 
     [found] = evaluated(hospital, row | changed)
 
-    assert sorted(found.identities) == sorted(
-        [(IdentityKind.PERSON, value) for value in persons]
-        + [(IdentityKind.CONTACT, contact)]
-        + [(IdentityKind.OTHER, value) for value in others]
-    )
+    assert found.identities == (tuple(persons), (contact,), tuple(others))
 
 
 @pytest.mark.parametrize("block", [0, 1, 3])
-def test_persons_are_known_by_what_import_lines_tell_of_them(
+def test_persons_are_known_by_what_import_lines_tell_of_them_each_value_once(
     hospital: Hospital, block: int
 ) -> None:
     rows = dirty_rows(block, extra_columns=False)
@@ -220,7 +217,9 @@ def test_persons_are_known_by_what_import_lines_tell_of_them(
             if key := keys.get(f"person_{contact}"):
                 told.add("name:" + key.replace(" ", "\x1f", 1))
 
-        assert {value for kind, value in one.identities if kind == IdentityKind.PERSON} == told
+        assert set(one.identities.persons) == told
+        values = list(chain.from_iterable(one.identities))
+        assert len(set(values)) == len(values)
     assert len(asked) > 300
 
 
@@ -256,7 +255,7 @@ def test_a_barred_patient_is_evaluated_again_for_the_next_channel(
     assert {position: one.attendance_id for position, one in again.items()} == {3: "3", 1: "1"}
     for one in again.values():
         assert (one.channel, one.reason) == (channel, reason)
-        assert [value for kind, value in one.identities if kind == IdentityKind.CONTACT] == contact
+        assert list(one.identities.contacts) == contact
 
 
 def test_who_is_barred_changes_nobody_else(row: ErpRow, hospital: Hospital) -> None:
