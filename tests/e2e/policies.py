@@ -19,13 +19,6 @@ def set_policies(include: Path, **values: Any) -> None:
     path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
 
 
-def set_shared_policies(include: Path, **values: Any) -> None:
-    """Set what all hospitals share, which a hospital's file may not state."""
-    path = include / "defaults.yaml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) | values
-    path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
-
-
 def surveys_without(include: Path, area: Area) -> dict[str, str]:
     """Return HMS's surveys but for one area's."""
     surveys = yaml.safe_load(_hms(include).read_text(encoding="utf-8"))["surveys"]

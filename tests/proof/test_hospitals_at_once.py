@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from demo.track_api import TrackStandIn
 from demo.world import surveys_of
@@ -17,7 +17,6 @@ from tests.proof.model_erp import BEGINNING, CODES, HOSPITALS
 from tests.proof.proof_report import IN_FULL, note
 from tests.unit.delivery.delivery_worker import PRELOADED, PROCESSES
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.request_budget import requests_taken
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
@@ -91,7 +90,7 @@ def everybody_dispatches(ledger: Ledger, url: str, workers: int, **settings: Any
 
 def taken(ledger: Ledger) -> int:
     with ledger.reading() as connection:
-        return requests_taken(connection)
+        return connection.scalar(select(func.sum(schema.requests.c.taken))) or 0
 
 
 def states_of(ledger: Ledger) -> dict[str, tuple[str, str | None]]:

@@ -55,11 +55,6 @@ def take_request(connection: Connection, *, limit: int) -> float:
     return _seconds_until_free(connection, limit)
 
 
-def requests_taken(connection: Connection) -> int:
-    """Return how many requests count now."""
-    return sum(taken for _, taken in _counted(connection))
-
-
 def _counted(connection: Connection) -> list[tuple[int, int]]:
     """Return the slots that count, with what was taken in each, the oldest first."""
     rows = connection.execute(

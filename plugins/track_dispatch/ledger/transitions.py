@@ -22,7 +22,7 @@ from track_dispatch.ledger.sql import moment_in
 from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -179,7 +179,7 @@ RULES: Mapping[Transition, Rule] = {
         ((None, _S.EXCLUDED, _S.REFUSED, _S.READY, _S.HELD, _S.REOPENED), (_S.IN_DOUBT,)),
     ),
     Transition.ERASED: _rule(
-        "`person erase`",
+        "`person --erase`",
         "the patient asked for it; an opt-out is entered",
         ((_S.READY, _S.HELD, _S.REOPENED), (_S.EXCLUDED,)),
     ),
@@ -310,8 +310,3 @@ def append_events(
         )
     for row in rows:
         connection.execute(_APPENDING, row)
-
-
-def addresses_of(lines: Sequence[MovedLine]) -> list[int]:
-    """Return the addresses of moved lines."""
-    return [line.address for line in lines]

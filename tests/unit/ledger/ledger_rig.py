@@ -259,6 +259,11 @@ def rows_of(ledger: Ledger, table: Table, *order: str) -> Sequence[RowMapping]:
         return connection.execute(ordered).mappings().all()
 
 
+def requests_taken(ledger: Ledger) -> int:
+    """Return how many requests to Track were taken of the budget, at any time."""
+    return sum(row["taken"] for row in rows_of(ledger, schema.requests, "slot"))
+
+
 def states_of(ledger: Ledger, envelope: int | None = None) -> list[str]:
     """Return the states of the lines found in an envelope, or of all, in the order of their ids."""
     return [

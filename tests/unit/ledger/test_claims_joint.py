@@ -25,6 +25,7 @@ from ledger_rig import (
     opt_out,
     people,
     refusing,
+    requests_taken,
     rows_of,
     run_sql,
     states_of,
@@ -45,7 +46,6 @@ from track_dispatch.ledger.claims import (
     settle_and_claim_with_care,
 )
 from track_dispatch.ledger.places import PLACES
-from track_dispatch.ledger.request_budget import requests_taken
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.states import BatchState
@@ -160,8 +160,7 @@ def test_a_settled_batch_keeps_status_and_receipt_and_has_no_lease(ledger: Ledge
 def test_a_claim_takes_one_request(ledger: Ledger) -> None:
     claim(ledger, fill(ledger, 2))
 
-    with ledger.reading() as connection:
-        assert requests_taken(connection) == 1
+    assert requests_taken(ledger) == 1
 
 
 # -- the short way and the careful one -----------------------------------------

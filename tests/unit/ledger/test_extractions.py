@@ -18,6 +18,7 @@ from reading_steps import (
     change,
     invited,
     leave,
+    newest_extraction,
     read_day,
     refusing,
     rows_of,
@@ -29,7 +30,6 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.extractions import (
     CHUNKS_A_TRANSACTION,
     Extraction,
-    newest_extraction,
     run_extractions,
     stage_extraction,
     staged_columns,
@@ -64,13 +64,8 @@ def breaking_off(chunks: list[dict[str, list[str]]] = CHUNKS) -> Iterator[dict[s
     raise ErpGoneError
 
 
-def newest(ledger: Ledger, run_id: str = str(RUN.run_id)) -> Extraction | None:
-    with ledger.reading() as connection:
-        return newest_extraction(connection, day=DAY, run_id=run_id)
-
-
 def found(ledger: Ledger) -> Extraction:
-    extraction = newest(ledger)
+    extraction = newest_extraction(ledger)
     assert extraction is not None
     return extraction
 
@@ -135,14 +130,14 @@ def test_an_extraction_that_broke_off_is_never_the_newest(ledger: Ledger) -> Non
     with pytest.raises(ErpGoneError):
         staging(ledger, breaking_off())
 
-    assert newest(ledger) == complete
+    assert newest_extraction(ledger) == complete
 
 
 def test_an_extraction_is_complete_with_its_last_chunk_or_not_at_all(ledger: Ledger) -> None:
     with refusing(ledger, "extractions", "update"), pytest.raises(LedgerError):
         staging(ledger, MORE)
 
-    assert newest(ledger) is None
+    assert newest_extraction(ledger) is None
     assert len(rows_of(ledger, schema.staged, "chunk")) == len(MORE) - CHUNKS_A_TRANSACTION
 
 
@@ -150,7 +145,7 @@ def test_a_run_finds_its_own_extractions_only(ledger: Ledger) -> None:
     mine = stage(ledger, invited(1))
     stage(ledger, invited(1), actor=OTHER_RUN)
 
-    assert newest(ledger) == mine
+    assert newest_extraction(ledger) == mine
 
 
 def test_the_newest_extraction_is_the_one_that_ended_last(ledger: Ledger) -> None:

@@ -23,12 +23,12 @@ from decisions_rig import (
     run_statement,
     states_of,
 )
+from reading_steps import newest_extraction
 from sqlalchemy import insert, select
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import retention, schema
 from track_dispatch.ledger.backups import require_extractable
-from track_dispatch.ledger.extractions import newest_extraction
 from track_dispatch.ledger.history import attendance_history
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.views import day_counts, run_work
@@ -163,8 +163,8 @@ def test_an_extraction_without_its_rows_is_not_applied_as_an_empty_day(ledger: L
     stage(ledger, put_extraction(ledger, 1, hours_old=99, applied_at=None))
     retention.erase_staged(ledger)
 
+    assert newest_extraction(ledger, HMS_DAY, run_id="run-1") is None
     with ledger.reading() as connection:
-        assert newest_extraction(connection, day=HMS_DAY, run_id="run-1") is None
         (work,) = run_work(connection, hospital="HMS", run_ids=["run-1"])
     assert not work.extracted
 

@@ -13,13 +13,13 @@ from ledger_rig import (
     batches_of,
     claim,
     fill,
+    requests_taken,
     states_of,
     try_claim,
 )
 
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
 from track_dispatch.ledger.rehearsals import begin_rehearsal, end_rehearsal
-from track_dispatch.ledger.request_budget import requests_taken
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.states import BatchState
 
@@ -78,8 +78,7 @@ def test_while_a_stop_stands_nothing_is_rehearsed(ledger: Ledger) -> None:
 def test_a_rehearsal_takes_a_request(ledger: Ledger) -> None:
     begin(ledger)
 
-    with ledger.reading() as connection:
-        assert requests_taken(connection) == 1
+    assert requests_taken(ledger) == 1
 
 
 def test_without_a_request_left_nothing_is_rehearsed(ledger: Ledger) -> None:

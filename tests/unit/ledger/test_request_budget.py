@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_rig import rows_of
+from ledger_rig import requests_taken, rows_of
 from sqlalchemy import insert, text
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.request_budget import SLOT, SLOTS, WINDOW, requests_taken, take_request
+from track_dispatch.ledger.request_budget import SLOT, SLOTS, WINDOW, take_request
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
@@ -40,16 +40,11 @@ def took(ledger: Ledger, taken: int, *, slots_ago: int) -> int:
     return slot
 
 
-def taken_now(ledger: Ledger) -> int:
-    with ledger.reading() as connection:
-        return requests_taken(connection)
-
-
 def test_requests_are_taken_up_to_the_limit(ledger: Ledger) -> None:
     waits = [take(ledger, 3) for _ in range(5)]
 
     assert [bool(seconds) for seconds in waits] == [False, False, False, True, True]
-    assert taken_now(ledger) == 3
+    assert requests_taken(ledger) == 3
 
 
 def test_whoever_is_refused_waits_no_longer_than_the_window(ledger: Ledger) -> None:
@@ -115,7 +110,7 @@ def test_a_request_whose_transaction_fails_is_not_taken(ledger: Ledger) -> None:
         take_request(connection, limit=1)
         raise KeyError
 
-    assert taken_now(ledger) == 0
+    assert requests_taken(ledger) == 0
 
 
 def test_many_at_once_take_no_more_than_the_limit(ledger: Ledger) -> None:
@@ -124,4 +119,4 @@ def test_many_at_once_take_no_more_than_the_limit(ledger: Ledger) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(session, range(8))) == 20
-    assert taken_now(ledger) == 20
+    assert requests_taken(ledger) == 20
