@@ -19,6 +19,7 @@ from track_dispatch.ledger.places import PLACES, parse_places
 from track_dispatch.pipeline.transform import standing_back
 from track_dispatch.records import Actor, Area, Channel, HospitalDay, IdentityKind
 from track_dispatch.states import Reason
+from track_dispatch.transformation.evaluator import Identities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +44,7 @@ class Attendance(NamedTuple):
     channel: Channel | None
     reason: Reason | None
     line: bytes | None
-    identities: tuple[tuple[IdentityKind, str], ...]
+    identities: Identities
 
 
 def invited(
@@ -65,11 +66,10 @@ def invited(
         channel,
         None,
         orjson.dumps(line),
-        (
-            (IdentityKind.PERSON, f"cpf:{cpf}"),
-            (IdentityKind.PERSON, f"name:email:{address}\x1fmaria de teste"),
-            (IdentityKind.CONTACT, f"email:{address}"),
-            (IdentityKind.OTHER, f"phone:5527{number:09}"),
+        Identities(
+            persons=(f"cpf:{cpf}", f"name:email:{address}\x1fmaria de teste"),
+            contacts=(f"email:{address}",),
+            others=(f"phone:5527{number:09}",),
         ),
     )
 
@@ -78,7 +78,7 @@ def not_invited(
     number: int, reason: Reason = Reason.NO_CONTACT, area: Area | None = Area.INTERNACAO
 ) -> Attendance:
     """Make an attendance up whose patient is not asked."""
-    return Attendance(str(number), area, None, reason, None, ())
+    return Attendance(str(number), area, None, reason, None, Identities())
 
 
 def stage(
@@ -254,8 +254,8 @@ def hashed(ledger: Ledger, attendance: Attendance) -> set[tuple[str, int]]:
     """Return kinds and hashes of an attendance's identities."""
     return {
         (str(kind), found)
-        for kind, value in attendance.identities
-        for found in ledger.keys.hash_identities([value])
+        for kind, values in zip(IdentityKind, attendance.identities, strict=True)
+        for found in ledger.keys.hash_identities(values)
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -138,18 +139,11 @@ def test_each_hash_stands_beside_the_key_it_was_made_with(two_keys: Ledger) -> N
 
     expected = {
         (found.hash, found.key)
-        for _, value in asked.identities
+        for value in chain.from_iterable(asked.identities)
         for found in two_keys.keys.identity_hashes(value)
     }
     rows = rows_of(two_keys, schema.identities, "hash")
     assert {(row["hash"], row["key"]) for row in rows} == expected
-
-
-def test_an_identity_that_comes_twice_is_written_once(ledger: Ledger) -> None:
-    asked = invited(NUMBER)
-    read_day(ledger, asked._replace(identities=asked.identities * 2))
-
-    assert identities_of(ledger, line_of(ledger).id) == hashed(ledger, asked)
 
 
 def test_no_value_of_a_patient_is_readable_in_the_ledger(ledger: Ledger) -> None:
