@@ -44,14 +44,22 @@ class Channel(StrEnum):
 
 
 class IdentityKind(StrEnum):
-    """What a value that identifies the patient of a line counts for."""
+    """What a value that identifies the patient of a line counts for.
+
+    A letter stands for it in the ledger: a line has four or five of them, in two indices each.
+    """
 
     #: who was invited lately: the CPF, the name with a contact
-    PERSON = "person"
+    PERSON = "p"
     #: the address or number that the invitation goes to
-    CONTACT = "contact"
+    CONTACT = "c"
     #: opt-outs and erasure only: every further address and number of the row
-    OTHER = "other"
+    OTHER = "o"
+
+    @property
+    def label(self) -> str:
+        """The kind as an operator reads it."""
+        return self.name.lower()
 
 
 #: The columns of every extraction, in this order and with these names (hospitals.md).

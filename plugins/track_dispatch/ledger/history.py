@@ -16,6 +16,7 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.joins import IS_OF_UNIT, LIES_IN, in_units, placed
 from track_dispatch.ledger.places import PLACES, address_of, envelope_of, parse_places
 from track_dispatch.ledger.sql import among
+from track_dispatch.records import IdentityKind
 from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def attendance_history(
         state=LineState(line.state),
         reason=line.reason,
         ask_until=line.ask_until,
-        identities=tuple(sorted(connection.scalars(kinds))),
+        identities=tuple(sorted(IdentityKind(kind).label for kind in connection.scalars(kinds))),
         steps=tuple(_life(connection, line.address)),
     )
 

@@ -173,7 +173,7 @@ identities = Table(
     metadata,
     Column("hash", BigInteger, primary_key=True, autoincrement=False),
     Column("line", BigInteger, primary_key=True, autoincrement=False),
-    Column("kind", Text, primary_key=True),  # person, contact, other
+    Column("kind", Text, primary_key=True),  # IdentityKind: p, c, o
     Column("key", Text, nullable=False),  # the identity key it was made with
     Index("ix_identities_line", "line"),
     sqlite_with_rowid=False,

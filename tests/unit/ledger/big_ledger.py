@@ -61,7 +61,7 @@ _STATEMENTS = (
       select cast(0 as bigint) union all select i + 1 from series where i < :n * :lines * 2 - 1)
     select (i * 7919777) % 9000000000000,
       (:base + i / 2 / :lines) * 1000 + i / 2 % :lines,
-      case i % 2 when 0 then 'person' else 'contact' end, 'k1'
+      case i % 2 when 0 then 'p' else 'c' end, 'k1'
     from series where i / 2 / :lines % :envelopes < :sent""",
 )
 

@@ -299,7 +299,7 @@ def test_a_key_that_an_invited_person_has_alone_may_not_leave(ledger_url: str) -
         key = keys.identity_secrets[0].id
         run_sql(
             ledger,
-            "insert into identities (hash, line, kind, key) values (1, 2, 'person', :key)",
+            "insert into identities (hash, line, kind, key) values (1, 2, 'p', :key)",
             key=key,
         )
 

@@ -57,7 +57,8 @@ def erase(ledger: Ledger, *values: str) -> Erased:
 
 
 def kinds_left(ledger: Ledger) -> list[str]:
-    return sorted(row["kind"] for row in rows_of(ledger, schema.identities, "line", "kind"))
+    rows = rows_of(ledger, schema.identities, "line", "kind")
+    return sorted(IdentityKind(row["kind"]).label for row in rows)
 
 
 @pytest.mark.parametrize("value", [CPF, EMAIL, PHONE])
