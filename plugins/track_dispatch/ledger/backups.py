@@ -17,10 +17,11 @@ from sqlalchemy import select
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import insert_batch
-from track_dispatch.ledger.decisions import count_lines, record_decision
+from track_dispatch.ledger.database import LONG
+from track_dispatch.ledger.decisions import count_lines, deciding, record_decision
 from track_dispatch.ledger.identity import accept_server
 from track_dispatch.ledger.places import PLACES, envelope_of, parse_places
-from track_dispatch.ledger.sql import among, moment_in, take_turn
+from track_dispatch.ledger.sql import among, moment_in
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.states import WAITING, BatchState, LineState, Verb
 
@@ -59,8 +60,7 @@ def restore(ledger: Ledger, *, as_of: datetime, decision: Decision) -> int:
     Raises:
         ConfigError: `as_of` lies ahead.
     """
-    with ledger.long_writing() as connection:
-        take_turn(connection)
+    with deciding(ledger, LONG) as connection:
         now = connection.execute(select(moment_in())).scalar_one()
         if as_of > now:
             message = f"the backup cannot be of {as_of.isoformat()}: that is still to come"

@@ -7,15 +7,18 @@ second one is told. Nothing is decided before the batch's lease ends: its owner 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, exists, func, or_, select, true, update
+from sqlalchemy.exc import DBAPIError
 
-from track_dispatch.errors import ConfigError, LinesInFlightError
+from track_dispatch.errors import ConfigError, LedgerError, LinesInFlightError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import lock_batch, move_batch
 from track_dispatch.ledger.contact_policy import come_back
+from track_dispatch.ledger.database import SHORT
 from track_dispatch.ledger.joins import Placed, addresses_in, of_batches, on_days, placed
 from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
 from track_dispatch.ledger.transitions import MovedLine, Transition, apply_transition
@@ -23,18 +26,20 @@ from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import BatchState, LineState, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from sqlalchemy import ColumnElement, Connection
 
-    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.database import Ledger, Limits
     from track_dispatch.ledger.keys import KeyRing
 
 #: Seconds of an hour.
 HOUR = 3_600.0
 #: The answer to a question about a day's volume that lets its lines go.
 APPROVED = "approved"
+#: PostgreSQL's code for having waited in vain for what another transaction holds.
+_LOCK_NOT_AVAILABLE = "55P03"
 
 _batches, _units, _envelopes, _lines = (
     schema.batches, schema.units, schema.envelopes, schema.lines,
@@ -61,6 +66,27 @@ class Decision:
     def actor(self) -> Actor:
         """The person as whoever moves the lines."""
         return Actor(self.decided_by, run_id=self.run_id)
+
+
+@contextmanager
+def deciding(ledger: Ledger, limits: Limits = SHORT) -> Iterator[Connection]:
+    """Open the transaction of a person's decision, in its turn.
+
+    Raises:
+        LedgerError: another task holds what is decided about for longer than a decision waits, or
+            the database failed; nothing was decided.
+    """
+    with ledger.writing(limits) as connection:
+        try:
+            take_turn(connection)
+            yield connection
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            raise LedgerError(
+                "another task holds what this is about, most likely a running transform of the"
+                " hospital: nothing was decided, try again in a minute"
+            ) from None
 
 
 def record_decision(
@@ -192,8 +218,7 @@ def decide_batch(ledger: Ledger, batch: str, decision: Decision, *, today: date)
         LinesInFlightError: its lease still runs.
     """
     outcome = OF_BATCHES[decision.verb]
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with deciding(ledger) as connection:
         day = _lock_decidable(connection, batch, outcome)
         decided = record_decision(connection, decision, batch=batch, **day._asdict())
         if not move_batch(connection, batch, outcome.leaves, to=outcome.enters, lease_until=None):
@@ -237,8 +262,7 @@ def retry_refused(
         ConfigError: the day has none, or the run was carried out before.
     """
     refused = LineState.REFUSED
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with deciding(ledger) as connection:
         decided = record_decision(connection, decision, **day._asdict())
         moved = apply_transition(
             connection,
@@ -268,8 +292,7 @@ def release_day(
     Raises:
         ConfigError: nothing of the day is held, or the run was carried out before.
     """
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with deciding(ledger) as connection:
         decided = record_decision(connection, decision, **day._asdict())
         ready, reopened = free_held(
             connection,

@@ -14,10 +14,10 @@ from sqlalchemy import and_, delete, func, or_, select, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.contact_policy import come_back
-from track_dispatch.ledger.decisions import count_lines, record_decision
+from track_dispatch.ledger.decisions import count_lines, deciding, record_decision
 from track_dispatch.ledger.joins import IS_OF_UNIT
 from track_dispatch.ledger.places import PLACES
-from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
+from track_dispatch.ledger.sql import among, insert_into, moment_in
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Channel, HospitalDay, IdentityKind
 from track_dispatch.states import WAITING, LineState, Reason
@@ -307,8 +307,7 @@ def erase_person(
         ConfigError: the run was carried out before.
     """
     keys, hashes = ledger.keys, _hashes(ledger.keys, values)
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with deciding(ledger) as connection:
         decided = record_decision(connection, decision)
         optouts = enter_optouts(connection, keys, values, channel=None, source=ERASURE)
         found = select(_identities.c.line).where(among(_identities.c.hash, "hashes")).distinct()

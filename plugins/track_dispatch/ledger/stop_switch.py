@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 
 from track_dispatch.errors import ServiceStoppedError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.decisions import record_decision
+from track_dispatch.ledger.decisions import deciding, record_decision
 from track_dispatch.ledger.sql import moment_in, take_turn
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def resume_service(ledger: Ledger, decision: Decision) -> int:
     Raises:
         ConfigError: the run that decides this has done so before.
     """
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with deciding(ledger) as connection:
         ended = connection.execute(
             update(_stops)
             .where(_stops.c.resumed_at.is_(None))

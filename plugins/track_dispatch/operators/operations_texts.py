@@ -49,7 +49,8 @@ para não ser contatado). Vai com a próxima execução do hospital; para enviar
 
 O número do lote está no log do relatório e da manhã. Um lote só se decide depois do prazo dele (alguns minutos). Cada
 acionamento decide **uma** vez: limpar a execução não repete a decisão. Se duas pessoas decidem o mesmo lote, a segunda é
-avisada. **Não escreva dados de pacientes no motivo.**
+avisada. Se o `transform` do hospital está em andamento, a decisão pode falhar sem efeito: acione de novo em um minuto.
+**Não escreva dados de pacientes no motivo.**
 """
 
 HOUSEKEEPING_DOC = """

@@ -15,9 +15,11 @@ from reading_steps import (
     OTHER_RUN,
     RUN,
     TERMS,
+    TODAY,
     apply,
     change,
     invited,
+    leave,
     line_of,
     lines_of,
     not_invited,
@@ -28,15 +30,18 @@ from reading_steps import (
     stands,
 )
 
+from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.apply_extraction import applying_extractions
 from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.claims import Hindrance, NotClaimed, settle_and_claim
+from track_dispatch.ledger.decisions import Decision, release_day
 from track_dispatch.ledger.extractions import stage_extraction
 from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.privacy import erase_person
 from track_dispatch.pipeline.transform import standing_back
 from track_dispatch.records import Area, HospitalDay
-from track_dispatch.states import Reason
+from track_dispatch.states import Reason, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -214,3 +219,30 @@ def test_counts_and_payloads_are_true_after_every_step(ledger: Ledger) -> None:
         ("excluded", "gone"),
         ("ready", None),
     ]
+
+
+@pytest.mark.parametrize("verb", [Verb.RELEASE, Verb.ERASE])
+def test_who_decides_about_what_is_being_transformed_is_told_to_try_again(
+    postgresql_ledger: Ledger, verb: Verb
+) -> None:
+    """On SQLite he waits for his turn, for a minute."""
+    read_day(postgresql_ledger, invited(1))
+    leave(postgresql_ledger, "held")
+    again, decision = stage(postgresql_ledger, invited(1)), Decision(verb, "ana", "conferido")
+
+    def decide() -> None:
+        if verb is Verb.ERASE:
+            erase_person(postgresql_ledger, {"email:p1@example.test"}, decision, today=TODAY)
+        else:
+            release_day(postgresql_ledger, DAY, decision, max_age_hours=36, today=TODAY)
+
+    told = "transform.*nothing was decided.*try again in a minute"
+    with (
+        half_way(postgresql_ledger, again, [invited(1, name="OUTRO NOME")]),
+        pytest.raises(LedgerError, match=told),
+    ):
+        decide()
+    assert rows_of(postgresql_ledger, schema.decisions) == []
+
+    decide()
+    assert line_of(postgresql_ledger).state != "held"
