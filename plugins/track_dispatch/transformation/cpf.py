@@ -13,8 +13,8 @@ _SHORTEST = 8
 
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 
-#: How the digits before each of the two check digits weigh.
-_FIRST_WEIGHTS, _SECOND_WEIGHTS = tuple(range(10, 1, -1)), tuple(range(11, 1, -1))
+#: How the nine digits before the first check digit weigh.
+_WEIGHTS = tuple(range(10, 1, -1))
 
 #: What the bytes of digits are worth.
 _VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
@@ -44,6 +44,9 @@ def has_right_check_digits(digits: str) -> bool:
     left to be cleaned.
     """
     values = digits.encode().translate(_VALUES)
-    first = sum(map(mul, values, _FIRST_WEIGHTS)) * 10 % 11 % 10
-    second = sum(map(mul, values, _SECOND_WEIGHTS)) * 10 % 11 % 10
-    return (first, second) == (values[9], values[10])
+    weighed = sum(map(mul, values, _WEIGHTS))
+    if weighed * 10 % 11 % 10 != values[9]:
+        return False
+    # each of the nine weighs one more for the second check, and the first check weighs two
+    weighed += sum(values[:9]) + 2 * values[9]
+    return weighed * 10 % 11 % 10 == values[10]

@@ -164,9 +164,13 @@ def _identities(
     not: who is invited over another channel next time is the same person.
     """
     persons = [f"cpf:{cpf}"] if cpf else []
-    if name:
-        persons += [f"name:{values[0]}\x1f{name}" for values in (emails, phones) if values]
-    addresses = ["email:" + one for one in emails]
-    numbers = ["phone:" + one for one in phones]
+    if name and emails:
+        persons.append(f"name:{emails[0]}\x1f{name}")
+    if name and phones:
+        persons.append(f"name:{phones[0]}\x1f{name}")
+    addresses, numbers = tuple(map(_ADDRESS, emails)), tuple(map(_NUMBER, phones))
     chosen, others = (addresses, numbers) if channel is Channel.EMAIL else (numbers, addresses)
-    return Identities(tuple(persons), tuple(chosen[:1]), (*chosen[1:], *others))
+    return Identities(tuple(persons), chosen[:1], chosen[1:] + others)
+
+
+_ADDRESS, _NUMBER = "email:".__add__, "phone:".__add__
