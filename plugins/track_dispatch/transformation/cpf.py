@@ -44,7 +44,7 @@ def has_right_check_digits(digits: str) -> bool:
     left to be cleaned.
     """
     values = digits.encode().translate(_VALUES)
-    weighed = sum(map(mul, values, _WEIGHTS))
+    weighed: int = sum(map(mul, values, _WEIGHTS))
     if weighed * 10 % 11 % 10 != values[9]:
         return False
     # each of the nine weighs one more for the second check, and the first check weighs two
