@@ -21,7 +21,6 @@ from track_dispatch.hooks.track import TrackHook, track_host
 from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.claims import Wanted, read_ahead, settle_and_claim
 from track_dispatch.ledger.database import open_ledger
-from track_dispatch.ledger.envelopes import read_envelope
 from track_dispatch.ledger.keys import parse_keys
 from track_dispatch.ledger.settling import Settlement
 from track_dispatch.ledger.units import ready_envelopes
@@ -71,7 +70,8 @@ def ledger(run: Run, opened: Ledger) -> int:
         envelopes = ready_envelopes(connection, run.hospital.code, until=run.business_day)
     for one in envelopes:
         with opened.reading() as connection:
-            read = read_ahead(connection, opened.keys, read_envelope(connection, one.envelope))
+            [sealed] = read_ahead(connection, [one.envelope])
+        read = sealed.open(opened.keys)
         survey = str(run.hospital.survey(one.unit.area))
         wanted = Wanted(
             read,

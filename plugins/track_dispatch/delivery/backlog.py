@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from track_dispatch.delivery.encoding import encode_distribution
 from track_dispatch.ledger.claims import read_ahead
-from track_dispatch.ledger.envelopes import read_envelope
 from track_dispatch.ledger.units import exclude_unit, ready_envelopes
 from track_dispatch.states import Reason
 
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
     from track_dispatch.config import Hospital
     from track_dispatch.delivery.context import DispatchContext
-    from track_dispatch.ledger.claims import ReadAhead, Terms
+    from track_dispatch.ledger.claims import ReadAhead, SealedAhead, Terms
     from track_dispatch.ledger.units import ReadyEnvelope
     from track_dispatch.records import Unit
+
+
+#: Envelopes read in one transaction, which costs more than reading one.
+_READ_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Backlog:
     def __init__(self, context: DispatchContext, envelopes: Iterable[ReadyEnvelope]) -> None:
         self._context = context
         self._queue = deque(envelopes)
+        self._sealed: dict[int, SealedAhead] = {}  # read already, by id
 
     def __bool__(self) -> bool:
         return bool(self._queue)
@@ -73,13 +78,11 @@ class Backlog:
 
     def _prepare(self, source: ReadyEnvelope) -> Prepared | None:
         context, unit = self._context, source.unit
-        with context.ledger.reading() as connection:
-            envelope = read_envelope(connection, source.envelope)
-            read = read_ahead(connection, context.ledger.keys, envelope)
+        read = self._read(source).open(context.ledger.keys)
         if not read.lines:
             return None
         terms = context.terms(unit.area)
-        if envelope.rules != terms.rules:
+        if read.envelope.rules != terms.rules:
             # no claim takes it, and perhaps no template serves its channel any more
             return Prepared(source, read, terms, b"")
         body = encode_distribution(
@@ -91,6 +94,18 @@ class Backlog:
             reminder_at=terms.reminder_at,
         )
         return Prepared(source, read, terms, body)
+
+    def _read(self, source: ReadyEnvelope) -> SealedAhead:
+        """Return an envelope as it was read, at first or again, with some that come after it.
+
+        One that is sealed anew meanwhile is not claimed, but put back.
+        """
+        if source.envelope not in self._sealed:
+            further = [one.envelope for one in islice(self._queue, _READ_AT_ONCE - 1)]
+            with self._context.ledger.reading() as connection:
+                found = read_ahead(connection, [source.envelope, *further])
+            self._sealed = {one.envelope.id: one for one in found}
+        return self._sealed.pop(source.envelope)
 
 
 def find_backlog(context: DispatchContext, until: date) -> tuple[Backlog, list[Unit]]:

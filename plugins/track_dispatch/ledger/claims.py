@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from sqlalchemy import exists, select
@@ -24,9 +24,9 @@ from track_dispatch.ledger.batches import (
 )
 from track_dispatch.ledger.between_posts import settle_and_claim_at_once, settle_at_once
 from track_dispatch.ledger.contact_policy import EITHER, come_back, filter_contactable, freed_by
-from track_dispatch.ledger.envelopes import open_envelope
-from track_dispatch.ledger.places import span
-from track_dispatch.ledger.prepared import prepared
+from track_dispatch.ledger.envelopes import Envelope, open_envelope
+from track_dispatch.ledger.places import PLACES, span
+from track_dispatch.ledger.prepared import as_list, prepared
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.ledger.settling import settle
 from track_dispatch.ledger.sql import among, moment_in
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.ledger.contact_policy import ContactPolicy
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.envelopes import Envelope, SealedLine
+    from track_dispatch.ledger.envelopes import SealedLine
     from track_dispatch.ledger.keys import KeyRing
     from track_dispatch.ledger.settling import Settlement
     from track_dispatch.records import Actor, Channel, Unit
@@ -88,6 +88,32 @@ class ReadAhead:
     envelope: Envelope
     lines: tuple[SealedLine, ...] = field(repr=False)
     keeps_others: bool = False
+
+
+class SealedAhead(NamedTuple):
+    """An envelope read before it is claimed, still sealed.
+
+    Attributes:
+        envelope: as it was read.
+        ready: the places of its ready lines.
+    """
+
+    envelope: Envelope
+    ready: frozenset[int]
+
+    def open(self, keys: KeyRing) -> ReadAhead:
+        """Open it for a claim.
+
+        Raises:
+            ConfigError: no key opens it.
+            LedgerError: it is another envelope's payload.
+        """
+        envelope = self.envelope
+        if envelope.payload is None:
+            return ReadAhead(envelope, ())
+        sealed = open_envelope(keys, envelope.id, envelope.payload)
+        going = tuple(line for line in sealed if line.place in self.ready)
+        return ReadAhead(envelope, going, keeps_others=len(going) < len(sealed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,37 +182,34 @@ class NotClaimed:
     seconds: float = 0.0
 
 
-def read_ahead(connection: Connection, keys: KeyRing, envelope: Envelope) -> ReadAhead:
-    """Open an envelope for a claim; it claims nothing.
-
-    Raises:
-        ConfigError: no key opens it.
-    """
-    if envelope.payload is None:
-        return ReadAhead(envelope, ())
-    ready = _ready_places(connection, envelope.id)
-    sealed = open_envelope(keys, envelope.id, envelope.payload)
-    going = tuple(line for line in sealed if line.place in ready)
-    return ReadAhead(envelope, going, keeps_others=len(going) < len(sealed))
-
-
-_READY_PLACES = {
-    "sqlite": """
-select json_group_array(address - :low) from lines
-where address between :low and :high and state = 'ready'""",
-    "postgresql": """
-select array_agg(address - :low) from lines
-where address between :low and :high and state = 'ready'""",
+_READ_AHEAD = {
+    "sqlite": f"""
+select e.id, e.unit, e.extraction, e.rules, e.version, e.payload,
+  (select json_group_array(l.address - e.id * {PLACES}) from lines l
+   where l.address between e.id * {PLACES} and e.id * {PLACES} + {PLACES - 1}
+     and l.state = 'ready')
+from json_each(:ids) w cross join envelopes e on e.id = w.value order by w.key""",  # noqa: S608
+    "postgresql": f"""
+select e.id, e.unit, e.extraction, e.rules, e.version, e.payload,
+  array(select (l.address - e.id * {PLACES})::int from lines l
+   where l.address between e.id * {PLACES} and e.id * {PLACES} + {PLACES - 1}
+     and l.state = 'ready')
+from unnest(:ids::bigint[]) with ordinality w (id, n)
+cross join lateral (select * from envelopes e where e.id = w.id offset 0) e order by w.n""",  # noqa: S608
 }
 
 
-def _ready_places(connection: Connection, envelope: int) -> frozenset[int]:
-    """Return the places of an envelope's ready lines; in one row, as a row each costs more."""
-    low, high = span(envelope)
+def read_ahead(connection: Connection, envelopes: Sequence[int]) -> list[SealedAhead]:
+    """Read envelopes for their claims, in the order given; it claims nothing."""
     dialect = connection.dialect.name
-    statement = prepared(_READY_PLACES[dialect], dialect)
-    found = connection.exec_driver_sql(statement, {"low": low, "high": high}).scalar_one()
-    return frozenset(orjson.loads(found) if isinstance(found, str) else found or ())
+    statement = prepared(_READ_AHEAD[dialect], dialect)
+    found = connection.exec_driver_sql(statement, {"ids": as_list(envelopes, dialect)})
+    return [
+        SealedAhead(
+            Envelope(*row), frozenset(orjson.loads(ready) if isinstance(ready, str) else ready)
+        )
+        for *row, ready in found
+    ]
 
 
 def settle_and_claim(

@@ -16,7 +16,6 @@ from track_dispatch.config import rules_digest
 from track_dispatch.ledger.apply_extraction import applying_extractions
 from track_dispatch.ledger.claims import Terms, barred_lines, read_ahead
 from track_dispatch.ledger.contact_policy import ContactPolicy
-from track_dispatch.ledger.envelopes import read_envelope
 from track_dispatch.ledger.extractions import stage_within
 from track_dispatch.ledger.history import DayLine, lines_of_day
 from track_dispatch.ledger.places import address_of
@@ -132,11 +131,11 @@ def _barred(connection: Connection, ledger: Ledger, run: Run, now: datetime) -> 
     terms = claim_terms(run.hospital, now)
     for ready in ready_envelopes(connection, run.hospital.code, until=run.business_day):
         if ready.unit.business_day == run.business_day:
-            envelope = read_envelope(connection, ready.envelope)
-            lines = read_ahead(connection, ledger.keys, envelope).lines
+            [sealed] = read_ahead(connection, [ready.envelope])
+            lines = sealed.open(ledger.keys).lines
             reasons = barred_lines(connection, lines, channel=ready.unit.channel, terms=terms)
             barred |= {
-                address_of(envelope.id, line.place): reasons[line.place]
+                address_of(ready.envelope, line.place): reasons[line.place]
                 for line in lines
                 if line.place in reasons
             }

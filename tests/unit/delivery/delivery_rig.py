@@ -26,7 +26,6 @@ from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.claims import Wanted, read_ahead, settle_and_claim
 from track_dispatch.ledger.envelopes import (
     SealedLine,
-    read_envelope,
     reserve_envelopes,
     seal,
     unit_id,
@@ -337,7 +336,8 @@ class Rig:
         (number,) = envelopes_of(self, ids)
         units = schema.units
         with self.ledger.reading() as connection:
-            read = read_ahead(connection, self.ledger.keys, read_envelope(connection, number))
+            [sealed] = read_ahead(connection, [number])
+            read = sealed.open(self.ledger.keys)
             of = connection.execute(select(units).where(units.c.id == read.envelope.unit)).one()
         unit = Unit(of.hospital, of.business_day, Area(of.area), Channel(of.channel))
         with self.context() as context:

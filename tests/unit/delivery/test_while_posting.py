@@ -62,15 +62,11 @@ def once_read_ahead(rig: Rig, envelope: int) -> Event:
     def look(
         _conn: object, _cursor: object, statement: str, parameters: object, *_: object
     ) -> None:
-        if "envelopes.payload" in statement and envelope in _values(parameters):
+        if "e.payload" in statement and str(envelope) in str(parameters):
             read.set()
 
     rig.on_ledger("after_cursor_execute", look)
     return read
-
-
-def _values(parameters: object) -> list[object]:
-    return [*parameters.values()] if isinstance(parameters, dict) else [*parameters]  # type: ignore[misc]
 
 
 def correct(rig: Rig, envelope: int, email: str) -> None:
@@ -117,7 +113,7 @@ def test_an_address_corrected_before_the_first_claim_is_the_one_that_is_posted(r
     corrected: list[bool] = []
 
     def look(_conn: object, _cursor: object, statement: str, *_: object) -> None:
-        if "envelopes.payload" in statement and not corrected:
+        if "e.payload" in statement and not corrected:
             corrected.append(True)
             correct(rig, envelope, "nova@exemplo.test")
 

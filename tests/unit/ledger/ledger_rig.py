@@ -20,7 +20,6 @@ from track_dispatch.ledger.claims import Terms, Wanted, read_ahead, settle_and_c
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.envelopes import (
     SealedLine,
-    read_envelope,
     reserve_envelopes,
     seal,
     unit_id,
@@ -207,7 +206,8 @@ def wanted(
 ) -> Wanted:
     """Read an envelope for its claim, as it stands now."""
     with ledger.reading() as connection:
-        read = read_ahead(connection, ledger.keys, read_envelope(connection, envelope))
+        [sealed] = read_ahead(connection, [envelope])
+        read = sealed.open(ledger.keys)
         units = schema.units
         row = connection.execute(select(units).where(units.c.id == read.envelope.unit)).one()
     return Wanted(
