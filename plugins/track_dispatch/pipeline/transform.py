@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING
 from track_dispatch.collector import paused_collector
 from track_dispatch.config import rules_digest
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger.apply_extraction import applying_extractions
+from track_dispatch.ledger.apply_extraction import applying_extractions, count_lines
 from track_dispatch.ledger.day_apply import DayTerms
 from track_dispatch.ledger.extractions import run_extractions, staged_columns, staged_ids
-from track_dispatch.ledger.views import day_counts
 from track_dispatch.pipeline.evaluate import DayEvaluation
 from track_dispatch.records import Area
 from track_dispatch.transformation.evaluator import Evaluator
@@ -73,12 +71,8 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
             apply_day(run, transforming, extraction, run.today(now))
         transforming.finish(standing_back)
     with ledger.reading() as connection:
-        counts = day_counts(connection, [run.day])[run.day]
-    totals: Counter[str] = Counter()
-    for count in counts:
-        kind = f"{count.state}({count.reason})" if count.reason else str(count.state)
-        totals[kind] += count.lines
-    return Transformed(dict(totals), len(found) - 1)
+        counts = count_lines(connection, run.day)
+    return Transformed(counts, len(found) - 1)
 
 
 def standing_back(shared: Sequence[SharedLine]) -> set[int]:
