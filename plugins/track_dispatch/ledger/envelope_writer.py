@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
+from datetime import date
+from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +27,6 @@ from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import date
     from typing import Any
 
     from sqlalchemy import Connection
@@ -132,11 +133,9 @@ class IdentityRows:
     def add(self, line: int, hashes: LineHashes) -> None:
         """Take a new line's identities in."""
         parts = self._parts
-        for kind, found in enumerate(hashes):
-            tag = kind * self._keys
-            of_key = len(found) // self._keys
-            for position, one in enumerate(found):
-                parts[one >> 59].extend((one, line, tag + position // of_key))
+        for tag, found in enumerate(hashes if self._keys == 1 else _by_key(hashes, self._keys)):
+            for one in found:
+                parts[one >> 59].extend((one, line, tag))
 
     def leave_out(self, line: int) -> None:
         """Do not write a line's identities any more: another day of the run has taken it over."""
@@ -161,22 +160,20 @@ class SharedPersons:
     """Finds the lines of a day that have a person's hash in common."""
 
     def __init__(self) -> None:
-        #: By a hash's first five bits, as few are counted at a time.
-        self._parts = [(array("q"), array("q")) for _ in range(32)]
+        #: By a hash's first five bits, as few are counted at a time: hash, address.
+        self._parts = [array("q") for _ in range(32)]
 
     def add(self, address: int, persons: Sequence[int]) -> None:
         """Take a line in."""
         for one in persons:
-            hashes, addresses = self._parts[one >> 59]
-            hashes.append(one)
-            addresses.append(address)
+            self._parts[one >> 59].extend((one, address))
 
     def find(self) -> dict[int, set[int]]:
         """Return the addresses of lines that share a hash, with the hashes that they share."""
         shared: dict[int, set[int]] = {}
-        for hashes, addresses in self._parts:
-            times = Counter(hashes)
-            for one, address in zip(hashes, addresses, strict=True):
+        for part in self._parts:
+            times = Counter(part[::2])
+            for one, address in zip(part[::2], part[1::2], strict=True):
                 if times[one] > 1:
                     shared.setdefault(address, set()).add(one)
         return shared
@@ -260,14 +257,16 @@ class EnvelopeWriter:
             line = known.id if known else address
             if one.state in WAITING and fields is not None:
                 place = address - first
-                sealed.append(SealedLine(place, line, one.attendance_id, *one.hashes, fields))
+                sealed.append(
+                    SealedLine._make((place, line, one.attendance_id, *one.hashes, fields))
+                )
             if known:
                 self._changed.append((address, one))
                 continue
             self.identities.add(address, one.hashes)
             self.persons.add(address, one.hashes.persons)
             digest = self._keys.digest(fields) if fields is not None else None
-            until = one.ask_until.isoformat() if one.ask_until else None
+            until = one.ask_until and _iso(one.ask_until)
             self._new.append(
                 (address, address, source, one.attendance_id, _TEXT[one.state], one.reason, digest,
                  until, one.batch)
@@ -393,12 +392,22 @@ class EnvelopeWriter:
         )
 
 
+def _by_key(hashes: LineHashes, keys: int) -> list[tuple[int, ...]]:
+    """Return the hashes of each kind under each key: all under the newest come first."""
+    return [
+        found[len(found) * key // keys : len(found) * (key + 1) // keys]
+        for found in hashes
+        for key in range(keys)
+    ]
+
+
 def _of_keys(keys: Sequence[str], hashes: int) -> list[str]:
     """Return the key of each of some hashes: all under the newest come first."""
     return [key for key in keys for _ in range(hashes // len(keys))]
 
 
 _HASH = itemgetter(0)
+_iso = cache(date.isoformat)  # a reading has one last day, hardly ever another one
 _TEXT = {state: state.value for state in LineState}
 _NEW_LINE = (
     "id", "address", "source", "attendance_id", "state", "reason", "digest", "ask_until", "batch",
