@@ -62,7 +62,8 @@ class IdentityKind(StrEnum):
         return self.name.lower()
 
 
-#: The columns of every extraction, in this order and with these names (hospitals.md).
+#: The columns of every extraction, in this order and with these names.
+#: Source: docs/hospitals.md#columns
 COLUMNS: tuple[str, ...] = (
     "ID_Cliente_Hfocus",
     "cd_atendimento",
@@ -98,7 +99,7 @@ class HospitalDay(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The lines of one hospital, day, area and channel: one mapped dispatch task."""
+    """The lines of one hospital, day, area and channel, which share a survey."""
 
     hospital: str
     business_day: date

@@ -17,8 +17,8 @@ exists (
 {%- endmacro %}
 
 {#-
-  The whole query, from a hospital's column of the table of codes; none where the column says that
-  there is no such rule.
+  The whole query, from a hospital's column of the table in docs/hospitals.md#hub_es; none where
+  the column says that there is no such rule.
 
   outcomes_out: cd_tip_res of an emergency.
   services: the only cd_servico of an emergency, none for any.

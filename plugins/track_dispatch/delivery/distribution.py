@@ -1,6 +1,6 @@
 """The body of one POST of a distribution: pure data from a batch and a template set.
 
-Source: track-api.md of this project, the table of the fields.
+Source: docs/track-api.md#distribution
 """
 
 from __future__ import annotations

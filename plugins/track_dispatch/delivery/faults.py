@@ -5,7 +5,7 @@ Track's `errors` [assumed] comes in either of two forms, in a 2xx as in a 4xx:
 - an object with keys `import_lines.<i>` or `import_lines.<i>.<field>`, i from 0;
 - a list of objects with `cd_atendimento`, or else `line` (from 0), perhaps with `code`, `field`.
 
-Source: track-api.md of this project, "Endpoints"; to be confirmed with Track before going live.
+Source: docs/track-api.md#errors; to be confirmed with Track before going live.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Pure: no network, no clock. `transport.py` brings an `Answer`, or a `TransportFailure` when there is
 none; `judge` turns it into an `Outcome`, from which dispatch settles the lines.
 
-Source: the last table of this project's track-api.md.
+Source: docs/track-api.md#answers
 """
 
 from __future__ import annotations

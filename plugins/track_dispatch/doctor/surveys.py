@@ -31,7 +31,7 @@ class SurveyUse:
 def is_active(survey: Survey) -> bool:
     """Tell whether Track would take a distribution of the survey.
 
-    Source: an assumption; nothing is published about the values of `status`.
+    Source: docs/track-api.md#unconfirmed
     """
     return survey.status.lower() == "active"
 

@@ -17,7 +17,7 @@ from track_dispatch.ledger.sql import take_turn
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-#: Seconds over which Track counts requests. Source: docs/track-api.md, "Transport".
+#: Seconds over which Track counts requests. Source: docs/track-api.md#limits
 WINDOW = 300
 #: Seconds of a slot.
 SLOT = 5

@@ -1,4 +1,4 @@
-"""The MV hospitals' files against the table of hospitals."""
+"""The MV hospitals' files against the table in docs/hospitals.md#the-eighteen."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def errors(value: object) -> str:
 
 JSON_HEAD = head_of(200, "x" * 50)
 
-#: The table at the end of track-api.md, row by row.
+#: The table of docs/track-api.md#answers, row by row.
 ROWS: list[tuple[str, Behaviour, Verdict]] = [
     ("429 in seconds", answer(429, headers={"Retry-After": "60"}), Verdict.NOT_DELIVERED),
     ("405, the CAPTCHA", answer(405, HTML, "text/html"), Verdict.STOPPED),

@@ -1,4 +1,4 @@
-"""A second reading of hospitals.md for the MV hospitals, in plain Python.
+"""A second reading of docs/hospitals.md for the MV hospitals, in plain Python.
 
 Written from the facts, not from the SQL: it walks over the same rows and says what must come out.
 """

@@ -1,4 +1,4 @@
-"""A second reading of hospitals.md for the seven hub_es hospitals, in plain Python."""
+"""A second reading of docs/hospitals.md#hub_es, seven hospitals, in plain Python."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HMS_REASONS = {6, 7, 9, *range(17, 23)}
 
 @dataclass(frozen=True)
 class Column:
-    """A hospital's column of the table of codes; what a cell leaves open is empty."""
+    """A column of the table in docs/hospitals.md#hub_es; what a cell leaves open is empty."""
 
     outcomes: set[int]
     reasons: set[int]

@@ -1,4 +1,4 @@
-"""An attendance of MV with everything that hospitals.md says of it, looked up in plain Python."""
+"""An attendance of MV with all that docs/hospitals.md says of it, looked up in plain Python."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Erp:
 
 
 class Visit:
-    """An attendance in the words of hospitals.md."""
+    """An attendance in the words of docs/hospitals.md#soul-mv."""
 
     def __init__(self, row: dict[str, Any], erp: Erp) -> None:
         self.id, self.kind = row["cd_atendimento"], row["tp_atendimento"]

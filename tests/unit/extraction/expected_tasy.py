@@ -1,4 +1,4 @@
-"""A second reading of hospitals.md for the Tasy hospitals, in plain Python, from the facts."""
+"""A second reading of docs/hospitals.md for the Tasy hospitals, in plain Python."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class _Erp:
 
 
 class _Visit:
-    """An attendance in the words of hospitals.md."""
+    """An attendance in the words of docs/hospitals.md#philips-tasy."""
 
     def __init__(self, row: dict[str, Any], erp: _Erp, day: date) -> None:
         self.id = row["nr_atendimento"]
