@@ -13,7 +13,15 @@ from track_dispatch.states import SHELL_ONLY, LineState, Reason, Verb
 
 ROOT = Path(__file__).parents[3]
 README = ROOT / "README.md"
-PAGES = sorted([README, ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+#: Where code and queries cite the pages.
+CITING = ("plugins", "dags", "include", "demo", "tests")
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as they are made where the pages are shown."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def first_cells(page: Path) -> set[str]:
@@ -62,3 +70,29 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
 
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_heading_finds_it(page: Path) -> None:
+    links = re.findall(r"\]\(([^):]*)#([^)]+)\)", page.read_text(encoding="utf-8"))
+
+    assert [
+        (link, anchor)
+        for link, anchor in links
+        if anchor not in anchors(page.parent / link if link else page)
+    ] == []
+
+
+def test_every_fact_is_cited_from_a_page_and_a_heading_that_are_there() -> None:
+    cited = {
+        found
+        for folder in CITING
+        for suffix in ("py", "sql", "yaml")
+        for file in (ROOT / folder).rglob(f"*.{suffix}")
+        for found in re.findall(r"(docs/[\w/-]+\.md)(?:#([\w-]+))?", file.read_text("utf-8"))
+    }
+
+    assert {page for page, _ in cited if not (ROOT / page).exists()} == set()
+    assert {
+        (page, anchor) for page, anchor in cited if anchor and anchor not in anchors(ROOT / page)
+    } == set()
