@@ -35,7 +35,7 @@ def show(world: World, days: dict[str, date], states: dict[str, str], console: C
         table.add_column(name, no_wrap=True)
     for name in ("extracted", "accepted", "refused", "in doubt", "at Track"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("excluded", no_wrap=True)
+    table.add_column("excluded", overflow="fold")
     sentences = []
     asked = {code: HospitalDay(code, day) for code, day in days.items()}
     with open_configured() as ledger, ledger.reading() as connection:
@@ -62,7 +62,7 @@ def _rows(table: Table, hospital: Hospital, day: DayFacts, received: Counter[str
         areas[count.area or NO_AREA][str(kind)] += count.lines
     agree = True
     for area, kinds in areas.items():
-        excluded = ", ".join(
+        excluded = "\n".join(
             f"{lines} {reason}" for reason, lines in kinds.items() if reason not in set(LineState)
         )
         survey = hospital.survey(Area(area)) if area != NO_AREA else None
@@ -85,7 +85,7 @@ def _equation(balance: Equation | None) -> tuple[str, bool]:
     """Say what became of the day's rows, and whether every one is accounted for."""
     if balance is None:
         return "nothing was extracted", False
-    found = balance.states.items()
+    found = ((state, balance.states.get(state, 0)) for state in LineState)
     states = " + ".join(f"{lines} {state}" for state, lines in found if lines) or "0"
     verdict = "holds" if balance.holds else "FAILS"
     absent = f" - {balance.absent} not read this time" if balance.absent else ""
