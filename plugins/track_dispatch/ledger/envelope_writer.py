@@ -257,9 +257,7 @@ class EnvelopeWriter:
             line = known.id if known else address
             if one.state in WAITING and fields is not None:
                 place = address - first
-                sealed.append(
-                    SealedLine._make((place, line, one.attendance_id, *one.hashes, fields))
-                )
+                sealed.append(SealedLine(place, line, one.attendance_id, *one.hashes, fields))
             if known:
                 self._changed.append((address, one))
                 continue
