@@ -135,6 +135,8 @@ def _without_id(position: int) -> SourceContractError:
 def _texts(column: Sequence[Any]) -> list[str]:
     """Write a column's values as `_text` does; those of the usual types without a call for each."""
     kinds = set(map(type, column))
+    if kinds == {str}:
+        return list(column)
     if kinds <= {str, NoneType}:
         return [value or "" for value in column]
     if kinds <= {datetime, NoneType}:
