@@ -668,7 +668,30 @@ def keys_follow_each_other(world: World) -> None:
     world.morning(ELSEWHERE)
 
 
+def an_identity_from_before_a_released_claim(world: World) -> None:
+    """Who may have been asked stays known, though a later claim was certainly not delivered."""
+    shared = replace(ASKED, shares="person")
+    fill(world, 1, shared)
+    world.dispatch(trouble=Trouble(script=("503_accepted",)))
+    world.end_leases()
+    world.decide(Verb.SETTLE_UNSENT)
+    world.change(NUMBERS[0], ASKED)
+    world.read()
+    world.dispatch(trouble=Trouble(script=("nobody listens",)))
+    world.pass_time(minutes=10)
+    world.change(NUMBERS[0], OTHER)
+    world.read()
+    world.dispatch()
+    assert states(world) is LineState.ACCEPTED
+    world.change(NUMBERS[1], shared)
+    world.read()
+    world.pass_time(minutes=10)
+    world.dispatch()
+    assert states(world, NUMBERS[1]) is LineState.EXCLUDED
+
+
 WALKS: tuple[Callable[[World], None], ...] = (
+    an_identity_from_before_a_released_claim,
     corrections_in_the_erp,
     refused_and_mended,
     refused_and_retried,

@@ -67,6 +67,7 @@ class KnownLine(NamedTuple):
     digest: bytes | None
     ask_until: date | None
     batch: str | None
+    released: bool
     question: int | None
     extraction: str
     hospital: str
@@ -77,6 +78,11 @@ class KnownLine(NamedTuple):
     def __repr__(self) -> str:
         """Tell of no patient."""
         return f"KnownLine(id={self.id}, state={self.state!r})"
+
+    @property
+    def was_claimed(self) -> bool:
+        """Whether it went out, or could have, for whomever it was then."""
+        return self.batch is not None or self.released
 
 
 class Placement(NamedTuple):
@@ -357,7 +363,7 @@ class EnvelopeWriter:
         """Write the identities of known lines; a line that was claimed keeps its former ones."""
         identities = schema.identities
         changed = [one for _, one in self._changed]
-        never_claimed = [one for one in changed if one.known and one.known.batch is None]
+        never_claimed = [one for one in changed if one.known and not one.known.was_claimed]
         self._delete_identities([one for one in never_claimed if any(one.hashes)])
         self._unlinked += [one for one in never_claimed if not any(one.hashes)]
         keys = [key.id for key in self._keys.identity_secrets]

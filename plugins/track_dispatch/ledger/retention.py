@@ -289,7 +289,7 @@ def _remember_asked(connection: Connection, keys: KeyRing, ids: list[int]) -> No
     """Keep what tells, without naming it, that an attendance was asked once."""
     asked = connection.execute(
         select(_lines.c.id, _lines.c.source, _lines.c.attendance_id).where(
-            among(_lines.c.id, "ids"), _lines.c.batch.is_not(None)
+            among(_lines.c.id, "ids"), or_(_lines.c.batch.is_not(None), _lines.c.released)
         ),
         {"ids": ids},
     )

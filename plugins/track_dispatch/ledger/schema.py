@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -158,7 +160,9 @@ lines = Table(
     Column("reason", Text),
     Column("digest", LargeBinary),  # keyed, of the import line: tells a correction in the ERP
     Column("ask_until", Date),  # the last day on which the patient may be asked; null: no limit
-    Column("batch", Text),  # the last one that it went out in
+    Column("batch", Text),  # that it goes out or went out in; null again when that released it
+    # so it was, once: for whomever it was claimed before that, nobody can tell by `batch` any more
+    Column("released", Boolean, nullable=False, server_default=false()),
     Column("question", _Id),  # the approval that counted it, while it is held
     UniqueConstraint("source", "attendance_id"),
     UniqueConstraint("address"),

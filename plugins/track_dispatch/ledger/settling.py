@@ -198,7 +198,7 @@ class _Answer:
         if not lines:
             return [], []
         ids = {line.line for line in lines}
-        free: dict[str, Any] = {"batch": None, "event_batch": self._batch.id}
+        free = {"batch": None, "released": True, "event_batch": self._batch.id}
         _lock_envelope(self._connection, self._batch.envelope)
         ours = among(schema.lines.c.batch, "ours")
         ready = _ids_of(self._move(Transition.ANSWERED, LineState.READY, ids, ours, **free))

@@ -174,6 +174,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=True),
         sa.Column("ask_until", sa.Date(), nullable=True),
         sa.Column("batch", sa.Text(), nullable=True),
+        sa.Column("released", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("question", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.CheckConstraint(
             "state <> 'sending' or batch is not null", name=op.f("ck_lines_sending_has_a_batch")
