@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar
 
 from tenacity import Retrying, retry_if_result, wait_fixed
 
+from track_dispatch.collector import frozen_imports
 from track_dispatch.config import check_go_live, check_lease_margin
 from track_dispatch.delivery.backlog import find_backlog
 from track_dispatch.delivery.claim import Claim, is_plain
@@ -91,7 +92,7 @@ def dispatch(context: DispatchContext, until: date) -> Tally:
     check_lease_margin(hospital, context.track_host)
     expire_leases(context.ledger, hospital=hospital.code, actor=context.actor)
     backlog, failed_before = find_backlog(context, until)
-    with ThreadPoolExecutor(1, thread_name_prefix="track-post") as poster:
+    with frozen_imports(), ThreadPoolExecutor(1, thread_name_prefix="track-post") as poster:
         work = _Dispatch(context, until, backlog, poster)
         try:
             work.send_all()

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from track_dispatch.collector import paused_collector
 from track_dispatch.config import check_go_live
 from track_dispatch.errors import ConfigError, SourceError
 from track_dispatch.extraction.query import render
@@ -121,7 +122,7 @@ def other_days(run: Run, stale: list[date]) -> list[HospitalDay]:
 
 
 def _stage(ledger: Ledger, run: Run, day: HospitalDay, read: Read) -> int:
-    with read_ahead(read(day.business_day)) as chunks:
+    with paused_collector(), read_ahead(read(day.business_day)) as chunks:
         source = run.hospital.source
         return stage_extraction(ledger, chunks, source=source, day=day, actor=run.actor)
 
