@@ -15,7 +15,6 @@ from reading_steps import (
     RUN,
     TERMS,
     TODAY,
-    identities_of,
     invited,
     line_of,
     lines_of,
@@ -106,7 +105,6 @@ def test_who_stood_back_for_a_line_that_was_never_sent_comes_back_when_it_is_exc
     assert isinstance(capped, NotClaimed)
     assert before[1] == ("excluded", "contact_cap")
     assert stands(ledger) == [("excluded", "death"), ("reopened", None)]
-    assert identities_of(ledger, lines_of(ledger)[0].id) == set()
 
 
 def test_who_came_back_stands_back_again_while_another_one_waits(ledger: Ledger) -> None:
