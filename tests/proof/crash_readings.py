@@ -22,9 +22,8 @@ from tests.proof.crash_hospital import (
 )
 from tests.unit.delivery.delivery_rig import NOW
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.envelopes import open_envelope
+from track_dispatch.ledger.envelopes import envelope_of, open_envelope, parse_places
 from track_dispatch.ledger.extractions import run_extractions
-from track_dispatch.ledger.places import envelope_of, parse_places
 from track_dispatch.pipeline.transform import transform
 
 if TYPE_CHECKING:

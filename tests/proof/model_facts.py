@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.places import envelope_of
+from track_dispatch.ledger.envelopes import envelope_of
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.records import HospitalDay
 

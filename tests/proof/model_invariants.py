@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from track_dispatch.ledger.doubts import in_doubt_batches
-from track_dispatch.ledger.envelopes import open_envelope
-from track_dispatch.ledger.places import PLACES, address_of, envelope_of
+from track_dispatch.ledger.batches import in_doubt_batches
+from track_dispatch.ledger.envelopes import address_of, envelope_of, open_envelope
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.views import day_facts
 from track_dispatch.records import HospitalDay, IdentityKind
 from track_dispatch.states import WAITING, BatchState, LineState, Refusal

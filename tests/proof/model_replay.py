@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from track_dispatch.ledger.places import address_of, parse_places
+from track_dispatch.ledger.envelopes import address_of, parse_places
 from track_dispatch.ledger.transitions import RULES, Transition
 from track_dispatch.states import LineState
 

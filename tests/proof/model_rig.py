@@ -28,8 +28,8 @@ from track_dispatch.delivery.dispatch import dispatch
 from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import LedgerError, SourceUnavailableError, TrackDispatchError
 from track_dispatch.ledger.backups import require_extractable
+from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.database import open_ledger
-from track_dispatch.ledger.doubts import in_doubt_batches
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.request_budget import WINDOW
 from track_dispatch.pipeline.extract import other_days

@@ -29,9 +29,9 @@ from track_dispatch.errors import ConfigError, LinesInFlightError, TrackDispatch
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import Answer, answer_question, open_questions
 from track_dispatch.ledger.backups import restore
+from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.decisions import Decision, decide_batch, release_day, retry_refused
 from track_dispatch.ledger.keys import KeyRing, new_keys
-from track_dispatch.ledger.leases import expire_leases
 from track_dispatch.ledger.privacy import add_optouts, erase_person
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.stop_switch import resume_service, stop_service

@@ -94,7 +94,7 @@ SABOTAGES = (
         "a running lease is ignored",
         (
             Edit(
-                f"{LEDGER}/leases.py",
+                f"{LEDGER}/batches.py",
                 ".where(batches.c.lease_until < moment_in())",
                 ".where(batches.c.lease_until.is_not(None))",
             ),

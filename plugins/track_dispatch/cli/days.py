@@ -69,8 +69,8 @@ def explain(
     No name and no contact: the ledger keeps none.
     """
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.ledger.apply_extraction import Lookups  # noqa: PLC0415
     from track_dispatch.ledger.history import attendance_history  # noqa: PLC0415
-    from track_dispatch.ledger.lookups import Lookups  # noqa: PLC0415
 
     hospital = load_hospital(code.upper())
     with open_configured() as ledger, ledger.reading() as connection:

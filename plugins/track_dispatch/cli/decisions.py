@@ -13,8 +13,8 @@ from track_dispatch.states import Verb
 if TYPE_CHECKING:
     from datetime import date
 
+    from track_dispatch.ledger.batches import InDoubtBatch
     from track_dispatch.ledger.decisions import DecidedLines
-    from track_dispatch.ledger.doubts import InDoubtBatch
     from track_dispatch.pipeline.decide import Done
 
 doubt_app = typer.Typer(help="Batches that Track may have received, or not.")
@@ -30,8 +30,7 @@ REFUSED_DAYS = 30
 def doubt_list(*, as_json: Json = False) -> None:
     """List the batches in doubt: what they hold, since when, and whether it is time to decide."""
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.doubts import in_doubt_batches  # noqa: PLC0415
-    from track_dispatch.ledger.leases import expire_leases  # noqa: PLC0415
+    from track_dispatch.ledger.batches import expire_leases, in_doubt_batches  # noqa: PLC0415
     from track_dispatch.records import Actor  # noqa: PLC0415
 
     with open_configured() as ledger:

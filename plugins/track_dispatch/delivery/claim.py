@@ -34,9 +34,8 @@ from track_dispatch.errors import (
     ServiceStoppedError,
     TrackDispatchError,
 )
-from track_dispatch.ledger.batches import CommitUnknownError
+from track_dispatch.ledger.batches import CommitUnknownError, claimed_after_all
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
-from track_dispatch.ledger.leases import claimed_after_all
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.states import BatchState, Refusal

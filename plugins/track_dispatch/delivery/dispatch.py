@@ -40,10 +40,15 @@ from track_dispatch.errors import (
     QuietHoursError,
     TrackDispatchError,
 )
-from track_dispatch.ledger.batches import Batch, CommitUnknownError
+from track_dispatch.ledger.batches import (
+    Batch,
+    CommitUnknownError,
+    claimed_after_all,
+    expire_leases,
+    in_doubt_batches,
+    lines_in_flight,
+)
 from track_dispatch.ledger.claims import Hindrance, NotClaimed, Wanted, settle_and_claim
-from track_dispatch.ledger.doubts import in_doubt_batches
-from track_dispatch.ledger.leases import claimed_after_all, expire_leases, lines_in_flight
 from track_dispatch.ledger.settling import settle
 from track_dispatch.ledger.stop_switch import require_running
 from track_dispatch.ledger.units import ready_envelopes, remember_failure

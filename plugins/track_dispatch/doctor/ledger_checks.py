@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 from track_dispatch.doctor.check import INSTALLATION, check
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.ledger import place
-from track_dispatch.ledger import creation, identity
+from track_dispatch.ledger import creation
 from track_dispatch.ledger.database import Ledger, connect, require_same_ledger
 from track_dispatch.ledger.keys import new_keys
 
@@ -39,7 +39,7 @@ def _reach() -> str:
 
 def _recognise_server() -> str:
     with _reading() as connection:
-        identity.require_same_server(connection)
+        creation.require_same_server(connection)
     return "it is the server that the ledger was last used on"
 
 
@@ -47,8 +47,8 @@ def _use_keys() -> str:
     keys = place().keys()
     with _reading() as connection:
         require_same_ledger(connection, keys)
-        identity.require_keys(connection, keys)
-        closed = identity.unopened(connection, keys)
+        creation.require_keys(connection, keys)
+        closed = creation.unopened(connection, keys)
     if closed:
         raise ConfigError(
             f"no payload key opens {closed} of the payloads that wait: put the key they were"
@@ -59,7 +59,7 @@ def _use_keys() -> str:
 
 def _weigh_commits() -> str:
     with _reading() as connection:
-        return identity.durability(connection)
+        return creation.durability(connection)
 
 
 @contextmanager

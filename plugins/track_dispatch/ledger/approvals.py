@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.decisions import free_held
-from track_dispatch.ledger.joins import IS_OF_UNIT, LIES_IN, plan_without_compiling
+from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, plan_without_compiling
 from track_dispatch.ledger.sql import among, moment_in, take_turn
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay

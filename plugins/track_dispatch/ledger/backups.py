@@ -17,10 +17,11 @@ from sqlalchemy import select
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import insert_batch
+from track_dispatch.ledger.creation import accept_server
 from track_dispatch.ledger.database import LONG
 from track_dispatch.ledger.decisions import count_lines, deciding, record_decision
-from track_dispatch.ledger.identity import accept_server
-from track_dispatch.ledger.places import PLACES, envelope_of, parse_places
+from track_dispatch.ledger.envelopes import envelope_of, parse_places
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.sql import among, moment_in
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.states import WAITING, BatchState, LineState, Verb

@@ -1,4 +1,4 @@
-"""Batches: the lines of one POST, from the claim that opens one to its end.
+"""Batches: the lines of one POST, from the claim that opens one to its end, in doubt or not.
 
 Whoever moves a batch names the states that it may leave, and is told whether it moved: somebody
 else may have been first. Rows are locked in one order everywhere, so that nobody meets crosswise:
@@ -7,27 +7,35 @@ the turn (`sql.take_turn`), batches, lines, envelopes.
 
 from __future__ import annotations
 
+import uuid
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.places import span
-from track_dispatch.ledger.sql import insert_into, moment_in, take_turn
+from track_dispatch.ledger.envelopes import span
+from track_dispatch.ledger.schema import IS_IN_DOUBT, addresses_in, of_batches
+from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
+from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.records import HospitalDay
 from track_dispatch.states import BatchState, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection, RowMapping
 
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.envelopes import SealedLine
+    from track_dispatch.ledger.keys import KeyRing
     from track_dispatch.records import Actor, Unit
+
 
 _batches = schema.batches
 
@@ -203,4 +211,223 @@ def states_left(connection: Connection, envelope: int, batch: str) -> set[str]:
                 lines.c.state.in_((LineState.SENDING, LineState.IN_DOUBT)),
             )
         )
+    )
+
+
+# -- leases ------------------------------------------------------------------------
+
+
+_batches, _lines = schema.batches, schema.lines
+
+_CLAIMED = select(_lines.c.id).where(
+    _lines.c.address.between(bindparam("low"), bindparam("high")),
+    _lines.c.batch == bindparam("batch"),
+    _lines.c.state.in_((LineState.SENDING, LineState.IN_DOUBT)),
+)
+
+
+def claimed_after_all(ledger: Ledger, batch: Batch) -> Batch | None:
+    """Look what was claimed by a transaction whose commit was not answered.
+
+    It is looked at in its turn: a commit that is still under way is waited for.
+
+    Args:
+        ledger: open.
+        batch: as it was to be claimed, or split off.
+
+    Returns:
+        The batch with those of its lines that were claimed for it, also where somebody has put
+        them in doubt meanwhile: its owner knows that it was never posted. None without any.
+
+    Raises:
+        LedgerError: the database failed.
+    """
+    low, high = span(batch.envelope)
+    with ledger.writing() as connection:
+        take_turn(connection)
+        found = set(connection.scalars(_CLAIMED, {"low": low, "high": high, "batch": batch.id}))
+    lines = tuple(line for line in batch.lines if line.line in found)
+    return replace(batch, lines=lines) if lines else None
+
+
+def lines_in_flight(connection: Connection, hospital: str) -> float | None:
+    """Return the seconds until the leases of a hospital's lines in flight end; None without any."""
+    until, now = connection.execute(
+        select(func.max(_batches.c.lease_until), moment_in())
+        .join(schema.units, schema.units.c.id == _batches.c.unit)
+        .where(
+            schema.units.c.hospital == hospital,
+            _batches.c.lease_until.is_not(None),
+            _batches.c.state.in_((BatchState.SENDING, BatchState.SPLIT)),
+        )
+    ).one()
+    return max(0.0, float((until - now).total_seconds())) if until is not None else None
+
+
+def expire_leases(ledger: Ledger, *, hospital: str | None = None, actor: Actor) -> int:
+    """Put in doubt what is still under way when its lease is over; return how many lines.
+
+    What is left over of a split batch becomes a batch of its own, for a person to decide on: the
+    old one's key must never stand for other content. A rehearsal just ends.
+
+    Args:
+        ledger: open.
+        hospital: whose batches; None = all.
+        actor: who looks.
+    """
+    batches, units = _batches, schema.units
+    over = (
+        select(batches.c.id)
+        .outerjoin(units, units.c.id == batches.c.unit)
+        .where(batches.c.lease_until < moment_in())
+        .order_by(batches.c.id)
+    )
+    if hospital is not None:
+        over = over.where(or_(batches.c.unit.is_(None), units.c.hospital == hospital))
+    with ledger.reading() as connection:
+        if connection.scalar(over.limit(1)) is None:
+            return 0
+    with ledger.writing() as connection:
+        take_turn(connection)
+        return sum(
+            _expire(connection, ledger.keys, batch, actor)
+            for batch in connection.scalars(over).all()
+        )
+
+
+def _expire(connection: Connection, keys: KeyRing, batch_id: str, actor: Actor) -> int:
+    """End one lease that is over."""
+    batch = lock_batch(connection, batch_id)
+    if batch is None or batch["unit"] is None or batch["envelope"] is None:
+        return _end_rehearsal(connection, batch_id)
+    state = BatchState(batch["state"])
+    left_over = state is not BatchState.SENDING
+    doubted = str(uuid.uuid4()) if left_over else batch_id
+    low, high = span(batch["envelope"])
+    moved = apply_transition(
+        connection,
+        Transition.LEASE_EXPIRED,
+        LineState.IN_DOUBT,
+        _lines.c.address.between(low, high),
+        _lines.c.batch == batch_id,
+        keys=keys,
+        actor=actor,
+        batch=doubted,
+    )
+    if left_over and moved:
+        _give_a_batch_of_their_own(connection, batch, doubted, len(moved))
+    to = state if left_over else BatchState.IN_DOUBT
+    move_batch(connection, batch_id, state, to=to, lease_until=None)
+    return len(moved)
+
+
+def _end_rehearsal(connection: Connection, batch_id: str) -> int:
+    move_batch(connection, batch_id, BatchState.SENDING, to=BatchState.SETTLED, lease_until=None)
+    return 0
+
+
+def _give_a_batch_of_their_own(
+    connection: Connection, old: RowMapping, new_id: str, lines: int
+) -> None:
+    kept = ("claim", "survey", "unit", "envelope", "validity_at", "reminder_at", "status",
+            "run_id", "try_number")  # fmt: skip
+    insert_batch(
+        connection,
+        state=BatchState.IN_DOUBT,
+        id=new_id,
+        lines=lines,
+        parent=old["id"],
+        **{name: old[name] for name in kept},
+    )
+
+
+# -- in doubt ----------------------------------------------------------------------
+
+
+_batches, _units, _lines = schema.batches, schema.units, schema.lines
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubtBatch:
+    """A batch whose fate nobody knows.
+
+    Attributes:
+        id: its id, the Idempotency-Key of its POST.
+        survey: of Track; "" where it was never posted.
+        day: the hospital's day.
+        area: "" where its lines have none.
+        channel: likewise.
+        posted_lines: how many lines it was posted with.
+        lines: how many of them are still in doubt.
+        status: HTTP status of the answer, if there was one.
+        since: when it became so.
+        lease_seconds: what is left of the claim's lease; 0 when a person may decide.
+        restored: doubted by `ledger restored`: this ledger never posted it.
+    """
+
+    id: str
+    survey: str
+    day: HospitalDay
+    area: str
+    channel: str
+    posted_lines: int
+    lines: int
+    status: int | None
+    since: datetime
+    lease_seconds: float
+    restored: bool
+
+
+def in_doubt_batches(
+    connection: Connection, *, hospital: str | None = None, batch: str | None = None
+) -> list[InDoubtBatch]:
+    """Return the batches that hold lines in doubt, the oldest first; all, or those chosen."""
+    where = [IS_IN_DOUBT]
+    if hospital is not None:
+        where.append(_units.c.hospital == hospital)
+    if batch is not None:
+        where.append(_batches.c.id == batch)
+    of_unit = (_units.c.hospital, _units.c.business_day, _units.c.area, _units.c.channel)
+    rows = connection.execute(
+        select(_batches, *of_unit, moment_in().label("now"))
+        .join(_units, _units.c.id == _batches.c.unit)
+        .where(*where)
+        .order_by(_batches.c.changed_at, _batches.c.id)
+    ).all()
+    left = lines_in_doubt(connection, rows)
+    return [_in_doubt_batch(row, left[row.id]) for row in rows if left[row.id]]
+
+
+def lines_in_doubt(connection: Connection, batches: Sequence[Any]) -> Counter[str]:
+    """Count the lines of batches, given as rows, that are in doubt."""
+    counts = connection.execute(
+        select(_lines.c.batch, func.count())
+        .where(
+            among(_lines.c.address, "addresses"),
+            among(_lines.c.batch, "batches"),
+            _lines.c.state == LineState.IN_DOUBT,
+        )
+        .group_by(_lines.c.batch),
+        {
+            "addresses": addresses_in(of_batches(connection, batches)),
+            "batches": [row.id for row in batches],
+        },
+    )
+    return Counter({batch: lines for batch, lines in counts})  # noqa: C416
+
+
+def _in_doubt_batch(row: Any, lines: int) -> InDoubtBatch:
+    until = row.lease_until
+    return InDoubtBatch(
+        id=row.id,
+        survey=row.survey,
+        day=HospitalDay(row.hospital, row.business_day),
+        area=row.area,
+        channel=row.channel,
+        posted_lines=row.lines,
+        lines=lines,
+        status=row.status,
+        since=row.changed_at,
+        lease_seconds=max(0.0, (until - row.now).total_seconds()) if until else 0.0,
+        restored=row.decision is not None,
     )

@@ -21,10 +21,10 @@ from track_dispatch.ledger.contact_policy import (
     freed_by,
     stood_back,
 )
-from track_dispatch.ledger.places import PLACES, address_of, format_places, span
-from track_dispatch.ledger.prepared import as_day, as_list, prepared
+from track_dispatch.ledger.envelopes import address_of, format_places, span
 from track_dispatch.ledger.request_budget import TAKE
-from track_dispatch.ledger.sql import TURN
+from track_dispatch.ledger.schema import PLACES
+from track_dispatch.ledger.sql import TURN, as_day, as_list, prepared
 from track_dispatch.ledger.transitions import Transition
 from track_dispatch.states import LineState, Reason
 

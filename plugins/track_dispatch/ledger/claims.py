@@ -24,12 +24,11 @@ from track_dispatch.ledger.batches import (
 )
 from track_dispatch.ledger.between_posts import settle_and_claim_at_once, settle_at_once
 from track_dispatch.ledger.contact_policy import EITHER, come_back, filter_contactable, freed_by
-from track_dispatch.ledger.envelopes import Envelope, open_envelope
-from track_dispatch.ledger.places import PLACES, span
-from track_dispatch.ledger.prepared import as_list, prepared
+from track_dispatch.ledger.envelopes import Envelope, open_envelope, span
 from track_dispatch.ledger.request_budget import take_request
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.settling import settle
-from track_dispatch.ledger.sql import among, moment_in
+from track_dispatch.ledger.sql import among, as_list, moment_in, prepared
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.states import LineState, Reason

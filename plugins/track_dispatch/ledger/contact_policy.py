@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import select
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.places import PLACES
-from track_dispatch.ledger.prepared import as_day, as_list, as_moment, prepared
-from track_dispatch.ledger.sql import DAY, among
+from track_dispatch.ledger.schema import PLACES
+from track_dispatch.ledger.sql import DAY, among, as_day, as_list, as_moment, prepared
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import IdentityKind
 from track_dispatch.states import INVITED, LineState, Reason

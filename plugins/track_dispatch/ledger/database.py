@@ -193,12 +193,10 @@ def open_ledger(
         LedgerError: the database does not answer.
     """
     # here: both look at the ledger that this module opens
-    from track_dispatch.ledger.creation import (  # noqa: PLC0415
+    from track_dispatch.ledger.creation import (  # noqa: PLC0415  # noqa: PLC0415
+        register_keys,
         require_current,
         require_existing,
-    )
-    from track_dispatch.ledger.identity import (  # noqa: PLC0415
-        register_keys,
         require_keys,
         require_same_server,
         unregistered,

@@ -24,8 +24,7 @@ from track_dispatch.ledger.envelope_writer import (
     LineHashes,
     Placement,
 )
-from track_dispatch.ledger.joins import IS_OF_UNIT, LIES_IN
-from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, PLACES
 from track_dispatch.ledger.sql import among
 from track_dispatch.ledger.transitions import RULES, Transition
 from track_dispatch.states import INVITED, LineState, Reason, Refusal
@@ -38,9 +37,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
     from track_dispatch.config.policies import VolumeGate
+    from track_dispatch.ledger.apply_extraction import Lookups
     from track_dispatch.ledger.extractions import Extraction
     from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.ledger.lookups import Lookups
     from track_dispatch.records import Actor, Area, Channel
 
     #: Evaluates again the rows of patients who opted out, by position, with the barred channels.

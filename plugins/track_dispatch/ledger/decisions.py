@@ -19,7 +19,7 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import lock_batch, move_batch
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.database import SHORT
-from track_dispatch.ledger.joins import Placed, addresses_in, of_batches, on_days, placed
+from track_dispatch.ledger.schema import Placed, addresses_in, of_batches, on_days, placed
 from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
 from track_dispatch.ledger.transitions import MovedLine, Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay

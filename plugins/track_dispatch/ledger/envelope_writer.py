@@ -18,8 +18,16 @@ from sqlalchemy import bindparam, delete, insert, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.envelopes import SealedLine, reseal, reserve_envelopes, seal, unit_id
-from track_dispatch.ledger.places import PLACES, envelope_of, format_places
+from track_dispatch.ledger.envelopes import (
+    SealedLine,
+    envelope_of,
+    format_places,
+    reseal,
+    reserve_envelopes,
+    seal,
+    unit_id,
+)
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.sql import among, insert_into, insert_rows, moment_in
 from track_dispatch.ledger.transitions import Transition
 from track_dispatch.records import IdentityKind

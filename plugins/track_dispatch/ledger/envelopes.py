@@ -8,6 +8,7 @@ longer wait are never left in it: the envelope is sealed anew without them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -15,12 +16,12 @@ from sqlalchemy import bindparam, func, select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.places import PLACES, span
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.sql import insert_into
 from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date
 
     from sqlalchemy import Connection
@@ -188,3 +189,50 @@ def unit_id(
         connection.execute(insert_into(connection, units).values(where).on_conflict_do_nothing())
         known = connection.execute(found).scalar_one()
     return int(known)
+
+
+# -- addresses and places ----------------------------------------------------------
+
+
+def address_of(envelope: int, place: int) -> int:
+    """Return the address of a place of an envelope."""
+    return envelope * PLACES + place
+
+
+def envelope_of(address: int) -> int:
+    """Return the envelope of an address."""
+    return address // PLACES
+
+
+def span(envelope: int) -> tuple[int, int]:
+    """Return the first and the last address of an envelope."""
+    return envelope * PLACES, envelope * PLACES + PLACES - 1
+
+
+def by_envelope(addresses: Iterable[int]) -> Mapping[int, list[int]]:
+    """Group addresses: the sorted places of each envelope, the first envelope first."""
+    grouped = groupby(sorted(addresses), key=envelope_of)
+    return {envelope: [one % PLACES for one in found] for envelope, found in grouped}
+
+
+def format_places(places: Iterable[int]) -> str:
+    """Write sorted places as events keep them: "0-41,43"."""
+    texts: list[str] = []
+    first = last = -2
+    for place in (*places, -9):
+        if place == last + 1:
+            last = place
+            continue
+        if first >= 0:
+            texts.append(str(first) if first == last else f"{first}-{last}")
+        first = last = place
+    return ",".join(texts)
+
+
+def parse_places(text: str) -> list[int]:
+    """Read what `format_places` wrote."""
+    places: list[int] = []
+    for part in text.split(",") if text else ():
+        first, _, last = part.partition("-")
+        places += range(int(first), int(last or first) + 1)
+    return places

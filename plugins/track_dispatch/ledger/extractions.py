@@ -11,7 +11,7 @@ from sqlalchemy import and_, insert, or_, select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.joins import IS_OF_UNIT, LIES_IN, plan_without_compiling
+from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, plan_without_compiling
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import WAITING, LineState
@@ -167,14 +167,6 @@ def _staged(
             message = f"chunk {number} of the extraction {extraction} holds another one's rows"
             raise LedgerError(message)
         yield content
-
-
-def newest_extraction(
-    connection: Connection, *, day: HospitalDay, run_id: str
-) -> Extraction | None:
-    """Return the newest complete extraction of a run, by the database's time of completion."""
-    found = run_extractions(connection, hospital=day.hospital, run_id=run_id)
-    return next((one for one in found if one.business_day == day.business_day), None)
 
 
 def run_extractions(connection: Connection, *, hospital: str, run_id: str) -> list[Extraction]:

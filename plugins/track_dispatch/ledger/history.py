@@ -13,8 +13,8 @@ import orjson
 from sqlalchemy import select
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.joins import IS_OF_UNIT, LIES_IN, in_units, placed
-from track_dispatch.ledger.places import PLACES, address_of, envelope_of, parse_places
+from track_dispatch.ledger.envelopes import address_of, envelope_of, parse_places
+from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, PLACES, in_units, placed
 from track_dispatch.ledger.sql import among
 from track_dispatch.records import IdentityKind
 from track_dispatch.states import LineState

@@ -1,4 +1,9 @@
-"""Parts of a batch that Track refused: each is a batch of its own under the same claim."""
+"""Batches that are no claim of an envelope: parts of a refused batch, and rehearsals.
+
+A part is a batch of its own under the same claim. A rehearsal goes to our own people: a batch of
+no unit and no lines, which takes its turn at the survey like any other, because two uploads at once
+have left Track stuck.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,7 @@ from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import (
     claim_transaction,
+    insert_batch,
     lock_batch,
     move_batch,
     open_batch,
@@ -21,7 +27,7 @@ from track_dispatch.ledger.batches import (
 from track_dispatch.ledger.claims import Hindrance, NotClaimed, barred_lines, is_outdated
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.ledger.settling import Settlement, settle_within
-from track_dispatch.ledger.sql import among, moment_in
+from track_dispatch.ledger.sql import among, moment_in, take_turn
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.states import BatchState, LineState
@@ -189,3 +195,61 @@ class _Part:
             leaves = BatchState.SPLIT
             move_batch(self._connection, parent.id, leaves, to=leaves, lease_until=None)
         return part
+
+
+# -- rehearsals --------------------------------------------------------------------
+
+
+def begin_rehearsal(
+    ledger: Ledger, batch_id: str, *, lines: int, terms: Terms, actor: Actor
+) -> NotClaimed | None:
+    """Put a rehearsal in flight before it is posted; return what keeps it from going out, if any.
+
+    Raises:
+        CommitUnknownError: nobody knows whether it was committed.
+        LedgerError: the database failed.
+    """
+    with claim_transaction(ledger) as connection:
+        if standing_stops(connection):
+            return NotClaimed(Hindrance.STOPPED)
+        busy = survey_busy(connection, terms.survey, claim=batch_id)
+        if busy is not None:
+            return NotClaimed(Hindrance.SURVEY_BUSY, busy)
+        seconds = take_request(connection, limit=terms.requests_per_5_minutes)
+        if seconds:
+            return NotClaimed(Hindrance.BUDGET_SPENT, seconds)
+        insert_batch(
+            connection,
+            id=batch_id,
+            claim=batch_id,
+            survey=terms.survey,
+            lines=lines,
+            lease_until=moment_in(terms.lease_seconds),
+            validity_at=terms.validity_at,
+            reminder_at=terms.reminder_at,
+            run_id=actor.run_id,
+            try_number=actor.try_number,
+        )
+    return None
+
+
+def end_rehearsal(
+    ledger: Ledger,
+    batch_id: str,
+    *,
+    status: int | None,
+    receipt: str | None = None,
+    batch_state: BatchState = BatchState.SETTLED,
+) -> bool:
+    """Write down what Track said; return whether the rehearsal was still in flight."""
+    with ledger.writing() as connection:
+        take_turn(connection)
+        return move_batch(
+            connection,
+            batch_id,
+            BatchState.SENDING,
+            to=batch_state,
+            status=status,
+            receipt=receipt,
+            lease_until=None,
+        )

@@ -15,8 +15,7 @@ from sqlalchemy import and_, delete, func, or_, select, update
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.decisions import count_lines, deciding, record_decision
-from track_dispatch.ledger.joins import IS_OF_UNIT
-from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.schema import IS_OF_UNIT, PLACES
 from track_dispatch.ledger.sql import among, insert_into, moment_in
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Channel, HospitalDay, IdentityKind

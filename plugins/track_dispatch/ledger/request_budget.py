@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.prepared import prepared
-from track_dispatch.ledger.sql import take_turn
+from track_dispatch.ledger.sql import prepared, take_turn
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -14,7 +14,7 @@ from sqlalchemy import and_, delete, exists, or_, select, update
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.envelopes import unit_id
-from track_dispatch.ledger.joins import (
+from track_dispatch.ledger.schema import (
     IS_OF_UNIT,
     IS_OPEN_ENVELOPE,
     addresses_in,

@@ -16,7 +16,7 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import lock_batch, move_batch, states_left
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.envelopes import put_back
-from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.sql import among, moment_in, take_turn
 from track_dispatch.ledger.transitions import (
     MovedLine,

@@ -16,8 +16,13 @@ import orjson
 from sqlalchemy import insert, literal_column, update
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.envelopes import reseal
-from track_dispatch.ledger.places import address_of, by_envelope, envelope_of, format_places
+from track_dispatch.ledger.envelopes import (
+    address_of,
+    by_envelope,
+    envelope_of,
+    format_places,
+    reseal,
+)
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.states import WAITING, LineState
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.contact_policy import come_back
-from track_dispatch.ledger.joins import (
+from track_dispatch.ledger.schema import (
     IS_OF_UNIT,
     LIES_IN,
     addresses_in,

@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.doubts import InDoubtBatch, in_doubt_batches
-from track_dispatch.ledger.joins import (
+from track_dispatch.ledger.batches import InDoubtBatch, in_doubt_batches
+from track_dispatch.ledger.envelopes import parse_places
+from track_dispatch.ledger.schema import (
     IS_OPEN_BATCH,
     IS_OPEN_ENVELOPE,
+    PLACES,
     addresses_in,
     in_units,
     of_batches,
     on_days,
     placed,
 )
-from track_dispatch.ledger.places import PLACES, parse_places
 from track_dispatch.ledger.settling import CLAIMED_ANEW
 from track_dispatch.ledger.sql import among
 from track_dispatch.records import Channel, HospitalDay

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.backups import restore
+from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.decisions import (
     OF_BATCHES,
     DecidedLines,
@@ -18,7 +19,6 @@ from track_dispatch.ledger.decisions import (
     release_day,
     retry_refused,
 )
-from track_dispatch.ledger.leases import expire_leases
 from track_dispatch.ledger.stop_switch import resume_service
 from track_dispatch.pipeline.housekeeping import LAST_ZONE
 from track_dispatch.records import HospitalDay

@@ -16,9 +16,9 @@ from track_dispatch.config import rules_digest
 from track_dispatch.ledger.apply_extraction import applying_extractions
 from track_dispatch.ledger.claims import Terms, barred_lines, read_ahead
 from track_dispatch.ledger.contact_policy import ContactPolicy
+from track_dispatch.ledger.envelopes import address_of
 from track_dispatch.ledger.extractions import stage_within
 from track_dispatch.ledger.history import DayLine, lines_of_day
-from track_dispatch.ledger.places import address_of
 from track_dispatch.ledger.units import ready_envelopes
 from track_dispatch.pipeline.extract import read_columns_of
 from track_dispatch.pipeline.transform import apply_day, standing_back

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.config.policies import RETENTION_MARGIN_DAYS
 from track_dispatch.ledger import retention
-from track_dispatch.ledger.leases import expire_leases
+from track_dispatch.ledger.batches import expire_leases
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

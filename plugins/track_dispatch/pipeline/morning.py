@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.config import BrokenHospital
 from track_dispatch.config.go_live import SHIPPED_FIRST_BUSINESS_DAY
-from track_dispatch.ledger.doubts import in_doubt_batches
-from track_dispatch.ledger.leases import expire_leases
+from track_dispatch.ledger.batches import expire_leases, in_doubt_batches
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import days_read, first_known_days, last_runs, open_days
 from track_dispatch.pipeline.problems import DayProblem, ProblemKind
@@ -39,8 +38,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from track_dispatch.config import Hospital
+    from track_dispatch.ledger.batches import InDoubtBatch
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.doubts import InDoubtBatch
     from track_dispatch.records import Actor
 
 #: What a run may take before it counts as late.

@@ -23,7 +23,7 @@ from track_dispatch.delivery.distribution import distribution, posted_fields
 from track_dispatch.delivery.outcomes import Verdict
 from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger.claims import Hindrance
-from track_dispatch.ledger.rehearsals import begin_rehearsal, end_rehearsal
+from track_dispatch.ledger.parts import begin_rehearsal, end_rehearsal
 from track_dispatch.ledger.stop_switch import require_running
 from track_dispatch.pipeline.evaluate import DayEvaluation
 from track_dispatch.pipeline.extract import read_columns_of

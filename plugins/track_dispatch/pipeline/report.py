@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.delivery.context import next_run
 from track_dispatch.ledger.approvals import Answer
-from track_dispatch.ledger.leases import expire_leases
+from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import DayFacts, day_facts, run_work
 from track_dispatch.pipeline.problems import DayProblem, ProblemKind
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from track_dispatch.config import Hospital
+    from track_dispatch.ledger.batches import InDoubtBatch
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.doubts import InDoubtBatch
     from track_dispatch.ledger.stop_switch import Stop
     from track_dispatch.ledger.views import AskedVolume, Equation, LineCount, RunWork
     from track_dispatch.pipeline.run import Run

@@ -7,8 +7,6 @@ import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from track_dispatch.transformation.clean_text import clean
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -27,16 +25,6 @@ _WORD = re.compile(r"[^\W_]+")
 _REMEMBERED_WORDS = 1 << 14
 
 
-def tidy_name(text: str) -> str:
-    """Return the name with single spaces, capitals where Portuguese has them, its own accents.
-
-    The case is always set anew: ERPs hold names in capitals, and a mixed case there is rarely
-    meant. A particle that comes first is no particle.
-    """
-    [tidy], _ = read_names([clean(text)])
-    return tidy
-
-
 def plain_name(name: str) -> str:
     """Return the name in small letters, without accents and signs; patient data."""
     folded = unicodedata.normalize("NFKD", name.casefold())
@@ -46,7 +34,12 @@ def plain_name(name: str) -> str:
 
 
 def read_names(texts: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return a column of clean names as `tidy_name` writes them, and as `plain_name` does those."""
+    """Return a column of clean names, tidied, and as `plain_name` writes those.
+
+    A tidy name has single spaces, capitals where Portuguese has them, its own accents. The case is
+    always set anew: ERPs hold names in capitals, and a mixed case there is rarely meant. A particle
+    that comes first is no particle.
+    """
     tidied, compared = [], []
     for text in texts:
         words = text.lower().split()

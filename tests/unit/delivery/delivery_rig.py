@@ -26,11 +26,13 @@ from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.claims import Wanted, read_ahead, settle_and_claim
 from track_dispatch.ledger.envelopes import (
     SealedLine,
+    address_of,
+    envelope_of,
+    parse_places,
     reserve_envelopes,
     seal,
     unit_id,
 )
-from track_dispatch.ledger.places import address_of, envelope_of, parse_places
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit

@@ -12,7 +12,7 @@ from tests.unit.delivery.delivery_rig import SOMEBODY, once_each
 from track_dispatch.delivery.context import Tally
 from track_dispatch.errors import LedgerError, NotDeliveredError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.leases import expire_leases
+from track_dispatch.ledger.batches import expire_leases
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from sqlalchemy import create_engine
 
 from tests.unit.ledger.ledger_rig import fill
 from track_dispatch.errors import ConfigError
+from track_dispatch.ledger.creation import durability
 from track_dispatch.ledger.extractions import stage_extraction
-from track_dispatch.ledger.identity import durability
 from track_dispatch.ledger.keys import KeyRing, new_keys
 from track_dispatch.records import Actor, HospitalDay
 

@@ -13,12 +13,12 @@ from sqlalchemy import insert, select, text, update
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.envelopes import (
     SealedLine,
+    address_of,
     reseal,
     reserve_envelopes,
     seal,
     unit_id,
 )
-from track_dispatch.ledger.places import address_of
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.transitions import Transition, append_events
 from track_dispatch.records import Actor, Area, Channel, HospitalDay, IdentityKind, Unit

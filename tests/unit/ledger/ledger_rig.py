@@ -20,11 +20,12 @@ from track_dispatch.ledger.claims import Terms, Wanted, read_ahead, settle_and_c
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.envelopes import (
     SealedLine,
+    address_of,
     reserve_envelopes,
     seal,
     unit_id,
 )
-from track_dispatch.ledger.places import PLACES, address_of
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.sql import insert_into, moment_in
 from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit

@@ -13,9 +13,9 @@ from sqlalchemy import select, text
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.apply_extraction import applying_extractions
 from track_dispatch.ledger.day_apply import DayTerms
-from track_dispatch.ledger.envelopes import open_envelope
+from track_dispatch.ledger.envelopes import open_envelope, parse_places
 from track_dispatch.ledger.extractions import Extraction, run_extractions, stage_extraction
-from track_dispatch.ledger.places import PLACES, parse_places
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.pipeline.transform import standing_back
 from track_dispatch.records import Actor, Area, Channel, HospitalDay, IdentityKind
 from track_dispatch.states import Reason

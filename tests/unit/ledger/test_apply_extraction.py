@@ -41,7 +41,7 @@ from track_dispatch.ledger import envelope_writer, schema
 from track_dispatch.ledger.apply_extraction import applying_extractions
 from track_dispatch.ledger.extractions import CHUNKS_A_TRANSACTION, stage_extraction
 from track_dispatch.ledger.keys import KeyRing, new_keys
-from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.pipeline.transform import standing_back
 from track_dispatch.records import Area, Channel, HospitalDay
 from track_dispatch.states import Reason, Refusal

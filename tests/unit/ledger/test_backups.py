@@ -32,10 +32,10 @@ from sqlalchemy import select
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.backups import require_extractable, restore
+from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.contact_policy import come_back
+from track_dispatch.ledger.creation import require_same_server
 from track_dispatch.ledger.decisions import Decision, decide_batch
-from track_dispatch.ledger.doubts import in_doubt_batches
-from track_dispatch.ledger.identity import require_same_server
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.records import Area, HospitalDay
 from track_dispatch.states import Reason, Verb

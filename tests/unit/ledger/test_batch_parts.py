@@ -36,9 +36,8 @@ from sqlalchemy.exc import OperationalError
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, CommitUnknownError
+from track_dispatch.ledger.batches import Batch, CommitUnknownError, expire_leases
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
-from track_dispatch.ledger.leases import expire_leases
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import stop_service

@@ -32,15 +32,14 @@ from sqlalchemy import select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch
+from track_dispatch.ledger.batches import Batch, expire_leases
 from track_dispatch.ledger.claims import (
     Hindrance,
     NotClaimed,
     settle_and_claim,
     settle_and_claim_with_care,
 )
-from track_dispatch.ledger.leases import expire_leases
-from track_dispatch.ledger.places import span
+from track_dispatch.ledger.envelopes import span
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.sql import take_turn
 from track_dispatch.ledger.transitions import Transition, apply_transition

@@ -45,7 +45,7 @@ from track_dispatch.ledger.claims import (
     settle_and_claim,
     settle_and_claim_with_care,
 )
-from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.states import BatchState

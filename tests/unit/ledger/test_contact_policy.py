@@ -33,7 +33,7 @@ from track_dispatch.ledger.between_posts import settle_and_claim_at_once
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.keys import IdentityKey, KeyRing
-from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.records import Channel, IdentityKind, Unit

@@ -26,6 +26,7 @@ from decisions_rig import (
 
 from track_dispatch.errors import ConfigError, LinesInFlightError, TrackDispatchError
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.decisions import (
     DecidedLines,
     Decision,
@@ -34,7 +35,6 @@ from track_dispatch.ledger.decisions import (
     release_day,
     retry_refused,
 )
-from track_dispatch.ledger.doubts import in_doubt_batches
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:

@@ -12,14 +12,15 @@ from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.envelopes import (
     SealedLine,
+    format_places,
     open_envelope,
+    parse_places,
     put_back,
     read_envelope,
     reserve_envelopes,
     seal,
     unit_id,
 )
-from track_dispatch.ledger.places import format_places, parse_places
 from track_dispatch.ledger.transitions import RULES, Transition, apply_transition
 from track_dispatch.records import Actor
 from track_dispatch.states import LineState, Reason

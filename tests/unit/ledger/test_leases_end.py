@@ -23,10 +23,8 @@ from ledger_rig import (
 )
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch
-from track_dispatch.ledger.leases import expire_leases, lines_in_flight
-from track_dispatch.ledger.parts import start_part
-from track_dispatch.ledger.rehearsals import begin_rehearsal
+from track_dispatch.ledger.batches import Batch, expire_leases, lines_in_flight
+from track_dispatch.ledger.parts import begin_rehearsal, start_part
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.states import BatchState
 

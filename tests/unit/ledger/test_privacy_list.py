@@ -9,8 +9,8 @@ from decisions_rig import rows_of
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.creation import needed_alone, register_keys, require_keys
 from track_dispatch.ledger.database import Ledger, connect
-from track_dispatch.ledger.identity import needed_alone, register_keys, require_keys
 from track_dispatch.ledger.keys import IdentityKey, KeyRing
 from track_dispatch.ledger.privacy import (
     OptOut,

@@ -26,8 +26,8 @@ from reading_steps import (
 
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
-from track_dispatch.ledger.places import PLACES
 from track_dispatch.ledger.retention import expire_past
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.records import Area
 from track_dispatch.states import BatchState, Reason, Refusal

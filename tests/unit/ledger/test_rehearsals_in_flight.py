@@ -19,7 +19,7 @@ from ledger_rig import (
 )
 
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
-from track_dispatch.ledger.rehearsals import begin_rehearsal, end_rehearsal
+from track_dispatch.ledger.parts import begin_rehearsal, end_rehearsal
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.states import BatchState
 

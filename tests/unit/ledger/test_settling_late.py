@@ -24,8 +24,7 @@ from ledger_rig import (
 )
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch
-from track_dispatch.ledger.leases import expire_leases
+from track_dispatch.ledger.batches import Batch, expire_leases
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.settling import CLAIMED_ANEW, Settled, Settlement, settle
 from track_dispatch.states import BatchState, LineState

@@ -37,8 +37,8 @@ from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.claims import Hindrance, NotClaimed, settle_and_claim
 from track_dispatch.ledger.decisions import Decision, release_day
 from track_dispatch.ledger.extractions import stage_extraction
-from track_dispatch.ledger.places import PLACES
 from track_dispatch.ledger.privacy import erase_person
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.pipeline.transform import standing_back
 from track_dispatch.records import Area, HospitalDay
 from track_dispatch.states import Reason, Verb

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from track_dispatch.transformation.clean_text import clean
-from track_dispatch.transformation.names import plain_name, read_names, tidy_name
+from track_dispatch.transformation.names import plain_name, read_names
+
+
+def tidy_name(text: str) -> str:
+    """Tidy one name as it comes from an ERP."""
+    [tidy], _ = read_names([clean(text)])
+    return tidy
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from demo.oracle import Faults
 from track_dispatch.config import load_hospital
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.places import PLACES
+from track_dispatch.ledger.schema import PLACES
 from track_dispatch.pipeline.extract import extract
 from track_dispatch.pipeline.run import Run
 from track_dispatch.pipeline.transform import transform
