@@ -32,7 +32,7 @@ from track_dispatch.transformation.attendances import rank
 from track_dispatch.transformation.clean_text import clean
 from track_dispatch.transformation.cpf import usable_cpf
 from track_dispatch.transformation.evaluator import Candidate, Evaluator
-from track_dispatch.transformation.names import plain_name, tidy_name
+from track_dispatch.transformation.names import plain_name, read_names
 from track_dispatch.transformation.persons import PersonCandidate, surplus
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def result_digests(
 
 
 def _cells(row: ErpRow) -> str:
-    readers = {"name": tidy_name, "email": usable_email, "phone": usable_mobile, "cpf": usable_cpf}
+    readers = {"name": _tidy_name, "email": usable_email, "phone": usable_mobile, "cpf": usable_cpf}
     read = [reader(row[column]) for column, reader in readers.items()]
     return _json([*read, *map(clean, row.values()), plain_name(row["name"])])
 
@@ -340,3 +340,8 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def _tidy_name(text: str) -> str:
+    [tidy], _ = read_names([clean(text)])
+    return tidy
