@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from demo.erp_data import SOURCES, erp_sql
-from demo.oracle import OracleStandIn
-from demo.track_api import TrackStandIn
 from demo.world import PASSWORD, REFUSED_DOMAIN, SERVICE, USER, chosen_hospitals, surveys_of
+from stand_ins.erp_data import SOURCES, erp_sql
+from stand_ins.oracle import OracleStandIn
+from stand_ins.track_api import TrackStandIn
 
 if TYPE_CHECKING:
     from datetime import date

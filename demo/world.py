@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
-from demo.erp_data import erp_sql
-from demo.oracle import OracleStandIn
-from demo.track_api import ORGANIZATION, TOKEN, Survey, TrackStandIn
+from stand_ins.erp_data import erp_sql
+from stand_ins.oracle import OracleStandIn
+from stand_ins.track_api import ORGANIZATION, TOKEN, Survey, TrackStandIn
 from track_dispatch.config import BrokenHospital, Hospital, include_dir, load_hospitals
 from track_dispatch.config.yaml_file import read_yaml
 from track_dispatch.errors import ConfigError

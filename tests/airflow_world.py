@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
     from airflow.serialization.definitions.dag import SerializedDAG
 
-    from demo.oracle import OracleStandIn
-    from demo.track_api import TrackStandIn
     from demo.world import World
+    from stand_ins.oracle import OracleStandIn
+    from stand_ins.track_api import TrackStandIn
     from track_dispatch.ledger.keys import KeyRing
 
 _numbers = count(1)

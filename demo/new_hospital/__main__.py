@@ -13,8 +13,8 @@ from string import Template
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from demo.erp.site_files import FOLDER
 from demo.world import ROOT
+from stand_ins.erp.site_files import FOLDER
 from track_dispatch.config import demo_survey_uuid, include_dir
 from track_dispatch.config.hospital import RESERVED_CODES
 from track_dispatch.records import Area

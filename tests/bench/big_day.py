@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from demo.erp import schemas
+from stand_ins.erp import schemas
 
 HOSPITAL = "HMS"
 DAY = date(2026, 11, 20)

@@ -17,8 +17,6 @@ from multiprocessing import get_context
 from time import process_time
 from typing import TYPE_CHECKING
 
-from demo.oracle import OracleStandIn
-from demo.track_api import ORGANIZATION, TOKEN, TrackStandIn
 from demo.world import (
     PASSWORD,
     SERVICE,
@@ -28,6 +26,8 @@ from demo.world import (
     surveys_of,
     track_connection,
 )
+from stand_ins.oracle import OracleStandIn
+from stand_ins.track_api import ORGANIZATION, TOKEN, TrackStandIn
 from tests.bench.big_day import DAY, HOSPITAL, NOW, erp_sql
 from tests.bench.databases import database
 from tests.bench.figures import Measured

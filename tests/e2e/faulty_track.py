@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from demo.track_api import Fault, faults
-from demo.track_api.answers import Answer, document
-from demo.track_api.faults import Refusal
+from stand_ins.track_api import Fault, faults
+from stand_ins.track_api.answers import Answer, document
+from stand_ins.track_api.faults import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

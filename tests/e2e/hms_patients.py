@@ -12,7 +12,7 @@ from track_dispatch.records import Area
 if TYPE_CHECKING:
     from datetime import date
 
-    from demo.oracle import OracleStandIn
+    from stand_ins.oracle import OracleStandIn
 
 #: What makes an attendance one of an area under HMS's rules (include/sql/mv/hms.sql).
 AREAS: dict[Area, dict[str, Any]] = {

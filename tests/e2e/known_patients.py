@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from demo.erp_data import erp_people
+from stand_ins.erp_data import erp_people
 from tests.e2e.leaks import Secrets, secrets_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.track_api import faults
 from demo.world import oracle_connection, track_connection
+from stand_ins.track_api import faults
 from tests.airflow_world import ledger_connection
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import rename_area, replace_query, set_policies, surveys_without
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from demo.track_api import Fault
+    from stand_ins.track_api import Fault
     from tests.airflow_world import AirflowWorld
 
 DAY = date(2026, 3, 10)

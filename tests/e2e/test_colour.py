@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.track_api import faults
 from demo.world import REFUSED_DOMAIN
+from stand_ins.track_api import faults
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import rename_area, set_policies, surveys_without
 from track_dispatch.records import Area

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.track_api import Fate, faults
+from stand_ins.track_api import Fate, faults
 from tests.airflow_world import parsed_dag
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
@@ -16,7 +16,7 @@ from track_dispatch.records import Area
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from demo.track_api import Fault
+    from stand_ins.track_api import Fault
     from tests.airflow_world import AirflowWorld
     from tests.e2e.conftest import OpenWorld
 

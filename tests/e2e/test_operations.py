@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from demo.track_api import faults
+from stand_ins.track_api import faults
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
 

@@ -15,7 +15,7 @@ from demo.world import REFUSED_DOMAIN
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from demo.track_api import TrackStandIn
+    from stand_ins.track_api import TrackStandIn
 
 #: Longer than anything here lasts, in seconds: nothing waits for ever, whatever goes wrong.
 LIMIT = 600.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import date
 
-    from demo.oracle import OracleStandIn
+    from stand_ins.oracle import OracleStandIn
 
 #: Where a family's attendances are: table, id, the moment that tells the day.
 MV = ("dbamv.atendime", "cd_atendimento", "dt_atendimento")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import requests
 from sqlalchemy import func, select, text
 
-from demo.track_api import TOKEN
+from stand_ins.track_api import TOKEN
 from tests.proof.crash_hospital import read_days
 from tests.proof.dying_process import DYING
 from tests.proof.model_facts import read_facts
@@ -31,7 +31,7 @@ from track_dispatch.states import WAITING, BatchState, LineState, Verb
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from demo.track_api import TrackStandIn
+    from stand_ins.track_api import TrackStandIn
     from tests.proof.crash_hospital import Scenario
     from tests.unit.delivery.delivery_rig import Rig
     from track_dispatch.errors import TrackDispatchError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
-from demo.track_api import faults
+from stand_ins.track_api import faults
 from tests.unit.delivery.delivery_rig import DAY, HOSPITAL, NOW, Rig, Time
 from track_dispatch.config import rules_digest
 from track_dispatch.ledger import schema

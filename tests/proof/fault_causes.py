@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.oracle import Faults
 from demo.world import practice_include
+from stand_ins.oracle import Faults
 from tests.e2e.policies import replace_query
 from tests.proof.fault_terms import (
     Astray,

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import RetryAction
 from sqlalchemy import select
 
-from demo.erp_data import erp_sql
-from demo.oracle import OracleStandIn
 from demo.world import PASSWORD, SERVICE, USER, oracle_connection, track_connection
+from stand_ins.erp_data import erp_sql
+from stand_ins.oracle import OracleStandIn
 from tests.proof.fault_table import NOW
 from tests.proof.fault_terms import Day
 from tests.proof.faulty_network import HOST, Names
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     import pytest
     from sqlalchemy import Row
 
-    from demo.track_api import TrackStandIn
+    from stand_ins.track_api import TrackStandIn
     from track_dispatch.config import Hospital
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline.report import Report

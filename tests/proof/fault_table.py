@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from demo.track_api import ErrorsForm, Fault, faults
-from demo.track_api.answers import Answer, document
+from stand_ins.track_api import ErrorsForm, Fault, faults
+from stand_ins.track_api.answers import Answer, document
 from tests.proof.fault_terms import (
     After,
     Astray,

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
-from demo.track_api import ErrorsForm
+from stand_ins.track_api import ErrorsForm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from demo.track_api import Fault
+    from stand_ins.track_api import Fault
     from track_dispatch.errors import TrackDispatchError
 
 

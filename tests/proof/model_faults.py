@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from demo.track_api import Fault, faults
+from stand_ins.track_api import Fault, faults
 from tests.proof.driver_instants import watching_drivers
 
 if TYPE_CHECKING:

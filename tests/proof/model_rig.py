@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from demo.track_api import ORGANIZATION, TOKEN, TrackStandIn
 from demo.world import surveys_of
+from stand_ins.track_api import ORGANIZATION, TOKEN, TrackStandIn
 from tests.proof.model_databases import empty
 from tests.proof.model_erp import CODES, HOSPITALS, read_erp, surplus
 from tests.proof.model_facts import read_facts

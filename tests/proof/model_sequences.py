@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from demo.track_api.faults import ACCEPTING
+from stand_ins.track_api.faults import ACCEPTING
 from tests.proof.model_erp import CODES, DAYS, LABELS, MONDAY, NUMBERS, TUESDAY, Attendance
 from tests.proof.model_faults import FAULTS, SPURNS, Death, Trouble
 from tests.proof.model_rig import WRONGS

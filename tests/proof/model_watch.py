@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from demo.track_api.record import Fate
+from stand_ins.track_api.record import Fate
 from tests.proof import model_invariants
 from tests.proof.model_facts import read_facts
 from tests.proof.model_readings import Readings
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from demo.track_api import Received
+    from stand_ins.track_api import Received
     from tests.proof.model_coverage import Coverage
     from tests.proof.model_erp import Patient
     from tests.proof.model_facts import Facts

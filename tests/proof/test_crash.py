@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from demo.track_api import TrackStandIn
 from demo.world import surveys_of
+from stand_ins.track_api import TrackStandIn
 from tests.postgres import administer
 from tests.proof.crash_aftermath import (
     broken,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from demo.track_api import TrackStandIn, faults
 from demo.world import surveys_of
+from stand_ins.track_api import TrackStandIn, faults
 from tests.proof.fault_causes import erp_fault, track_fault
 from tests.proof.fault_scene import HOSPITAL, Scene, erp
 from tests.proof.fault_table import (
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from demo.oracle import OracleStandIn
+    from stand_ins.oracle import OracleStandIn
     from tests.proof.fault_scene import Seen
     from tests.proof.fault_terms import ErpRow, TrackRow
     from track_dispatch.ledger.database import Ledger

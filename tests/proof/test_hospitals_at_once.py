@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select
 
-from demo.track_api import TrackStandIn
 from demo.world import surveys_of
+from stand_ins.track_api import TrackStandIn
 from tests.proof.crowd import ATTENDANCES, SHARED, Work, numbers, person, read_hospitals, work
 from tests.proof.model_erp import BEGINNING, CODES, HOSPITALS
 from tests.proof.proof_report import IN_FULL, note

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.track_api import TrackStandIn
 from demo.world import surveys_of
+from stand_ins.track_api import TrackStandIn
 from tests.unit.delivery.delivery_rig import HOSPITAL, NOW, Rig
 from tests.unit.ledger.conftest import (
     _postgresql,

@@ -14,7 +14,7 @@ import pytest
 import requests
 from sqlalchemy import event, insert, select, text
 
-from demo.track_api import ORGANIZATION, TOKEN, Fault, TrackStandIn
+from stand_ins.track_api import ORGANIZATION, TOKEN, Fault, TrackStandIn
 from track_dispatch.config import Hospital, load_hospital
 from track_dispatch.delivery.client import TrackClient
 from track_dispatch.delivery.context import DispatchContext, Tally

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from demo.track_api import ErrorsForm, Fault, faults
+from stand_ins.track_api import ErrorsForm, Fault, faults
 from tests.unit.delivery.delivery_rig import DAY, NOW, UNIT, by_name, on_one_database, once_each
 from tests.unit.delivery.raw_server import answer, read_request
 from track_dispatch.delivery.context import Tally

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.track_api import ErrorsForm, Fault, faults
+from stand_ins.track_api import ErrorsForm, Fault, faults
 from tests.unit.delivery.delivery_rig import UNIT, by_name, once_each
 from track_dispatch.delivery.context import Tally
 from track_dispatch.errors import (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, text
 
-from demo.track_api import Fault, faults
+from stand_ins.track_api import Fault, faults
 from tests.unit.delivery.delivery_rig import (
     DAY,
     LEASE,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.track_api import faults
+from stand_ins.track_api import faults
 from tests.unit.delivery.delivery_rig import DAY, HOSPITAL, NOW, SURVEY, UNIT, once_each
 from track_dispatch.delivery.context import Tally
 from track_dispatch.errors import ConfigError, NotDeliveredError

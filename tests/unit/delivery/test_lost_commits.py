@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from demo.track_api import faults
+from stand_ins.track_api import faults
 from tests.unit.delivery.delivery_rig import SOMEBODY, once_each
 from track_dispatch.delivery.context import Tally
 from track_dispatch.errors import LedgerError, NotDeliveredError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from demo.track_api import Fault, faults
+from stand_ins.track_api import Fault, faults
 from tests.unit.delivery.delivery_rig import UNIT, by_name, on_one_database, once_each
 from track_dispatch.delivery.context import Tally
 from track_dispatch.errors import ServiceStoppedError

@@ -11,8 +11,8 @@ import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.exceptions import TaskDeferred
 
-from demo.track_api import ORGANIZATION, TOKEN, TrackStandIn, faults
 from demo.world import practice_include, surveys_of
+from stand_ins.track_api import ORGANIZATION, TOKEN, TrackStandIn, faults
 from tests.unit.delivery.delivery_rig import NOW, Rig, once_each
 from track_dispatch.config import load_hospital, rules_digest
 from track_dispatch.errors import (

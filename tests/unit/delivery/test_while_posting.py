@@ -14,7 +14,7 @@ import orjson
 import pytest
 from sqlalchemy import update
 
-from demo.track_api import faults
+from stand_ins.track_api import faults
 from tests.unit.delivery.delivery_rig import (
     DAY,
     SOMEBODY,

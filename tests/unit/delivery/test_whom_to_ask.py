@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
-from demo.track_api import Fault, faults
+from stand_ins.track_api import Fault, faults
 from tests.unit.delivery.delivery_rig import DAY, UNIT, by_name, once_each
 from track_dispatch.delivery.context import Tally
 from track_dispatch.ledger import schema

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.track_api import faults
+from stand_ins.track_api import faults
 from tests.unit.delivery.delivery_rig import HOSPITAL, UNIT, once_each
 from track_dispatch.delivery.context import Tally, next_run
 from track_dispatch.errors import BudgetSpentError, ConfigError, QuietHoursError

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.track_api import faults
+from stand_ins.track_api import faults
 from tests.unit.delivery.delivery_rig import DAY, UNIT, Rig, once_each
 from tests.unit.delivery.delivery_worker import PRELOADED, PROCESSES, task_for, work
 from track_dispatch.errors import LinesInFlightError
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from demo.track_api import TrackStandIn
+    from stand_ins.track_api import TrackStandIn
 
 #: The process that others are forked from is reached through a Unix socket.
 pytestmark = pytest.mark.enable_socket

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = {
-    "mv": {"include/hospitals/abc.yaml", "include/sql/mv/abc.sql", "demo/erp/sites/abc.yaml"},
-    "tasy": {"include/hospitals/xyz.yaml", "include/sql/tasy/xyz.sql", "demo/erp/sites/xyz.yaml"},
+    erp: {
+        f"include/hospitals/{code}.yaml",
+        f"include/sql/{erp}/{code}.sql",
+        f"stand_ins/erp/sites/{code}.yaml",
+    }
+    for erp, code in (("mv", "abc"), ("tasy", "xyz"))
 }
 
 
@@ -41,7 +45,7 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def project_at(folder: Path) -> Path:
     """Copy what a hospital is made of and runs on."""
-    for name in ("dags", "demo", "include", "plugins"):
+    for name in ("dags", "demo", "include", "plugins", "stand_ins"):
         shutil.copytree(
             ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
         )

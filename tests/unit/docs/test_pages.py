@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 #: Where code and queries cite the pages.
-CITING = ("plugins", "dags", "include", "demo", "tests")
+CITING = ("plugins", "dags", "include", "stand_ins", "demo", "tests")
 
 
 def anchors(page: Path) -> set[str]:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 from premises import NOW, Premises
 
-from demo.erp_data import erp_sql
-from demo.oracle import Faults, OracleStandIn
-from demo.track_api import TrackStandIn
 from demo.world import PASSWORD, SERVICE, USER, surveys_of
+from stand_ins.erp_data import erp_sql
+from stand_ins.oracle import Faults, OracleStandIn
+from stand_ins.track_api import TrackStandIn
 from track_dispatch.config import load_hospital
 from track_dispatch.hooks import ledger as place
 from track_dispatch.hooks.pools import create_pools

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from demo.oracle import OracleStandIn
-    from demo.track_api import TrackStandIn
+    from stand_ins.oracle import OracleStandIn
+    from stand_ins.track_api import TrackStandIn
     from track_dispatch.config import BrokenHospital, Hospital
     from track_dispatch.doctor.check import Check
     from track_dispatch.ledger.database import Ledger

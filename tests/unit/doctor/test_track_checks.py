@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from premises import NOW
 
-from demo.track_api import faults
+from stand_ins.track_api import faults
 from tests.unit.delivery.raw_server import RawServer, answer
 
 if TYPE_CHECKING:

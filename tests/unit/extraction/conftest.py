@@ -7,7 +7,7 @@ import pytest
 from erp_rows import PASSWORD, SERVICE, USER
 from many_rows import CONN_ID, TABLE, connection_to
 
-from demo.oracle import Faults, OracleStandIn
+from stand_ins.oracle import Faults, OracleStandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

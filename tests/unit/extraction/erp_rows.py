@@ -10,7 +10,7 @@ from track_dispatch.extraction.query import render
 from track_dispatch.extraction.reader import open_connection, read_columns
 
 if TYPE_CHECKING:
-    from demo.erp.tables import Row, Tables
+    from stand_ins.erp.tables import Row, Tables
     from track_dispatch.config import Hospital
     from track_dispatch.extraction.contract import ErpColumns
     from track_dispatch.records import ErpRow

@@ -15,7 +15,7 @@ from expected_mv_visit import Erp, Visit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from demo.erp.tables import Tables
+    from stand_ins.erp.tables import Tables
     from track_dispatch.records import ErpRow
 
     Match = tuple[str, str]

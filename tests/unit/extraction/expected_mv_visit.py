@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from demo.erp.tables import Tables
+    from stand_ins.erp.tables import Tables
 
 #: The key of each table that an attendance leads to.
 KEYS = {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import date, datetime
 
-    from demo.erp.tables import Tables
+    from stand_ins.erp.tables import Tables
     from track_dispatch.records import ErpRow
 
 HAC_REASONS = (7, 16, 21, 26, 27, 28, 30)

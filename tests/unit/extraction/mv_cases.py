@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from demo.erp.tables import Row, Tables
+    from stand_ins.erp.tables import Row, Tables
 
 NOON, SECOND, DAY = timedelta(hours=12), timedelta(seconds=1), timedelta(days=1)
 MIDNIGHT = timedelta(0)

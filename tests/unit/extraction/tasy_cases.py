@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from demo.erp.tables import Row
+    from stand_ins.erp.tables import Row
 
 NOON, SECOND, DAY, MIDNIGHT = (
     timedelta(hours=12),

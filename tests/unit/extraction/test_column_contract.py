@@ -11,7 +11,7 @@ from erp_rows import PASSWORD, USER, as_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.oracle import OracleStandIn
+from stand_ins.oracle import OracleStandIn
 from track_dispatch.errors import SourceContractError
 from track_dispatch.extraction.contract import ColumnPlan, check_columns
 from track_dispatch.records import COLUMNS

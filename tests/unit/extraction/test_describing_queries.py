@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from many_rows import CONN_ID
 
-from demo.erp_data import erp_sql
-from demo.oracle import OracleStandIn
 from demo.world import PASSWORD, SERVICE, USER, oracle_connection
+from stand_ins.erp_data import erp_sql
+from stand_ins.oracle import OracleStandIn
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import SourceContractError, SourceUnavailableError
 from track_dispatch.extraction.contract import check_columns

@@ -12,12 +12,12 @@ from expected_mv import expected as expected_mv
 from expected_tasy import expected as expected_tasy
 from stdnum.br import cpf
 
-from demo.erp_data import SOURCES, TASY_SITES, erp_people, erp_sql, erp_tables
+from stand_ins.erp_data import SOURCES, TASY_SITES, erp_people, erp_sql, erp_tables
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from demo.erp.patients import Patient
-    from demo.erp.tables import Tables
+    from stand_ins.erp.patients import Patient
+    from stand_ins.erp.tables import Tables
 
 DAY = date(2026, 11, 20)
 WEEK = [DAY + timedelta(days=n) for n in range(7)]

@@ -16,16 +16,16 @@ import pytest
 from erp_rows import DAYS, mv_tables, placed, read
 from expected_mv_visit import BIRTHS
 
-from demo.erp import schemas
-from demo.erp.tables import insert_sql
+from stand_ins.erp import schemas
+from stand_ins.erp.tables import insert_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from datetime import date
 
-    from demo.erp.tables import Row, Tables
-    from demo.oracle import OracleStandIn
+    from stand_ins.erp.tables import Row, Tables
+    from stand_ins.oracle import OracleStandIn
 
 CODES = ("HMS", "HMC", "HPC", "HMV", "HMSM", "HSF", "HSL", "HAT", "OTOA")
 CONNECTIONS = "oracle_hms oracle_hmc oracle_hpc oracle_hmsm oracle_hsf oracle_hsl oracle_hat"

@@ -33,8 +33,8 @@ from mv_cases import (
     wanted,
 )
 
-from demo.erp import schemas
-from demo.erp.tables import insert_sql
+from stand_ins.erp import schemas
+from stand_ins.erp.tables import insert_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from mv_cases import Case
 
-    from demo.erp.tables import Row
-    from demo.oracle import OracleStandIn
+    from stand_ins.erp.tables import Row
+    from stand_ins.oracle import OracleStandIn
 
     Serving = Callable[[str, str], AbstractContextManager[OracleStandIn]]
 

@@ -31,15 +31,15 @@ from mv_cases import (
     wanted,
 )
 
-from demo.erp import schemas
-from demo.erp.tables import insert_sql
+from stand_ins.erp import schemas
+from stand_ins.erp.tables import insert_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from datetime import date
 
-    from demo.oracle import OracleStandIn
+    from stand_ins.oracle import OracleStandIn
 
 DATES = [
     case("emergency: left at midnight", U | {"dt_alta": MIDNIGHT}, ADULT),

@@ -9,7 +9,7 @@ import pytest
 from erp_rows import PASSWORD, USER
 from many_rows import CONN_ID, SELECT, chunks, connection_to, consume
 
-from demo.oracle import OracleStandIn
+from stand_ins.oracle import OracleStandIn
 from track_dispatch.errors import ConfigError, SourceContractError, SourceUnavailableError
 from track_dispatch.extraction.reader import open_connection
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import oracledb
 
-    from demo.oracle import OracleStandIn
+    from stand_ins.oracle import OracleStandIn
     from track_dispatch.extraction.contract import ErpColumns
 
 #: Seconds after which something that never happens is given up; nothing waits so long.

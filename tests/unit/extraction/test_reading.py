@@ -21,7 +21,7 @@ from track_dispatch.extraction.reader import open_connection, read_columns
 from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:
-    from demo.oracle import OracleStandIn
+    from stand_ins.oracle import OracleStandIn
 
 ROOT = Path(__file__).resolve().parents[3]
 #: A day of `dbamv.mixed` with each type that the contract allows.

@@ -11,17 +11,17 @@ import pytest
 from erp_rows import COMPANIES, DAYS, at, hospital, mv_tables, read
 from expected_mv_visit import BIRTHS
 
-from demo.erp import schemas
-from demo.erp.tables import insert_sql
-from demo.erp_data import MV_SITES, erp_sql, erp_tables
+from stand_ins.erp import schemas
+from stand_ins.erp.tables import insert_sql
+from stand_ins.erp_data import MV_SITES, erp_sql, erp_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from datetime import date
 
-    from demo.erp.tables import Row, Tables
-    from demo.oracle import OracleStandIn
+    from stand_ins.erp.tables import Row, Tables
+    from stand_ins.oracle import OracleStandIn
     from track_dispatch.records import ErpRow
 
     Serving = Callable[[str, str], AbstractContextManager[OracleStandIn]]

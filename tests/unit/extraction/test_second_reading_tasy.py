@@ -10,17 +10,17 @@ import pytest
 from erp_rows import DAYS, at, read
 from expected_tasy import expected
 
-from demo.erp import schemas
-from demo.erp.tables import insert_sql
-from demo.erp_data import erp_sql, erp_tables
+from stand_ins.erp import schemas
+from stand_ins.erp.tables import insert_sql
+from stand_ins.erp_data import erp_sql, erp_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from datetime import date
 
-    from demo.erp.tables import Row, Tables
-    from demo.oracle import OracleStandIn
+    from stand_ins.erp.tables import Row, Tables
+    from stand_ins.oracle import OracleStandIn
     from track_dispatch.records import ErpRow
 
     Serving = Callable[[str, str], AbstractContextManager[OracleStandIn]]

@@ -9,8 +9,8 @@ import pytest
 from erp_rows import DAYS, UNIDADES, placed, read
 from tasy_cases import CASES
 
-from demo.erp import schemas
-from demo.erp.tables import insert_sql
+from stand_ins.erp import schemas
+from stand_ins.erp.tables import insert_sql
 from track_dispatch.config import load_hospital
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import date
 
-    from demo.erp.tables import Row, Tables
-    from demo.oracle import OracleStandIn
+    from stand_ins.erp.tables import Row, Tables
+    from stand_ins.oracle import OracleStandIn
 
     Serving = Callable[[str, str], AbstractContextManager[OracleStandIn]]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import oracledb
 import pytest
 
-from demo.oracle import Faults, OracleStandIn
+from stand_ins.oracle import Faults, OracleStandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

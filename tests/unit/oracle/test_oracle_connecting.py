@@ -12,7 +12,7 @@ from pathlib import Path
 import oracledb
 import pytest
 
-from demo.oracle import OracleStandIn
+from stand_ins.oracle import OracleStandIn
 
 PASSWORD = "Segredo#1 é"
 ROOT = Path(__file__).resolve().parents[3]
@@ -155,7 +155,7 @@ def test_a_session_ends_with_its_connection(server: OracleStandIn) -> None:
 def test_the_command_line_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     script = tmp_path / "schema.sql"
     script.write_text("create table t as select 'ção' as nm;", encoding="utf-8")
-    command = [sys.executable, "-m", "demo.oracle", "--host", "127.0.0.1", "--port", "0"]
+    command = [sys.executable, "-m", "stand_ins.oracle", "--host", "127.0.0.1", "--port", "0"]
     command += ["--user", "X", "--password", "p", "--service", "HIS", "--init", str(script)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None

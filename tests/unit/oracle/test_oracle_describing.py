@@ -9,7 +9,7 @@ import oracledb
 import pytest
 
 if TYPE_CHECKING:
-    from demo.oracle import OracleStandIn
+    from stand_ins.oracle import OracleStandIn
 
 QUERY = """
 select p.cd, p.nm as "nome", null as vazio, cast(:dia as date) - 1 as vespera

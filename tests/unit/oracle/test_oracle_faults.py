@@ -11,8 +11,8 @@ import threading
 import oracledb
 import pytest
 
-from demo.oracle import Faults, OracleStandIn
-from demo.oracle.session import Session
+from stand_ins.oracle import Faults, OracleStandIn
+from stand_ins.oracle.session import Session
 
 SLOW = (
     "select count(*) from dbamv.atendime a, dbamv.atendime b, dbamv.atendime c"

@@ -14,7 +14,7 @@ import oracledb
 import pytest
 
 if TYPE_CHECKING:
-    from demo.oracle import OracleStandIn
+    from stand_ins.oracle import OracleStandIn
 
 
 def one(cursor: oracledb.Cursor, sql: str, **binds: Any) -> Any:

@@ -14,7 +14,7 @@ from airflow.providers.oracle.hooks.oracle import OracleHook
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from demo.oracle import OracleStandIn
+    from stand_ins.oracle import OracleStandIn
 
 
 @pytest.fixture

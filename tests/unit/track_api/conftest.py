@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from demo.track_api import TOKEN, Survey, TrackStandIn
+from stand_ins.track_api import TOKEN, Survey, TrackStandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

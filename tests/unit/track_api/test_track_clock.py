@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import requests
 
-from demo.track_api import TrackStandIn, faults
+from stand_ins.track_api import TrackStandIn, faults
 
 NOON_IN_BRAZIL = datetime(2026, 3, 9, 12, tzinfo=timezone(timedelta(hours=-3)))
 

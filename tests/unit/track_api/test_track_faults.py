@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from demo.track_api import ErrorsForm, faults
+from stand_ins.track_api import ErrorsForm, faults
 
 ONE = {"900000001": 1}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import requests
 
-from demo.track_api import Survey, faults
+from stand_ins.track_api import Survey, faults
 
 EXAMES = "11111111-1111-4111-8111-111111111111"
 

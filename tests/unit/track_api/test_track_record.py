@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import requests
 
-from demo.track_api import TOKEN, Fate, faults
+from stand_ins.track_api import TOKEN, Fate, faults
 
 EXAMES = "11111111-1111-4111-8111-111111111111"
 INTERNACAO = "22222222-2222-4222-8222-222222222222"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demo.track_api import ErrorsForm, Fate
+from stand_ins.track_api import ErrorsForm, Fate
 
 
 def test_a_rejected_line_takes_the_batch_with_it(api, post, email_body, line):

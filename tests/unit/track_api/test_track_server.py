@@ -11,7 +11,7 @@ import threading
 import pytest
 import requests
 
-from demo.track_api import ORGANIZATION, TOKEN, TrackStandIn, faults
+from stand_ins.track_api import ORGANIZATION, TOKEN, TrackStandIn, faults
 
 EXAMES = "11111111-1111-4111-8111-111111111111"
 INTERNACAO = "22222222-2222-4222-8222-222222222222"
@@ -150,7 +150,7 @@ def test_connections_are_refused_meanwhile(api, get_surveys):
 def test_a_signal_stops_the_command_cleanly(tmp_path, number):
     surveys = tmp_path / "surveys.json"
     surveys.write_text(f'{{"{EXAMES}": "Exames"}}', encoding="utf-8")
-    command = [sys.executable, "-m", "demo.track_api", "--port", "0", "--token", "t"]
+    command = [sys.executable, "-m", "stand_ins.track_api", "--port", "0", "--token", "t"]
     with subprocess.Popen(
         [*command, "--surveys-file", str(surveys)], stdout=subprocess.PIPE, text=True
     ) as process:

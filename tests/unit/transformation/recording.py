@@ -19,9 +19,9 @@ from uuid import UUID
 
 import oracledb
 
-from demo.erp_data import SOURCES, erp_sql
-from demo.oracle import OracleStandIn
 from demo.world import PASSWORD, ROOT, SERVICE, USER
+from stand_ins.erp_data import SOURCES, erp_sql
+from stand_ins.oracle import OracleStandIn
 from tests.unit.transformation.dirty_rows import dirty_rows
 from tests.unit.transformation.one_row import evaluate, person_keys, usable_email, usable_mobile
 from track_dispatch.config import Hospital, Identifier, load_hospitals

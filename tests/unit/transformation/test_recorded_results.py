@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.erp_data import SOURCES
+from stand_ins.erp_data import SOURCES
 from tests.unit.transformation.recording import (
     BLOCKS,
     RECORDED,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from erp_days import CONN_ID, PASSWORD, SERVICE, SQL, TABLE, USER, ErpDays, connection_to
 
-from demo.oracle import OracleStandIn
+from stand_ins.oracle import OracleStandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, text
 
-from demo.oracle import Faults
+from stand_ins.oracle import Faults
 from track_dispatch.config import load_hospital
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.schema import PLACES
@@ -20,7 +20,7 @@ from track_dispatch.pipeline.transform import transform
 from track_dispatch.records import COLUMNS, Actor
 
 if TYPE_CHECKING:
-    from demo.oracle import OracleStandIn
+    from stand_ins.oracle import OracleStandIn
     from track_dispatch.config import Hospital
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline.transform import Transformed

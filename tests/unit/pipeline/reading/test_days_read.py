@@ -9,7 +9,7 @@ import pytest
 from erp_days import DAY, NOW
 from sqlalchemy import select
 
-from demo.oracle import Faults
+from stand_ins.oracle import Faults
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.errors import ConfigError, SourceContractError, SourceUnavailableError
 from track_dispatch.ledger import schema

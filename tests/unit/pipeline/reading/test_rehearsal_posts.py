@@ -8,9 +8,9 @@ import pytest
 from erp_days import CONN_ID, ErpDays
 from sqlalchemy import select
 
-from demo.track_api import TrackStandIn
-from demo.track_api.faults import answer
 from demo.world import surveys_of
+from stand_ins.track_api import TrackStandIn
+from stand_ins.track_api.faults import answer
 from tests.unit.delivery.delivery_rig import DAY, HOSPITAL, NOW, Rig
 from track_dispatch.config.policies import RehearsalContact
 from track_dispatch.errors import (
