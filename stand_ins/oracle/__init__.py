@@ -19,6 +19,7 @@ snapshot; names of a select list may be used in its own WHERE, which Oracle refu
 security boundary (plain passwords in memory, all see everything) and says nothing about speed.
 """
 
-from stand_ins.oracle.server import Faults, OracleStandIn, Recorded
+from stand_ins.oracle.database import Faults, Recorded
+from stand_ins.oracle.server import OracleStandIn
 
 __all__ = ["Faults", "OracleStandIn", "Recorded"]

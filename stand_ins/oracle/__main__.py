@@ -7,7 +7,7 @@ import signal
 import threading
 from pathlib import Path
 
-from stand_ins.oracle.server import Faults, OracleStandIn
+from stand_ins.oracle import Faults, OracleStandIn
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from stand_ins.oracle.queries import Cursor, Queries
 from stand_ins.oracle.wire import Reader
 
 if TYPE_CHECKING:
-    from stand_ins.oracle.server import OracleStandIn
+    from stand_ins.oracle.database import OracleDatabase
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ BIND_CASTS = {
 class Session:
     """A connection served by a thread of its own; `number` is what V$SESSION calls SID."""
 
-    def __init__(self, server: OracleStandIn, net: PacketSocket, number: int) -> None:
-        self._server, self._net, self._number = server, net, number
-        self._queries = Queries(server.connect_database, lambda: net.readable(0))
+    def __init__(self, database: OracleDatabase, net: PacketSocket, number: int) -> None:
+        self._database, self._net, self._number = database, net, number
+        self._queries = Queries(database.connect_database, lambda: net.readable(0))
         self._handshake: Handshake | None = None
         self._service = ""
         self._user = ""  # empty until the login succeeded
@@ -66,11 +66,11 @@ class Session:
 
     def _establish(self) -> bool:
         descriptor = self._net.receive_connect()
-        known = [name.upper() for name in self._server.services]
+        known = [name.upper() for name in self._database.services]
         service, sid = descriptor.get("SERVICE_NAME"), descriptor.get("SID")
         self._service = service or sid or ""
-        if self._server.faults.refuse:
-            self._net.refuse(self._server.faults.refuse)
+        if self._database.faults.refuse:
+            self._net.refuse(self._database.faults.refuse)
         elif self._service.upper() not in known:
             self._net.refuse(12514 if service or not sid else 12505)
         else:
@@ -120,7 +120,7 @@ class Session:
         reader.u8()  # sequence number
         if function == calls.AUTH_ONE:
             user, _ = calls.read_login(reader)
-            self._handshake = Handshake(self._server.users.get(user.upper()))
+            self._handshake = Handshake(self._database.users.get(user.upper()))
             return answers.parameters(self._handshake.challenge()) + answers.status()
         if function == calls.AUTH_TWO:
             return self._log_on(*calls.read_login(reader))
@@ -135,7 +135,7 @@ class Session:
             return self._reexecute(function, reader)
         if function == calls.FETCH:
             cursor, count = self._queries.cursor(reader.ub()), reader.ub()
-            self._net.wait(self._server.faults.latency)
+            self._net.wait(self._database.faults.latency)
             return answers.row_header() + self._fetch(cursor, count)
         if function not in (calls.COMMIT, calls.ROLLBACK, calls.PING, calls.LOG_OFF):
             raise NotImplementedError(f"function {function}")
@@ -149,7 +149,7 @@ class Session:
             self._module = self._module if item.module is None else item.module
             self._action = self._action if item.action is None else item.action
         elif item.name != self._schema:  # the driver repeats it with every call
-            found = self._server.find_schema(item.name)
+            found = self._database.find_schema(item.name)
             if found is None:
                 self._failed_piggyback = OraError(1435)
             else:
@@ -160,19 +160,19 @@ class Session:
 
     def _log_on(self, user: str, fields: dict[str, str]) -> bytes:
         proof = self._handshake.verify(fields) if self._handshake else None
-        refusal = self._server.faults.log_on
+        refusal = self._database.faults.log_on
         if refusal or proof is None:
             self._net.send_data(_failure(OraError(refusal or 1017)))
             raise Disconnected("login denied")
         self._user = self._schema = user.upper()
-        self._queries.use_schema(self._server.find_schema(user))
+        self._queries.use_schema(self._database.find_schema(user))
         pairs = {
             "AUTH_VERSION_NO": str(VERSION_19_22),
             "AUTH_SESSION_ID": str(self._number),
             "AUTH_SERIAL_NUM": str(secrets.randbelow(60000) + 1),
-            "AUTH_SC_DBUNIQUE_NAME": self._server.services[0],
+            "AUTH_SC_DBUNIQUE_NAME": self._database.services[0],
             "AUTH_SC_SERVICE_NAME": self._service,
-            "AUTH_INSTANCENAME": self._server.services[0],
+            "AUTH_INSTANCENAME": self._database.services[0],
             "AUTH_MAX_OPEN_CURSORS": "300",
             "AUTH_MAX_IDEN_LENGTH": "128",
             "AUTH_SVR_RESPONSE": proof,
@@ -209,7 +209,7 @@ class Session:
         return answers.describe(cursor.columns) + Outcome(cursor_id=cursor.identity).encode()
 
     def _record(self, cursor: Cursor, row: list[Any], *, executed: bool) -> None:
-        self._server.record(
+        self._database.record(
             user=self._user,
             sql=cursor.sql,
             binds=row,
@@ -232,7 +232,7 @@ class Session:
         known = self._queries.is_open(cursor)
         try:
             sql = self._translate(cursor)
-            self._net.wait(self._server.faults.latency)
+            self._net.wait(self._database.faults.latency)
             changed = sql is not None and self._queries.run(cursor, sql, row)
         except OraError as error:
             return _failure(error, cursor_id=cursor.identity if known else 0)
@@ -246,7 +246,7 @@ class Session:
         if self._failed_piggyback:
             error, self._failed_piggyback = self._failed_piggyback, None
             raise error
-        for pattern, code, text in self._server.faults.errors:
+        for pattern, code, text in self._database.faults.errors:
             if re.search(pattern, cursor.sql, re.IGNORECASE | re.DOTALL):
                 raise OraError(code, text=text)
         casts = tuple(BIND_CASTS.get(bind.type_number, "") for bind in cursor.binds)
@@ -269,7 +269,7 @@ class Session:
     def _drop_if_due(self, count: int, data: bytes) -> None:
         """Cut the connection in the middle of an answer, once enough rows went out."""
         self._rows_sent += count
-        limit = self._server.faults.drop_after_rows
+        limit = self._database.faults.drop_after_rows
         if limit is not None and self._rows_sent >= limit:
             self._net.send_half(answers.row_header() + data)
             raise Disconnected("fault: dropped")
