@@ -12,7 +12,7 @@ from track_dispatch.states import LineState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from track_dispatch.ledger.transitions import Rule, Transition
+    from track_dispatch.ledger.transitions import Transition, TransitionRule
 
     Pair: TypeAlias = tuple[LineState | None, LineState]
 
@@ -47,7 +47,7 @@ _TABLE = """
 """
 
 
-def render(rules: Mapping[Transition, Rule] = RULES) -> str:
+def render(rules: Mapping[Transition, TransitionRule] = RULES) -> str:
     """Return the page."""
     pairs: dict[Pair, list[str]] = defaultdict(list)
     for transition, rule in rules.items():
@@ -67,7 +67,7 @@ def _diagram(pairs: Mapping[Pair, Iterable[str]]) -> str:
     return "\n".join(["\n```mermaid", "stateDiagram-v2", *arrows, "```\n"])
 
 
-def _rows(transition: Transition, rule: Rule) -> Iterator[str]:
+def _rows(transition: Transition, rule: TransitionRule) -> Iterator[str]:
     """Yield a row for all states that the transition takes to the same states."""
     goals: dict[LineState | None, list[LineState]] = defaultdict(list)
     for left, entered in sorted(rule.pairs, key=_order):

@@ -121,7 +121,7 @@ def rows(columns: Sequence[Column], batch: Sequence[tuple[Any, ...]]) -> bytes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class CallStatus:
     """What ends the answer to an execute or a fetch: an ORA number (zero: well done) and a count.
 
     A cursor id of zero on a failure means that the statement never got a cursor; with another one
@@ -156,9 +156,9 @@ class Outcome:
         )
 
 
-def no_more_rows(cursor_id: int, row_count: int) -> Outcome:
+def no_more_rows(cursor_id: int, row_count: int) -> CallStatus:
     """End the rows of a query: ORA-01403 is no error to a client that fetches."""
-    return Outcome(
+    return CallStatus(
         code=NO_MORE_ROWS,
         message="ORA-01403: no data found",
         cursor_id=cursor_id,

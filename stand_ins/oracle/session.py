@@ -9,7 +9,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from stand_ins.oracle import answers, calls, values
-from stand_ins.oracle.answers import Outcome
+from stand_ins.oracle.answers import CallStatus
 from stand_ins.oracle.auth import Handshake
 from stand_ins.oracle.calls import CloseCursors, CurrentSchema, EndToEnd, Execute
 from stand_ins.oracle.dialect import translate
@@ -206,7 +206,7 @@ class Session:
             raise NotImplementedError("parsing what is no query without executing it")
         self._queries.describe(cursor, sql)
         self._queries.keep(cursor)
-        return answers.describe(cursor.columns) + Outcome(cursor_id=cursor.identity).encode()
+        return answers.describe(cursor.columns) + CallStatus(cursor_id=cursor.identity).encode()
 
     def _record(self, cursor: Cursor, row: list[Any], *, executed: bool) -> None:
         self._database.record(
@@ -240,7 +240,7 @@ class Session:
         described = answers.describe(cursor.columns) if sql and (describe or changed) else b""
         if sql and wanted:
             return described + answers.row_header() + self._fetch(cursor, wanted)
-        return described + Outcome(cursor_id=cursor.identity).encode()
+        return described + CallStatus(cursor_id=cursor.identity).encode()
 
     def _translate(self, cursor: Cursor) -> str | None:
         if self._failed_piggyback:
@@ -264,7 +264,7 @@ class Session:
         self._drop_if_due(len(batch), data)
         if len(batch) < count:
             return data + answers.no_more_rows(cursor.identity, cursor.fetched).encode()
-        return data + Outcome(cursor_id=cursor.identity, row_count=cursor.fetched).encode()
+        return data + CallStatus(cursor_id=cursor.identity, row_count=cursor.fetched).encode()
 
     def _drop_if_due(self, count: int, data: bytes) -> None:
         """Cut the connection in the middle of an answer, once enough rows went out."""
@@ -276,7 +276,9 @@ class Session:
 
 
 def _failure(error: OraError, cursor_id: int = 0) -> bytes:
-    outcome = Outcome(code=error.code, message=str(error), cursor_id=cursor_id, offset=error.offset)
+    outcome = CallStatus(
+        code=error.code, message=str(error), cursor_id=cursor_id, offset=error.offset
+    )
     return outcome.encode()
 
 

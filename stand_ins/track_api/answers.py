@@ -41,7 +41,7 @@ class ErrorsForm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Reply:
     """Status, headers and body of a reply."""
 
     status: int
@@ -61,15 +61,15 @@ class Answer:
         return "\r\n".join(lines).encode("latin-1")
 
 
-def document(status: int, content: object, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+def document(status: int, content: object, *, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
     """Answer with JSON."""
     body = json.dumps(content, ensure_ascii=False).encode()
-    return Answer(status=status, body=body, headers=headers)
+    return Reply(status=status, body=body, headers=headers)
 
 
-def page(status: int, html: str) -> Answer:
+def page(status: int, html: str) -> Reply:
     """Answer with HTML."""
-    return Answer(status=status, body=html.encode(), content_type="text/html; charset=utf-8")
+    return Reply(status=status, body=html.encode(), content_type="text/html; charset=utf-8")
 
 
 def problem_document(
@@ -79,7 +79,7 @@ def problem_document(
     lines: Sequence[Mapping[str, str]] = (),
     form: ErrorsForm = ErrorsForm.BY_KEY,
     extra: Mapping[str, str] | None = None,
-) -> Answer:
+) -> Reply:
     """Answer with a message and with `errors` in one of the forms that Track may use.
 
     Args:

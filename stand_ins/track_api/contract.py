@@ -16,7 +16,7 @@ from stand_ins.track_api.answers import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from stand_ins.track_api.terms import Terms
+    from stand_ins.track_api.terms import ContractTerms
 
 #: Further ahead than this, a moment was not given in seconds.
 FURTHEST_AHEAD = timedelta(days=5 * 365)
@@ -82,7 +82,7 @@ class Distribution(BaseModel):
         return {self.distribution_channel, self.reminder_channel or self.distribution_channel}
 
 
-def check_caller(terms: Terms, *, organization: str, authorization: str) -> None:
+def check_caller(terms: ContractTerms, *, organization: str, authorization: str) -> None:
     """Let only the organization's own token in.
 
     Raises:
@@ -129,7 +129,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def check_distribution(terms: Terms, content: Mapping[str, Any]) -> Distribution:
+def check_distribution(terms: ContractTerms, content: Mapping[str, Any]) -> Distribution:
     """Check a distribution against every rule and read it.
 
     Raises:
@@ -166,7 +166,7 @@ def _from_pydantic(error: Mapping[str, Any]) -> Problem:
     return Problem(error["msg"], ".".join(map(str, where)))
 
 
-def _survey_problems(terms: Terms, distribution: Distribution) -> list[Problem]:
+def _survey_problems(terms: ContractTerms, distribution: Distribution) -> list[Problem]:
     survey = terms.surveys.get(distribution.survey_uuid)
     if survey is None:
         return [Problem("no such survey", "survey_uuid")]
@@ -205,7 +205,7 @@ def _moment_problems(distribution: Distribution, now: datetime) -> list[Problem]
 
 
 def _line_problems(
-    terms: Terms, distribution: Distribution, position: int, line: Mapping[str, str]
+    terms: ContractTerms, distribution: Distribution, position: int, line: Mapping[str, str]
 ) -> list[Problem]:
     problems = [
         Problem("is no field of an import line", key, position)

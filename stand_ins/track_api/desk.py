@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stand_ins.track_api.answers import (
-    Answer,
     ErrorsForm,
     Problem,
+    Reply,
     document,
     page,
     problem_document,
 )
 from stand_ins.track_api.contract import ContractError, check_caller, read_document
 from stand_ins.track_api.exchange import PLAIN
-from stand_ins.track_api.faults import REDIRECT_PATH, Fault, Refusal, Travel
-from stand_ins.track_api.judge import Request, Rule, Verdict, judge, readable_lines
+from stand_ins.track_api.faults import REDIRECT_PATH, Fault, LineRefusal, Travel
+from stand_ins.track_api.judge import ContentRule, Judgement, Request, judge, readable_lines
 from stand_ins.track_api.page import render
 from stand_ins.track_api.record import Fate, Line, Received, Record
 from stand_ins.track_api.script import Script
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stand_ins.track_api.exchange import Exchange
-    from stand_ins.track_api.terms import Terms
+    from stand_ins.track_api.terms import ContractTerms
 
 #: The answer to a POST that nobody looked at, where its fault brings none.
 UNJUDGED = document(503, {"message": "Service Unavailable"})
@@ -40,7 +40,7 @@ BUSY = document(409, {"message": "Another import of this survey is running."})
 
 
 @dataclass
-class Desk:
+class TrackService:
     """Answers every request of the listener's connections.
 
     Attributes:
@@ -54,7 +54,7 @@ class Desk:
         violations: What a client must never do, in words.
     """
 
-    terms: Terms
+    terms: ContractTerms
     refuse_connections: Callable[[float | None], None]
     stopping: threading.Event
     record: Record
@@ -62,7 +62,7 @@ class Desk:
     form: ErrorsForm = ErrorsForm.BY_KEY
     post_script: Script = field(default_factory=Script)
     survey_script: Script = field(default_factory=Script)
-    rules: list[Rule] = field(default_factory=list)
+    rules: list[ContentRule] = field(default_factory=list)
     requests: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -91,7 +91,7 @@ class Desk:
         if fault is not None:
             self.refuse_connections(fault.seconds)
 
-    def _shown(self, path: str) -> Answer:
+    def _shown(self, path: str) -> Reply:
         received, surveys = self.record.all(), self.terms.surveys
         if path == "/":
             return page(200, render(received, surveys=surveys, violations=self.violations))
@@ -170,7 +170,7 @@ class Desk:
         else:
             self._violate(f"POST {received.number}: another POST to its survey was waiting")
             received = replace(received, concurrent=True)
-            fault, verdict, answer, fates = None, Verdict(answer=BUSY), BUSY, ()
+            fault, verdict, answer, fates = None, Judgement(answer=BUSY), BUSY, ()
         silent = fault is not None and fault.travel in {Travel.CLOSED, Travel.RESET}
         self.record.add(
             replace(
@@ -186,9 +186,9 @@ class Desk:
         )
         exchange.send(answer, fault or PLAIN)
 
-    def _verdict(self, request: Request, fault: Fault | None) -> Verdict:
+    def _verdict(self, request: Request, fault: Fault | None) -> Judgement:
         if fault is not None and not fault.accepted:
-            return Verdict(answer=UNJUDGED)
+            return Judgement(answer=UNJUDGED)
         return judge(request, terms=self.terms, rules=tuple(self.rules), form=self.form)
 
     def _take_off(self, survey: str, exchange: Exchange) -> bool:
@@ -215,8 +215,8 @@ class Desk:
             self.violations.append(text)
 
 
-def _answer(fault: Fault, deserved: Answer, lines: list[Any]) -> Answer:
-    if isinstance(fault.answer, Refusal):
+def _answer(fault: Fault, deserved: Reply, lines: list[Any]) -> Reply:
+    if isinstance(fault.answer, LineRefusal):
         return fault.answer.answer(lines)
     return fault.answer or deserved
 
@@ -231,7 +231,7 @@ def _readable(request: Request) -> dict[str, Any]:
 
 def _scripted_fates(fault: Fault | None, count: int) -> tuple[Fate, ...]:
     """Tell the fates in a batch that nobody judged: lines that a scripted refusal names."""
-    if fault is None or not isinstance(fault.answer, Refusal):
+    if fault is None or not isinstance(fault.answer, LineRefusal):
         return (Fate.UNTOUCHED,) * count
     named = fault.answer.positions
     return tuple(

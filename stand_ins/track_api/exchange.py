@@ -16,18 +16,18 @@ from stand_ins.track_api.faults import Fault, Travel
 if TYPE_CHECKING:
     import threading
 
-    from stand_ins.track_api.answers import Answer
-    from stand_ins.track_api.terms import Terms
+    from stand_ins.track_api.answers import Reply
+    from stand_ins.track_api.terms import ContractTerms
 
 #: What a fault-free answer travels by.
 PLAIN = Fault(name="none")
 
 
-class Desk(Protocol):
+class ExchangeHandler(Protocol):
     """What an exchange needs from the server around it."""
 
     stopping: threading.Event
-    terms: Terms
+    terms: ContractTerms
 
     def handle(self, exchange: Exchange) -> None:
         """Read what is to be read of the request and call `send` once, at the end."""
@@ -41,7 +41,7 @@ class Exchange(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, connection: socket.socket, number: int, desk: Desk) -> None:
+    def __init__(self, connection: socket.socket, number: int, desk: ExchangeHandler) -> None:
         self.number = number
         self.desk = desk
         # The base class works the whole connection off in its constructor.
@@ -78,7 +78,7 @@ class Exchange(BaseHTTPRequestHandler):
         except OSError:
             return False
 
-    def send(self, answer: Answer, fault: Fault = PLAIN) -> None:
+    def send(self, answer: Reply, fault: Fault = PLAIN) -> None:
         """Send the answer the way the fault wants it, or none; the last act of an exchange."""
         moment = format_datetime(self.desk.terms.clock().astimezone(UTC), usegmt=True)
         dated = replace(answer, headers=(*answer.headers, ("Date", moment)))
@@ -109,7 +109,7 @@ class Exchange(BaseHTTPRequestHandler):
                 self.connection.shutdown(socket.SHUT_WR)
 
 
-def wire_pieces(answer: Answer, fault: Fault) -> list[tuple[float, bytes]]:
+def wire_pieces(answer: Reply, fault: Fault) -> list[tuple[float, bytes]]:
     """Cut an answer into pieces, each with the pause before it in seconds; none: no answer."""
     body, seconds = answer.body, fault.seconds or 0.0
     head = answer.head(length=len(body))

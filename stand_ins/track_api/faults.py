@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from stand_ins.track_api.answers import (
     CAPTCHA_PAGE,
-    Answer,
     ErrorsForm,
     Problem,
+    Reply,
     document,
     page,
     problem_document,
@@ -48,14 +48,14 @@ class Travel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class LineRefusal:
     """A content refusal by position: the lines at `positions` are named, none if empty."""
 
     status: int
     positions: tuple[int, ...] = ()
     form: ErrorsForm = ErrorsForm.BY_KEY
 
-    def answer(self, lines: Sequence[Mapping[str, str]]) -> Answer:
+    def answer(self, lines: Sequence[Mapping[str, str]]) -> Reply:
         """Name those of the batch's lines that exist."""
         named = [
             Problem("is not acceptable", "email", position)
@@ -80,7 +80,7 @@ class Fault:
 
     name: str
     accepted: bool = False
-    answer: Answer | Refusal | None = None
+    answer: Reply | LineRefusal | None = None
     travel: Travel = Travel.WHOLE
     seconds: float | None = 0.0
 
@@ -150,13 +150,13 @@ def html(*, status: int = 200, accepted: bool = True) -> Fault:
 def empty(*, status: int = 200, accepted: bool = True) -> Fault:
     """Answer a status without a body."""
     return Fault(
-        name=_name(f"empty_{status}", accepted), accepted=accepted, answer=Answer(status=status)
+        name=_name(f"empty_{status}", accepted), accepted=accepted, answer=Reply(status=status)
     )
 
 
 def redirect(status: int = 302, *, location: str = REDIRECT_PATH) -> Fault:
     """Answer a redirection to a path where whoever follows is recorded."""
-    reply = Answer(status=status, headers=(("Location", location),))
+    reply = Reply(status=status, headers=(("Location", location),))
     return Fault(name=f"redirect_{status}", answer=reply)
 
 
@@ -167,7 +167,7 @@ def refuse(
     named = tuple(positions)
     return Fault(
         name=f"refuse_{status}_{'named' if named else 'unnamed'}",
-        answer=Refusal(status, named, form),
+        answer=LineRefusal(status, named, form),
     )
 
 

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stand_ins.track_api.answers import Answer, ErrorsForm, Problem, document, problem_document
+from stand_ins.track_api.answers import ErrorsForm, Problem, Reply, document, problem_document
 from stand_ins.track_api.contract import (
     ContractError,
     check_caller,
@@ -18,7 +18,7 @@ from stand_ins.track_api.record import Fate
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from stand_ins.track_api.terms import Terms
+    from stand_ins.track_api.terms import ContractTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class ContentRule:
     """Lines whose content is refused: by 4xx, or inside an acceptance where `status` is 2xx."""
 
     applies: Callable[[Mapping[str, str]], bool]
@@ -42,15 +42,17 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Judgement:
     """The answer that a POST deserves, the fate of each of its lines, the rules it broke."""
 
-    answer: Answer
+    answer: Reply
     fates: tuple[Fate, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
-def judge(request: Request, *, terms: Terms, rules: Sequence[Rule], form: ErrorsForm) -> Verdict:
+def judge(
+    request: Request, *, terms: ContractTerms, rules: Sequence[ContentRule], form: ErrorsForm
+) -> Judgement:
     """Judge a POST by contract first, then by the rules in their order."""
     content: Mapping[str, Any] = {}
     try:
@@ -59,7 +61,7 @@ def judge(request: Request, *, terms: Terms, rules: Sequence[Rule], form: Errors
         distribution = check_distribution(terms, content)
     except ContractError as error:
         lines = readable_lines(content)
-        return Verdict(
+        return Judgement(
             answer=problem_document(error.status, error.problems, lines=lines, form=form),
             fates=_refused_fates(len(lines), error.status, error.problems),
             problems=error.problems,
@@ -67,7 +69,7 @@ def judge(request: Request, *, terms: Terms, rules: Sequence[Rule], form: Errors
     return _by_content(distribution.import_lines, rules)
 
 
-def _by_content(lines: Sequence[Mapping[str, str]], rules: Sequence[Rule]) -> Verdict:
+def _by_content(lines: Sequence[Mapping[str, str]], rules: Sequence[ContentRule]) -> Judgement:
     inside: list[Problem] = []
     inside_form = ErrorsForm.BY_KEY
     for rule in rules:
@@ -80,16 +82,16 @@ def _by_content(lines: Sequence[Mapping[str, str]], rules: Sequence[Rule]) -> Ve
             inside_form = rule.form
             continue
         named = problems if rule.named else ()
-        return Verdict(
+        return Judgement(
             answer=problem_document(rule.status, named, lines=lines, form=rule.form),
             fates=_refused_fates(len(lines), rule.status, named),
             problems=problems,
         )
     receipt = {"uuid": str(uuid.uuid4())}
     if not inside:
-        return Verdict(answer=document(201, receipt), fates=(Fate.ACCEPTED,) * len(lines))
+        return Judgement(answer=document(201, receipt), fates=(Fate.ACCEPTED,) * len(lines))
     refused = {problem.line for problem in inside}
-    return Verdict(
+    return Judgement(
         answer=problem_document(201, inside, lines=lines, form=inside_form, extra=receipt),
         fates=tuple(
             Fate.REFUSED if position in refused else Fate.ACCEPTED for position in range(len(lines))

@@ -7,14 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
 from stand_ins.track_api.answers import ErrorsForm
-from stand_ins.track_api.desk import Desk
+from stand_ins.track_api.desk import TrackService
 from stand_ins.track_api.exchange import Exchange
 from stand_ins.track_api.faults import QUICK, Fault, Travel
-from stand_ins.track_api.judge import Rule
+from stand_ins.track_api.judge import ContentRule
 from stand_ins.track_api.listener import Listener
 from stand_ins.track_api.record import Record
 from stand_ins.track_api.summary import accepted_counts, accepted_twice, summarize
-from stand_ins.track_api.terms import LINE_FIELDS, Survey, Terms, by_uuid, now
+from stand_ins.track_api.terms import LINE_FIELDS, ContractTerms, Survey, by_uuid, now
 
 if TYPE_CHECKING:
     import socket
@@ -67,7 +67,7 @@ class TrackStandIn:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self.terms = Terms(
+        self.terms = ContractTerms(
             organization=organization,
             token=token,
             surveys=by_uuid(surveys),
@@ -77,7 +77,7 @@ class TrackStandIn:
             clock=clock,
         )
         self._listener = Listener(host, port, self._serve)
-        self._desk = Desk(
+        self._desk = TrackService(
             terms=self.terms,
             refuse_connections=self._listener.close,
             stopping=self._listener.stopping,
@@ -85,7 +85,7 @@ class TrackStandIn:
             bare_list=bare_list,
             form=form,
         )
-        self._marked: tuple[Rule, ...] = ()
+        self._marked: tuple[ContentRule, ...] = ()
         if refused_email_domain is not None:
             suffix = f"@{refused_email_domain}"
             self.reject(lambda line: line.get("email", "").endswith(suffix))
@@ -216,12 +216,14 @@ class TrackStandIn:
     ) -> None:
         """Refuse every batch that holds such a line, naming these lines or (`named=False`) none."""
         self._desk.rules.append(
-            Rule(applies=_predicate(which), status=status, named=named, form=form)
+            ContentRule(applies=_predicate(which), status=status, named=named, form=form)
         )
 
     def refuse_in_acceptance(self, which: Choice, *, form: ErrorsForm = ErrorsForm.BY_KEY) -> None:
         """Accept batches that hold such lines, but for these: a 201 whose `errors` names them."""
-        self._desk.rules.append(Rule(applies=_predicate(which), status=201, named=True, form=form))
+        self._desk.rules.append(
+            ContentRule(applies=_predicate(which), status=201, named=True, form=form)
+        )
 
     def behave(self) -> None:
         """Forget scripts, random faults and rules, but for the e-mail domain set at the start."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from stand_ins.track_api.answers import Answer, Problem, document
+from stand_ins.track_api.answers import Problem, Reply, document
 from stand_ins.track_api.contract import ContractError
 
 if TYPE_CHECKING:
-    from stand_ins.track_api.terms import Terms
+    from stand_ins.track_api.terms import ContractTerms
 
 #: Rows a page where the query does not say.
 DEFAULT_LIMIT = 10
@@ -17,13 +17,13 @@ DEFAULT_LIMIT = 10
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def survey_list(terms: Terms, query: str, *, bare: bool) -> Answer:
+def survey_list(terms: ContractTerms, query: str, *, bare: bool) -> Reply:
     """Answer one page of the surveys.
 
     Args:
         terms: Whose surveys.
         query: The raw query: `include_questions`, `limit` (rows a page), `page` (from 1).
-        bare: Answer the rows alone, as the API may do, instead of wrapped with page counts.
+        bare: Answer with the rows alone, as the API may do, instead of wrapped with page counts.
 
     Raises:
         ContractError: 422 for another parameter or a value out of range.

@@ -45,7 +45,7 @@ def now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class ContractTerms:
     """The rules of one stand-in.
 
     Attributes:

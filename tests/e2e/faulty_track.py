@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stand_ins.track_api import Fault, faults
-from stand_ins.track_api.answers import Answer, document
-from stand_ins.track_api.faults import Refusal
+from stand_ins.track_api.answers import Reply, document
+from stand_ins.track_api.faults import LineRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Echo(Refusal):
+class _Echo(LineRefusal):
     """An answer that is made of the lines it answers."""
 
     content: Callable[[Lines], Any] = list
 
-    def answer(self, lines: Lines) -> Answer:
+    def answer(self, lines: Lines) -> Reply:
         return document(self.status, self.content(lines))
 
 

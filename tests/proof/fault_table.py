@@ -14,7 +14,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from stand_ins.track_api import ErrorsForm, Fault, faults
-from stand_ins.track_api.answers import Answer, document
+from stand_ins.track_api.answers import Reply, document
 from tests.proof.fault_terms import (
     After,
     Astray,
@@ -400,7 +400,7 @@ UNKNOWN = (
         Fault(
             name="text",
             accepted=True,
-            answer=Answer(status=200, body=b"OK", content_type="text/plain"),
+            answer=Reply(status=200, body=b"OK", content_type="text/plain"),
         ),
     ),
     doubt("500 before accepting", Wire.SERVER_ERROR, faults.answer(500)),

@@ -15,7 +15,7 @@ from tests.proof.model_erp import CODES, DAYS, LABELS, MONDAY, NUMBERS, TUESDAY,
 from tests.proof.model_faults import FAULTS, SPURNS, Death, Trouble
 from tests.proof.model_rig import WRONGS
 from tests.proof.model_world import MEANWHILE
-from track_dispatch.ledger.approvals import Answer
+from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import LineState, Verb
 
@@ -173,7 +173,12 @@ KINDS = (
         (_S.READY, _S.SENDING),
     ),
     Kind("morning", 8, lambda d: {"day": d.day(), "trouble": d.trouble(), "run": d.run()}),
-    Kind("answer", 3, lambda d: {"answer": d.choice(list(Answer)), "code": d.code()}, (_S.HELD,)),
+    Kind(
+        "answer",
+        3,
+        lambda d: {"answer": d.choice(list(ApprovalAnswer)), "code": d.code()},
+        (_S.HELD,),
+    ),
     Kind("end_leases", 2, lambda d: {"code": d.choice((None, d.code()))}, (_S.SENDING,)),
     Kind("pass_time", 4, lambda d: d.choice(PASSING)),
     Kind("tidy", 3, lambda d: {"dies": d.death()}),

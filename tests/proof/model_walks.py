@@ -20,7 +20,7 @@ from tests.proof.model_erp import (
 )
 from tests.proof.model_faults import Death, Trouble
 from tests.proof.model_world import DAY
-from track_dispatch.ledger.approvals import Answer
+from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import LineState, Verb
 
@@ -215,18 +215,18 @@ def one_attendance_of_two_hospitals(world: World) -> None:
 
 def held_and_answered(world: World) -> None:
     hold(world)
-    for answer in (Answer.REJECTED, Answer.TIMEOUT, Answer.APPROVED):
+    for answer in (ApprovalAnswer.REJECTED, ApprovalAnswer.TIMEOUT, ApprovalAnswer.APPROVED):
         world.dispatch()
         assert states(world) is LineState.HELD
         world.answer(answer)
         world.read(run=answer.value)
-    world.answer(Answer.APPROVED)
+    world.answer(ApprovalAnswer.APPROVED)
     world.dispatch()
 
 
 def held_until_a_person_says_yes(world: World) -> None:
     hold(world)
-    world.answer(Answer.APPROVED)
+    world.answer(ApprovalAnswer.APPROVED)
     assert states(world) is LineState.READY
     world.dispatch()
     assert states(world) is LineState.ACCEPTED
@@ -235,7 +235,7 @@ def held_until_a_person_says_yes(world: World) -> None:
 def approved_when_it_has_grown_old(world: World) -> None:
     hold(world)
     world.pass_time(hours=40)
-    world.answer(Answer.APPROVED)
+    world.answer(ApprovalAnswer.APPROVED)
     assert states(world) is LineState.REOPENED
     world.change(NUMBERS[0], replace(ASKED, dead=True))
     world.morning()
@@ -251,7 +251,7 @@ def held_and_gone(world: World) -> None:
 
 def held_and_released_late(world: World) -> None:
     hold(world)
-    world.answer(Answer.TIMEOUT)
+    world.answer(ApprovalAnswer.TIMEOUT)
     world.pass_time(hours=40)
     world.release()
     assert states(world) is LineState.REOPENED
@@ -263,7 +263,7 @@ def a_yes_to_some_does_not_release_others(world: World) -> None:
     hold(world)
     world.change(NUMBERS[5], ASKED)
     world.read(run="manual")
-    world.answer(Answer.APPROVED)
+    world.answer(ApprovalAnswer.APPROVED)
     world.dispatch()
 
 
@@ -318,7 +318,7 @@ def tidied_every_night(world: World) -> None:
     world.tidy()
     assert world.watch.standing(LineState.REOPENED)
     assert world.watch.standing(LineState.HELD)
-    world.answer(Answer.APPROVED)
+    world.answer(ApprovalAnswer.APPROVED)
     world.morning(OTHER_DAY)
     world.change(NUMBERS[5], ASKED)
     world.read()
@@ -577,7 +577,7 @@ def another_run_between_transform_and_approval(world: World) -> None:
     assert states(world) is LineState.HELD
     world.read(run="backfill")
     world.dispatch(run="backfill")
-    world.answer(Answer.APPROVED)
+    world.answer(ApprovalAnswer.APPROVED)
 
 
 # -- backups and keys ----------------------------------------------------------------------------
@@ -613,7 +613,7 @@ def a_backup_with_refused_held_and_reopened_lines(world: World) -> None:
 def held_when_a_backup_was_put_back(world: World) -> None:
     hold(world)
     world.back_up()
-    world.answer(Answer.APPROVED)
+    world.answer(ApprovalAnswer.APPROVED)
     world.dispatch()
     world.put_back()
     world.morning()

@@ -27,7 +27,7 @@ from tests.proof.model_faults import PEACE
 from tests.proof.model_rig import Rig
 from track_dispatch.errors import ConfigError, LinesInFlightError, TrackDispatchError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.approvals import Answer, answer_question, open_questions
+from track_dispatch.ledger.approvals import ApprovalAnswer, answer_question, open_questions
 from track_dispatch.ledger.backups import restore
 from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.decisions import Decision, decide_batch, release_day, retry_refused
@@ -152,10 +152,10 @@ class World(Rig):
         self.extract(day, run, wrong=wrong)
         self.transform(day, run, include_old=include_old)
 
-    def answer(self, answer: Answer, code: str = CODES[0]) -> None:
+    def answer(self, answer: ApprovalAnswer, code: str = CODES[0]) -> None:
         """Let a person, or nobody, answer all that is asked about a hospital's days."""
         hours = self.hospital(code).extraction_max_age_hours
-        decided_by = None if answer is Answer.TIMEOUT else "ana"
+        decided_by = None if answer is ApprovalAnswer.TIMEOUT else "ana"
         with self._step():
             for run in self._runs_that_ask(code):
                 with self.ledger.reading() as connection:

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from tests.e2e.elsewhere import chain, told
 from tests.e2e.leaks import find, secrets_of
-from track_dispatch.delivery.outcomes import Answer, judge
+from track_dispatch.delivery.outcomes import TrackResponse, classify_response
 from track_dispatch.errors import LedgerError, SourceError, raised_alone
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import Batch
@@ -37,7 +37,7 @@ LINE = {
 }
 SECRETS = secrets_of(LINE.values())
 UNIT = Unit("HMS", DAY, Area.EXAMES, Channel.EMAIL)
-ECHO = Answer(
+ECHO = TrackResponse(
     status=422,
     content_type="application/json",
     body=json.dumps(
@@ -72,7 +72,7 @@ BATCH = Batch(
         BATCH,
         DayLine(ID, 1001, "EXAMES", "email", "ready", None),
         ECHO,
-        judge(ECHO, [ID], now=NOW, values=LINE.values()),
+        classify_response(ECHO, [ID], now=NOW, values=LINE.values()),
     ],
     ids=lambda value: type(value).__name__,
 )

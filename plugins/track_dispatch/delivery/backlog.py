@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.config import Hospital
     from track_dispatch.delivery.context import DispatchContext
-    from track_dispatch.ledger.claims import ReadAhead, SealedAhead, Terms
+    from track_dispatch.ledger.claims import ClaimTerms, ReadAhead, SealedAhead
     from track_dispatch.ledger.units import ReadyEnvelope
     from track_dispatch.records import Unit
 
@@ -40,7 +40,7 @@ class Prepared:
 
     source: ReadyEnvelope
     read: ReadAhead = field(repr=False)
-    terms: Terms
+    terms: ClaimTerms
     body: bytes = field(repr=False)
 
 

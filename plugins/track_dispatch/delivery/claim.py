@@ -25,7 +25,7 @@ from track_dispatch.delivery.isolate import (
     isolate,
     leftovers,
 )
-from track_dispatch.delivery.outcomes import BatchTexts, Verdict, judge
+from track_dispatch.delivery.outcomes import BatchTexts, OutcomeKind, classify_response
 from track_dispatch.errors import (
     ConfigError,
     DeliveryUncertainError,
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
     from track_dispatch.delivery.context import DispatchContext
     from track_dispatch.delivery.isolate import Division, Leftover
-    from track_dispatch.delivery.outcomes import Answer, Outcome, TransportFailure
+    from track_dispatch.delivery.outcomes import Outcome, TrackResponse, TransportFailure
     from track_dispatch.ledger.batches import Batch
-    from track_dispatch.ledger.claims import Terms
+    from track_dispatch.ledger.claims import ClaimTerms
     from track_dispatch.ledger.units import ReadyEnvelope
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class Claim:
         self,
         context: DispatchContext,
         batch: Batch,
-        terms: Terms,
+        terms: ClaimTerms,
         *,
         source: ReadyEnvelope,
         began: float,
@@ -108,15 +108,15 @@ class Claim:
             message = "the claim grew too old before it could be posted"
             self._give_up(NotDeliveredError(message, batch_id=self.batch.id))
 
-    def post(self) -> Answer | TransportFailure:
+    def post(self) -> TrackResponse | TransportFailure:
         """Post the batch, once; nothing but the client is touched, in whatever thread."""
         key = self.batch.id
         return self._context.client.post_distribution(self._body, idempotency_key=key)
 
-    def classify(self, answer: Answer | TransportFailure) -> Outcome:
+    def classify(self, answer: TrackResponse | TransportFailure) -> Outcome:
         """Tell what an answer means for the batch, and log it."""
         batch = self.batch
-        outcome = judge(
+        outcome = classify_response(
             answer,
             [line.attendance_id for line in batch.lines],
             now=self._context.now(),
@@ -220,25 +220,27 @@ class Claim:
         """Do what the outcome says with the lines of the batch just posted."""
         batch, status = self.batch, outcome.status
         match outcome.verdict:
-            case Verdict.ACCEPTED if len(outcome.faults) < len(batch.lines):
+            case OutcomeKind.ACCEPTED if len(outcome.faults) < len(batch.lines):
                 self.settle(self.acceptance(outcome))
-            case Verdict.ACCEPTED | Verdict.UNCERTAIN:  # a success that took no line is none
+            case (
+                OutcomeKind.ACCEPTED | OutcomeKind.UNCERTAIN
+            ):  # a success that took no line is none
                 self._mark_in_doubt(outcome)
-            case Verdict.REFUSED:
+            case OutcomeKind.REFUSED:
                 self._divide(isolate(batch, outcome))
-            case Verdict.TOO_LARGE if len(batch.lines) > 1:
+            case OutcomeKind.TOO_LARGE if len(batch.lines) > 1:
                 self._divide(bisect(batch, outcome))
-            case Verdict.TOO_LARGE:
+            case OutcomeKind.TOO_LARGE:
                 faults = {batch.lines[0].place: "too_large"}
                 self.settle(self._settlement(batch, refused=faults, status=status))
-            case Verdict.STOPPED:
+            case OutcomeKind.STOPPED:
                 self.retried(lambda: stop_all(self._context, outcome.detail, status))
                 error = ServiceStoppedError(outcome.detail, batch_id=batch.id, status=status)
                 self._give_up(error, status)
-            case Verdict.MISCONFIGURED:
+            case OutcomeKind.MISCONFIGURED:
                 where = f" (HTTP {status})" if status else ""
                 self._give_up(ConfigError(f"{outcome.detail}{where}"), status)
-            case Verdict.NOT_DELIVERED:
+            case OutcomeKind.NOT_DELIVERED:
                 wait = outcome.retry_after
                 self._give_up(
                     NotDeliveredError(
@@ -277,8 +279,8 @@ class Claim:
     def _start_next_part(self) -> bool:
         """Put the next part in flight as a batch of its own; return whether one went.
 
-        What keeps it from going is for the next claim of its lines to judge, which waits, excludes,
-        or says why nothing goes out.
+        What keeps it from going is for the next claim of its lines to judge, which waits,
+        excludes, or says why nothing goes out.
         """
         while self._parts and is_open(self._context):
             part = self._parts[-1]
@@ -376,7 +378,7 @@ class Claim:
 
 def is_plain(outcome: Outcome) -> bool:
     """Tell whether Track took every line of a batch."""
-    return outcome.verdict is Verdict.ACCEPTED and not outcome.faults
+    return outcome.verdict is OutcomeKind.ACCEPTED and not outcome.faults
 
 
 def _end_of(left: Leftover) -> BatchState:

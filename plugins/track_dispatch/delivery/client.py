@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 from track_dispatch.delivery.outcomes import (
-    Answer,
     BatchTexts,
     Outcome,
+    OutcomeKind,
+    TrackResponse,
     TransportFailure,
-    Verdict,
+    classify_response,
     http_moment,
-    judge,
 )
 from track_dispatch.delivery.transport import Transport
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
@@ -33,7 +33,7 @@ MAX_PAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class TrackSurvey:
     """One survey of the organization, as Track lists it."""
 
     uuid: str
@@ -98,7 +98,7 @@ class TrackClient:
         """
         self._surveys(page=1, limit=1)
 
-    def list_surveys(self) -> list[Survey]:
+    def list_surveys(self) -> list[TrackSurvey]:
         """Fetch all surveys of the organization, page by page.
 
         Raises:
@@ -106,7 +106,7 @@ class TrackClient:
             ServiceStoppedError: Track wants a person or another key.
             ConfigError: the connection points to the wrong place.
         """
-        surveys: dict[str, Survey] = {}
+        surveys: dict[str, TrackSurvey] = {}
         for page in range(1, MAX_PAGES + 1):
             rows, pages = self._surveys(page=page, limit=PAGE_ROWS)
             found = {row["uuid"]: _survey(row) for row in rows}
@@ -130,7 +130,7 @@ class TrackClient:
         """
         answer = self._ask_for_surveys(page=1, limit=1)
         if isinstance(answer, TransportFailure):
-            raise _failure(judge(answer, (), now=self._clock()))
+            raise _failure(classify_response(answer, (), now=self._clock()))
         return http_moment(answer.date)
 
     def create_distribution(
@@ -140,7 +140,7 @@ class TrackClient:
         idempotency_key: str,
         attendance_ids: Sequence[str],
     ) -> Outcome:
-        """Post one batch, once, and judge the answer.
+        """Post one batch, once, and classify the answer.
 
         Args:
             body: from `distribution.distribution`.
@@ -151,10 +151,14 @@ class TrackClient:
         # half a surrogate pair has no UTF-8: it becomes "?", like the ERP's own lost letters
         posted = text.encode("utf-8", errors="replace")
         answer = self.post_distribution(posted, idempotency_key=idempotency_key)
-        return judge(answer, attendance_ids, now=self._clock(), values=BatchTexts(posted))
+        return classify_response(
+            answer, attendance_ids, now=self._clock(), values=BatchTexts(posted)
+        )
 
-    def post_distribution(self, body: bytes, *, idempotency_key: str) -> Answer | TransportFailure:
-        """Post one batch as it stands, once; what the answer means is for `judge` to say.
+    def post_distribution(
+        self, body: bytes, *, idempotency_key: str
+    ) -> TrackResponse | TransportFailure:
+        """Post one batch as it stands, once; what the answer means says `classify_response`.
 
         Args:
             body: the whole distribution as JSON in UTF-8.
@@ -170,7 +174,7 @@ class TrackClient:
         *,
         headers: Mapping[str, str] = MappingProxyType({}),
         body: bytes | None = None,
-    ) -> Answer | TransportFailure:
+    ) -> TrackResponse | TransportFailure:
         return self._transport.send_request(
             method,
             self._root + path,
@@ -182,12 +186,12 @@ class TrackClient:
     def _surveys(self, *, page: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
         """Fetch one page: its rows, and the number of pages if Track tells it."""
         answer = self._ask_for_surveys(page=page, limit=limit)
-        outcome = judge(answer, (), now=self._clock())
-        if isinstance(answer, TransportFailure) or outcome.verdict is not Verdict.ACCEPTED:
+        outcome = classify_response(answer, (), now=self._clock())
+        if isinstance(answer, TransportFailure) or outcome.verdict is not OutcomeKind.ACCEPTED:
             raise _failure(outcome)
         return _page(answer)
 
-    def _ask_for_surveys(self, *, page: int, limit: int) -> Answer | TransportFailure:
+    def _ask_for_surveys(self, *, page: int, limit: int) -> TrackResponse | TransportFailure:
         query = {"include_questions": "False", "limit": str(limit), "page": str(page)}
         return self._send("GET", f"/surveys?{urlencode(query)}")
 
@@ -196,16 +200,16 @@ def _failure(outcome: Outcome) -> ConfigError | NotDeliveredError | ServiceStopp
     """Make the error of a question; asking has no effect, so no failure of it is uncertain."""
     detail = f"Track did not list its surveys: {outcome.detail}"
     match outcome.verdict:
-        case Verdict.STOPPED:
+        case OutcomeKind.STOPPED:
             return ServiceStoppedError(detail, status=outcome.status)
-        case Verdict.MISCONFIGURED | Verdict.REFUSED | Verdict.TOO_LARGE:
+        case OutcomeKind.MISCONFIGURED | OutcomeKind.REFUSED | OutcomeKind.TOO_LARGE:
             where = f" (HTTP {outcome.status})" if outcome.status else ""
             return ConfigError(f"{detail}{where}")
         case _:
             return NotDeliveredError(detail, status=outcome.status, retry_after=outcome.retry_after)
 
 
-def _page(answer: Answer) -> tuple[list[dict[str, Any]], int | None]:
+def _page(answer: TrackResponse) -> tuple[list[dict[str, Any]], int | None]:
     """Read a page of surveys: a bare list, or an object with `data` and perhaps `total_pages`.
 
     Raises:
@@ -230,5 +234,5 @@ def _is_survey(row: object) -> bool:
     return isinstance(row, dict) and isinstance(row.get("uuid"), str)
 
 
-def _survey(row: Mapping[str, Any]) -> Survey:
-    return Survey(row["uuid"], str(row.get("name") or ""), str(row.get("status") or ""))
+def _survey(row: Mapping[str, Any]) -> TrackSurvey:
+    return TrackSurvey(row["uuid"], str(row.get("name") or ""), str(row.get("status") or ""))

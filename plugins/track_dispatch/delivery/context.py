@@ -17,7 +17,7 @@ from track_dispatch.errors import (
     QuietHoursError,
     ServiceStoppedError,
 )
-from track_dispatch.ledger.claims import Terms
+from track_dispatch.ledger.claims import ClaimTerms
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.ledger.stop_switch import require_running, stop_service
@@ -95,11 +95,11 @@ class DispatchContext:
         """The hospital's day."""
         return self.now().astimezone(self.hospital.zone).date()
 
-    def terms(self, area: Area) -> Terms:
+    def terms(self, area: Area) -> ClaimTerms:
         """Return what a claim of an area's lines is made under at this moment."""
         hospital, today = self.hospital, self.today
         validity_at, reminder_at = schedule(self.now(), hospital)
-        return Terms(
+        return ClaimTerms(
             survey=str(hospital.survey(area)),
             validity_at=validity_at,
             reminder_at=reminder_at,

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.delivery.backlog import Backlog, Prepared
     from track_dispatch.delivery.context import DispatchContext
-    from track_dispatch.delivery.outcomes import Answer, Outcome, TransportFailure
+    from track_dispatch.delivery.outcomes import Outcome, TrackResponse, TransportFailure
     from track_dispatch.ledger.settling import Settlement
     from track_dispatch.ledger.units import ReadyEnvelope
     from track_dispatch.records import Unit
@@ -157,7 +157,7 @@ class _Dispatch:
     def _send(self, claim: Claim) -> Claim | None:
         """Post a claim and settle it; return the next one, where it was made on the way."""
         claim.require_lease()
-        posting: Future[Answer | TransportFailure] = Future()
+        posting: Future[TrackResponse | TransportFailure] = Future()
         prepared, kept = None, None
         try:
             self._poster.submit(_carry_out, posting, claim.post)

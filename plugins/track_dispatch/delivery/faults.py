@@ -31,7 +31,7 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 @dataclass(frozen=True, slots=True)
-class LineFault:
+class LineError:
     """Why Track refuses one line, as far as it can be kept: an error code, a field's name."""
 
     code: str | None
@@ -45,7 +45,7 @@ class Naming:
     `unmatched` tells that it also holds an entry which belongs to no line of the batch.
     """
 
-    faults: Mapping[int, LineFault]
+    faults: Mapping[int, LineError]
     unmatched: bool
 
 
@@ -62,7 +62,7 @@ def named_lines(
     errors = document.get("errors") if isinstance(document, dict) else None
     if not errors:
         return Naming(faults={}, unmatched=False)
-    faults: dict[int, LineFault] = {}
+    faults: dict[int, LineError] = {}
     unmatched = False
     secrets: set[str] | None = None
     for position, code, field in _entries(errors, attendance_ids):
@@ -71,7 +71,7 @@ def named_lines(
             continue
         if code is not None and secrets is None:
             secrets = _words(values)
-        fault = LineFault(code=_safe_code(code, secrets or set()), field=_known_field(field))
+        fault = LineError(code=_safe_code(code, secrets or set()), field=_known_field(field))
         faults.setdefault(position, fault)
     return Naming(faults=faults, unmatched=unmatched)
 

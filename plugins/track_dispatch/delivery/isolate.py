@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from track_dispatch.delivery.outcomes import LineFault, Outcome
+    from track_dispatch.delivery.outcomes import LineError, Outcome
     from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.envelopes import SealedLine
 
@@ -111,6 +111,6 @@ def faults_by_place(batch: Batch, outcome: Outcome) -> dict[int, str]:
     return {batch.lines[i].place: fault_text(fault) for i, fault in outcome.faults.items()}
 
 
-def fault_text(fault: LineFault) -> str:
+def fault_text(fault: LineError) -> str:
     """Name what Track faults: an error code and a field, never a value."""
     return " ".join(part for part in (fault.code, fault.field) if part)

@@ -1,7 +1,7 @@
 """What an answer of Track means for a batch: the one table of outcomes.
 
-Pure: no network, no clock. `transport.py` brings an `Answer`, or a `TransportFailure` when there is
-none; `judge` turns it into an `Outcome`, from which dispatch settles the lines.
+Pure: no network, no clock. `transport.py` brings a `TrackResponse`, or a `TransportFailure` when
+there is none; `classify_response` makes an `Outcome` of it, from which dispatch settles the lines.
 
 Source: docs/track-api.md#answers
 """
@@ -19,24 +19,24 @@ from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from track_dispatch.delivery.faults import LineFault, named_lines
+from track_dispatch.delivery.faults import LineError, named_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
 __all__ = [
-    "Answer",
     "BatchTexts",
-    "LineFault",
+    "LineError",
     "Outcome",
+    "OutcomeKind",
+    "TrackResponse",
     "TransportFailure",
-    "Verdict",
+    "classify_response",
     "http_moment",
-    "judge",
 ]
 
 
-class Verdict(StrEnum):
+class OutcomeKind(StrEnum):
     """What became of a batch, and so what may be done with its lines."""
 
     ACCEPTED = "accepted"
@@ -70,7 +70,7 @@ class TransportFailure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TrackResponse:
     """What came back over the wire.
 
     `complete` is False when the body was cut: by the network, our deadline or our size limit.
@@ -99,11 +99,11 @@ class Outcome:
         detail: what happened and what to do, in English, safe to log.
     """
 
-    verdict: Verdict
+    verdict: OutcomeKind
     detail: str
     status: int | None = None
     receipt: str | None = None
-    faults: Mapping[int, LineFault] = field(default_factory=lambda: MappingProxyType({}))
+    faults: Mapping[int, LineError] = field(default_factory=lambda: MappingProxyType({}))
     retry_after: float | None = None
 
 
@@ -146,41 +146,41 @@ class BatchTexts:
 _RETRY = "nothing was sent; it is safe to try again"
 _CORRECT = "nothing was sent; correct the Airflow connection"
 _DECIDE = "Track may have processed the batch: a person decides"
-_BY_FAILURE: Mapping[TransportFailure, tuple[Verdict, str]] = {
-    TransportFailure.NAME: (Verdict.NOT_DELIVERED, _RETRY),
-    TransportFailure.UNREACHABLE: (Verdict.NOT_DELIVERED, _RETRY),
-    TransportFailure.CONNECT_TIMEOUT: (Verdict.NOT_DELIVERED, _RETRY),
-    TransportFailure.TLS: (Verdict.NOT_DELIVERED, _RETRY),
-    TransportFailure.PROXY: (Verdict.NOT_DELIVERED, _RETRY),
-    TransportFailure.LATE: (Verdict.NOT_DELIVERED, _RETRY),
-    TransportFailure.SETTINGS: (Verdict.MISCONFIGURED, _CORRECT),
-    TransportFailure.BROKEN: (Verdict.UNCERTAIN, _DECIDE),
-    TransportFailure.DEADLINE: (Verdict.UNCERTAIN, _DECIDE),
+_BY_FAILURE: Mapping[TransportFailure, tuple[OutcomeKind, str]] = {
+    TransportFailure.NAME: (OutcomeKind.NOT_DELIVERED, _RETRY),
+    TransportFailure.UNREACHABLE: (OutcomeKind.NOT_DELIVERED, _RETRY),
+    TransportFailure.CONNECT_TIMEOUT: (OutcomeKind.NOT_DELIVERED, _RETRY),
+    TransportFailure.TLS: (OutcomeKind.NOT_DELIVERED, _RETRY),
+    TransportFailure.PROXY: (OutcomeKind.NOT_DELIVERED, _RETRY),
+    TransportFailure.LATE: (OutcomeKind.NOT_DELIVERED, _RETRY),
+    TransportFailure.SETTINGS: (OutcomeKind.MISCONFIGURED, _CORRECT),
+    TransportFailure.BROKEN: (OutcomeKind.UNCERTAIN, _DECIDE),
+    TransportFailure.DEADLINE: (OutcomeKind.UNCERTAIN, _DECIDE),
 }
 
-_BY_STATUS: Mapping[int, tuple[Verdict, str]] = {
-    400: (Verdict.REFUSED, "Track refuses the content of the batch"),
-    401: (Verdict.STOPPED, "Track does not know the token: check the connection's password"),
-    403: (Verdict.STOPPED, "the token lacks the right: check it in Track"),
-    404: (Verdict.MISCONFIGURED, "no such address: check the connection's host and login"),
-    405: (Verdict.STOPPED, "Track wants a person (CAPTCHA): look at the account, send nothing"),
-    408: (Verdict.UNCERTAIN, "Track gave up waiting, it may have processed the batch"),
-    409: (Verdict.UNCERTAIN, "Track reports a conflict, it may have processed the batch"),
-    413: (Verdict.TOO_LARGE, "the batch is too large for Track: send fewer lines at once"),
-    415: (Verdict.MISCONFIGURED, "Track does not take JSON at this address: check the host"),
-    422: (Verdict.REFUSED, "Track refuses the content of the batch"),
-    429: (Verdict.NOT_DELIVERED, "Track asks us to slow down: wait, then try again"),
+_BY_STATUS: Mapping[int, tuple[OutcomeKind, str]] = {
+    400: (OutcomeKind.REFUSED, "Track refuses the content of the batch"),
+    401: (OutcomeKind.STOPPED, "Track does not know the token: check the connection's password"),
+    403: (OutcomeKind.STOPPED, "the token lacks the right: check it in Track"),
+    404: (OutcomeKind.MISCONFIGURED, "no such address: check the connection's host and login"),
+    405: (OutcomeKind.STOPPED, "Track wants a person (CAPTCHA): look at the account, send nothing"),
+    408: (OutcomeKind.UNCERTAIN, "Track gave up waiting, it may have processed the batch"),
+    409: (OutcomeKind.UNCERTAIN, "Track reports a conflict, it may have processed the batch"),
+    413: (OutcomeKind.TOO_LARGE, "the batch is too large for Track: send fewer lines at once"),
+    415: (OutcomeKind.MISCONFIGURED, "Track does not take JSON at this address: check the host"),
+    422: (OutcomeKind.REFUSED, "Track refuses the content of the batch"),
+    429: (OutcomeKind.NOT_DELIVERED, "Track asks us to slow down: wait, then try again"),
 }
-_BY_CLASS: Mapping[int, tuple[Verdict, str]] = {
-    3: (Verdict.MISCONFIGURED, "Track redirects, which is never followed: check the host"),
-    4: (Verdict.MISCONFIGURED, "Track refuses the request as such: check the connection"),
-    5: (Verdict.UNCERTAIN, "Track failed, it may have processed the batch: a person decides"),
+_BY_CLASS: Mapping[int, tuple[OutcomeKind, str]] = {
+    3: (OutcomeKind.MISCONFIGURED, "Track redirects, which is never followed: check the host"),
+    4: (OutcomeKind.MISCONFIGURED, "Track refuses the request as such: check the connection"),
+    5: (OutcomeKind.UNCERTAIN, "Track failed, it may have processed the batch: a person decides"),
 }
-_UNKNOWN = (Verdict.UNCERTAIN, "an answer that HTTP does not foresee: a person decides")
+_UNKNOWN = (OutcomeKind.UNCERTAIN, "an answer that HTTP does not foresee: a person decides")
 
 
-def judge(
-    answer: Answer | TransportFailure,
+def classify_response(
+    answer: TrackResponse | TransportFailure,
     attendance_ids: Sequence[str],
     *,
     now: datetime,
@@ -202,8 +202,8 @@ def judge(
         return _judge_success(answer, attendance_ids, values)
     by_class = _BY_CLASS.get(answer.status // 100, _UNKNOWN)
     verdict, detail = _BY_STATUS.get(answer.status, by_class)
-    faults: Mapping[int, LineFault] = {}
-    if verdict is Verdict.REFUSED:
+    faults: Mapping[int, LineError] = {}
+    if verdict is OutcomeKind.REFUSED:
         texts = chain(attendance_ids, values)
         faults = named_lines(_document(answer), attendance_ids, values=texts).faults
         detail += f", naming {len(faults)} of its lines" if faults else ", naming no line"
@@ -217,24 +217,26 @@ def judge(
 
 
 def _judge_success(
-    answer: Answer, attendance_ids: Sequence[str], values: Collection[str]
+    answer: TrackResponse, attendance_ids: Sequence[str], values: Collection[str]
 ) -> Outcome:
     """Tell a 2xx of Track's program from that of a page in front of it."""
     status = answer.status
     if answer.complete and not answer.body.strip():
-        return Outcome(Verdict.ACCEPTED, "Track accepted the batch, without a word", status=status)
+        return Outcome(
+            OutcomeKind.ACCEPTED, "Track accepted the batch, without a word", status=status
+        )
     if not _speaks_json(answer):
         detail = "a success that is no JSON, perhaps not from Track itself: a person decides"
-        return Outcome(Verdict.UNCERTAIN, detail, status=status)
+        return Outcome(OutcomeKind.UNCERTAIN, detail, status=status)
     document = _document(answer)
     naming = named_lines(document, attendance_ids, values=chain(attendance_ids, values))
     receipt = _receipt(document, attendance_ids, values)
     if naming.unmatched:
         detail = "Track reports errors that match no line of the batch: a person decides"
-        return Outcome(Verdict.UNCERTAIN, detail, status=status, receipt=receipt)
+        return Outcome(OutcomeKind.UNCERTAIN, detail, status=status, receipt=receipt)
     detail = f"Track accepted the batch, refusing {len(naming.faults)} of its lines"
     return Outcome(
-        Verdict.ACCEPTED,
+        OutcomeKind.ACCEPTED,
         detail if naming.faults else "Track accepted the batch",
         status=status,
         receipt=receipt,
@@ -242,7 +244,7 @@ def _judge_success(
     )
 
 
-def _speaks_json(answer: Answer) -> bool:
+def _speaks_json(answer: TrackResponse) -> bool:
     """Tell whether the body is JSON, or was going to be before it was cut.
 
     The declared type decides, but a body that opens with `<` is a page whatever its type claims.
@@ -256,7 +258,7 @@ def _speaks_json(answer: Answer) -> bool:
     return kind in {"application/json", "text/json"} or kind.endswith("+json")
 
 
-def _document(answer: Answer) -> object:
+def _document(answer: TrackResponse) -> object:
     """Parse the body; None when it is no JSON."""
     try:
         return json.loads(answer.body)

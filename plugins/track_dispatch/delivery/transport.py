@@ -28,7 +28,7 @@ from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConn
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
-from track_dispatch.delivery.outcomes import Answer, TransportFailure
+from track_dispatch.delivery.outcomes import TrackResponse, TransportFailure
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Transport:
         deadline_seconds: float,
         headers: Mapping[str, str] = MappingProxyType({}),
         body: bytes | None = None,
-    ) -> Answer | TransportFailure:
+    ) -> TrackResponse | TransportFailure:
         """Send one request and bring back what came of it.
 
         Redirects are not followed, nothing is retried, no connection is kept. The deadline covers
@@ -382,7 +382,7 @@ class _Adapter(HTTPAdapter):
         conn.ca_certs = conn.ca_cert_dir = None
 
 
-def _answer(response: requests.Response, exchange: _Exchange) -> Answer:
+def _answer(response: requests.Response, exchange: _Exchange) -> TrackResponse:
     """Read what there is of the body; being cut is a fact about it, not an error."""
     body = bytearray()
     complete = True
@@ -394,7 +394,7 @@ def _answer(response: requests.Response, exchange: _Exchange) -> Answer:
                 break
     except (OSError, HTTPError, http.client.HTTPException):
         complete = False
-    return Answer(
+    return TrackResponse(
         status=response.status_code,
         content_type=response.headers.get("Content-Type"),
         body=bytes(body),

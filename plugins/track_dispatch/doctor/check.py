@@ -17,7 +17,7 @@ T = TypeVar("T")
 INSTALLATION = "installation"
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """How well it is."""
 
     OK = "ok"
@@ -38,7 +38,7 @@ class Check:
 
     subject: str
     name: str
-    verdict: Verdict
+    verdict: CheckStatus
     detail: str
 
 
@@ -60,14 +60,14 @@ def obtain(subject: str, name: str, look: Callable[[], tuple[T, str]]) -> tuple[
     try:
         found, detail = look()
     except DoubtError as doubt:
-        return None, Check(subject, name, Verdict.WARN, _one_line(doubt))
+        return None, Check(subject, name, CheckStatus.WARN, _one_line(doubt))
     except TrackDispatchError as error:
-        return None, Check(subject, name, Verdict.FAIL, _one_line(error))
+        return None, Check(subject, name, CheckStatus.FAIL, _one_line(error))
     except Exception as error:  # noqa: BLE001 - a fault of ours or a plugin's must not end the visit
         # its text is anybody's, and may quote a password
         detail = f"failed with an unexpected {type(error).__name__}: report it to the developers"
-        return None, Check(subject, name, Verdict.FAIL, detail)
-    return found, Check(subject, name, Verdict.OK, detail)
+        return None, Check(subject, name, CheckStatus.FAIL, detail)
+    return found, Check(subject, name, CheckStatus.OK, detail)
 
 
 def _one_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from track_dispatch.config import Hospital
-    from track_dispatch.delivery.client import Survey
+    from track_dispatch.delivery.client import TrackSurvey
 
 #: The status of a survey that only our files know.
 MISSING = "missing"
@@ -28,7 +28,7 @@ class SurveyUse:
     used_by: tuple[str, ...]
 
 
-def is_active(survey: Survey) -> bool:
+def is_active(survey: TrackSurvey) -> bool:
     """Tell whether Track would take a distribution of the survey.
 
     Source: docs/track-api.md#unconfirmed
@@ -36,7 +36,7 @@ def is_active(survey: Survey) -> bool:
     return survey.status.lower() == "active"
 
 
-def survey_uses(listed: Iterable[Survey], hospitals: Iterable[Hospital]) -> list[SurveyUse]:
+def survey_uses(listed: Iterable[TrackSurvey], hospitals: Iterable[Hospital]) -> list[SurveyUse]:
     """Return Track's surveys by name, and after them those of ours that Track lacks."""
     used: defaultdict[str, list[str]] = defaultdict(list)
     for hospital in hospitals:

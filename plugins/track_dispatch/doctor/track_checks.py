@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from track_dispatch.delivery.client import Survey
+    from track_dispatch.delivery.client import TrackSurvey
     from track_dispatch.doctor.check import Check
 
 #: Seconds that our clock may differ from Track's. Validity and reminder are moments of ours that
@@ -28,7 +28,7 @@ class Track:
     """What is known of Track: its address and its surveys, None where that is not known."""
 
     host: str | None
-    surveys: Sequence[Survey] | None
+    surveys: Sequence[TrackSurvey] | None
 
 
 def check_track(now: Callable[[], datetime]) -> tuple[Track, list[Check]]:
@@ -46,7 +46,7 @@ def _find() -> tuple[str, str]:
     return host, f"{host}, which {reach}"
 
 
-def _ask() -> tuple[list[Survey], str]:
+def _ask() -> tuple[list[TrackSurvey], str]:
     with TrackHook().client(deadline_seconds=PATIENCE) as client:
         surveys = client.list_surveys()
     return surveys, f"Track knows our token and lists {len(surveys)} surveys"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from track_dispatch.delivery.client import Survey
+    from track_dispatch.delivery.client import TrackSurvey
     from track_dispatch.delivery.outcomes import Outcome
 
 DEFAULT_DEADLINE_SECONDS = 60.0
@@ -77,7 +77,7 @@ class TrackHook(HttpHook):
             deadline_seconds=deadline_seconds,
         )
 
-    def list_surveys(self) -> list[Survey]:
+    def list_surveys(self) -> list[TrackSurvey]:
         """Fetch all surveys of the organization; raises what `TrackClient.list_surveys` does."""
         with self.client() as client:
             return client.list_surveys()

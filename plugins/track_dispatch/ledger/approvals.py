@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.keys import KeyRing
 
 
-class Answer(StrEnum):
+class ApprovalAnswer(StrEnum):
     """How a question ended."""
 
     APPROVED = "approved"
@@ -38,7 +38,7 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class VolumeQuestion:
     """What a person was asked about a day.
 
     Attributes:
@@ -57,7 +57,7 @@ class Question:
     lines: int
     volume: int
     usual: int
-    answer: Answer | None
+    answer: ApprovalAnswer | None
 
 
 class Volume(NamedTuple):
@@ -94,7 +94,7 @@ def hold_if_anomalous(
     *,
     gate: VolumeGate | None,
     actor: Actor,
-) -> Question | None:
+) -> VolumeQuestion | None:
     """Hold a day's ready lines where a person must look first, and ask about all that is held.
 
     It is called by transform, in its transaction, when the day stands as it will be sent. A day is
@@ -115,12 +115,12 @@ def hold_if_anomalous(
     past = past_volumes(connection, day, weeks=gate.weeks)
     last = last_question(connection, day)
     known = last is not None and abs(last.volume - volume.lines) < gate.min_lines
-    approved = last is not None and last.answer is Answer.APPROVED
+    approved = last is not None and last.answer is ApprovalAnswer.APPROVED
     anomaly = find_anomaly(volume, past, gate)
     if (anomaly and not (approved and known)) or (last and not approved):
         _hold(connection, keys, day, actor)
         volume = volume._replace(held=volume.waiting)
-    stands = known and last is not None and last.answer is Answer.REJECTED
+    stands = known and last is not None and last.answer is ApprovalAnswer.REJECTED
     if not volume.held or (stands and last is not None and last.run_id != _run(actor)):
         return None
     usual = round(median(past)) if past else 0
@@ -163,7 +163,7 @@ def past_volumes(connection: Connection, day: HospitalDay, *, weeks: int) -> lis
     return list(newest.values())
 
 
-def last_question(connection: Connection, day: HospitalDay) -> Question | None:
+def last_question(connection: Connection, day: HospitalDay) -> VolumeQuestion | None:
     """Return what was asked last about a day, by any run."""
     table = schema.approvals
     newest = select(table).where(*_of_day(table, day)).order_by(table.c.id.desc()).limit(1)
@@ -171,7 +171,7 @@ def last_question(connection: Connection, day: HospitalDay) -> Question | None:
     return _question(row) if row is not None else None
 
 
-def open_questions(connection: Connection, *, hospital: str, run_id: str) -> list[Question]:
+def open_questions(connection: Connection, *, hospital: str, run_id: str) -> list[VolumeQuestion]:
     """Return what a run has asked and nobody answered, the earliest day first."""
     table = schema.approvals
     rows = connection.execute(
@@ -207,14 +207,14 @@ def ask_again(ledger: Ledger, *, hospital: str, actor: Actor) -> None:
             if last is None or last.run_id != _run(actor):
                 continue
             volume = day_volume(connection, day)
-            if volume.held and last.answer in {Answer.REJECTED, Answer.TIMEOUT}:
+            if volume.held and last.answer in {ApprovalAnswer.REJECTED, ApprovalAnswer.TIMEOUT}:
                 _ask(connection, day, volume, usual=last.usual, actor=actor)
 
 
 def answer_question(
     ledger: Ledger,
-    question: Question,
-    answer: Answer,
+    question: VolumeQuestion,
+    answer: ApprovalAnswer,
     *,
     decided_by: str | None,
     max_age_hours: float,
@@ -241,7 +241,7 @@ def answer_question(
             .where(approvals.c.id == question.id, approvals.c.answer.is_(None))
             .values(answer=answer.value, answered_at=moment_in(), decided_by=decided_by)
         )
-        if not answered.rowcount or answer is not Answer.APPROVED:
+        if not answered.rowcount or answer is not ApprovalAnswer.APPROVED:
             return 0
         ready, reopened = free_held(
             connection,
@@ -268,7 +268,7 @@ def _hold(connection: Connection, keys: KeyRing, day: HospitalDay, actor: Actor)
 
 def _ask(
     connection: Connection, day: HospitalDay, volume: Volume, *, usual: int, actor: Actor
-) -> Question:
+) -> VolumeQuestion:
     asked = connection.execute(
         insert(schema.approvals)
         .values(
@@ -288,7 +288,7 @@ def _ask(
         .values(question=asked),
         {"addresses": _addresses(connection, day, LineState.HELD)},
     )
-    return Question(asked, day, _run(actor), volume.held, volume.lines, usual, None)
+    return VolumeQuestion(asked, day, _run(actor), volume.held, volume.lines, usual, None)
 
 
 def _addresses(connection: Connection, day: HospitalDay, state: LineState) -> list[int]:
@@ -311,13 +311,13 @@ def _run(actor: Actor) -> str:
     return actor.run_id or actor.name
 
 
-def _question(row: Row[Any]) -> Question:
-    return Question(
+def _question(row: Row[Any]) -> VolumeQuestion:
+    return VolumeQuestion(
         id=row.id,
         day=HospitalDay(row.hospital, row.business_day),
         run_id=row.run_id,
         lines=row.lines,
         volume=row.volume,
         usual=row.usual,
-        answer=Answer(row.answer) if row.answer else None,
+        answer=ApprovalAnswer(row.answer) if row.answer else None,
     )

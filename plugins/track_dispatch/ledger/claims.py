@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ClaimTerms:
     """What a claim is made under.
 
     Attributes:
@@ -131,7 +131,7 @@ class Wanted:
     read: ReadAhead
     unit: Unit
     unit_id: int
-    terms: Terms
+    terms: ClaimTerms
     batch_id: str
     claim_id: str
 
@@ -255,7 +255,7 @@ def settle_and_claim_with_care(
         return _Claim(connection, ledger.keys, wanted, actor).make()
 
 
-def is_outdated(connection: Connection, envelope: int, terms: Terms) -> bool:
+def is_outdated(connection: Connection, envelope: int, terms: ClaimTerms) -> bool:
     """Tell whether an envelope's lines must be read again before they may go.
 
     Their extraction is too old or no longer known, or they were judged under other rules.
@@ -281,7 +281,7 @@ def asked_until(connection: Connection, line_ids: Collection[int]) -> dict[int, 
 
 
 def barred_lines(
-    connection: Connection, lines: Sequence[SealedLine], *, channel: Channel, terms: Terms
+    connection: Connection, lines: Sequence[SealedLine], *, channel: Channel, terms: ClaimTerms
 ) -> dict[int, Reason]:
     """Return the lines that may not be asked now, by place, with the reason."""
     until = asked_until(connection, [line.line for line in lines])

@@ -103,7 +103,7 @@ cross join lateral (select id from lines l where l.id = i.line and {_STOOD_BACK}
 }
 
 
-class Question(NamedTuple):
+class BoundStatement(NamedTuple):
     """A statement with its parameters, to be asked by whichever way."""
 
     text: str
@@ -112,13 +112,15 @@ class Question(NamedTuple):
 
 def contact_questions(
     lines: Sequence[SealedLine], channel: Channel, policy: ContactPolicy, dialect: str
-) -> tuple[Question, Question]:
+) -> tuple[BoundStatement, BoundStatement]:
     """Return what is to be asked about lines; `barred_by_answers` says what the answers mean."""
     hashes = [found for one in lines for found in (*one.persons, *one.contacts, *one.others)]
     capped, today = _hashes_by_window(lines, policy)
     return (
-        Question(OPTED_OUT[dialect], {"hashes": as_list(hashes, dialect), "channel": str(channel)}),
-        Question(
+        BoundStatement(
+            OPTED_OUT[dialect], {"hashes": as_list(hashes, dialect), "channel": str(channel)}
+        ),
+        BoundStatement(
             INVITED_LATELY[dialect],
             {
                 "hashes": as_list([*capped, *today], dialect),
@@ -192,7 +194,7 @@ def filter_contactable(
     return barred_by_answers(lines, policy, opted_out=opted_out, invited=invited, expired=expired)
 
 
-def _answers(connection: Connection, question: Question) -> list[int]:
+def _answers(connection: Connection, question: BoundStatement) -> list[int]:
     statement = prepared(question.text, connection.dialect.name)
     return list(connection.exec_driver_sql(statement, dict(question.parameters)).scalars())
 
@@ -252,9 +254,9 @@ def stood_back(
     *,
     today: date | None = None,
     over: Collection[IdentityKind] = EITHER,
-) -> Question:
+) -> BoundStatement:
     """Return the question which lines stood back for these."""
-    return Question(
+    return BoundStatement(
         STOOD_BACK[dialect],
         {
             "ids": as_list(sorted(line_ids), dialect),

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.batches import Batch
-    from track_dispatch.ledger.claims import Terms
+    from track_dispatch.ledger.claims import ClaimTerms
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.envelopes import SealedLine
     from track_dispatch.ledger.keys import KeyRing
@@ -50,7 +50,7 @@ def start_part(
     parent: Batch,
     lines: Sequence[SealedLine],
     *,
-    terms: Terms,
+    terms: ClaimTerms,
     status: int | None = None,
     batch_id: str | None = None,
     actor: Actor,
@@ -87,7 +87,7 @@ class _Part:
     """A part on its way, in its own transaction."""
 
     def __init__(
-        self, connection: Connection, keys: KeyRing, parent: Batch, terms: Terms, actor: Actor
+        self, connection: Connection, keys: KeyRing, parent: Batch, terms: ClaimTerms, actor: Actor
     ) -> None:
         self._connection = connection
         self._keys = keys
@@ -201,7 +201,7 @@ class _Part:
 
 
 def begin_rehearsal(
-    ledger: Ledger, batch_id: str, *, lines: int, terms: Terms, actor: Actor
+    ledger: Ledger, batch_id: str, *, lines: int, terms: ClaimTerms, actor: Actor
 ) -> NotClaimed | None:
     """Put a rehearsal in flight before it is posted; return what keeps it from going out, if any.
 

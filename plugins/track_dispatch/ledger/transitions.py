@@ -64,7 +64,7 @@ class Transition(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class TransitionRule:
     """One row of the table: the pairs of states it takes (from None: a new line), who, and when."""
 
     pairs: frozenset[tuple[LineState | None, LineState]]
@@ -83,18 +83,18 @@ class Rule:
 
 def _rule(
     who: str, condition: str, *rows: tuple[Iterable[LineState | None], Iterable[LineState]]
-) -> Rule:
+) -> TransitionRule:
     pairs = frozenset(
         (left, entered) for lefts, entereds in rows for left in lefts for entered in entereds
     )
-    return Rule(pairs, who, condition)
+    return TransitionRule(pairs, who, condition)
 
 
 #: What transform makes of an attendance; it then holds what is ready of a day that the gate holds.
 _JUDGED = (_S.READY, _S.EXCLUDED)
 #: States that an envelope's payload or counts tell of.
 _SEALED = (*WAITING, _S.REOPENED)
-RULES: Mapping[Transition, Rule] = {
+RULES: Mapping[Transition, TransitionRule] = {
     Transition.FOUND: _rule("transform", "insert", ((None,), _JUDGED)),
     Transition.REEVALUATED: _rule(
         "transform",

@@ -8,7 +8,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 from track_dispatch.hooks.ledger import open_configured
 from track_dispatch.operators.run_context import run_from_context
-from track_dispatch.pipeline.volume_gate import Answer, asked_by, take_answer
+from track_dispatch.pipeline.volume_gate import ApprovalAnswer, asked_by, take_answer
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -40,9 +40,9 @@ class VolumeApproval(ApprovalOperator):
         """Take the answer, or its absence."""
         run = run_from_context(self.hospital, context)
         approved = event.get("chosen_options") == [self.APPROVE]
-        answer = Answer.APPROVED if approved else Answer.REJECTED
+        answer = ApprovalAnswer.APPROVED if approved else ApprovalAnswer.REJECTED
         if event.get("timedout") or "error" in event:
-            answer = Answer.TIMEOUT
+            answer = ApprovalAnswer.TIMEOUT
         decided_by = (event.get("responded_by_user") or {}).get("name")
         with open_configured() as ledger:
             lines = take_answer(run, answer, ledger=ledger, decided_by=decided_by)

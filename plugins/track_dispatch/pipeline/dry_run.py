@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.config import rules_digest
 from track_dispatch.ledger.apply_extraction import applying_extractions
-from track_dispatch.ledger.claims import Terms, barred_lines, read_ahead
+from track_dispatch.ledger.claims import ClaimTerms, barred_lines, read_ahead
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.envelopes import address_of
 from track_dispatch.ledger.extractions import stage_within
@@ -142,10 +142,10 @@ def _barred(connection: Connection, ledger: Ledger, run: Run, now: datetime) -> 
     return barred
 
 
-def claim_terms(hospital: Hospital, now: datetime) -> Terms:
+def claim_terms(hospital: Hospital, now: datetime) -> ClaimTerms:
     """Return the terms under which a claim would judge patients; nothing is claimed by them."""
     today = now.astimezone(hospital.zone).date()
-    return Terms(
+    return ClaimTerms(
         survey="",
         validity_at=0,
         reminder_at=None,

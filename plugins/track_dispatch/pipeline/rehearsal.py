@@ -20,7 +20,7 @@ from track_dispatch.delivery.context import (
     stop_all,
 )
 from track_dispatch.delivery.distribution import distribution, posted_fields
-from track_dispatch.delivery.outcomes import Verdict
+from track_dispatch.delivery.outcomes import OutcomeKind
 from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger.claims import Hindrance
 from track_dispatch.ledger.parts import begin_rehearsal, end_rehearsal
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.delivery.context import DispatchContext
     from track_dispatch.delivery.outcomes import Outcome
-    from track_dispatch.ledger.claims import NotClaimed, Terms
+    from track_dispatch.ledger.claims import ClaimTerms, NotClaimed
     from track_dispatch.pipeline.run import Run
     from track_dispatch.records import Area, Channel
     from track_dispatch.transformation.evaluator import Candidate
@@ -131,7 +131,7 @@ def _post(context: DispatchContext, unit: Unit, lines: Sequence[Mapping[str, str
     if hindered is not None:
         _refuse(context, unit, hindered)
     outcome = _posted(context, unit, terms, batch, lines)
-    certain = outcome.verdict not in {Verdict.ACCEPTED, Verdict.UNCERTAIN}
+    certain = outcome.verdict not in {OutcomeKind.ACCEPTED, OutcomeKind.UNCERTAIN}
     end_rehearsal(
         ledger,
         batch,
@@ -145,7 +145,7 @@ def _post(context: DispatchContext, unit: Unit, lines: Sequence[Mapping[str, str
 def _posted(
     context: DispatchContext,
     unit: Unit,
-    terms: Terms,
+    terms: ClaimTerms,
     batch: str,
     lines: Sequence[Mapping[str, str]],
 ) -> Outcome:
@@ -180,9 +180,9 @@ def _refuse(context: DispatchContext, unit: Unit, hindered: NotClaimed) -> None:
 
 
 def _require_accepted(context: DispatchContext, unit: Unit, outcome: Outcome) -> None:
-    if outcome.verdict is Verdict.STOPPED:
+    if outcome.verdict is OutcomeKind.STOPPED:
         stop_all(context, outcome.detail, outcome.status)
-    if outcome.verdict is not Verdict.ACCEPTED or outcome.faults:
+    if outcome.verdict is not OutcomeKind.ACCEPTED or outcome.faults:
         raise ConfigError(
             f"rehearsal of {unit}: {outcome.detail}; nothing of it is a patient's, trigger another"
             " when it is mended"

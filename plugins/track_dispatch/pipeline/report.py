@@ -14,7 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.delivery.context import next_run
-from track_dispatch.ledger.approvals import Answer
+from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import DayFacts, day_facts, run_work
@@ -189,10 +189,10 @@ def _held_problems(
 ) -> Iterator[DayProblem]:
     """Yield a question that nobody answered; a person's no keeps lines held, and is no problem."""
     answer = question.answer if question else None
-    if answer == Answer.REJECTED:
+    if answer == ApprovalAnswer.REJECTED:
         return
     usual = question.usual if question else 0
-    unanswered = question is not None and answer in {None, Answer.TIMEOUT}
+    unanswered = question is not None and answer in {None, ApprovalAnswer.TIMEOUT}
     yield DayProblem(_K.UNANSWERED if unanswered else _K.HELD, day.hospital, day, held, usual)
 
 
@@ -268,7 +268,7 @@ def _day_text(day: DayFacts, *, is_own: bool) -> Iterator[str]:
     for unit, counts in _asked_units(day.counts).items():
         yield f"{unit}: {_listed({count.state: count.lines for count in counts})}"
     yield from _exclusion_text(day.counts)
-    if day.question is not None and day.question.answer == Answer.REJECTED:
+    if day.question is not None and day.question.answer == ApprovalAnswer.REJECTED:
         held = day.states[LineState.HELD]
         if held:
             yield f"retidas: {held} linhas, por decisão de uma pessoa"

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from track_dispatch.ledger.approvals import Answer, answer_question, ask_again, open_questions
+from track_dispatch.ledger.approvals import (
+    ApprovalAnswer,
+    answer_question,
+    ask_again,
+    open_questions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from track_dispatch.ledger.approvals import Question
+    from track_dispatch.ledger.approvals import VolumeQuestion
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline.run import Run
 
-__all__ = ["Answer", "ask", "asked_by", "question_text", "take_answer"]
+__all__ = ["ApprovalAnswer", "ask", "asked_by", "question_text", "take_answer"]
 
 
-def ask(run: Run, *, ledger: Ledger) -> list[Question]:
+def ask(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
     """Return what a person must be asked: also what the run asked before and got no yes to.
 
     Raises:
@@ -30,7 +35,7 @@ def ask(run: Run, *, ledger: Ledger) -> list[Question]:
     return asked_by(run, ledger=ledger)
 
 
-def asked_by(run: Run, *, ledger: Ledger) -> list[Question]:
+def asked_by(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
     """Return what a run has asked and nobody answered, the earliest day first.
 
     Raises:
@@ -40,7 +45,7 @@ def asked_by(run: Run, *, ledger: Ledger) -> list[Question]:
         return open_questions(connection, hospital=run.hospital.code, run_id=run.id)
 
 
-def question_text(questions: Iterable[Question]) -> str:
+def question_text(questions: Iterable[VolumeQuestion]) -> str:
     """Ask about all days held, in Portuguese; pure."""
     days = "\n".join(
         f"- **{one.day.business_day:%d/%m/%Y}**: **{one.volume}** convites; o usual neste dia da"
@@ -53,7 +58,7 @@ def question_text(questions: Iterable[Question]) -> str:
     )
 
 
-def take_answer(run: Run, answer: Answer, *, ledger: Ledger, decided_by: str | None) -> int:
+def take_answer(run: Run, answer: ApprovalAnswer, *, ledger: Ledger, decided_by: str | None) -> int:
     """Record a person's answer, or its absence, for all days asked; return how many lines may go.
 
     Raises:

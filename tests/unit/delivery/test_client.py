@@ -23,8 +23,14 @@ from tests.unit.delivery.raw_server import (
     say,
     say_and_reset,
 )
-from track_dispatch.delivery.client import MAX_PAGES, Survey, TrackClient
-from track_dispatch.delivery.outcomes import Answer, LineFault, Outcome, TransportFailure, Verdict
+from track_dispatch.delivery.client import MAX_PAGES, TrackClient, TrackSurvey
+from track_dispatch.delivery.outcomes import (
+    LineError,
+    Outcome,
+    OutcomeKind,
+    TrackResponse,
+    TransportFailure,
+)
 from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 
@@ -77,36 +83,36 @@ def errors(value: object) -> str:
 JSON_HEAD = head_of(200, "x" * 50)
 
 #: The table of docs/track-api.md#answers, row by row.
-ROWS: list[tuple[str, Behaviour, Verdict]] = [
-    ("429 in seconds", answer(429, headers={"Retry-After": "60"}), Verdict.NOT_DELIVERED),
-    ("405, the CAPTCHA", answer(405, HTML, "text/html"), Verdict.STOPPED),
-    ("401", answer(401), Verdict.STOPPED),
-    ("403", answer(403), Verdict.STOPPED),
-    ("302", answer(302, headers={"Location": "/login"}), Verdict.MISCONFIGURED),
-    ("302 to nowhere", answer(302, headers={"Location": "http://["}), Verdict.MISCONFIGURED),
-    ("404", answer(404, HTML, "text/html"), Verdict.MISCONFIGURED),
-    ("415", answer(415), Verdict.MISCONFIGURED),
-    ("418", answer(418), Verdict.MISCONFIGURED),
-    ("413", answer(413), Verdict.TOO_LARGE),
-    ("400 naming", answer(400, errors([{"cd_atendimento": IDS[0]}])), Verdict.REFUSED),
-    ("422 naming", answer(422, errors({"import_lines.0.cpf": ["x"]})), Verdict.REFUSED),
-    ("422 naming nobody", answer(422, '{"message": "no"}'), Verdict.REFUSED),
-    ("200 JSON", answer(200, '{"uuid": "d-1"}'), Verdict.ACCEPTED),
-    ("201 without length", say(b"HTTP/1.1 201 OK\r\n\r\n"), Verdict.ACCEPTED),
-    ("204", answer(204, content_type=None), Verdict.ACCEPTED),
-    ("200 JSON cut short", say(JSON_HEAD + b'{"uuid'), Verdict.ACCEPTED),
-    ("200 JSON reset in the body", say_and_reset(JSON_HEAD + b'{"uuid'), Verdict.ACCEPTED),
-    ("200 with errors", answer(200, errors([{"line": 1}])), Verdict.ACCEPTED),
-    ("200 with other errors", answer(200, errors(["oops"])), Verdict.UNCERTAIN),
-    ("200 HTML", answer(200, HTML, "text/html; charset=utf-8"), Verdict.UNCERTAIN),
-    ("200 text", answer(200, "OK", "text/plain"), Verdict.UNCERTAIN),
-    ("200 cut in the head", say(b"HTTP/1.1 200 OK\r\nContent-Ty"), Verdict.UNCERTAIN),
-    ("408", answer(408), Verdict.UNCERTAIN),
-    ("409", answer(409), Verdict.UNCERTAIN),
-    ("500", answer(500, HTML, "text/html"), Verdict.UNCERTAIN),
-    ("502", answer(502, HTML, "text/html"), Verdict.UNCERTAIN),
-    ("reset", reset, Verdict.UNCERTAIN),
-    ("hung up", say(b""), Verdict.UNCERTAIN),
+ROWS: list[tuple[str, Behaviour, OutcomeKind]] = [
+    ("429 in seconds", answer(429, headers={"Retry-After": "60"}), OutcomeKind.NOT_DELIVERED),
+    ("405, the CAPTCHA", answer(405, HTML, "text/html"), OutcomeKind.STOPPED),
+    ("401", answer(401), OutcomeKind.STOPPED),
+    ("403", answer(403), OutcomeKind.STOPPED),
+    ("302", answer(302, headers={"Location": "/login"}), OutcomeKind.MISCONFIGURED),
+    ("302 to nowhere", answer(302, headers={"Location": "http://["}), OutcomeKind.MISCONFIGURED),
+    ("404", answer(404, HTML, "text/html"), OutcomeKind.MISCONFIGURED),
+    ("415", answer(415), OutcomeKind.MISCONFIGURED),
+    ("418", answer(418), OutcomeKind.MISCONFIGURED),
+    ("413", answer(413), OutcomeKind.TOO_LARGE),
+    ("400 naming", answer(400, errors([{"cd_atendimento": IDS[0]}])), OutcomeKind.REFUSED),
+    ("422 naming", answer(422, errors({"import_lines.0.cpf": ["x"]})), OutcomeKind.REFUSED),
+    ("422 naming nobody", answer(422, '{"message": "no"}'), OutcomeKind.REFUSED),
+    ("200 JSON", answer(200, '{"uuid": "d-1"}'), OutcomeKind.ACCEPTED),
+    ("201 without length", say(b"HTTP/1.1 201 OK\r\n\r\n"), OutcomeKind.ACCEPTED),
+    ("204", answer(204, content_type=None), OutcomeKind.ACCEPTED),
+    ("200 JSON cut short", say(JSON_HEAD + b'{"uuid'), OutcomeKind.ACCEPTED),
+    ("200 JSON reset in the body", say_and_reset(JSON_HEAD + b'{"uuid'), OutcomeKind.ACCEPTED),
+    ("200 with errors", answer(200, errors([{"line": 1}])), OutcomeKind.ACCEPTED),
+    ("200 with other errors", answer(200, errors(["oops"])), OutcomeKind.UNCERTAIN),
+    ("200 HTML", answer(200, HTML, "text/html; charset=utf-8"), OutcomeKind.UNCERTAIN),
+    ("200 text", answer(200, "OK", "text/plain"), OutcomeKind.UNCERTAIN),
+    ("200 cut in the head", say(b"HTTP/1.1 200 OK\r\nContent-Ty"), OutcomeKind.UNCERTAIN),
+    ("408", answer(408), OutcomeKind.UNCERTAIN),
+    ("409", answer(409), OutcomeKind.UNCERTAIN),
+    ("500", answer(500, HTML, "text/html"), OutcomeKind.UNCERTAIN),
+    ("502", answer(502, HTML, "text/html"), OutcomeKind.UNCERTAIN),
+    ("reset", reset, OutcomeKind.UNCERTAIN),
+    ("hung up", say(b""), OutcomeKind.UNCERTAIN),
 ]
 
 
@@ -114,7 +120,7 @@ ROWS: list[tuple[str, Behaviour, Verdict]] = [
     ("behaviour", "verdict"),
     [pytest.param(behaviour, verdict, id=name) for name, behaviour, verdict in ROWS],
 )
-def test_each_row_of_the_table_of_outcomes(behaviour: Behaviour, verdict: Verdict) -> None:
+def test_each_row_of_the_table_of_outcomes(behaviour: Behaviour, verdict: OutcomeKind) -> None:
     with RawServer(behaviour) as server:
         outcome = posted(client_of(server.url))
 
@@ -124,12 +130,14 @@ def test_each_row_of_the_table_of_outcomes(behaviour: Behaviour, verdict: Verdic
 @pytest.mark.parametrize(
     ("behaviour", "verdict"),
     [
-        (drip(JSON_HEAD, b" "), Verdict.ACCEPTED),
-        (hang, Verdict.UNCERTAIN),
-        (drip(b"HTTP/1.1 200 OK\r\n", b"X-Drop: 1\r\n"), Verdict.UNCERTAIN),
+        (drip(JSON_HEAD, b" "), OutcomeKind.ACCEPTED),
+        (hang, OutcomeKind.UNCERTAIN),
+        (drip(b"HTTP/1.1 200 OK\r\n", b"X-Drop: 1\r\n"), OutcomeKind.UNCERTAIN),
     ],
 )
-def test_what_never_ends_is_judged_at_the_deadline(behaviour: Behaviour, verdict: Verdict) -> None:
+def test_what_never_ends_is_judged_at_the_deadline(
+    behaviour: Behaviour, verdict: OutcomeKind
+) -> None:
     with RawServer(behaviour) as server:
         outcome = posted(client_of(server.url, deadline=DEADLINE))
 
@@ -137,7 +145,7 @@ def test_what_never_ends_is_judged_at_the_deadline(behaviour: Behaviour, verdict
 
 
 def test_a_refused_connection_is_no_delivery(closed_port: str) -> None:
-    assert posted(client_of(closed_port)).verdict == Verdict.NOT_DELIVERED
+    assert posted(client_of(closed_port)).verdict == OutcomeKind.NOT_DELIVERED
 
 
 @pytest.mark.parametrize("header", ["300", "Mon, 02 Mar 2026 11:05:00 GMT"])
@@ -152,7 +160,7 @@ def test_receipt_and_refused_lines_come_out_of_an_acceptance() -> None:
     with RawServer(answer(200, body)) as server:
         outcome = posted(client_of(server.url))
 
-    assert (outcome.receipt, outcome.faults) == ("d-1", {1: LineFault("invalid_phone", "phone")})
+    assert (outcome.receipt, outcome.faults) == ("d-1", {1: LineError("invalid_phone", "phone")})
 
 
 @pytest.mark.parametrize("echo", ["Planted", "planted_cpf", "11122233344", "5527999990000"])
@@ -185,7 +193,7 @@ def test_bytes_are_posted_as_they_stand_each_with_its_key() -> None:
     requests = [request.partition(b"\r\n\r\n") for request in server.requests]
     heads = [set(head.decode().split("\r\n")) for head, _, _ in requests]
 
-    assert found == [Answer(200, "application/json", b'{"uuid": "d-1"}')] * 3
+    assert found == [TrackResponse(200, "application/json", b'{"uuid": "d-1"}')] * 3
     assert [body for _, _, body in requests] == bodies
     for i, (head, body) in enumerate(zip(heads, bodies, strict=True)):
         assert {
@@ -245,7 +253,7 @@ def test_a_worker_posts_while_the_main_thread_goes_on() -> None:
         assert arrived.wait(10)
         may_answer.set()  # nothing of the main thread has waited for the answer
 
-        assert posting.result() == Answer(204, "application/json")
+        assert posting.result() == TrackResponse(204, "application/json")
 
 
 def test_a_post_is_utf8_json_with_token_and_key() -> None:
@@ -335,8 +343,8 @@ def test_a_survey_has_uuid_name_and_status() -> None:
 
     with RawServer(pages([page])) as server, client_of(server.url) as client:
         assert client.list_surveys() == [
-            Survey("s0", "Internação", "active"),
-            Survey("s1", "", ""),
+            TrackSurvey("s0", "Internação", "active"),
+            TrackSurvey("s1", "", ""),
         ]
 
 

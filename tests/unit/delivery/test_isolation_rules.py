@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.unit.delivery.delivery_rig import UNIT
 from track_dispatch.delivery.isolate import Part, Suspects, isolate, leftovers
-from track_dispatch.delivery.outcomes import LineFault, Outcome, Verdict
+from track_dispatch.delivery.outcomes import LineError, Outcome, OutcomeKind
 from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.envelopes import SealedLine
 
@@ -26,8 +26,8 @@ def batch_of(places: Collection[int], id_: str = "b") -> Batch:
 
 
 def refusal(positions: Collection[int] = ()) -> Outcome:
-    faults = {position: LineFault("invalid", "email") for position in positions}
-    return Outcome(Verdict.REFUSED, "refused", status=422, faults=MappingProxyType(faults))
+    faults = {position: LineError("invalid", "email") for position in positions}
+    return Outcome(OutcomeKind.REFUSED, "refused", status=422, faults=MappingProxyType(faults))
 
 
 def taken_apart(batch: Batch, bad: Collection[int], *, named: bool) -> tuple[set[int], set[int]]:

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import pytest
 
 from track_dispatch.delivery.outcomes import (
-    Answer,
     BatchTexts,
-    LineFault,
+    LineError,
     Outcome,
+    OutcomeKind,
+    TrackResponse,
     TransportFailure,
-    Verdict,
-    judge,
+    classify_response,
 )
 
 NOW = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
@@ -20,30 +20,30 @@ IDS = ("900000001", "900000002", "900000003")
 JSON = "application/json"
 
 
-def judged(answer: Answer | TransportFailure, **options: object) -> Outcome:
-    return judge(answer, IDS, now=NOW, **options)  # type: ignore[arg-type]
+def judged(answer: TrackResponse | TransportFailure, **options: object) -> Outcome:
+    return classify_response(answer, IDS, now=NOW, **options)  # type: ignore[arg-type]
 
 
-def with_errors(status: int, errors: object) -> Answer:
-    return Answer(status, JSON, json.dumps({"errors": errors}).encode())
+def with_errors(status: int, errors: object) -> TrackResponse:
+    return TrackResponse(status, JSON, json.dumps({"errors": errors}).encode())
 
 
 @pytest.mark.parametrize(
     ("failure", "verdict"),
     [
-        (TransportFailure.NAME, Verdict.NOT_DELIVERED),
-        (TransportFailure.UNREACHABLE, Verdict.NOT_DELIVERED),
-        (TransportFailure.CONNECT_TIMEOUT, Verdict.NOT_DELIVERED),
-        (TransportFailure.TLS, Verdict.NOT_DELIVERED),
-        (TransportFailure.PROXY, Verdict.NOT_DELIVERED),
-        (TransportFailure.LATE, Verdict.NOT_DELIVERED),
-        (TransportFailure.SETTINGS, Verdict.MISCONFIGURED),
-        (TransportFailure.BROKEN, Verdict.UNCERTAIN),
-        (TransportFailure.DEADLINE, Verdict.UNCERTAIN),
+        (TransportFailure.NAME, OutcomeKind.NOT_DELIVERED),
+        (TransportFailure.UNREACHABLE, OutcomeKind.NOT_DELIVERED),
+        (TransportFailure.CONNECT_TIMEOUT, OutcomeKind.NOT_DELIVERED),
+        (TransportFailure.TLS, OutcomeKind.NOT_DELIVERED),
+        (TransportFailure.PROXY, OutcomeKind.NOT_DELIVERED),
+        (TransportFailure.LATE, OutcomeKind.NOT_DELIVERED),
+        (TransportFailure.SETTINGS, OutcomeKind.MISCONFIGURED),
+        (TransportFailure.BROKEN, OutcomeKind.UNCERTAIN),
+        (TransportFailure.DEADLINE, OutcomeKind.UNCERTAIN),
     ],
 )
 def test_a_failure_is_uncertain_only_once_the_request_had_begun(
-    failure: TransportFailure, verdict: Verdict
+    failure: TransportFailure, verdict: OutcomeKind
 ) -> None:
     assert judged(failure).verdict == verdict
 
@@ -55,75 +55,77 @@ def test_every_failure_has_a_verdict() -> None:
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [
-        (301, Verdict.MISCONFIGURED),
-        (302, Verdict.MISCONFIGURED),
-        (304, Verdict.MISCONFIGURED),
-        (307, Verdict.MISCONFIGURED),
-        (400, Verdict.REFUSED),
-        (401, Verdict.STOPPED),
-        (402, Verdict.MISCONFIGURED),
-        (403, Verdict.STOPPED),
-        (404, Verdict.MISCONFIGURED),
-        (405, Verdict.STOPPED),
-        (408, Verdict.UNCERTAIN),
-        (409, Verdict.UNCERTAIN),
-        (413, Verdict.TOO_LARGE),
-        (415, Verdict.MISCONFIGURED),
-        (418, Verdict.MISCONFIGURED),
-        (422, Verdict.REFUSED),
-        (425, Verdict.MISCONFIGURED),
-        (429, Verdict.NOT_DELIVERED),
-        (499, Verdict.MISCONFIGURED),
-        (500, Verdict.UNCERTAIN),
-        (502, Verdict.UNCERTAIN),
-        (503, Verdict.UNCERTAIN),
-        (504, Verdict.UNCERTAIN),
-        (599, Verdict.UNCERTAIN),
-        (103, Verdict.UNCERTAIN),
-        (999, Verdict.UNCERTAIN),
+        (301, OutcomeKind.MISCONFIGURED),
+        (302, OutcomeKind.MISCONFIGURED),
+        (304, OutcomeKind.MISCONFIGURED),
+        (307, OutcomeKind.MISCONFIGURED),
+        (400, OutcomeKind.REFUSED),
+        (401, OutcomeKind.STOPPED),
+        (402, OutcomeKind.MISCONFIGURED),
+        (403, OutcomeKind.STOPPED),
+        (404, OutcomeKind.MISCONFIGURED),
+        (405, OutcomeKind.STOPPED),
+        (408, OutcomeKind.UNCERTAIN),
+        (409, OutcomeKind.UNCERTAIN),
+        (413, OutcomeKind.TOO_LARGE),
+        (415, OutcomeKind.MISCONFIGURED),
+        (418, OutcomeKind.MISCONFIGURED),
+        (422, OutcomeKind.REFUSED),
+        (425, OutcomeKind.MISCONFIGURED),
+        (429, OutcomeKind.NOT_DELIVERED),
+        (499, OutcomeKind.MISCONFIGURED),
+        (500, OutcomeKind.UNCERTAIN),
+        (502, OutcomeKind.UNCERTAIN),
+        (503, OutcomeKind.UNCERTAIN),
+        (504, OutcomeKind.UNCERTAIN),
+        (599, OutcomeKind.UNCERTAIN),
+        (103, OutcomeKind.UNCERTAIN),
+        (999, OutcomeKind.UNCERTAIN),
     ],
 )
 @pytest.mark.parametrize("content_type", [JSON, "text/html", None])
 def test_without_success_the_status_decides_whatever_the_body(
-    status: int, verdict: Verdict, content_type: str | None
+    status: int, verdict: OutcomeKind, content_type: str | None
 ) -> None:
-    assert judged(Answer(status, content_type, b"<html>sorry</html>")).verdict == verdict
+    assert judged(TrackResponse(status, content_type, b"<html>sorry</html>")).verdict == verdict
 
 
 @pytest.mark.parametrize(
     ("answer", "verdict"),
     [
-        (Answer(200, JSON, b'{"uuid": "a1"}'), Verdict.ACCEPTED),
-        (Answer(201, "application/json; charset=utf-8", b"{}"), Verdict.ACCEPTED),
-        (Answer(202, "APPLICATION/JSON", b"[]"), Verdict.ACCEPTED),
-        (Answer(200, "application/problem+json", b"{}"), Verdict.ACCEPTED),
-        (Answer(200, JSON, b'{"uuid": "a1', complete=False), Verdict.ACCEPTED),
-        (Answer(200, JSON, b'{"uuid": "a1'), Verdict.ACCEPTED),
-        (Answer(200, JSON, b"", complete=False), Verdict.ACCEPTED),
-        (Answer(204), Verdict.ACCEPTED),
-        (Answer(200, JSON, b""), Verdict.ACCEPTED),
-        (Answer(200, "text/html", b""), Verdict.ACCEPTED),
-        (Answer(200, None, b" \r\n"), Verdict.ACCEPTED),
-        (Answer(200, None, b'{"uuid": "a1"}'), Verdict.ACCEPTED),
-        (Answer(200, None, b'{"uuid": "a1', complete=False), Verdict.UNCERTAIN),
-        (Answer(200, None, b"OK"), Verdict.UNCERTAIN),
-        (Answer(200, None, b"12"), Verdict.UNCERTAIN),
-        (Answer(200, None, b"", complete=False), Verdict.UNCERTAIN),
-        (Answer(200, "text/html", b"", complete=False), Verdict.UNCERTAIN),
-        (Answer(200, "text/html", b"<html>login</html>"), Verdict.UNCERTAIN),
-        (Answer(200, "text/html", b'{"uuid": "a1"}'), Verdict.UNCERTAIN),
-        (Answer(200, "text/plain", b"OK"), Verdict.UNCERTAIN),
-        (Answer(200, JSON, b"  <!doctype html>"), Verdict.UNCERTAIN),
-        (Answer(200, JSON, b"[" * 100_000), Verdict.ACCEPTED),
-        (Answer(200, JSON, b'{"uuid": "\xff'), Verdict.ACCEPTED),
+        (TrackResponse(200, JSON, b'{"uuid": "a1"}'), OutcomeKind.ACCEPTED),
+        (TrackResponse(201, "application/json; charset=utf-8", b"{}"), OutcomeKind.ACCEPTED),
+        (TrackResponse(202, "APPLICATION/JSON", b"[]"), OutcomeKind.ACCEPTED),
+        (TrackResponse(200, "application/problem+json", b"{}"), OutcomeKind.ACCEPTED),
+        (TrackResponse(200, JSON, b'{"uuid": "a1', complete=False), OutcomeKind.ACCEPTED),
+        (TrackResponse(200, JSON, b'{"uuid": "a1'), OutcomeKind.ACCEPTED),
+        (TrackResponse(200, JSON, b"", complete=False), OutcomeKind.ACCEPTED),
+        (TrackResponse(204), OutcomeKind.ACCEPTED),
+        (TrackResponse(200, JSON, b""), OutcomeKind.ACCEPTED),
+        (TrackResponse(200, "text/html", b""), OutcomeKind.ACCEPTED),
+        (TrackResponse(200, None, b" \r\n"), OutcomeKind.ACCEPTED),
+        (TrackResponse(200, None, b'{"uuid": "a1"}'), OutcomeKind.ACCEPTED),
+        (TrackResponse(200, None, b'{"uuid": "a1', complete=False), OutcomeKind.UNCERTAIN),
+        (TrackResponse(200, None, b"OK"), OutcomeKind.UNCERTAIN),
+        (TrackResponse(200, None, b"12"), OutcomeKind.UNCERTAIN),
+        (TrackResponse(200, None, b"", complete=False), OutcomeKind.UNCERTAIN),
+        (TrackResponse(200, "text/html", b"", complete=False), OutcomeKind.UNCERTAIN),
+        (TrackResponse(200, "text/html", b"<html>login</html>"), OutcomeKind.UNCERTAIN),
+        (TrackResponse(200, "text/html", b'{"uuid": "a1"}'), OutcomeKind.UNCERTAIN),
+        (TrackResponse(200, "text/plain", b"OK"), OutcomeKind.UNCERTAIN),
+        (TrackResponse(200, JSON, b"  <!doctype html>"), OutcomeKind.UNCERTAIN),
+        (TrackResponse(200, JSON, b"[" * 100_000), OutcomeKind.ACCEPTED),
+        (TrackResponse(200, JSON, b'{"uuid": "\xff'), OutcomeKind.ACCEPTED),
     ],
 )
-def test_a_success_counts_only_as_json_or_empty(answer: Answer, verdict: Verdict) -> None:
+def test_a_success_counts_only_as_json_or_empty(
+    answer: TrackResponse, verdict: OutcomeKind
+) -> None:
     assert judged(answer).verdict == verdict
 
 
 OBJECT_FORM = {"import_lines.0.phone": ["invalid"], "import_lines.2": ["invalid"]}
-OBJECT_FAULTS = {0: LineFault(None, "phone"), 2: LineFault(None, None)}
+OBJECT_FAULTS = {0: LineError(None, "phone"), 2: LineError(None, None)}
 
 
 @pytest.mark.parametrize("status", [200, 400, 422])
@@ -131,21 +133,21 @@ OBJECT_FAULTS = {0: LineFault(None, "phone"), 2: LineFault(None, None)}
     ("errors", "faults"),
     [
         (OBJECT_FORM, OBJECT_FAULTS),
-        ({"import_lines.1.customer.email": ["x"]}, {1: LineFault(None, "email")}),
-        ([{"cd_atendimento": IDS[1]}], {1: LineFault(None, None)}),
-        ([{"cd_atendimento": int(IDS[1])}], {1: LineFault(None, None)}),
-        ([{"cd_atendimento": f" {IDS[1]} "}], {1: LineFault(None, None)}),
-        ([{"cd_atendimento": IDS[1], "line": 2}], {1: LineFault(None, None)}),
-        ([{"line": 0}, {"line": "2"}], {0: LineFault(None, None), 2: LineFault(None, None)}),
-        ([{"cd_atendimento": None, "line": 1}], {1: LineFault(None, None)}),
+        ({"import_lines.1.customer.email": ["x"]}, {1: LineError(None, "email")}),
+        ([{"cd_atendimento": IDS[1]}], {1: LineError(None, None)}),
+        ([{"cd_atendimento": int(IDS[1])}], {1: LineError(None, None)}),
+        ([{"cd_atendimento": f" {IDS[1]} "}], {1: LineError(None, None)}),
+        ([{"cd_atendimento": IDS[1], "line": 2}], {1: LineError(None, None)}),
+        ([{"line": 0}, {"line": "2"}], {0: LineError(None, None), 2: LineError(None, None)}),
+        ([{"cd_atendimento": None, "line": 1}], {1: LineError(None, None)}),
         (
             [{"line": 1, "code": "invalid_phone", "field": "phone"}],
-            {1: LineFault("invalid_phone", "phone")},
+            {1: LineError("invalid_phone", "phone")},
         ),
-        ([{"line": 1, "code": 1024}], {1: LineFault("1024", None)}),
+        ([{"line": 1, "code": 1024}], {1: LineError("1024", None)}),
         (
             {"import_lines.1.phone": ["x"], "import_lines.1.email": ["x"]},
-            {1: LineFault(None, "phone")},
+            {1: LineError(None, "phone")},
         ),
         ([], {}),
         ({}, {}),
@@ -156,11 +158,11 @@ OBJECT_FAULTS = {0: LineFault(None, "phone"), 2: LineFault(None, None)}
     ],
 )
 def test_errors_name_lines_in_either_form_with_success_and_refusal(
-    status: int, errors: object, faults: dict[int, LineFault]
+    status: int, errors: object, faults: dict[int, LineError]
 ) -> None:
     outcome = judged(with_errors(status, errors))
 
-    verdict = Verdict.ACCEPTED if status == 200 else Verdict.REFUSED
+    verdict = OutcomeKind.ACCEPTED if status == 200 else OutcomeKind.REFUSED
     assert (outcome.verdict, outcome.faults) == (verdict, faults)
 
 
@@ -194,20 +196,20 @@ UNMATCHED = [
 def test_errors_that_match_no_line_put_an_accepted_batch_in_doubt(errors: object) -> None:
     outcome = judged(with_errors(200, errors))
 
-    assert (outcome.verdict, outcome.faults) == (Verdict.UNCERTAIN, {})
+    assert (outcome.verdict, outcome.faults) == (OutcomeKind.UNCERTAIN, {})
 
 
 @pytest.mark.parametrize("errors", UNMATCHED)
 def test_errors_that_match_no_line_name_none_in_a_refusal(errors: object) -> None:
     outcome = judged(with_errors(422, errors))
 
-    assert (outcome.verdict, outcome.faults) == (Verdict.REFUSED, {})
+    assert (outcome.verdict, outcome.faults) == (OutcomeKind.REFUSED, {})
 
 
 def test_one_unmatched_error_among_others_still_puts_an_accepted_batch_in_doubt() -> None:
     errors = OBJECT_FORM | {"whatsapp_template": ["unknown"]}
 
-    assert judged(with_errors(200, errors)).verdict == Verdict.UNCERTAIN
+    assert judged(with_errors(200, errors)).verdict == OutcomeKind.UNCERTAIN
 
 
 def test_one_unmatched_error_among_others_leaves_a_refusals_lines_named() -> None:
@@ -238,7 +240,7 @@ def test_only_acceptance_and_refusal_name_lines(status: int) -> None:
 def test_the_receipt_is_an_id_that_is_no_value_of_the_batch(
     body: object, receipt: str | None
 ) -> None:
-    answer = Answer(200, JSON, json.dumps(body).encode())
+    answer = TrackResponse(200, JSON, json.dumps(body).encode())
 
     assert judged(answer, values={"11122233344"}).receipt == receipt
 
@@ -246,19 +248,19 @@ def test_the_receipt_is_an_id_that_is_no_value_of_the_batch(
 @pytest.mark.parametrize(
     ("entry", "fault"),
     [
-        ({"code": "invalid_jose", "field": "phone"}, LineFault(None, "phone")),
-        ({"code": "Jose"}, LineFault(None, None)),
-        ({"code": "27999990000"}, LineFault(None, None)),
-        ({"code": "phone_27999990000"}, LineFault(None, None)),
-        ({"code": 27999990000}, LineFault(None, None)),
-        ({"code": "Nome José inválido"}, LineFault(None, None)),
-        ({"code": "required" * 10}, LineFault(None, None)),
-        ({"code": {"a": 1}, "field": ["phone"]}, LineFault(None, None)),
-        ({"code": "required", "field": "Jose"}, LineFault("required", None)),
+        ({"code": "invalid_jose", "field": "phone"}, LineError(None, "phone")),
+        ({"code": "Jose"}, LineError(None, None)),
+        ({"code": "27999990000"}, LineError(None, None)),
+        ({"code": "phone_27999990000"}, LineError(None, None)),
+        ({"code": 27999990000}, LineError(None, None)),
+        ({"code": "Nome José inválido"}, LineError(None, None)),
+        ({"code": "required" * 10}, LineError(None, None)),
+        ({"code": {"a": 1}, "field": ["phone"]}, LineError(None, None)),
+        ({"code": "required", "field": "Jose"}, LineError("required", None)),
     ],
 )
 def test_a_fault_keeps_neither_free_text_nor_a_value_of_the_batch(
-    entry: dict[str, object], fault: LineFault
+    entry: dict[str, object], fault: LineError
 ) -> None:
     outcome = judged(with_errors(422, [{"line": 0, **entry}]), values={"José da Silva"})
 
@@ -268,16 +270,16 @@ def test_a_fault_keeps_neither_free_text_nor_a_value_of_the_batch(
 def test_an_attendance_id_is_no_receipt_even_if_no_line_carries_it() -> None:
     body = json.dumps({"uuid": IDS[1], "id": int(IDS[0])}).encode()
 
-    assert judged(Answer(200, JSON, body)).receipt is None
+    assert judged(TrackResponse(200, JSON, body)).receipt is None
 
 
 @pytest.mark.parametrize("status", [200, 422])
 def test_a_fault_keeps_no_attendance_id_even_if_no_line_carries_it(status: int) -> None:
     answer = with_errors(status, [{"line": 0, "code": "unknown_xyz1"}])
 
-    outcome = judge(answer, ["XYZ1"], now=NOW)
+    outcome = classify_response(answer, ["XYZ1"], now=NOW)
 
-    assert outcome.faults == {0: LineFault(None, None)}
+    assert outcome.faults == {0: LineError(None, None)}
 
 
 LINES = [
@@ -326,22 +328,22 @@ NOT_PARSED = BatchTexts(b"whoever parses this fails")
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(200, JSON, b'{"uuid": "0b1c-77"}'),
-        Answer(200, JSON, b'{"uuid": "0b1c-77", "errors": {"import_lines.0.cpf": ["x"]}}'),
-        Answer(204),
-        Answer(422, JSON, b'{"errors": [{"line": 0, "field": "cpf"}]}'),
-        Answer(500, "text/html", b"<html>"),
+        TrackResponse(200, JSON, b'{"uuid": "0b1c-77"}'),
+        TrackResponse(200, JSON, b'{"uuid": "0b1c-77", "errors": {"import_lines.0.cpf": ["x"]}}'),
+        TrackResponse(204),
+        TrackResponse(422, JSON, b'{"errors": [{"line": 0, "field": "cpf"}]}'),
+        TrackResponse(500, "text/html", b"<html>"),
         TransportFailure.BROKEN,
     ],
 )
 def test_a_batch_is_parsed_only_for_an_answer_that_may_hold_a_text_of_it(
-    answer: Answer | TransportFailure,
+    answer: TrackResponse | TransportFailure,
 ) -> None:
     assert judged(answer, values=NOT_PARSED) == judged(answer)
 
 
 def test_an_outcome_shows_nothing_of_the_answers_body() -> None:
-    answer = Answer(422, JSON, b'{"message": "phone 27999990000 of Jose"}')
+    answer = TrackResponse(422, JSON, b'{"message": "phone 27999990000 of Jose"}')
 
     assert "27999990000" not in f"{answer!r}{judged(answer)!r}"
 
@@ -364,4 +366,4 @@ def test_an_outcome_shows_nothing_of_the_answers_body() -> None:
 def test_retry_after_is_read_as_seconds_or_as_a_date(
     header: str | None, seconds: float | None
 ) -> None:
-    assert judged(Answer(429, retry_after=header)).retry_after == seconds
+    assert judged(TrackResponse(429, retry_after=header)).retry_after == seconds

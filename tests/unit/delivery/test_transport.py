@@ -34,7 +34,7 @@ from tests.unit.delivery.raw_server import (
     tunnel_to,
     without_reading,
 )
-from track_dispatch.delivery.outcomes import Answer, TransportFailure
+from track_dispatch.delivery.outcomes import TrackResponse, TransportFailure
 from track_dispatch.delivery.transport import MAX_BODY_BYTES, BearerAuth, Transport
 from track_dispatch.errors import ConfigError
 
@@ -71,7 +71,7 @@ def post(
     deadline: float = 10,
     connect_timeout: float = 5,
     headers: dict[str, str] | None = None,
-) -> Answer | TransportFailure:
+) -> TrackResponse | TransportFailure:
     with Transport(session, connect_timeout_seconds=connect_timeout) as opened:
         return opened.send_request(
             "POST", url, body=data, headers=headers or {}, deadline_seconds=deadline
@@ -80,7 +80,7 @@ def post(
 
 def send(
     transport: Transport, url: str, *, deadline: float = 10, body: bytes = b"{}"
-) -> Answer | TransportFailure:
+) -> TrackResponse | TransportFailure:
     return transport.send_request("POST", url, body=body, deadline_seconds=deadline)
 
 
@@ -107,7 +107,7 @@ def test_an_answer_comes_back_whole(session: requests.Session) -> None:
     with RawServer(behaviour) as server:
         found = post(session, server.url)
 
-    assert found == Answer(429, "application/json", b'{"a": 1}', retry_after="7")
+    assert found == TrackResponse(429, "application/json", b'{"a": 1}', retry_after="7")
 
 
 def test_an_answer_comes_back_over_tls(
@@ -118,7 +118,7 @@ def test_an_answer_comes_back_over_tls(
     with RawServer(ACCEPTED, tls=server_tls) as server:
         found = post(session, server.url)
 
-    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+    assert found == TrackResponse(200, "application/json", b'{"uuid": "a1"}')
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_kept_open_connection_does_not_hold_up_a_whole_answer(session: request
     with RawServer(say_and_hang(head_of(200, body) + body)) as server:
         found = post(session, server.url)
 
-    assert found == Answer(200, "application/json", body)
+    assert found == TrackResponse(200, "application/json", body)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -169,7 +169,7 @@ def test_what_came_of_a_body_that_was_cut_is_kept_and_marked(
     with RawServer(behaviour) as server:
         found = post(session, server.url, deadline=DEADLINE)
 
-    assert found == Answer(200, "application/json", b'{"a": 1}', complete=False)
+    assert found == TrackResponse(200, "application/json", b'{"a": 1}', complete=False)
 
 
 @pytest.mark.parametrize("start", [HEAD + b"Content-Length: 9999\r\n\r\n", HEAD + b"\r\n"])
@@ -266,7 +266,7 @@ def test_an_upload_may_take_longer_than_connecting(session: requests.Session) ->
     with RawServer(without_reading(read_late)) as server:
         found = post(session, server.url, data=b" " * 32_000_000, deadline=20, connect_timeout=0.1)
 
-    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+    assert found == TrackResponse(200, "application/json", b'{"uuid": "a1"}')
 
 
 def test_an_early_answer_to_a_large_upload_is_heard(session: requests.Session) -> None:
@@ -391,7 +391,7 @@ def test_a_certificate_may_go_unverified_if_the_session_says_so(
     ):
         found = post(session, server.url)
 
-    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+    assert found == TrackResponse(200, "application/json", b'{"uuid": "a1"}')
 
 
 def test_a_certificate_of_ours_is_shown_to_a_server_that_asks(
@@ -404,7 +404,7 @@ def test_a_certificate_of_ours_is_shown_to_a_server_that_asks(
     with RawServer(ACCEPTED, tls=server_tls) as server:
         found = post(session, server.url)
 
-    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+    assert found == TrackResponse(200, "application/json", b'{"uuid": "a1"}')
 
 
 def test_trusted_certificates_are_loaded_once(
@@ -422,7 +422,7 @@ def test_trusted_certificates_are_loaded_once(
         bundle.write_text("no certificate")
         found = send(transport, server.url)
 
-    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+    assert found == TrackResponse(200, "application/json", b'{"uuid": "a1"}')
 
 
 def test_a_file_without_certificates_is_a_matter_of_settings(
@@ -452,7 +452,7 @@ def test_the_environments_certificates_count_where_the_session_names_none(
     with RawServer(ACCEPTED, tls=server_tls) as server:
         found = post(session, server.url)
 
-    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+    assert found == TrackResponse(200, "application/json", b'{"uuid": "a1"}')
 
 
 def test_requests_go_through_a_proxys_tunnel_one_after_the_other(
@@ -470,7 +470,7 @@ def test_requests_go_through_a_proxys_tunnel_one_after_the_other(
         session.proxies = {"https": proxy.url}
         found = [send(transport, server.url) for _ in range(2)]
 
-    assert found == [Answer(200, "application/json", b"{}")] * 2
+    assert found == [TrackResponse(200, "application/json", b"{}")] * 2
     assert (proxy.connections, server.connections) == (2, 2)
 
 
@@ -568,7 +568,7 @@ def test_a_server_that_closes_late_never_takes_the_next_request_with_it(
     """One POST in 192 was "not delivered" while the closing was left to the server."""
     with ClosesLate(KEPT_OPEN) as closes_late, RawServer(closes_late) as server:
         for _ in range(300):
-            assert send(transport, server.url) == Answer(200, "application/json", b"{}")
+            assert send(transport, server.url) == TrackResponse(200, "application/json", b"{}")
 
     assert closes_late.hung_up == [True] * 299
     assert server.connections == 300
@@ -676,7 +676,7 @@ def test_the_deadline_of_a_request_that_ended_early_cuts_no_later_one(
         send(transport, server.url, deadline=DEADLINE)
         found = send(transport, server.url, deadline=60)
 
-    assert found == Answer(200, "application/json", b'{"uuid": "a1"}')
+    assert found == TrackResponse(200, "application/json", b'{"uuid": "a1"}')
 
 
 def test_a_deadline_that_has_cut_a_request_off_does_not_touch_the_next(
@@ -687,7 +687,7 @@ def test_a_deadline_that_has_cut_a_request_off_does_not_touch_the_next(
 
     assert found == [
         TransportFailure.DEADLINE,
-        Answer(200, "application/json", b'{"uuid": "a1"}'),
+        TrackResponse(200, "application/json", b'{"uuid": "a1"}'),
     ]
 
 
@@ -720,7 +720,7 @@ def test_any_thread_may_send(transport: Transport) -> None:
             send(transport, server.url),
         ]
 
-    assert found == [Answer(200, "application/json", b'{"uuid": "a1"}')] * 2
+    assert found == [TrackResponse(200, "application/json", b'{"uuid": "a1"}')] * 2
 
 
 def test_a_second_request_at_a_time_is_refused_before_it_begins(transport: Transport) -> None:
@@ -738,7 +738,7 @@ def test_a_second_request_at_a_time_is_refused_before_it_begins(transport: Trans
             send(transport, server.url)
         may_answer.set()
 
-        assert first.result() == Answer(200, "application/json", b'{"uuid": "a1"}')
+        assert first.result() == TrackResponse(200, "application/json", b'{"uuid": "a1"}')
     assert server.connections == 1
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from demo.world import PASSWORD, oracle_connection, track_connection
 from track_dispatch.config import load_hospital
-from track_dispatch.doctor.check import Verdict
+from track_dispatch.doctor.check import CheckStatus
 from track_dispatch.doctor.visit import examine
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.database import open_ledger
@@ -124,5 +124,5 @@ class Visit:
         return {
             (check.subject, check.name): check.verdict.value
             for check in self.checks
-            if check.verdict is not Verdict.OK
+            if check.verdict is not CheckStatus.OK
         }

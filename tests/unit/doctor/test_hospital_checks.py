@@ -10,8 +10,8 @@ import pytest
 
 from demo.world import surveys_of
 from track_dispatch.config import load_hospital
-from track_dispatch.delivery.client import Survey
-from track_dispatch.doctor.check import Verdict
+from track_dispatch.delivery.client import TrackSurvey
+from track_dispatch.doctor.check import CheckStatus
 from track_dispatch.doctor.hospital_checks import check_file, check_hospital
 from track_dispatch.doctor.track_checks import Track
 from track_dispatch.records import Area
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from track_dispatch.doctor.check import Check
 
 HMS = load_hospital("HMS")
-LISTED = [Survey(one.uuid, one.name, one.status) for one in surveys_of(HMS)]
+LISTED = [TrackSurvey(one.uuid, one.name, one.status) for one in surveys_of(HMS)]
 PRACTICE = Track("http://127.0.0.1:8000", LISTED)
 REAL = Track("https://api.track.co", LISTED)
 OWN_SURVEY = UUID("11111111-1111-4111-8111-111111111111")
@@ -52,13 +52,13 @@ def own_templates() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["go-live", "lease margin", "templates", "surveys"])
 def test_the_shipped_settings_are_well_where_nobody_real_is_reached(name: str) -> None:
-    assert found(name, PRACTICE).verdict is Verdict.OK
+    assert found(name, PRACTICE).verdict is CheckStatus.OK
 
 
 def test_shipped_settings_are_refused_where_real_patients_are_reached() -> None:
     check = found("go-live", REAL)
 
-    assert check.verdict is Verdict.FAIL
+    assert check.verdict is CheckStatus.FAIL
     assert "first_business_day: is still the shipped 2024-01-01" in check.detail
     assert "surveys.oncologia: is the demo's" in check.detail
 
@@ -66,7 +66,7 @@ def test_shipped_settings_are_refused_where_real_patients_are_reached() -> None:
 def test_own_date_and_surveys_are_well_where_real_patients_are_reached() -> None:
     own = {"first_business_day": date(2026, 3, 1), "surveys": {"exames": OWN_SURVEY}}
 
-    assert found("go-live", REAL, **own).verdict is Verdict.OK
+    assert found("go-live", REAL, **own).verdict is CheckStatus.OK
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_channel_without_templates_is_refused(channel: str) -> None:
 
     check = found("templates", PRACTICE, template_set=without)
 
-    assert check.verdict is Verdict.FAIL
+    assert check.verdict is CheckStatus.FAIL
     assert check.detail.startswith("defaults.yaml: templates.hub_es: has nothing for ")
 
 
@@ -104,7 +104,7 @@ def test_the_demo_s_templates_are_refused_where_real_patients_are_reached(
     ("status", "verdict"), [("active", "ok"), ("ACTIVE", "ok"), ("draft", "FAIL"), ("", "FAIL")]
 )
 def test_a_survey_must_be_active(status: str, verdict: str) -> None:
-    listed = [Survey(one.uuid, one.name, status) for one in LISTED[:1]] + LISTED[1:]
+    listed = [TrackSurvey(one.uuid, one.name, status) for one in LISTED[:1]] + LISTED[1:]
 
     check = found("surveys", Track(PRACTICE.host, listed))
 
@@ -116,14 +116,14 @@ def test_a_survey_that_track_lacks_is_named() -> None:
     check = found("surveys", Track(PRACTICE.host, LISTED[:-1]))
 
     missing = HMS.survey(Area.AMBULATORIO)
-    assert check.verdict is Verdict.FAIL
+    assert check.verdict is CheckStatus.FAIL
     assert check.detail.startswith(f"ambulatorio: Track has no survey {missing}; correct")
 
 
 def test_a_survey_is_found_however_track_writes_its_id() -> None:
-    shouted = [Survey(one.uuid.upper(), one.name, one.status) for one in LISTED]
+    shouted = [TrackSurvey(one.uuid.upper(), one.name, one.status) for one in LISTED]
 
-    assert found("surveys", Track(PRACTICE.host, shouted)).verdict is Verdict.OK
+    assert found("surveys", Track(PRACTICE.host, shouted)).verdict is CheckStatus.OK
 
 
 def test_areas_without_a_survey_are_named() -> None:
@@ -138,5 +138,5 @@ def test_areas_without_a_survey_are_named() -> None:
 def test_a_placeholder_that_was_left_is_a_warning(field: str) -> None:
     check = check_file(HMS.model_copy(update={field: "TODO the hospital"}))
 
-    assert check.verdict is Verdict.WARN
+    assert check.verdict is CheckStatus.WARN
     assert check.detail == f"hospitals/hms.yaml: {field}: still a placeholder"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from track_dispatch.config import BrokenHospital, load_hospital
-from track_dispatch.doctor.check import Check, DoubtError, Verdict, check
+from track_dispatch.doctor.check import Check, CheckStatus, DoubtError, check
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -99,16 +99,16 @@ def test_no_secret_is_shown(premises: Premises) -> None:
 @pytest.mark.parametrize(
     ("raised", "verdict", "detail"),
     [
-        (ConfigError("do this"), Verdict.FAIL, "do this"),
-        (DoubtError("look at this"), Verdict.WARN, "look at this"),
+        (ConfigError("do this"), CheckStatus.FAIL, "do this"),
+        (DoubtError("look at this"), CheckStatus.WARN, "look at this"),
         (
             ValueError("planted"),
-            Verdict.FAIL,
+            CheckStatus.FAIL,
             "failed with an unexpected ValueError: report it to the developers",
         ),
     ],
 )
-def test_an_error_becomes_a_verdict(raised: Exception, verdict: Verdict, detail: str) -> None:
+def test_an_error_becomes_a_verdict(raised: Exception, verdict: CheckStatus, detail: str) -> None:
     def look() -> str:
         raise raised
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.delivery.raw_server import RawServer, answer, reset
-from track_dispatch.delivery.outcomes import Verdict
+from track_dispatch.delivery.outcomes import OutcomeKind
 from track_dispatch.errors import ConfigError, ServiceStoppedError
 from track_dispatch.hooks.track import TrackHook
 
@@ -74,7 +74,7 @@ def test_a_distribution_is_posted_once_and_judged(connect: Callable[..., TrackHo
             BODY, idempotency_key="batch-1", attendance_ids=("900000001",)
         )
 
-    assert (outcome.verdict, outcome.receipt) == (Verdict.ACCEPTED, "7")
+    assert (outcome.verdict, outcome.receipt) == (OutcomeKind.ACCEPTED, "7")
     assert headers(server.requests[0])["Idempotency-Key"] == "batch-1"
 
 
@@ -84,7 +84,7 @@ def test_a_reset_is_not_retried(connect: Callable[..., TrackHook]) -> None:
             BODY, idempotency_key="batch-1", attendance_ids=("900000001",)
         )
 
-    assert (outcome.verdict, len(server.requests)) == (Verdict.UNCERTAIN, 1)
+    assert (outcome.verdict, len(server.requests)) == (OutcomeKind.UNCERTAIN, 1)
 
 
 @pytest.mark.parametrize("extra", [None, {}, {"trust_env": False}, {"trust_env": "false"}])

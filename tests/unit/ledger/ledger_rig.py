@@ -16,7 +16,7 @@ from sqlalchemy import event, func, insert, select, text, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import Batch
-from track_dispatch.ledger.claims import Terms, Wanted, read_ahead, settle_and_claim
+from track_dispatch.ledger.claims import ClaimTerms, Wanted, read_ahead, settle_and_claim
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.envelopes import (
     SealedLine,
@@ -51,7 +51,7 @@ OTHER_SURVEY = "5a0c0f0e-0000-4000-8000-000000000002"
 RULES = "rules-1"
 #: Long before whatever a test does: all of it is "today".
 POLICY = ContactPolicy(cap_days=30, day_began=datetime(2020, 1, 1, tzinfo=UTC))
-TERMS = Terms(
+TERMS = ClaimTerms(
     survey=SURVEY,
     validity_at=1_774_000_000,
     reminder_at=1_773_400_000,
@@ -203,7 +203,7 @@ def _identities(ledger: Ledger, line: SealedLine) -> list[dict[str, Any]]:
 
 
 def wanted(
-    ledger: Ledger, envelope: int, *, terms: Terms = TERMS, batch_id: str | None = None
+    ledger: Ledger, envelope: int, *, terms: ClaimTerms = TERMS, batch_id: str | None = None
 ) -> Wanted:
     """Read an envelope for its claim, as it stands now."""
     with ledger.reading() as connection:
@@ -225,7 +225,7 @@ def try_claim(
     ledger: Ledger,
     envelope: int,
     *,
-    terms: Terms = TERMS,
+    terms: ClaimTerms = TERMS,
     settlement: Settlement | None = None,
 ) -> Batch | NotClaimed:
     """Claim an envelope, and settle the batch before."""

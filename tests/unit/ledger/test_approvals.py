@@ -29,9 +29,9 @@ from reading_steps import (
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import (
-    Answer,
-    Question,
+    ApprovalAnswer,
     Volume,
+    VolumeQuestion,
     answer_question,
     ask_again,
     find_anomaly,
@@ -95,12 +95,14 @@ def ours(ledger: Ledger, day: HospitalDay = DAY) -> list[tuple[str, str | None]]
     return [line.stands for line in lines_of(ledger) if line.day == day]
 
 
-def questions(ledger: Ledger, actor: Actor = RUN) -> list[Question]:
+def questions(ledger: Ledger, actor: Actor = RUN) -> list[VolumeQuestion]:
     with ledger.reading() as connection:
         return open_questions(connection, hospital=DAY.hospital, run_id=str(actor.run_id))
 
 
-def answer(ledger: Ledger, said: Answer = Answer.APPROVED, actor: Actor = RUN) -> int:
+def answer(
+    ledger: Ledger, said: ApprovalAnswer = ApprovalAnswer.APPROVED, actor: Actor = RUN
+) -> int:
     """Answer the run's only open question."""
     (question,) = questions(ledger, actor)
     return answer_question(ledger, question, said, decided_by="ana", max_age_hours=36, actor=actor)
@@ -112,7 +114,7 @@ def test_an_odd_day_is_held_in_the_transaction_that_found_it(ledger: Ledger) -> 
 
     assert ours(ledger) == [("held", None)] * 5
     (question,) = questions(ledger)
-    assert question == Question(question.id, DAY, str(RUN.run_id), 5, 5, 1, None)
+    assert question == VolumeQuestion(question.id, DAY, str(RUN.run_id), 5, 5, 1, None)
     assert {line.question for line in lines_of(ledger) if line.day == DAY} == {question.id}
     assert all(line.payload for line in lines_of(ledger) if line.day == DAY)
 
@@ -189,7 +191,7 @@ def test_a_yes_lets_nothing_go_that_it_did_not_count(ledger: Ledger) -> None:
     odd_day(ledger, lines=55, actor=OTHER_RUN)
 
     freed = answer_question(
-        ledger, first, Answer.APPROVED, decided_by="ana", max_age_hours=36, actor=RUN
+        ledger, first, ApprovalAnswer.APPROVED, decided_by="ana", max_age_hours=36, actor=RUN
     )
     assert freed == 0
     assert ours(ledger) == [("held", None)] * 55
@@ -197,8 +199,8 @@ def test_a_yes_lets_nothing_go_that_it_did_not_count(ledger: Ledger) -> None:
     assert second.lines == 55
 
 
-@pytest.mark.parametrize("said", [Answer.REJECTED, Answer.TIMEOUT])
-def test_without_a_yes_the_lines_stay_held(ledger: Ledger, said: Answer) -> None:
+@pytest.mark.parametrize("said", [ApprovalAnswer.REJECTED, ApprovalAnswer.TIMEOUT])
+def test_without_a_yes_the_lines_stay_held(ledger: Ledger, said: ApprovalAnswer) -> None:
     with_history(ledger, 1, 1, 1, 1)
     odd_day(ledger)
 
@@ -212,10 +214,10 @@ def test_a_question_is_answered_once(ledger: Ledger) -> None:
     with_history(ledger, 1, 1, 1, 1)
     odd_day(ledger)
     (question,) = questions(ledger)
-    answer(ledger, Answer.REJECTED)
+    answer(ledger, ApprovalAnswer.REJECTED)
 
     freed = answer_question(
-        ledger, question, Answer.APPROVED, decided_by="rui", max_age_hours=36, actor=RUN
+        ledger, question, ApprovalAnswer.APPROVED, decided_by="rui", max_age_hours=36, actor=RUN
     )
     assert freed == 0
     assert rows_of(ledger, schema.approvals)[0]["decided_by"] == "ana"
@@ -238,7 +240,7 @@ def test_what_is_too_old_to_be_sent_must_be_read_again_after_a_yes(ledger: Ledge
     (question,) = questions(ledger)
 
     freed = answer_question(
-        ledger, question, Answer.APPROVED, decided_by="ana", max_age_hours=0, actor=RUN
+        ledger, question, ApprovalAnswer.APPROVED, decided_by="ana", max_age_hours=0, actor=RUN
     )
     assert freed == 5
     assert ours(ledger) == [("reopened", None)] * 5
@@ -266,10 +268,10 @@ def leave_day(ledger: Ledger, state: str) -> None:
 # --- the day read again ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", [None, Answer.TIMEOUT, Answer.REJECTED])
+@pytest.mark.parametrize("said", [None, ApprovalAnswer.TIMEOUT, ApprovalAnswer.REJECTED])
 @pytest.mark.parametrize("lines", [5, 3])
 def test_a_day_without_a_yes_stays_held_whoever_reads_it(
-    ledger: Ledger, said: Answer | None, lines: int
+    ledger: Ledger, said: ApprovalAnswer | None, lines: int
 ) -> None:
     """Neither a look-back nor another run's dispatch gets by."""
     with_history(ledger, 1, 1, 1, 1)
@@ -281,9 +283,9 @@ def test_a_day_without_a_yes_stays_held_whoever_reads_it(
     assert ours(ledger)[:lines] == [("held", None)] * lines
 
 
-@pytest.mark.parametrize("said", [None, Answer.TIMEOUT])
+@pytest.mark.parametrize("said", [None, ApprovalAnswer.TIMEOUT])
 def test_a_late_attendance_of_a_day_without_a_yes_is_held_too(
-    ledger: Ledger, said: Answer | None
+    ledger: Ledger, said: ApprovalAnswer | None
 ) -> None:
     """Although the day has a usual volume by now."""
     with_history(ledger, 3, 3, 3, 3)
@@ -319,7 +321,7 @@ def test_a_no_to_about_this_volume_stands_and_nobody_is_asked_again(ledger: Ledg
     """Else the mornings that follow would all wait for the same answer."""
     with_history(ledger, 1, 1, 1, 1)
     odd_day(ledger)
-    answer(ledger, Answer.REJECTED)
+    answer(ledger, ApprovalAnswer.REJECTED)
     odd_day(ledger, actor=OTHER_RUN)
 
     assert questions(ledger, OTHER_RUN) == []
@@ -330,14 +332,16 @@ def test_a_no_to_about_this_volume_stands_and_nobody_is_asked_again(ledger: Ledg
 def test_a_rejected_day_is_asked_about_again(ledger: Ledger, actor: Actor) -> None:
     with_history(ledger, 1, 1, 1, 1)
     odd_day(ledger)
-    answer(ledger, Answer.REJECTED)
+    answer(ledger, ApprovalAnswer.REJECTED)
     odd_day(ledger, lines=5 if actor is RUN else 8, actor=actor)
 
     assert len(questions(ledger, actor)) == 1
 
 
-@pytest.mark.parametrize("said", [Answer.REJECTED, Answer.TIMEOUT])
-def test_a_gate_that_is_cleared_asks_again_about_what_is_held(ledger: Ledger, said: Answer) -> None:
+@pytest.mark.parametrize("said", [ApprovalAnswer.REJECTED, ApprovalAnswer.TIMEOUT])
+def test_a_gate_that_is_cleared_asks_again_about_what_is_held(
+    ledger: Ledger, said: ApprovalAnswer
+) -> None:
     with_history(ledger, 1, 1, 1, 1)
     odd_day(ledger)
     answer(ledger, said)
@@ -362,9 +366,9 @@ def test_nobody_is_asked_again_about_what_was_let_go_or_another_run_asks_about(
 ) -> None:
     with_history(ledger, 1, 1, 1, 1)
     odd_day(ledger)
-    answer(ledger, Answer.TIMEOUT)
+    answer(ledger, ApprovalAnswer.TIMEOUT)
     odd_day(ledger, actor=OTHER_RUN)
-    answer(ledger, Answer.APPROVED, actor=OTHER_RUN)
+    answer(ledger, ApprovalAnswer.APPROVED, actor=OTHER_RUN)
 
     ask_again(ledger, hospital=DAY.hospital, actor=RUN)
     ask_again(ledger, hospital=DAY.hospital, actor=OTHER_RUN)
@@ -376,7 +380,7 @@ def test_a_day_whose_volume_is_mended_asks_about_what_is_still_held(ledger: Ledg
     """Held lines wait for a person, also when the day is no longer odd."""
     with_history(ledger, 3, 3, 3, 3)
     odd_day(ledger, lines=12)
-    answer(ledger, Answer.TIMEOUT)
+    answer(ledger, ApprovalAnswer.TIMEOUT)
     odd_day(ledger, lines=3, actor=OTHER_RUN)
 
     assert ours(ledger)[:3] == [("held", None)] * 3

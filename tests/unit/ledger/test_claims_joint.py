@@ -53,7 +53,7 @@ from track_dispatch.states import BatchState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from track_dispatch.ledger.claims import Terms, Wanted
+    from track_dispatch.ledger.claims import ClaimTerms, Wanted
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.records import Actor
 
@@ -171,7 +171,7 @@ class Made(NamedTuple):
 
     settlement: Settlement | None
     envelope: int | None
-    terms: Terms
+    terms: ClaimTerms
 
     @property
     def answered(self) -> Settlement:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-    from track_dispatch.ledger.claims import Terms
+    from track_dispatch.ledger.claims import ClaimTerms
 
 MARIA = Line(person="cpf:1", contact="email:maria@example.test")
 #: Another invitation of hers, to another address.
@@ -53,7 +53,9 @@ HER_SON = replace(MARIA, person="cpf:2")
 STRANGER = Line(person="cpf:99", contact="email:stranger@example.test")
 
 
-def asked(ledger: Ledger, *lines: Line, terms: Terms = TERMS, unit: Unit = OTHER_UNIT) -> list[str]:
+def asked(
+    ledger: Ledger, *lines: Line, terms: ClaimTerms = TERMS, unit: Unit = OTHER_UNIT
+) -> list[str]:
     """Claim an envelope of another unit; return why each of its lines is excluded, or "goes"."""
     envelope = fill(ledger, lines, unit=unit)
     try_claim(ledger, envelope, terms=replace(terms, survey=OTHER_SURVEY))
@@ -69,7 +71,7 @@ def invite(ledger: Ledger, *lines: Line, hours_ago: float = 0) -> int:
     return envelope
 
 
-def capped(days: int, **changes: Any) -> Terms:
+def capped(days: int, **changes: Any) -> ClaimTerms:
     return replace(TERMS, policy=replace(POLICY, cap_days=days, **changes))
 
 

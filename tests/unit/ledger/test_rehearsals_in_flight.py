@@ -24,11 +24,11 @@ from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
-    from track_dispatch.ledger.claims import Terms
+    from track_dispatch.ledger.claims import ClaimTerms
     from track_dispatch.ledger.database import Ledger
 
 
-def begin(ledger: Ledger, *, terms: Terms = TERMS) -> NotClaimed | None:
+def begin(ledger: Ledger, *, terms: ClaimTerms = TERMS) -> NotClaimed | None:
     return begin_rehearsal(ledger, "r1", lines=3, terms=terms, actor=ACTOR)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.approvals import Answer, Question
+from track_dispatch.ledger.approvals import ApprovalAnswer, VolumeQuestion
 from track_dispatch.pipeline.volume_gate import asked_by, question_text, take_answer
 from track_dispatch.records import HospitalDay
 
@@ -53,7 +53,9 @@ def test_one_question_names_every_day_that_the_run_holds(erp_days: ErpDays) -> N
 def test_a_yes_frees_what_was_counted_of_all_days(erp_days: ErpDays) -> None:
     with_two_odd_days(erp_days)
 
-    freed = take_answer(erp_days.run(), Answer.APPROVED, ledger=erp_days.ledger, decided_by="ana")
+    freed = take_answer(
+        erp_days.run(), ApprovalAnswer.APPROVED, ledger=erp_days.ledger, decided_by="ana"
+    )
     assert (freed, erp_days.states()["ready"]) == (9, 9)
     assert asked_by(erp_days.run(), ledger=erp_days.ledger) == []
 
@@ -61,7 +63,9 @@ def test_a_yes_frees_what_was_counted_of_all_days(erp_days: ErpDays) -> None:
 def test_silence_is_recorded_and_frees_nothing(erp_days: ErpDays) -> None:
     with_two_odd_days(erp_days)
 
-    freed = take_answer(erp_days.run(), Answer.TIMEOUT, ledger=erp_days.ledger, decided_by=None)
+    freed = take_answer(
+        erp_days.run(), ApprovalAnswer.TIMEOUT, ledger=erp_days.ledger, decided_by=None
+    )
     assert (freed, erp_days.states()["held"]) == (0, 9)
     with erp_days.ledger.reading() as connection:
         answers = connection.execute(
@@ -72,9 +76,11 @@ def test_silence_is_recorded_and_frees_nothing(erp_days: ErpDays) -> None:
 
 def test_an_answer_counts_once(erp_days: ErpDays) -> None:
     with_two_odd_days(erp_days)
-    take_answer(erp_days.run(), Answer.REJECTED, ledger=erp_days.ledger, decided_by="ana")
+    take_answer(erp_days.run(), ApprovalAnswer.REJECTED, ledger=erp_days.ledger, decided_by="ana")
 
-    again = take_answer(erp_days.run(), Answer.APPROVED, ledger=erp_days.ledger, decided_by="rui")
+    again = take_answer(
+        erp_days.run(), ApprovalAnswer.APPROVED, ledger=erp_days.ledger, decided_by="rui"
+    )
     assert (again, erp_days.states()["held"]) == (0, 9)
 
 
@@ -82,12 +88,12 @@ def test_what_a_yes_finds_too_old_must_be_read_again(erp_days: ErpDays) -> None:
     with_two_odd_days(erp_days)
     erp_days.grow_old(hours=37)
 
-    take_answer(erp_days.run(), Answer.APPROVED, ledger=erp_days.ledger, decided_by="ana")
+    take_answer(erp_days.run(), ApprovalAnswer.APPROVED, ledger=erp_days.ledger, decided_by="ana")
     assert erp_days.states()["reopened"] == 9
 
 
 def test_the_text_tells_lines_volume_and_the_usual_number() -> None:
-    question = Question(1, HospitalDay("HMS", DAY), "run-1", 5, 7, 100, None)
+    question = VolumeQuestion(1, HospitalDay("HMS", DAY), "run-1", 5, 7, 100, None)
 
     text = question_text([question])
     assert text.startswith(
