@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from track_dispatch.errors import ConfigError
-from track_dispatch.spelling import did_you_mean
+from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -41,15 +41,15 @@ class Exchange(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, connection: socket.socket, number: int, desk: ExchangeHandler) -> None:
+    def __init__(self, connection: socket.socket, number: int, handler: ExchangeHandler) -> None:
         self.number = number
-        self.desk = desk
+        self.handler = handler
         # The base class works the whole connection off in its constructor.
         super().__init__(connection, ("", 0), None)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
         """Hand the request over."""
-        self.desk.handle(self)
+        self.handler.handle(self)
 
     do_POST = do_GET  # noqa: N815 - the base class names it
 
@@ -80,20 +80,20 @@ class Exchange(BaseHTTPRequestHandler):
 
     def send(self, answer: Reply, fault: Fault = PLAIN) -> None:
         """Send the answer the way the fault wants it, or none; the last act of an exchange."""
-        moment = format_datetime(self.desk.terms.clock().astimezone(UTC), usegmt=True)
+        moment = format_datetime(self.handler.terms.clock().astimezone(UTC), usegmt=True)
         dated = replace(answer, headers=(*answer.headers, ("Date", moment)))
         pieces = wire_pieces(dated, fault)
         if not pieces:
-            self.desk.about_to_end(self)
+            self.handler.about_to_end(self)
             self._hang_up(reset=fault.travel is not Travel.CLOSED)
             return
         for number, (pause, piece) in enumerate(pieces, start=1):
-            if pause and self.desk.stopping.wait(pause):
+            if pause and self.handler.stopping.wait(pause):
                 self.close_connection = True
                 return
             if number == len(pieces):
                 # Before the last bytes: the client may be back before this thread goes on.
-                self.desk.about_to_end(self)
+                self.handler.about_to_end(self)
             self.connection.sendall(piece)
         if fault.travel is Travel.TRUNCATED:
             self._hang_up(reset=False)

@@ -7,12 +7,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
 from stand_ins.track_api.answers import ErrorsForm
-from stand_ins.track_api.desk import TrackService
 from stand_ins.track_api.exchange import Exchange
 from stand_ins.track_api.faults import QUICK, Fault, Travel
 from stand_ins.track_api.judge import ContentRule
 from stand_ins.track_api.listener import Listener
 from stand_ins.track_api.record import Record
+from stand_ins.track_api.service import TrackService
 from stand_ins.track_api.summary import accepted_counts, accepted_twice, summarize
 from stand_ins.track_api.terms import LINE_FIELDS, ContractTerms, Survey, by_uuid, now
 
@@ -77,7 +77,7 @@ class TrackStandIn:
             clock=clock,
         )
         self._listener = Listener(host, port, self._serve)
-        self._desk = TrackService(
+        self._service = TrackService(
             terms=self.terms,
             refuse_connections=self._listener.close,
             stopping=self._listener.stopping,
@@ -89,7 +89,7 @@ class TrackStandIn:
         if refused_email_domain is not None:
             suffix = f"@{refused_email_domain}"
             self.reject(lambda line: line.get("email", "").endswith(suffix))
-            self._marked = tuple(self._desk.rules)
+            self._marked = tuple(self._service.rules)
 
     # -- life ----------------------------------------------------------------------
 
@@ -109,7 +109,7 @@ class TrackStandIn:
         self.stop()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        Exchange(connection, number, self._desk)
+        Exchange(connection, number, self._service)
 
     # -- what it is ----------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class TrackStandIn:
     @property
     def received(self) -> tuple[Received, ...]:
         """Every POST to `distributions` up to now; an answered one is always there."""
-        return self._desk.record.all()
+        return self._service.record.all()
 
     @property
     def is_quiet(self) -> bool:
@@ -153,17 +153,17 @@ class TrackStandIn:
     @property
     def requests(self) -> Counter[str]:
         """Count requests: `surveys`, `distributions`, `moved` (a redirect followed), `other`."""
-        return self._desk.requests.copy()
+        return self._service.requests.copy()
 
     @property
     def violations(self) -> list[str]:
         """Tell what a client must never do: two POSTs to a survey at once, a followed redirect."""
-        return list(self._desk.violations)
+        return list(self._service.violations)
 
     @property
     def scripted_left(self) -> int:
         """How many scripted POSTs have not come yet."""
-        return self._desk.post_script.left
+        return self._service.post_script.left
 
     def accepted_ids(self, survey_uuid: str | None = None) -> Counter[str]:
         """Count how often each `cd_atendimento` was accepted, by one survey or over all of them."""
@@ -190,7 +190,7 @@ class TrackStandIn:
 
     def script(self, *faults: Fault | None) -> None:
         """Give the next POSTs these faults in order; None lets one through in peace."""
-        self._desk.post_script.add(faults)
+        self._service.post_script.add(faults)
 
     def script_surveys(self, *faults: Fault | None) -> None:
         """Give the next GETs of the surveys these faults in order.
@@ -200,11 +200,11 @@ class TrackStandIn:
         """
         if any(fault and fault.travel is Travel.REFUSED for fault in faults):
             raise ValueError("use refusing() to refuse the connection of a GET")
-        self._desk.survey_script.add(faults)
+        self._service.survey_script.add(faults)
 
     def random_faults(self, *, seed: int, rate: float, kinds: Sequence[Fault] = QUICK) -> None:
         """Draw a fault for that share (0 to 1) of the POSTs that find nothing scripted."""
-        self._desk.post_script.randomize(seed=seed, rate=rate, kinds=kinds)
+        self._service.post_script.randomize(seed=seed, rate=rate, kinds=kinds)
 
     def reject(
         self,
@@ -215,21 +215,21 @@ class TrackStandIn:
         form: ErrorsForm = ErrorsForm.BY_KEY,
     ) -> None:
         """Refuse every batch that holds such a line, naming these lines or (`named=False`) none."""
-        self._desk.rules.append(
+        self._service.rules.append(
             ContentRule(applies=_predicate(which), status=status, named=named, form=form)
         )
 
     def refuse_in_acceptance(self, which: Choice, *, form: ErrorsForm = ErrorsForm.BY_KEY) -> None:
         """Accept batches that hold such lines, but for these: a 201 whose `errors` names them."""
-        self._desk.rules.append(
+        self._service.rules.append(
             ContentRule(applies=_predicate(which), status=201, named=True, form=form)
         )
 
     def behave(self) -> None:
         """Forget scripts, random faults and rules, but for the e-mail domain set at the start."""
-        self._desk.post_script.clear()
-        self._desk.survey_script.clear()
-        self._desk.rules[:] = self._marked
+        self._service.post_script.clear()
+        self._service.survey_script.clear()
+        self._service.rules[:] = self._marked
 
     @contextlib.contextmanager
     def refusing(self) -> Iterator[None]:

@@ -31,7 +31,7 @@ from stand_ins.track_api import ORGANIZATION, TOKEN, TrackStandIn
 from tests.bench.big_day import DAY, HOSPITAL, NOW, erp_sql
 from tests.bench.databases import database
 from tests.bench.figures import Measured
-from track_dispatch.delivery.distribution import distribution, schedule
+from track_dispatch.delivery.distribution import distribution, validity_and_reminder
 from track_dispatch.extraction.query import binds, render
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.records import Area, Channel
@@ -136,7 +136,7 @@ class Bench:
     def _script_settings(self, track: TrackStandIn) -> dict[str, object]:
         """Return what the script has in its first lines: the same SQL, the same bodies."""
         hospital = self._hospital
-        validity_at, reminder_at = schedule(NOW, hospital)
+        validity_at, reminder_at = validity_and_reminder(NOW, hospital)
         bodies = {
             channel: distribution(
                 channel=channel,

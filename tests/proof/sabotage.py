@@ -181,7 +181,7 @@ SABOTAGES = (
         "lines are released when a POST runs out of time",
         (
             Edit(
-                f"{DELIVERY}/outcomes.py",
+                f"{DELIVERY}/responses.py",
                 "TransportFailure.DEADLINE: (Verdict.UNCERTAIN,",
                 "TransportFailure.DEADLINE: (Verdict.NOT_DELIVERED,",
             ),

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from tests.e2e.elsewhere import chain, told
 from tests.e2e.leaks import find, secrets_of
-from track_dispatch.delivery.outcomes import TrackResponse, classify_response
+from track_dispatch.delivery.responses import TrackResponse, classify_response
 from track_dispatch.errors import LedgerError, SourceError, raised_alone
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import Batch

@@ -12,7 +12,7 @@ import typer
 from track_dispatch.cli.options import Json
 from track_dispatch.config import BrokenHospital, load_hospitals
 from track_dispatch.errors import ConfigError
-from track_dispatch.spelling import did_you_mean
+from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -35,10 +35,10 @@ def doctor(
 
     One line for each check: ok, warn or FAIL, and what to do. Exits 1 when one failed.
     """
-    from track_dispatch.doctor.visit import examine  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.doctor.run_checks import run_checks  # noqa: PLC0415 - imports Airflow
 
     done: list[Check] = []
-    for found in examine(_chosen(codes or ()), now=lambda: datetime.now(UTC)):
+    for found in run_checks(_chosen(codes or ()), now=lambda: datetime.now(UTC)):
         done.append(found)
         if not as_json:
             verdict = typer.style(f"{found.verdict:<4}", fg=_COLOURS[found.verdict])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Channel
-from track_dispatch.spelling import did_you_mean
+from track_dispatch.suggestions import did_you_mean
 from track_dispatch.transformation.identities import identity_values
 
 if TYPE_CHECKING:

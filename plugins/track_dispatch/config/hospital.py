@@ -22,7 +22,7 @@ from track_dispatch.config.policies import Policies
 from track_dispatch.config.send_window import WEEKDAYS, SendWindow, parse_hours
 from track_dispatch.config.templates import TemplateSet
 from track_dispatch.records import Area, Channel
-from track_dispatch.spelling import did_you_mean
+from track_dispatch.suggestions import did_you_mean
 
 #: Codes whose DAG id would be that of an operations DAG.
 RESERVED_CODES = frozenset({"MORNING", "DECIDE", "HOUSEKEEPING"})

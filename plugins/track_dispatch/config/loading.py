@@ -19,7 +19,7 @@ from track_dispatch.config.policies import shared_policy_names
 from track_dispatch.config.schema import json_schema
 from track_dispatch.config.yaml_file import read_yaml
 from track_dispatch.errors import ConfigError
-from track_dispatch.spelling import did_you_mean
+from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

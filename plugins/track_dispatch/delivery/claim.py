@@ -25,7 +25,7 @@ from track_dispatch.delivery.isolate import (
     isolate,
     leftovers,
 )
-from track_dispatch.delivery.outcomes import BatchTexts, OutcomeKind, classify_response
+from track_dispatch.delivery.responses import BatchTexts, OutcomeKind, classify_response
 from track_dispatch.errors import (
     ConfigError,
     DeliveryUncertainError,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.delivery.context import DispatchContext
     from track_dispatch.delivery.isolate import Division, Leftover
-    from track_dispatch.delivery.outcomes import Outcome, TrackResponse, TransportFailure
+    from track_dispatch.delivery.responses import Outcome, TrackResponse, TransportFailure
     from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.claims import ClaimTerms
     from track_dispatch.ledger.units import ReadyEnvelope

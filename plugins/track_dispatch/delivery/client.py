@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
-from track_dispatch.delivery.outcomes import (
+from track_dispatch.delivery.responses import (
     BatchTexts,
     Outcome,
     OutcomeKind,

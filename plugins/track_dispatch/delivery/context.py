@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
-from track_dispatch.delivery.distribution import schedule
+from track_dispatch.delivery.distribution import validity_and_reminder
 from track_dispatch.errors import (
     BudgetSpentError,
     LedgerError,
@@ -98,7 +98,7 @@ class DispatchContext:
     def terms(self, area: Area) -> ClaimTerms:
         """Return what a claim of an area's lines is made under at this moment."""
         hospital, today = self.hospital, self.today
-        validity_at, reminder_at = schedule(self.now(), hospital)
+        validity_at, reminder_at = validity_and_reminder(self.now(), hospital)
         return ClaimTerms(
             survey=str(hospital.survey(area)),
             validity_at=validity_at,

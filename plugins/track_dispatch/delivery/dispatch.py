@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.delivery.backlog import Backlog, Prepared
     from track_dispatch.delivery.context import DispatchContext
-    from track_dispatch.delivery.outcomes import Outcome, TrackResponse, TransportFailure
+    from track_dispatch.delivery.responses import Outcome, TrackResponse, TransportFailure
     from track_dispatch.ledger.settling import Settlement
     from track_dispatch.ledger.units import ReadyEnvelope
     from track_dispatch.records import Unit

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from track_dispatch.config.templates import TemplateSet, WhatsappTemplate
 
 
-def schedule(now: datetime, hospital: Hospital) -> tuple[int, int | None]:
+def validity_and_reminder(now: datetime, hospital: Hospital) -> tuple[int, int | None]:
     """Count the end of validity and the moment of the reminder from the moment of dispatch.
 
     A reminder that would come at night waits for the window to open.

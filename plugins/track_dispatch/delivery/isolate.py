@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from track_dispatch.delivery.outcomes import LineError, Outcome
+    from track_dispatch.delivery.responses import LineError, Outcome
     from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.envelopes import SealedLine
 

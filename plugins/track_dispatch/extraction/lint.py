@@ -19,7 +19,7 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from track_dispatch.extraction import query_rules
 from track_dispatch.extraction.query import BINDS
-from track_dispatch.spelling import did_you_mean
+from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ from sqlglot import exp
 from track_dispatch.extraction import query_tree
 from track_dispatch.extraction.query import BINDS
 from track_dispatch.records import COLUMNS, EXTRA_PREFIX, Area
-from track_dispatch.spelling import did_you_mean
+from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -21,7 +21,7 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import creation
 from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
-from track_dispatch.spelling import did_you_mean
+from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from track_dispatch.delivery.client import TrackSurvey
-    from track_dispatch.delivery.outcomes import Outcome
+    from track_dispatch.delivery.responses import Outcome
 
 DEFAULT_DEADLINE_SECONDS = 60.0
 

@@ -20,7 +20,7 @@ from track_dispatch.delivery.context import (
     stop_all,
 )
 from track_dispatch.delivery.distribution import distribution, posted_fields
-from track_dispatch.delivery.outcomes import OutcomeKind
+from track_dispatch.delivery.responses import OutcomeKind
 from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger.claims import Hindrance
 from track_dispatch.ledger.parts import begin_rehearsal, end_rehearsal
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.config import Hospital
     from track_dispatch.delivery.context import DispatchContext
-    from track_dispatch.delivery.outcomes import Outcome
+    from track_dispatch.delivery.responses import Outcome
     from track_dispatch.ledger.claims import ClaimTerms, NotClaimed
     from track_dispatch.pipeline.run import Run
     from track_dispatch.records import Area, Channel

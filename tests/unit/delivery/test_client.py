@@ -24,7 +24,7 @@ from tests.unit.delivery.raw_server import (
     say_and_reset,
 )
 from track_dispatch.delivery.client import MAX_PAGES, TrackClient, TrackSurvey
-from track_dispatch.delivery.outcomes import (
+from track_dispatch.delivery.responses import (
     LineError,
     Outcome,
     OutcomeKind,

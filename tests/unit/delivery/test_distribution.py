@@ -6,7 +6,7 @@ import pytest
 
 from track_dispatch.config import Identifier, load_hospital
 from track_dispatch.config.templates import TemplateSet
-from track_dispatch.delivery.distribution import distribution, posted_fields, schedule
+from track_dispatch.delivery.distribution import distribution, posted_fields, validity_and_reminder
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import COLUMNS, Channel
 
@@ -118,7 +118,7 @@ DAY = 24 * 60 * 60
 
 
 def scheduled(now: datetime = NOW, **policies: object) -> tuple[int, int | None]:
-    return schedule(now, HOSPITAL.model_copy(update=policies))
+    return validity_and_reminder(now, HOSPITAL.model_copy(update=policies))
 
 
 def test_validity_and_reminder_count_from_the_dispatch_in_unix_seconds() -> None:

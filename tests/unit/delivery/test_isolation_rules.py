@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.unit.delivery.delivery_rig import UNIT
 from track_dispatch.delivery.isolate import Part, Suspects, isolate, leftovers
-from track_dispatch.delivery.outcomes import LineError, Outcome, OutcomeKind
+from track_dispatch.delivery.responses import LineError, Outcome, OutcomeKind
 from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.envelopes import SealedLine
 

@@ -34,7 +34,7 @@ from tests.unit.delivery.raw_server import (
     tunnel_to,
     without_reading,
 )
-from track_dispatch.delivery.outcomes import TrackResponse, TransportFailure
+from track_dispatch.delivery.responses import TrackResponse, TransportFailure
 from track_dispatch.delivery.transport import MAX_BODY_BYTES, BearerAuth, Transport
 from track_dispatch.errors import ConfigError
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from demo.world import PASSWORD, oracle_connection, track_connection
 from track_dispatch.config import load_hospital
 from track_dispatch.doctor.check import CheckStatus
-from track_dispatch.doctor.visit import examine
+from track_dispatch.doctor.run_checks import run_checks
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import KeyRing, new_keys
@@ -83,8 +83,8 @@ class Premises:
         engine.dispose()
 
     def visit(self, *entries: Hospital | BrokenHospital, now: datetime = NOW) -> Visit:
-        """Let the doctor examine; HMS, if no other hospitals are given."""
-        return Visit(list(examine(entries or (load_hospital("HMS"),), now=lambda: now)))
+        """Let the doctor run_checks; HMS, if no other hospitals are given."""
+        return Visit(list(run_checks(entries or (load_hospital("HMS"),), now=lambda: now)))
 
     def secrets(self) -> list[str]:
         """Return what no check may show."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.delivery.raw_server import RawServer, answer, reset
-from track_dispatch.delivery.outcomes import OutcomeKind
+from track_dispatch.delivery.responses import OutcomeKind
 from track_dispatch.errors import ConfigError, ServiceStoppedError
 from track_dispatch.hooks.track import TrackHook
 

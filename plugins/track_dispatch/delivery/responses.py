@@ -19,7 +19,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from track_dispatch.delivery.faults import LineError, named_lines
+from track_dispatch.delivery.line_errors import LineError, named_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

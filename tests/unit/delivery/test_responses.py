@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from track_dispatch.delivery.outcomes import (
+from track_dispatch.delivery.responses import (
     BatchTexts,
     LineError,
     Outcome,

@@ -39,7 +39,7 @@ class LineError:
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class LineErrors:
     """The lines that an answer names, by position in the batch.
 
     `unmatched` tells that it also holds an entry which belongs to no line of the batch.
@@ -51,7 +51,7 @@ class Naming:
 
 def named_lines(
     document: object, attendance_ids: Sequence[str], *, values: Iterable[str] = ()
-) -> Naming:
+) -> LineErrors:
     """Read which lines the answer's `errors` names.
 
     Args:
@@ -61,7 +61,7 @@ def named_lines(
     """
     errors = document.get("errors") if isinstance(document, dict) else None
     if not errors:
-        return Naming(faults={}, unmatched=False)
+        return LineErrors(faults={}, unmatched=False)
     faults: dict[int, LineError] = {}
     unmatched = False
     secrets: set[str] | None = None
@@ -73,7 +73,7 @@ def named_lines(
             secrets = _words(values)
         fault = LineError(code=_safe_code(code, secrets or set()), field=_known_field(field))
         faults.setdefault(position, fault)
-    return Naming(faults=faults, unmatched=unmatched)
+    return LineErrors(faults=faults, unmatched=unmatched)
 
 
 def _entries(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from track_dispatch.doctor.check import Check
 
 
-def examine(
+def run_checks(
     entries: Sequence[Hospital | BrokenHospital], *, now: Callable[[], datetime]
 ) -> Iterator[Check]:
     """Look at everything the hospitals need, one check after the other; nothing is sent.
