@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import requests
 from cryptography.fernet import Fernet
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
 
 USER = "admin"
 

@@ -11,7 +11,8 @@ import socket
 import sys
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from demo.airflow_api import USER, AirflowApi, live_settings
@@ -20,9 +21,6 @@ from demo.run import DEFAULT_HOSPITALS, prepare, terminal_apart
 from demo.world import ROOT, World, airflow_settings, chosen_hospitals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
-
     from rich.console import Console
 
     from track_dispatch.config import Hospital

@@ -10,16 +10,12 @@ import argparse
 import signal
 import threading
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime, timedelta
 
 from demo.world import PASSWORD, REFUSED_DOMAIN, SERVICE, USER, chosen_hospitals, surveys_of
 from stand_ins.erp_data import SOURCES, erp_sql
 from stand_ins.oracle import OracleStandIn
 from stand_ins.track_api import TrackStandIn
-
-if TYPE_CHECKING:
-    from datetime import date
 
 #: Days that have patients, before and after the start: a container may run for a while.
 DAYS_BEFORE, DAYS_AFTER = 7, 14

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from datetime import date
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -14,8 +15,6 @@ from track_dispatch.records import Area, HospitalDay
 from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from rich.console import Console
 
     from demo.world import World

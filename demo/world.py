@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, suppress
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import yaml
 
@@ -20,10 +22,6 @@ from track_dispatch.config import BrokenHospital, Hospital, include_dir, load_ho
 from track_dispatch.config.yaml_file import read_yaml
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Area
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from datetime import date
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What `practice_include` puts in place of what is shipped.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -10,8 +11,6 @@ from track_dispatch.ledger.transitions import RULES
 from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
     from track_dispatch.ledger.transitions import Transition, TransitionRule
 
     Pair: TypeAlias = tuple[LineState | None, LineState]

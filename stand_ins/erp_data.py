@@ -9,7 +9,9 @@ beside it get a few attendances too, which must not be extracted with it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from stand_ins.erp import mv, schemas, tasy
@@ -18,9 +20,6 @@ from stand_ins.erp.site_files import read_site
 from stand_ins.erp.tables import Tables, insert_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
-
     from stand_ins.erp.patients import Patient
 
 #: One company of each hospital sees most of its patients; 99 belongs to no hospital.

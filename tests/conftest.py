@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,6 @@ from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from airflow.sdk import DAG
 
     from track_dispatch.ledger.database import Ledger

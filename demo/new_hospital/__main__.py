@@ -9,8 +9,8 @@ import argparse
 import re
 import sys
 from importlib.resources import files
+from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 from demo.world import ROOT
@@ -18,9 +18,6 @@ from stand_ins.erp.site_files import FOLDER
 from track_dispatch.config import demo_survey_uuid, include_dir
 from track_dispatch.config.hospital import RESERVED_CODES
 from track_dispatch.records import Area
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: The template set and the areas that a hospital of the family begins with.
 FAMILIES = {

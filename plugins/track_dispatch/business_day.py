@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.suggestions import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 #: Runs that have a day of their own: one override would give the same day to each of them.
 _DATED_RUN_TYPES = frozenset({"scheduled", "backfill"})

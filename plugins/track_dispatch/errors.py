@@ -22,12 +22,9 @@ an answer.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+from datetime import datetime
 
 
 class TrackDispatchError(Exception):

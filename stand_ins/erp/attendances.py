@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stand_ins.erp.patients import Patient, patient
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
 
 #: People who come back: so many of them, and so often instead of somebody new.
 _REGULARS, _REGULAR_SHARE = 300, 0.08

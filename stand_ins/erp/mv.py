@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stand_ins.erp.attendances import Day, Site, midnight, with_neighbours
 from stand_ins.erp.mv_codes import PHYSICIANS, catalogue, codes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date, datetime
-
     from stand_ins.erp.mv_codes import Codes
     from stand_ins.erp.patients import Patient
     from stand_ins.erp.tables import Row, Tables

@@ -5,14 +5,13 @@ Each list holds the codes that the hospital's rules name, some beside them, and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stand_ins.erp.patients import FIRST, LAST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from stand_ins.erp.attendances import Site
     from stand_ins.erp.tables import Tables
 

@@ -9,6 +9,7 @@ Source: read off python-oracledb 26.1 in thin mode.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from stand_ins.oracle import values
 from stand_ins.oracle.wire import lv, text2, ub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from stand_ins.oracle.columns import Column
 
 PROTOCOL, DATA_TYPES, ERROR, ROW_HEADER, ROW_DATA, PARAMETER, STATUS = 1, 2, 4, 6, 7, 8, 9

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import count, pairwise
-from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
@@ -21,9 +21,6 @@ from sqlglot.dialects.oracle import Oracle
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from stand_ins.oracle.ora_errors import OraError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 # it warns of what it cannot parse; the client gets an ORA error for that
 logging.getLogger("sqlglot").setLevel(logging.ERROR)

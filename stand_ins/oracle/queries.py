@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from stand_ins.oracle.dialect import label
 from stand_ins.oracle.ora_errors import OraError, from_duckdb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
     from stand_ins.oracle.calls import BindType
 
 MAX_CURSORS = 65000

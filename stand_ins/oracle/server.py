@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 
 from stand_ins.oracle.database import OracleDatabase
 from stand_ins.oracle.packets import PacketSocket
 from stand_ins.oracle.session import Session
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 
 class OracleStandIn(OracleDatabase):

@@ -8,13 +8,11 @@ Source: read off python-oracledb 26.1 in thin mode.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stand_ins.oracle.wire import MAX_SHORT, lv
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # Oracle's numbers of the types
 VARCHAR, NUMBER, LONG, DATE, CHAR, TIMESTAMP = 1, 2, 8, 12, 96, 180

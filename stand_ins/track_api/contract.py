@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from email.message import Message
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,8 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stand_ins.track_api.answers import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from stand_ins.track_api.terms import ContractTerms
 
 #: Further ahead than this, a moment was not given in seconds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import threading
 from dataclasses import replace
 from datetime import UTC
 from email.utils import format_datetime
@@ -14,8 +15,6 @@ from typing import TYPE_CHECKING, Protocol
 from stand_ins.track_api.faults import Fault, Travel
 
 if TYPE_CHECKING:
-    import threading
-
     from stand_ins.track_api.answers import Reply
     from stand_ins.track_api.terms import ContractTerms
 

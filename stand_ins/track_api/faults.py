@@ -7,11 +7,11 @@ misbehave. Pauses last until they are over or the server stops.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from stand_ins.track_api.answers import (
     CAPTCHA_PAGE,
@@ -22,9 +22,6 @@ from stand_ins.track_api.answers import (
     page,
     problem_document,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 #: Longer than anybody waits for an answer, in seconds.
 LONG = 3600.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,6 @@ from stand_ins.track_api.record import Fate
 from stand_ins.track_api.summary import accepted_twice, survey_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from stand_ins.track_api.record import Received
     from stand_ins.track_api.terms import Survey
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from stand_ins.track_api.faults import Fault, Travel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 
 class Script:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from stand_ins.track_api.answers import ErrorsForm
@@ -17,10 +20,6 @@ from stand_ins.track_api.summary import accepted_counts, accepted_twice, summari
 from stand_ins.track_api.terms import LINE_FIELDS, ContractTerms, Survey, by_uuid, now
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
-
     from stand_ins.track_api.record import Received
 
     #: Lines by their `cd_atendimento`, or by a predicate over the line.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,8 +28,6 @@ from stand_ins.track_api.summary import summarize
 from stand_ins.track_api.survey_list import survey_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from stand_ins.track_api.exchange import Exchange
     from stand_ins.track_api.terms import ContractTerms
 

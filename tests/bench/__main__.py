@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -27,8 +28,6 @@ from tests.bench.measuring import PHASES, parsing, phase_figures, whole_figures
 from tests.bench.tables import MEANING, origin, phase_table, whole_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from tests.bench.measuring import Figure
 
 SIZES = (10_000, 100_000)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.engine import make_url
@@ -13,9 +15,6 @@ from tests.postgres import administer, running_postgres
 from track_dispatch.ledger.creation import init_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from track_dispatch.ledger.keys import KeyRing
 
 KINDS = ("SQLite", "PostgreSQL")

@@ -10,10 +10,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING
 
@@ -37,9 +39,6 @@ from track_dispatch.ledger.keys import new_keys
 from track_dispatch.records import Area, Channel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
     from tests.bench.databases import Database
 
 PHASES = ("extract", "transform", "ledger", "dispatch")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,6 @@ from track_dispatch.pipeline.transform import transform as transform_day
 from track_dispatch.records import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from track_dispatch.ledger.database import Ledger
 
 #: A large day in a minute is what is measured, not Track's limit of requests.

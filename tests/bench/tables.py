@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from statistics import median
@@ -15,8 +16,6 @@ from rich.table import Table
 from demo.world import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from tests.bench.figures import Measured
     from tests.bench.measuring import Figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,6 @@ from track_dispatch.operators.retry_policy import TrackRetryPolicy
 from track_dispatch.operators.texts import TASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow.sdk import DAG
 
 HOSPITALS = [one for one in load_hospitals() if isinstance(one, Hospital)]

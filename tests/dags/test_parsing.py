@@ -6,14 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from demo.world import ROOT, airflow_settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WATCHED = "tests.dags.watched_secrets.WatchedSecrets"
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow._shared.plugins_manager import _load_plugins_from_plugin_directory
@@ -13,8 +14,6 @@ from airflow._shared.plugins_manager import _load_plugins_from_plugin_directory
 from demo.world import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
 #: The parts of the package that decide, and are tested in milliseconds.

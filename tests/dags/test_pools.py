@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airflow.models.pool import Pool
@@ -10,8 +11,6 @@ from track_dispatch.config import Hospital, load_hospitals
 from track_dispatch.hooks.pools import create_pools
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow.sdk import DAG
 
 

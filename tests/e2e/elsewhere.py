@@ -12,17 +12,16 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from demo.world import ROOT, airflow_settings, chosen_hospitals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
     from demo.world import World
 
 #: Those who would tell most, if they were told anything.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from stand_ins.track_api.answers import Reply, document
 from stand_ins.track_api.faults import LineRefusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     Lines = Sequence[Mapping[str, str]]
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime, time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from stand_ins.oracle import OracleStandIn
 
 #: What makes an attendance one of an area under HMS's rules (include/sql/mv/hms.sql).

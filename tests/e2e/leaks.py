@@ -17,16 +17,15 @@ import binascii
 import re
 import sqlite3
 import unicodedata
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-    from pathlib import Path
-
     #: Where it was found, and what can be searched there.
     Place = tuple[str, str | bytes]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,6 @@ from tests.e2e.policies import rename_area, set_policies, surveys_without
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.airflow_world import AirflowWorld
 
 DAY = date(2026, 3, 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,6 @@ from tests.e2e.policies import set_policies
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from stand_ins.track_api import Fault
     from tests.airflow_world import AirflowWorld
     from tests.e2e.conftest import OpenWorld

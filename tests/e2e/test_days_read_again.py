@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.airflow_world import AirflowWorld
 
 DAY = date(2026, 3, 10)

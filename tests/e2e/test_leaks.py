@@ -8,8 +8,9 @@ import pickle
 import shutil
 import sqlite3
 import unicodedata
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -17,10 +18,6 @@ import pytest
 from tests.e2e.leaks import AIRFLOW, LEDGER, find, search, secrets_of
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.keys import new_keys
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 NAME = "CONCEIÇÃO ARAÚJO GONÇALVES"
 ADDRESS = "conceicao.goncalves7@correio.test"

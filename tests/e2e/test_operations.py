@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +13,6 @@ from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.airflow_world import AirflowWorld, Played
 
 DAY = date(2026, 3, 10)

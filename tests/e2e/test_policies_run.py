@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -19,8 +20,6 @@ from track_dispatch.ledger import schema
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.airflow_world import AirflowWorld, Played
     from track_dispatch.ledger.database import Ledger
 

@@ -7,10 +7,11 @@ leaves is searched: databases by table and by byte, WAL, logs, temporary files, 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -19,10 +20,6 @@ from tests.e2e.elsewhere import Elsewhere, Result, environment
 from tests.e2e.faulty_track import DOUBTS, MISFITS, REFUSALS, STOPS
 from tests.e2e.known_patients import known_patients
 from tests.e2e.leaks import AIRFLOW, LEDGER, Secrets, search
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 DAYS = [date(2026, 3, day) for day in range(10, 16)]
 #: What Track answers on the first days.

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 from demo.world import ROOT
 from stand_ins.erp_data import TASY_SITES, erp_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from datetime import date
-
     from stand_ins.track_api import Received
     from tests.live.books import Line
     from track_dispatch.config import Hospital

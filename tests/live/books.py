@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, inspect, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date
-
     from tests.e2e.leaks import Place
 
 

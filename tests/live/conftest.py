@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -30,8 +31,6 @@ from tests.proof.proof_report import IN_FULL, note
 from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from tests.live.books import Line
     from track_dispatch.config import Hospital
 

@@ -7,14 +7,13 @@ its sender still lives or not. So it is here that a sender can be killed in the 
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from demo.world import REFUSED_DOMAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from stand_ins.track_api import TrackStandIn
 
 #: Longer than anything here lasts, in seconds: nothing waits for ever, whatever goes wrong.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from stand_ins.oracle import OracleStandIn
 
 #: Where a family's attendances are: table, id, the moment that tells the day.

@@ -9,9 +9,12 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 import psutil
@@ -20,11 +23,6 @@ from demo.airflow_api import AirflowApi, live_settings
 from demo.components import AIRFLOW, Components
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-    from datetime import date
-    from pathlib import Path
-    from typing import TypeVar
-
     T = TypeVar("T")
 
 log = logging.getLogger("live")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
 from tests.live.stage import OVER
@@ -15,9 +16,6 @@ from tests.live.strikes import STRIKES, execution_timeout, strike_at
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from concurrent.futures import Future
-
     from tests.live.gate import Hold
     from tests.live.live_airflow import Task
     from tests.live.stage import Stage

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,6 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import WAITING, BatchState, LineState, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from stand_ins.track_api import TrackStandIn
     from tests.proof.crash_hospital import Scenario
     from tests.unit.delivery.delivery_rig import Rig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,6 @@ from track_dispatch.records import COLUMNS, Actor, HospitalDay
 from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from track_dispatch.config import Hospital
     from track_dispatch.ledger.database import Ledger
 

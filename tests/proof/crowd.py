@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from multiprocessing.synchronize import Barrier
 from typing import TYPE_CHECKING, Any
 
 from tests.proof.model_erp import BEGINNING, CODES, HOSPITALS, MONDAY, SHARED_CPF, Attendance
@@ -20,9 +22,6 @@ from track_dispatch.pipeline.transform import transform
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from multiprocessing.synchronize import Barrier
-
     from track_dispatch.config import Hospital
     from track_dispatch.records import ErpRow
 

@@ -6,6 +6,7 @@ The drivers themselves are watched: between two POSTs the ledger goes past SQLAl
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ import psycopg
 from sqlalchemy import Engine, event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     #: Is told the name of each instant; what it raises comes out of the driver.
     Instant = Callable[[str], None]
 

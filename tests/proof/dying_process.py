@@ -13,9 +13,11 @@ import socket
 import sys
 import threading
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from tests.proof.crash_hospital import dispatch_once, read_days
@@ -26,9 +28,6 @@ from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.keys import KeyRing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from multiprocessing.connection import Connection
-
     from tests.proof.crash_hospital import Reading
 
 #: What these processes are forked with.

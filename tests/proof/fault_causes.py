@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,6 @@ from tests.proof.faulty_network import HOST, certificate_of, end_of, over_tls
 from tests.unit.delivery.raw_server import RawServer, reset, without_reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.proof.fault_scene import Scene
     from tests.proof.fault_terms import ErpFault, TrackFault
 

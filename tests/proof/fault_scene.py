@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import RetryAction
@@ -41,8 +42,6 @@ from track_dispatch.records import Actor
 from track_dispatch.states import WAITING, Verb
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
     from sqlalchemy import Row
 

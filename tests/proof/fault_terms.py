@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING, Self
 from stand_ins.track_api import ErrorsForm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from stand_ins.track_api import Fault
     from track_dispatch.errors import TrackDispatchError
 

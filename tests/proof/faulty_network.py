@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 
 from tests.proof.fault_terms import Detour
 from tests.unit.delivery.certificates import self_signed, serving
 from tests.unit.delivery.raw_server import RawServer, answer, read_request, without_reading
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 #: Track's name in these tests; `.test` reaches no real patient.
 HOST = "track.test"

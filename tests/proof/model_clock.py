@@ -8,6 +8,7 @@ sequence is later by the clock, too.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,6 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import Engine
 
 #: Lets PostgreSQL find our clock before its own; tables are made in the first schema.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
@@ -15,8 +16,6 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.creation import init_ledger, register_keys
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.proof.model_clock import ModelClock
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.keys import KeyRing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,8 +12,6 @@ from track_dispatch.config.policies import VolumeGate
 from track_dispatch.records import COLUMNS, HospitalDay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from track_dispatch.records import ErpRow
 
 #: The gate asks early: a day has few patients here. A reading that lacks so many is wrong.

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from stand_ins.track_api import Fault, faults
 from tests.proof.driver_instants import watching_drivers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 #: One of each kind that is over in no time, by name, so that a failing sequence can be read.
 FAULTS: dict[str, Fault | None] = {

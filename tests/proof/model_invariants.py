@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from track_dispatch.ledger.batches import in_doubt_batches
@@ -13,8 +14,6 @@ from track_dispatch.records import HospitalDay, IdentityKind
 from track_dispatch.states import WAITING, BatchState, LineState, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from sqlalchemy import Connection, Row
 
     from tests.proof.model_facts import Facts

@@ -7,6 +7,7 @@ of the last event, so that what was read in the middle of a dispatch counts from
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from track_dispatch.pipeline.transform import LACKING_LINES
 from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from sqlalchemy import Row
 
     from tests.proof.model_erp import Attendance

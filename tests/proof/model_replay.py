@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,9 +14,6 @@ from track_dispatch.ledger.transitions import RULES, Transition
 from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
-
     from sqlalchemy import Row
 
 #: The state left (None: the line is new), and the state entered.

@@ -7,8 +7,9 @@ clock, and what goes wrong.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -38,9 +39,6 @@ from track_dispatch.pipeline.transform import transform
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from datetime import date, datetime
-
     from tests.proof.model_coverage import Coverage
     from tests.proof.model_databases import Databases
     from tests.proof.model_erp import Attendance

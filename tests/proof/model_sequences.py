@@ -7,6 +7,7 @@ sequence may differ: a library that replays its cases exactly is of no use here.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,6 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import LineState, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from tests.proof.model_world import World
 
 _S = LineState

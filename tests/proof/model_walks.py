@@ -5,6 +5,7 @@ Each is a test by itself of what its name says; after every step all that must h
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -25,8 +26,6 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import LineState, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.proof.model_world import World
 
 ASKED, NOBODY = Attendance(), Attendance(contact="none")

@@ -19,6 +19,7 @@ nobody was asked. Two exceptions:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,6 @@ from track_dispatch.ledger.transitions import Transition
 from track_dispatch.states import INVITED, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy import Connection
 
     from stand_ins.track_api import Received

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,6 @@ from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import OPEN, BatchState, LineState, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-
     from tests.proof.model_coverage import Coverage
     from tests.proof.model_databases import Databases
     from tests.proof.model_faults import Death, Trouble

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 from uuid import uuid4
 from zlib import crc32
@@ -57,10 +60,6 @@ from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.sql import TURN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from multiprocessing.connection import Connection
-    from multiprocessing.process import BaseProcess
-
     from track_dispatch.ledger.database import Ledger
 
 #: The process that others are forked from is reached through a Unix socket.

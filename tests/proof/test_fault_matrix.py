@@ -10,7 +10,9 @@ import logging
 import random
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from itertools import product
+from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +43,6 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from stand_ins.oracle import OracleStandIn
     from tests.proof.fault_scene import Seen
     from tests.proof.fault_terms import ErpRow, TrackRow

@@ -8,6 +8,8 @@ counted which rows of the transition table were taken: all of them.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,9 +30,6 @@ from track_dispatch.ledger.transitions import Transition
 from track_dispatch.states import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from tests.proof.model_databases import Databases
 
 #: Sequences that a seed draws, of so many steps.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,8 +11,6 @@ from track_dispatch.cli.options import By, Code, Day, Json, Why, echo_json
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from track_dispatch.ledger.batches import InDoubtBatch
     from track_dispatch.ledger.decisions import DecidedLines
     from track_dispatch.pipeline.decide import Done

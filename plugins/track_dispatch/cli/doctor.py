@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -15,8 +16,6 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from track_dispatch.config import Hospital
     from track_dispatch.doctor.check import Check
     from track_dispatch.doctor.surveys import SurveyUse

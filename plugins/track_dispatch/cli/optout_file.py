@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import csv
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Channel
 from track_dispatch.suggestions import did_you_mean
 from track_dispatch.transformation.identities import identity_values
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 #: What a column may be called, in small letters, without accents and signs.
 _HEADS = {

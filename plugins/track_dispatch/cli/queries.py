@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Annotated
 
 import typer
 
@@ -13,10 +14,6 @@ from track_dispatch.cli.options import Code, DayOption
 from track_dispatch.config import BrokenHospital, Hospital, load_hospital, load_hospitals
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Actor
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
 
 
 def sql(

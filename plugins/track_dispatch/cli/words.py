@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from track_dispatch.pipeline.problems import ProblemKind as K
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ENGLISH: Mapping[K, str] = {
     K.STOPPED: "sending is stopped for all hospitals: look at the account in Track, then `resume`",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -20,9 +20,6 @@ from track_dispatch.config.schema import json_schema
 from track_dispatch.config.yaml_file import read_yaml
 from track_dispatch.errors import ConfigError
 from track_dispatch.suggestions import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)

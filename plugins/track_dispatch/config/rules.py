@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from track_dispatch import __version__
 from track_dispatch.config.loading import include_dir
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from track_dispatch.config.hospital import Hospital
 
 #: Settings that decide whether, how and as whom somebody is asked. Templates, surveys' ids and the

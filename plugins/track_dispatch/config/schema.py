@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from track_dispatch.config.hospital import Hospital
 from track_dispatch.config.policies import policy_names, shared_policy_names
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @cache

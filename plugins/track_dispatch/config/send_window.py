@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo
 
 #: As `send_days` names them; Monday is 0, as Python counts.
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

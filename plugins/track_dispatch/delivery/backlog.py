@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,6 @@ from track_dispatch.ledger.units import exclude_unit, ready_envelopes
 from track_dispatch.states import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import date
-
     from track_dispatch.config import Hospital
     from track_dispatch.delivery.context import DispatchContext
     from track_dispatch.ledger.claims import ClaimTerms, ReadAhead, SealedAhead

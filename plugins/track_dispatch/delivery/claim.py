@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -41,8 +42,6 @@ from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.states import BatchState, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from track_dispatch.delivery.context import DispatchContext
     from track_dispatch.delivery.isolate import Division, Leftover
     from track_dispatch.delivery.responses import Outcome, TrackResponse, TransportFailure

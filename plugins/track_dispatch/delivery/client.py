@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -22,8 +23,6 @@ from track_dispatch.delivery.transport import Transport
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from requests import Session
 
 #: Surveys asked for in one request.

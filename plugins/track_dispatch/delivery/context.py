@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time as system_time
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
@@ -23,9 +24,6 @@ from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.ledger.stop_switch import require_running, stop_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import date
-
     from track_dispatch.config import Hospital
     from track_dispatch.delivery.client import TrackClient
     from track_dispatch.ledger.database import Ledger

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import date
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar
 
 from tenacity import Retrying, retry_if_result, wait_fixed
@@ -54,9 +56,6 @@ from track_dispatch.ledger.stop_switch import require_running
 from track_dispatch.ledger.units import ready_envelopes, remember_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from datetime import date
-
     from track_dispatch.delivery.backlog import Backlog, Prepared
     from track_dispatch.delivery.context import DispatchContext
     from track_dispatch.delivery.responses import Outcome, TrackResponse, TransportFailure

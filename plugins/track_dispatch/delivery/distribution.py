@@ -5,7 +5,8 @@ Source: docs/track-api.md#distribution
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from track_dispatch.errors import ConfigError
@@ -13,9 +14,6 @@ from track_dispatch.records import Channel
 from track_dispatch.transformation.import_lines import CONTACT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
-
     from track_dispatch.config import Hospital
     from track_dispatch.config.templates import TemplateSet, WhatsappTemplate
 

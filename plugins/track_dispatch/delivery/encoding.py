@@ -5,6 +5,7 @@ Each line is JSON already: to read and write it anew would cost more than the wh
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import orjson
@@ -12,8 +13,6 @@ import orjson
 from track_dispatch.delivery.distribution import distribution, posted_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from track_dispatch.config import Hospital
     from track_dispatch.ledger.envelopes import SealedLine
     from track_dispatch.records import Channel

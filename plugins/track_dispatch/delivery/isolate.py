@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from track_dispatch.delivery.responses import LineError, Outcome
     from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.envelopes import SealedLine

@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from track_dispatch.records import COLUMNS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 #: The fields of an import line: the only names that may be kept as a fault's field.
 LINE_FIELDS = frozenset({*COLUMNS, "uuid"})

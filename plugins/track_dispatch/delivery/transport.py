@@ -12,13 +12,14 @@ import http.client
 import io
 import re
 import socket
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from functools import partial
 from math import inf
 from threading import TIMEOUT_MAX, Condition, Lock, Thread
 from time import monotonic
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from types import MappingProxyType, TracebackType
+from typing import Any, NamedTuple, Self, cast
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -30,10 +31,6 @@ from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from track_dispatch.delivery.responses import TrackResponse, TransportFailure
 from track_dispatch.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import TracebackType
 
 #: Bytes of an answer's body that are read; the rest counts as cut off.
 MAX_BODY_BYTES = 1024 * 1024

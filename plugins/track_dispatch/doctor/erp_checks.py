@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,8 +16,6 @@ from track_dispatch.extraction.reader import describe_query, open_connection
 from track_dispatch.hooks.pools import pool_slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     import oracledb
 
     from track_dispatch.config import Hospital

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,6 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from track_dispatch.config import Hospital
     from track_dispatch.doctor.check import Check
     from track_dispatch.doctor.track_checks import Track

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from track_dispatch.ledger.database import Ledger, connect, require_same_ledger
 from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import Connection
 
     from track_dispatch.doctor.check import Check

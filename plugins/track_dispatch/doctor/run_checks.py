@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import BrokenHospital
@@ -12,9 +14,6 @@ from track_dispatch.doctor.ledger_checks import check_ledger
 from track_dispatch.doctor.track_checks import check_track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
-
     from track_dispatch.config import Hospital
     from track_dispatch.doctor.check import Check
 

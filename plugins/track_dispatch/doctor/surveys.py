@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from track_dispatch.config import Hospital
     from track_dispatch.delivery.client import TrackSurvey
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import is_practice_host
@@ -10,9 +12,6 @@ from track_dispatch.doctor.check import INSTALLATION, DoubtError, check, obtain
 from track_dispatch.hooks.track import TrackHook, track_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
-
     from track_dispatch.delivery.client import TrackSurvey
     from track_dispatch.doctor.check import Check
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import oracledb
 
 from track_dispatch.errors import SourceContractError
 from track_dispatch.records import COLUMNS, EXTRA_PREFIX
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _TEXT = frozenset(
     {

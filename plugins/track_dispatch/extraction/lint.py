@@ -8,6 +8,7 @@ nine in the morning, an area that no survey asks for.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -22,8 +23,6 @@ from track_dispatch.extraction.query import BINDS
 from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from sqlglot import Token
 
     from track_dispatch.extraction.query_rules import Problem

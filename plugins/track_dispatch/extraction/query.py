@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -13,10 +16,6 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.records import COLUMNS, Area
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date, datetime
-    from pathlib import Path
-
     from track_dispatch.config import Hospital
 
 #: The binds of every query, both of type DATE; their meaning is that of `binds`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -13,8 +14,6 @@ from track_dispatch.records import COLUMNS, EXTRA_PREFIX, Area
 from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from sqlglot.optimizer.scope import Scope
 
 #: A line of the query, and what is wrong there.

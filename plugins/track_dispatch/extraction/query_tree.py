@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: An expression, and the scope that its columns are to be looked up in.
 Placed = tuple[exp.Expr, Scope]

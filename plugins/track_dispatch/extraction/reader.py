@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import date
 from typing import TYPE_CHECKING
 
 import oracledb
@@ -14,9 +16,6 @@ from track_dispatch.extraction.query import BINDS, binds
 from track_dispatch.extraction.script import typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import date
-
     from track_dispatch.extraction.contract import ErpColumns
 
 #: V$SESSION keeps no more bytes of them on servers before 12.2.

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from datetime import date
 
 from track_dispatch.extraction.query import binds
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import date
 
 #: Comments, texts and quoted names are stepped over; what is left with a colon is a bind.
 _SCAN = re.compile(r"--[^\n]*|/\*.*?\*/|'[^']*'|\"[^\"]*\"|:(?P<bind>\w+)", re.DOTALL)

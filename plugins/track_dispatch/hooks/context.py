@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,8 +14,6 @@ from track_dispatch.hooks.ledger import open_configured
 from track_dispatch.hooks.track import TrackHook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from track_dispatch.config import Hospital
     from track_dispatch.records import Actor
 

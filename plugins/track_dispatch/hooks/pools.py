@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from airflow.models.pool import Pool
 from sqlalchemy.exc import SQLAlchemyError
 
 from track_dispatch.config import BrokenHospital, load_hospitals
 from track_dispatch.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def create_pools() -> list[str]:

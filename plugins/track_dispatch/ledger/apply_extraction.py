@@ -8,10 +8,12 @@ day one stays; then the volume is judged.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import delete, func, select, update
 
@@ -28,10 +30,6 @@ from track_dispatch.records import Channel, HospitalDay, IdentityKind
 from track_dispatch.states import INVITED, WAITING, LineState, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
-    from datetime import tzinfo
-    from typing import Any
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.database import Ledger
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 
     #: Returns the addresses of those lines whose person is asked about another one.
     Choose = Callable[[Sequence["SharedLine"]], Collection[int]]
-    from collections.abc import Sequence
-    from datetime import datetime
 
     from track_dispatch.ledger.envelope_writer import LineHashes
     from track_dispatch.ledger.keys import KeyRing

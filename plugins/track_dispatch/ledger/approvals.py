@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, insert, select, update
 
@@ -19,9 +20,6 @@ from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
     from sqlalchemy import Connection, Row
 
     from track_dispatch.config.policies import VolumeGate

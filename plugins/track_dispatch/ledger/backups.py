@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -27,8 +28,6 @@ from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.states import WAITING, BatchState, LineState, Verb
 
 if TYPE_CHECKING:
-    from datetime import datetime, tzinfo
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.database import Ledger

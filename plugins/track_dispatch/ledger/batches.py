@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +28,6 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import BatchState, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from datetime import datetime
-
     from sqlalchemy import Connection, RowMapping
 
     from track_dispatch.ledger.database import Ledger

@@ -9,6 +9,7 @@ No row is waited for that a transform may hold: locked lines and envelopes count
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import orjson
@@ -29,8 +30,6 @@ from track_dispatch.ledger.transitions import Transition
 from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.batches import Batch

@@ -7,7 +7,9 @@ here, the settlement first and by itself, so that no hindrance of the claim take
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,9 +36,6 @@ from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from datetime import date
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.contact_policy import ContactPolicy

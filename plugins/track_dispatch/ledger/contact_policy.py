@@ -7,8 +7,9 @@ same questions by the same statements.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
@@ -21,9 +22,6 @@ from track_dispatch.records import IdentityKind
 from track_dispatch.states import INVITED, LineState, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import datetime
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.envelopes import SealedLine

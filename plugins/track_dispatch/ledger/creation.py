@@ -10,6 +10,7 @@ Alembic is imported where it works: it is slow to load, and whoever parses a DAG
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,8 +23,6 @@ from track_dispatch.ledger.database import Ledger, connect, has_table, require_s
 from track_dispatch.ledger.sql import insert_into, moment_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from alembic.config import Config
     from alembic.script import ScriptDirectory
     from sqlalchemy import Connection, Engine

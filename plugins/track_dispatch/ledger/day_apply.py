@@ -10,8 +10,10 @@ from __future__ import annotations
 import uuid
 from array import array
 from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import bindparam, select
 
@@ -30,10 +32,6 @@ from track_dispatch.ledger.transitions import RULES, Transition
 from track_dispatch.states import INVITED, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from datetime import date
-    from typing import Any
-
     from sqlalchemy import Connection, Select
 
     from track_dispatch.config.policies import VolumeGate

@@ -7,8 +7,10 @@ second one is told. Nothing is decided before the batch's lease ends: its owner 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, exists, func, or_, select, true, update
@@ -26,9 +28,6 @@ from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import BatchState, LineState, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import date, datetime
-
     from sqlalchemy import ColumnElement, Connection
 
     from track_dispatch.ledger.database import Ledger, Limits

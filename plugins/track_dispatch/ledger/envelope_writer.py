@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from sqlalchemy import bindparam, delete, insert, update
@@ -34,9 +35,6 @@ from track_dispatch.records import IdentityKind
 from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.extractions import Extraction

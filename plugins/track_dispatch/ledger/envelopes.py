@@ -7,7 +7,9 @@ longer wait are never left in it: the envelope is sealed anew without them.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,9 +23,6 @@ from track_dispatch.ledger.sql import insert_into
 from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import date
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.keys import KeyRing

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,9 +19,6 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import date, datetime
-
     from sqlalchemy import Column, Connection
 
     from track_dispatch.ledger.database import Ledger

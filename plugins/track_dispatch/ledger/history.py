@@ -6,7 +6,9 @@ Neither holds a name or a contact: the ledger keeps none of a line that does not
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -20,9 +22,6 @@ from track_dispatch.records import IdentityKind
 from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import date, datetime
-
     from sqlalchemy import Connection, Row
 
     from track_dispatch.records import HospitalDay

@@ -10,17 +10,15 @@ from __future__ import annotations
 import hashlib
 import uuid
 import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from struct import Struct
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from track_dispatch.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _FIRST_64_BITS = Struct(">q").unpack_from
 #: Bytes of a full hash; the first eight of them match, the rest rules out a collision.

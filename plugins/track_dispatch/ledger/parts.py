@@ -8,6 +8,7 @@ have left Track stuck.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,6 @@ from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.states import BatchState, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.batches import Batch

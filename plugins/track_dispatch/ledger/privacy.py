@@ -7,7 +7,9 @@ Values are "cpf:...", "email:...", "phone:..." in their normal forms: patient da
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, func, or_, select, update
@@ -22,9 +24,6 @@ from track_dispatch.records import Channel, HospitalDay, IdentityKind
 from track_dispatch.states import WAITING, LineState, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-    from datetime import date, datetime
-
     from sqlalchemy import Connection, Row
 
     from track_dispatch.ledger.database import Ledger

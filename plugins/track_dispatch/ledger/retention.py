@@ -7,6 +7,8 @@ turn, so that no claim waits long; what was done before a failure stands.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import and_, delete, exists, or_, select, update
@@ -26,9 +28,6 @@ from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.states import BatchState, LineState, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import date
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.database import Ledger

@@ -7,6 +7,7 @@ test compares.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import (
@@ -36,8 +37,6 @@ from track_dispatch.ledger.sql import Moment
 from track_dispatch.states import BatchState, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
     from sqlalchemy import Connection
 
     from track_dispatch.records import HospitalDay

@@ -7,7 +7,9 @@ alone, but an event says that Track took it twice, and `report` is red.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, or_, select, update
@@ -27,9 +29,6 @@ from track_dispatch.ledger.transitions import (
 from track_dispatch.states import BatchState, LineState, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from datetime import date
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.batches import Batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
@@ -13,8 +14,6 @@ from track_dispatch.ledger.decisions import deciding, record_decision
 from track_dispatch.ledger.sql import moment_in, take_turn
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.database import Ledger

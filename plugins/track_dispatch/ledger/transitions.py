@@ -7,6 +7,7 @@ it means for the payloads in the same transaction. The model test walks `RULES`;
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
@@ -27,8 +28,6 @@ from track_dispatch.ledger.sql import moment_in
 from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from sqlalchemy import ColumnElement, Connection
 
     from track_dispatch.ledger.keys import KeyRing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
@@ -23,8 +24,6 @@ from track_dispatch.records import Area, Channel, Unit
 from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.database import Ledger

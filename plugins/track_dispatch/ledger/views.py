@@ -8,8 +8,9 @@ ledger.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -33,9 +34,6 @@ from track_dispatch.records import Channel, HospitalDay
 from track_dispatch.states import OPEN, WAITING, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from datetime import date, datetime
-
     from sqlalchemy import Connection, Row
 
 _units, _lines = schema.units, schema.lines

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from track_dispatch.business_day import business_day, check_conf
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.pipeline.run import Mode, Run
 from track_dispatch.records import Actor
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -18,9 +19,6 @@ from track_dispatch.hooks.track import TrackHook
 from track_dispatch.operators.run_context import run_from_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
     from airflow.sdk import Context
 
     from track_dispatch.delivery.context import DispatchContext

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
 from typing import TYPE_CHECKING, TypeVar
 
 from track_dispatch.config import load_hospital
@@ -25,8 +26,6 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
-    from datetime import date, datetime, tzinfo
-
     from track_dispatch.ledger.database import Ledger
 
 T = TypeVar("T")

@@ -7,6 +7,7 @@ event. The patients are in memory until it ends.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, time
@@ -26,8 +27,6 @@ from track_dispatch.records import Channel
 from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from sqlalchemy import Connection
 
     from track_dispatch.config import Hospital

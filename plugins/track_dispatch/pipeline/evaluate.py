@@ -7,6 +7,7 @@ row is put aside and evaluated at the end. Memory holds a number for each row, n
 from __future__ import annotations
 
 from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,8 +17,6 @@ from track_dispatch.transformation.attendances import rank
 from track_dispatch.transformation.clean_text import clean_column
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
     from track_dispatch.records import Channel
     from track_dispatch.transformation.evaluator import Candidate, Evaluator
 

@@ -7,8 +7,9 @@ wait and may still be asked: nothing goes out that was read long ago.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,6 @@ from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import date, datetime
-
     import oracledb
 
     from track_dispatch.extraction.contract import ErpColumns

@@ -7,8 +7,9 @@ like the others, by the widest limits there are.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
 
 from track_dispatch.config.policies import RETENTION_MARGIN_DAYS
@@ -16,9 +17,6 @@ from track_dispatch.ledger import retention
 from track_dispatch.ledger.batches import expire_leases
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date, datetime, tzinfo
-
     from track_dispatch.config import Hospital
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.records import Actor

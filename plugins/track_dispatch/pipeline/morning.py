@@ -7,8 +7,9 @@ schedule: at 09:15 a run of 09:20 is not late. Read by an analyst, in Portuguese
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,6 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import Labelled, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import date
-
     from sqlalchemy import Connection
 
     from track_dispatch.config import Hospital

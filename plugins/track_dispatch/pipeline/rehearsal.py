@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import orjson
@@ -33,9 +35,6 @@ from track_dispatch.transformation.evaluator import Evaluator
 from track_dispatch.transformation.import_lines import CONTACT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
-
     from track_dispatch.config import Hospital
     from track_dispatch.delivery.context import DispatchContext
     from track_dispatch.delivery.responses import Outcome

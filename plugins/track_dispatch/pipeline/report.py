@@ -9,7 +9,9 @@ same. What it writes is read by an analyst, in Portuguese.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,9 +25,6 @@ from track_dispatch.records import Channel, HospitalDay
 from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
-
     from sqlalchemy import Connection
 
     from track_dispatch.config import Hospital

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
-
     from track_dispatch.config import Hospital
     from track_dispatch.records import Actor
 

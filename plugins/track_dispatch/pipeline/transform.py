@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from track_dispatch.collector import paused_collector
@@ -18,9 +19,6 @@ from track_dispatch.transformation.evaluator import Evaluator
 from track_dispatch.transformation.persons import PersonCandidate, surplus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date, datetime
-
     from track_dispatch.ledger.apply_extraction import ExtractionApply, SharedLine
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.extractions import Extraction

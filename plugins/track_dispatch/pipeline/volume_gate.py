@@ -6,6 +6,7 @@ once for all days that the run holds.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from track_dispatch.ledger.approvals import (
@@ -16,8 +17,6 @@ from track_dispatch.ledger.approvals import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from track_dispatch.ledger.approvals import VolumeQuestion
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline.run import Run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from track_dispatch.records import COLUMNS, Area
 from track_dispatch.transformation.clean_text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from track_dispatch.records import ErpRow
 
 #: The six labels, letter for letter.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from track_dispatch.transformation.names import read_names
 from track_dispatch.transformation.phones import usable_mobiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from track_dispatch.records import Area
 
 

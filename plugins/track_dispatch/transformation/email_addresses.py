@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from email_validator import (
     SPECIAL_USE_DOMAIN_NAMES,
@@ -13,9 +13,6 @@ from email_validator import (
 )
 
 from track_dispatch.transformation.clean_text import clean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SEPARATORS = re.compile(r"[;,/|\\]+")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator, Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.records import Area, Channel
@@ -9,9 +11,6 @@ from track_dispatch.transformation.import_lines import encode_lines
 from track_dispatch.transformation.rules import DayPolicy, EvaluatedRows, is_too_old, reasons
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
-    from datetime import date
-
     from track_dispatch.config import Hospital
     from track_dispatch.states import Reason
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from track_dispatch.transformation.cpf import usable_cpf
 from track_dispatch.transformation.email_addresses import usable_emails
 from track_dispatch.transformation.phones import usable_mobiles
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 _KINDS = ("cpf", "email", "phone")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ import orjson
 from track_dispatch.records import COLUMNS, Channel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from track_dispatch.transformation.chunk import Chunk
 
 #: The field of an import line that each channel needs.

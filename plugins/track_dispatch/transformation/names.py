@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 #: Words inside a Portuguese name that keep their small letters.
 PARTICLES = frozenset({"de", "da", "do", "dos", "das", "e"})

@@ -13,15 +13,12 @@ Area codes and ranges in force are those of libphonenumber's metadata.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from phonenumbers import PhoneNumber, PhoneNumberType, number_type
 
 from track_dispatch.transformation.clean_text import clean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _BRAZIL = 55
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,6 @@ from track_dispatch.transformation.chunk import Chunk
 from track_dispatch.transformation.import_lines import CONTACT, import_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
-    from datetime import date
-
     from track_dispatch.config import Hospital
     from track_dispatch.records import Area, Channel
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from cli_shell import Shell
 
 from demo.world import practice_include
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,6 @@ from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import new_keys, parse_keys
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cli_shell import Shell
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,6 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.extraction.query import render
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
 
 

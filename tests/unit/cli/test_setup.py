@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,6 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.pools import create_pools
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cli_shell import Shell
 
 

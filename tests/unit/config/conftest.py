@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
 from track_dispatch.config import BrokenHospital, load_hospitals
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SHIPPED = Path(__file__).parents[3] / "include"
 

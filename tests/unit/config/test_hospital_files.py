@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -23,9 +23,6 @@ from track_dispatch.config import (
 from track_dispatch.config.hospital import Surveys
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Area, Channel
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PROJECT = Path(__file__).parents[3]
 SHIPPED_FILES = sorted((PROJECT / "include" / "hospitals").glob("*.yaml"))

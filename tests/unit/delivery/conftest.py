@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +17,6 @@ from tests.unit.ledger.conftest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from track_dispatch.ledger.database import Ledger
 
 __all__ = ["_postgresql", "_sqlite", "ledger", "postgresql_ledger", "sqlite_ledger"]

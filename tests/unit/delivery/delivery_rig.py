@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -38,8 +39,6 @@ from track_dispatch.ledger.sql import moment_in
 from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-
     from sqlalchemy import Connection, Row
 
     from track_dispatch.ledger.database import Ledger

@@ -5,15 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from multiprocessing.synchronize import Barrier
+from typing import Any
 
 from tests.unit.delivery.delivery_rig import Rig, Time
 from track_dispatch.errors import LinesInFlightError, NotDeliveredError
 from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.keys import KeyRing
-
-if TYPE_CHECKING:
-    from multiprocessing.synchronize import Barrier
 
 #: Clean processes, each forked from one that has only imported what they need.
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -7,15 +7,13 @@ client hangs up, so that no test has to sleep.
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    import ssl
+from typing import Self
 
 Behaviour = Callable[[socket.socket], None]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -25,8 +26,6 @@ from track_dispatch.errors import (
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.unit.delivery.delivery_rig import Rig
 
 #: Where an answer is never complete, that nobody waits for it for a minute.

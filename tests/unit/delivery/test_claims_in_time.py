@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
@@ -29,8 +30,6 @@ from track_dispatch.ledger.sql import TURN
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from sqlalchemy import Connection, Engine
 
     from tests.unit.delivery.delivery_rig import Rig

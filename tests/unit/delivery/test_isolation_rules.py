@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +13,6 @@ from track_dispatch.delivery.isolate import Part, Suspects, isolate, leftovers
 from track_dispatch.delivery.responses import LineError, Outcome, OutcomeKind
 from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.envelopes import SealedLine
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 PLACES = st.lists(st.integers(0, 999), min_size=1, max_size=40, unique=True).map(sorted)
 

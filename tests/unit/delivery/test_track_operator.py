@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -25,10 +27,6 @@ from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.operators.track import TrackOperator, resumes_at, series_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -7,10 +7,12 @@ import shutil
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from queue import Queue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -37,10 +39,6 @@ from tests.unit.delivery.raw_server import (
 from track_dispatch.delivery.responses import TrackResponse, TransportFailure
 from track_dispatch.delivery.transport import MAX_BODY_BYTES, BearerAuth, Transport
 from track_dispatch.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 #: Seconds for what never ends by itself; everything else has ample time on a busy machine.
 DEADLINE = 0.4

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import orjson
@@ -41,9 +43,6 @@ from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
-
     from tests.unit.delivery.delivery_rig import Rig
     from track_dispatch.ledger.batches import Batch
     from track_dispatch.records import Unit

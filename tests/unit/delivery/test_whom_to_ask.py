@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,8 +19,6 @@ from track_dispatch.ledger.sql import moment_in
 from track_dispatch.records import Channel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tests.unit.delivery.delivery_rig import Rig
 
 PREVIOUS = replace(UNIT, business_day=DAY - timedelta(days=1))

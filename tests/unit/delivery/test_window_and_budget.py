@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,8 +16,6 @@ from track_dispatch.ledger.request_budget import SLOT, WINDOW, take_request
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from tests.unit.delivery.delivery_rig import Rig
 
 #: The hospital is three hours behind UTC.

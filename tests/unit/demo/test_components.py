@@ -5,16 +5,13 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psutil
 import pytest
 
 from demo.components import Components
 from demo.live import require_free
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: Ignores SIGTERM and has a child that does so too, in a process group of its own, as a task of
 #: Airflow's is; prints both process ids once they are set up.

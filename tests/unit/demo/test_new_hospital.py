@@ -6,14 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from demo.world import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FILES = {
     erp: {

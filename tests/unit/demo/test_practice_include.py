@@ -7,7 +7,8 @@ demo/policies.yaml sets all of them aside.
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,9 +18,6 @@ from demo.world import POLICIES, practice_include
 from track_dispatch.config import Hospital, include_dir, load_hospital, load_hospitals
 from track_dispatch.config.policies import Policies
 from track_dispatch.transformation.rules import is_too_old
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OVERLAY: dict[str, Any] = yaml.safe_load(POLICIES.read_text(encoding="utf-8"))
 CLOCK_BOUND = {

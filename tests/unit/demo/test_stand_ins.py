@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import oracledb
 import pytest
@@ -16,9 +16,6 @@ import requests
 
 from demo import stand_ins
 from demo.world import PASSWORD, ROOT, SERVICE, USER
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def free_port() -> int:

@@ -6,7 +6,8 @@ import json
 import os
 import re
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,9 +16,6 @@ from cryptography.fernet import Fernet
 from demo.world import ROOT, oracle_connection, track_connection
 from track_dispatch.config import Hospital, load_hospitals
 from track_dispatch.ledger.keys import parse_keys
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TEXT = (ROOT / "docker-compose.yaml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)

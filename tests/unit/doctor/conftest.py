@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from premises import NOW, Premises
@@ -13,10 +14,6 @@ from stand_ins.track_api import TrackStandIn
 from track_dispatch.config import load_hospital
 from track_dispatch.hooks import ledger as place
 from track_dispatch.hooks.pools import create_pools
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="package")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,6 @@ from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import KeyRing, new_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pytest
 
     from stand_ins.oracle import OracleStandIn

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +13,6 @@ from demo.world import practice_include
 from track_dispatch.config import load_hospital
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from premises import Premises
 
 POOL, CONNECTION = (("oracle_hms", name) for name in ("pool", "connection"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +17,6 @@ from track_dispatch.ledger.keys import KeyRing, new_keys
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from premises import Premises
 
 LEDGER, SERVER, KEYS, COMMITS = (

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from erp_rows import PASSWORD, SERVICE, USER
 from many_rows import CONN_ID, TABLE, connection_to
 
 from stand_ins.oracle import Faults, OracleStandIn
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Written from the facts, not from the SQL: it walks over the same rows and says w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from erp_rows import COMPANIES, UNIDADES
 from expected_mv_visit import Erp, Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from stand_ins.erp.tables import Tables
     from track_dispatch.records import ErpRow
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
-
     from stand_ins.erp.tables import Tables
 
 #: The key of each table that an attendance leads to.

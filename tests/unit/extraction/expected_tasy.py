@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from erp_rows import UNIDADES
 from expected_mv import PRIORITY, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import date, datetime
-
     from stand_ins.erp.tables import Tables
     from track_dispatch.records import ErpRow
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from erp_rows import PASSWORD, SERVICE, USER, as_rows
 from track_dispatch.extraction.reader import open_connection, read_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from track_dispatch.records import ErpRow
 
 DAY = date(2026, 11, 20)

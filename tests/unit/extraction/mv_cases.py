@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from erp_rows import DAYS, mv_tables, placed, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
-
     from stand_ins.erp.tables import Row, Tables
 
 NOON, SECOND, DAY = timedelta(hours=12), timedelta(seconds=1), timedelta(days=1)

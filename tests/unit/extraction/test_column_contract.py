@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,6 @@ from track_dispatch.extraction.contract import ColumnPlan, check_columns
 from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from track_dispatch.records import ErpRow
 
 ROW = """

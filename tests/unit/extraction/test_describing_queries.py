@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,6 @@ from track_dispatch.extraction.reader import describe_query, open_connection
 from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import oracledb
 
 

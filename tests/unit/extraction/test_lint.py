@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,9 +14,6 @@ from track_dispatch.config import include_dir, load_hospital
 from track_dispatch.extraction.lint import Finding, lint
 from track_dispatch.extraction.query import render
 from track_dispatch.records import COLUMNS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 CODES = sorted(path.stem.upper() for path in (include_dir() / "hospitals").glob("*.yaml"))
 

@@ -6,7 +6,9 @@ them and null, while the other columns stand still.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import date, timedelta
 from functools import partial
 from itertools import count, product
 from typing import TYPE_CHECKING
@@ -20,10 +22,6 @@ from stand_ins.erp import schemas
 from stand_ins.erp.tables import insert_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from datetime import date
-
     from stand_ins.erp.tables import Row, Tables
     from stand_ins.oracle import OracleStandIn
 

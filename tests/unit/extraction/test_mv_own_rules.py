@@ -5,6 +5,9 @@ The codes alone are swept in test_mv_every_code.py; here the expectations are wr
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,10 +40,6 @@ from stand_ins.erp import schemas
 from stand_ins.erp.tables import insert_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from datetime import date
-
     from mv_cases import Case
 
     from stand_ins.erp.tables import Row

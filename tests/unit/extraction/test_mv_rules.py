@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,10 +38,6 @@ from stand_ins.erp import schemas
 from stand_ins.erp.tables import insert_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from datetime import date
-
     from stand_ins.oracle import OracleStandIn
 
 DATES = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import sqlglot
@@ -15,9 +15,6 @@ from track_dispatch.config import include_dir
 from track_dispatch.errors import ConfigError
 from track_dispatch.extraction.query import binds, literal, render
 from track_dispatch.records import COLUMNS, Area
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DATE_COLUMNS = {"dt_alta", "dt_atendimento", "hr_alta", "hr_atendimento", "dt_entrada"}
 COMPARISONS = (exp.GTE, exp.GT, exp.LTE, exp.LT, exp.EQ, exp.NEQ, exp.Between)

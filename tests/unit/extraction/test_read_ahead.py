@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,6 @@ from track_dispatch.extraction.read_ahead import read_ahead
 from track_dispatch.extraction.reader import open_connection, read_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import oracledb
 
     from stand_ins.oracle import OracleStandIn

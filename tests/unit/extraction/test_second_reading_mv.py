@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import date, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -16,10 +18,6 @@ from stand_ins.erp.tables import insert_sql
 from stand_ins.erp_data import MV_SITES, erp_sql, erp_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from datetime import date
-
     from stand_ins.erp.tables import Row, Tables
     from stand_ins.oracle import OracleStandIn
     from track_dispatch.records import ErpRow

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +16,6 @@ from stand_ins.erp.tables import insert_sql
 from track_dispatch.config import load_hospital
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from datetime import date
-
     from stand_ins.erp.tables import Row, Tables
     from stand_ins.oracle import OracleStandIn
 

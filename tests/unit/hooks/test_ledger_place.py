@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,6 @@ from track_dispatch.errors import ConfigError, LedgerError
 from track_dispatch.hooks import ledger as place
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.keys import new_keys
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -9,9 +10,6 @@ from tests.unit.delivery.raw_server import RawServer, answer, reset
 from track_dispatch.delivery.responses import OutcomeKind
 from track_dispatch.errors import ConfigError, ServiceStoppedError
 from track_dispatch.hooks.track import TrackHook
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ORGANIZATION = "6f9b3c52-0000-4000-8000-0000000000aa"
 SURVEYS = answer(200, '{"data": [{"uuid": "s0", "name": "A", "status": "active"}]}')

@@ -6,7 +6,7 @@ There is no way around PostgreSQL: where it does not start, the tests fail.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import create_engine, insert, text
@@ -15,9 +15,6 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.sql import moment_in
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")

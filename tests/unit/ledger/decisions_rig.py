@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,6 @@ from track_dispatch.records import Actor, Area, Channel, HospitalDay, IdentityKi
 from track_dispatch.states import WAITING, BatchState, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from sqlalchemy import RowMapping, Table
 
     from track_dispatch.ledger.database import Ledger

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,6 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.envelopes import reserve_envelopes, unit_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from track_dispatch.ledger.database import Ledger
 
 DAY = date(2026, 3, 10)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -32,9 +33,6 @@ from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit
 from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
-
     from sqlalchemy import Connection, RowMapping, Table
 
     from track_dispatch.ledger.claims import NotClaimed

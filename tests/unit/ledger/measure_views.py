@@ -11,9 +11,9 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, text
 from sqlalchemy.engine import make_url
@@ -34,9 +34,6 @@ from track_dispatch.pipeline.report import report
 from track_dispatch.pipeline.run import Run
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import Verb
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 LAST = date(2026, 3, 10)
 TODAY = date(2026, 3, 11)

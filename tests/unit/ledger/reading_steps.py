@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date
@@ -22,8 +23,6 @@ from track_dispatch.states import Reason
 from track_dispatch.transformation.evaluator import Identities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from sqlalchemy import RowMapping, Table
 
     from track_dispatch.ledger.database import Ledger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, timedelta
 from itertools import chain
@@ -47,8 +48,6 @@ from track_dispatch.records import Area, Channel, HospitalDay
 from track_dispatch.states import Reason, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.extractions import Extraction
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
@@ -46,8 +47,6 @@ from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sqlalchemy import Connection
 
     from track_dispatch.ledger.database import Ledger

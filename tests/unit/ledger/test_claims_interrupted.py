@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +13,6 @@ from track_dispatch.ledger.claims import settle_and_claim
 from track_dispatch.ledger.sql import take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from track_dispatch.ledger.database import Ledger
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -51,8 +52,6 @@ from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from track_dispatch.ledger.claims import ClaimTerms, Wanted
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.records import Actor

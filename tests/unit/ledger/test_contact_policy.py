@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,9 +41,6 @@ from track_dispatch.records import Channel, IdentityKind, Unit
 from track_dispatch.states import INVITED, LineState, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from datetime import datetime
-
     from track_dispatch.ledger.claims import ClaimTerms
 
 MARIA = Line(person="cpf:1", contact="email:maria@example.test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,8 +39,6 @@ from track_dispatch.ledger.extractions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.records import HospitalDay
 

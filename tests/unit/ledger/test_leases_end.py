@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ledger_rig import (
@@ -29,8 +29,6 @@ from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from track_dispatch.ledger.database import Ledger
 
 

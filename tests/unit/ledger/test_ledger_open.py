@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,6 @@ from track_dispatch.ledger.keys import IdentityKey, KeyRing, new_keys
 from track_dispatch.ledger.sql import moment_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import Engine
 
 OPENERS = [pytest.param(open_ledger, id="open"), pytest.param(migrate_ledger, id="migrate")]

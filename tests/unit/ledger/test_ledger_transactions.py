@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC
@@ -22,8 +23,6 @@ from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.sql import moment_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sqlalchemy import Connection
 
 PLANTED = "977654321"

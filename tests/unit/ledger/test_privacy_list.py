@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 from decisions_rig import rows_of
@@ -20,9 +20,6 @@ from track_dispatch.ledger.privacy import (
     remove_optouts,
 )
 from track_dispatch.records import Channel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CPF, EMAIL, PHONE = "cpf:52998224725", "email:ana@example.test", "phone:5527999990000"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,8 +33,6 @@ from track_dispatch.ledger.sql import moment_in
 from track_dispatch.states import BatchState, Refusal
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.database import Ledger
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -44,8 +45,6 @@ from track_dispatch.records import Area, HospitalDay
 from track_dispatch.states import Reason, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from reading_steps import Attendance
 
     from track_dispatch.ledger.database import Ledger

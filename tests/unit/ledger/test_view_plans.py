@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from big_ledger import fill_big_ledger
@@ -34,9 +35,6 @@ from track_dispatch.ledger.views import (
 )
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import Verb
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LAST = date(2026, 3, 10)
 TODAY = LAST + timedelta(days=1)

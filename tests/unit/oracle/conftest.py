@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import oracledb
 import pytest
 
 from stand_ins.oracle import Faults, OracleStandIn
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PASSWORD = "Segredo#1 é"
 

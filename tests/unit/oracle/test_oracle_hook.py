@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import oracledb
@@ -12,8 +13,6 @@ import pytest
 from airflow.providers.oracle.hooks.oracle import OracleHook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from stand_ins.oracle import OracleStandIn
 
 

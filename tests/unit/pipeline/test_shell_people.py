@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,8 +19,6 @@ from track_dispatch.ledger.privacy import optouts_of
 from track_dispatch.records import IdentityKind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from track_dispatch.ledger.database import Ledger
 
 CPF, EMAIL, PHONE = "529.982.247-25", "Ana@Example.com", "(27) 99999-0000"

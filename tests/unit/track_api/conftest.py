@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
 
 from stand_ins.track_api import TOKEN, Survey, TrackStandIn
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 EXAMES = "11111111-1111-4111-8111-111111111111"

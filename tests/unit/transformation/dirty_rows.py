@@ -5,14 +5,13 @@ Nobody is real: addresses are under reserved or invented domains, numbers and na
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
 from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from track_dispatch.records import ErpRow
 
 BLOCK_ROWS = 1_000

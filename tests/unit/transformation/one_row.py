@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING
 
 import orjson
@@ -16,9 +18,6 @@ from track_dispatch.transformation.names import plain_name
 from track_dispatch.transformation.phones import usable_mobiles
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
-    from datetime import date
-
     from track_dispatch.config import Hospital
     from track_dispatch.records import Area, Channel, ErpRow
     from track_dispatch.states import Reason

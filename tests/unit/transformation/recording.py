@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -36,8 +37,6 @@ from track_dispatch.transformation.names import plain_name, read_names
 from track_dispatch.transformation.persons import PersonCandidate, surplus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-
     from tests.unit.transformation.one_row import Proposal
     from track_dispatch.records import ErpRow
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,6 @@ from track_dispatch.transformation.evaluator import Candidate, Evaluator, Identi
 from track_dispatch.transformation.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from track_dispatch.records import ErpRow
 
 DAY = date(2026, 3, 12)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,9 +10,6 @@ from erp_days import CONN_ID, PASSWORD, SERVICE, SQL, TABLE, USER, ErpDays, conn
 from stand_ins.oracle import OracleStandIn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from track_dispatch.ledger.database import Ledger
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,6 @@ from track_dispatch.ledger.views import run_work
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from erp_days import ErpDays
 
 BEFORE = DAY - timedelta(days=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,8 +28,6 @@ from track_dispatch.pipeline.run import Mode, Run
 from track_dispatch.records import Actor, Area
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from track_dispatch.ledger.database import Ledger
 
 OURS = RehearsalContact(email="ensaio@ours.test", phone="5527990000001")
