@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: The parts of the package that decide, and are tested in milliseconds.
 DECIDING = (
     "errors",
-    "spelling",
+    "suggestions",
     "records",
     "states",
     "watchdog",
