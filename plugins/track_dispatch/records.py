@@ -60,22 +60,47 @@ class IdentityKind(StrEnum):
         return self.name.lower()
 
 
-#: The columns of every extraction, in this order and with these names.
-#: Source: docs/hospitals.md#columns
-COLUMNS: tuple[str, ...] = (
-    "ID_Cliente_Hfocus",
-    "cd_atendimento",
-    "data_atendimento",
-    "data_saida_alta",
-    "name",
-    "email",
-    "phone",
-    "cpf",
-    "medico",
-    "area_pesquisa",
-    "unidade",
-    "setor",
+class ColumnKind(StrEnum):
+    """What the ERP may return a column as, and what its texts are."""
+
+    TEXT = "text"
+    #: digits, which some installations keep as a number; one anywhere else is a column astray
+    DIGITS = "digits"
+    #: a DATE or TIMESTAMP, as `YYYY-MM-DD HH:MM:SS`
+    MOMENT = "moment"
+
+
+class Column(NamedTuple):
+    """A column that every extraction returns, and with it a field of the import line.
+
+    Attributes:
+        name: of the column and of the field.
+        kind: what the ERP returns it as.
+        rehearsed: whether a rehearsal keeps what stands in it; it says nothing of a patient.
+    """
+
+    name: str
+    kind: ColumnKind = ColumnKind.TEXT
+    rehearsed: bool = False
+
+
+#: The columns of every extraction, in this order and with these names: everything that is true of
+#: one stands here. Source: docs/hospitals.md#columns
+CONTRACT = (
+    Column("ID_Cliente_Hfocus", ColumnKind.DIGITS, rehearsed=True),
+    Column("cd_atendimento", ColumnKind.DIGITS),
+    Column("data_atendimento", ColumnKind.MOMENT, rehearsed=True),
+    Column("data_saida_alta", ColumnKind.MOMENT, rehearsed=True),
+    Column("name"),
+    Column("email"),
+    Column("phone", ColumnKind.DIGITS),
+    Column("cpf", ColumnKind.DIGITS),
+    Column("medico"),
+    Column("area_pesquisa", rehearsed=True),
+    Column("unidade", rehearsed=True),
+    Column("setor", rehearsed=True),
 )
+COLUMNS = tuple(column.name for column in CONTRACT)
 
 #: Further columns of an extraction start with this and never leave the house.
 EXTRA_PREFIX = "x_"

@@ -11,7 +11,7 @@ from typing import Any
 import oracledb
 
 from track_dispatch.errors import SourceContractError
-from track_dispatch.records import COLUMNS, EXTRA_PREFIX
+from track_dispatch.records import COLUMNS, CONTRACT, EXTRA_PREFIX, ColumnKind
 
 _TEXT = frozenset(
     {
@@ -23,10 +23,11 @@ _TEXT = frozenset(
 )
 _NUMBER = frozenset({oracledb.DB_TYPE_NUMBER})
 _DATE = frozenset({oracledb.DB_TYPE_DATE, oracledb.DB_TYPE_TIMESTAMP})
+_TYPES = {ColumnKind.TEXT: _TEXT, ColumnKind.DIGITS: _TEXT | _NUMBER, ColumnKind.MOMENT: _DATE}
+_ANY = _TEXT | _NUMBER | _DATE
+#: What each agreed column may be returned as.
+_ALLOWED = {column.name: _TYPES[column.kind] for column in CONTRACT}
 
-#: Digits that some installations keep as a number. A number anywhere else is a column astray.
-_DIGITS = frozenset({"ID_Cliente_Hfocus", "cd_atendimento", "phone", "cpf"})
-_MOMENTS = frozenset({"data_atendimento", "data_saida_alta"})
 _ID = "cd_atendimento"
 
 #: A CPF has this many digits; a number has lost the zeros in front.
@@ -84,7 +85,7 @@ def check_columns(description: Sequence[oracledb.FetchInfo]) -> ColumnPlan:
     if len(set(names)) < len(names):
         raise SourceContractError(f"the query has two columns of one name; {_HOW}")
     for column in description:
-        allowed = _allowed(column.name)
+        allowed = _ALLOWED.get(column.name, _ANY)  # of a further column any
         if column.type_code not in allowed and not _is_only_null(column):
             raise SourceContractError(
                 f"column {column.name} is of type {_name(column.type_code)}, allowed are "
@@ -103,14 +104,6 @@ def _misplaced(names: tuple[str, ...]) -> str:
         if pair[0] != pair[1]
     )
     return f"column {place} of the query is {found} where {agreed} is agreed"
-
-
-def _allowed(name: str) -> frozenset[oracledb.DbType]:
-    if name.startswith(EXTRA_PREFIX):
-        return _TEXT | _NUMBER | _DATE
-    if name in _MOMENTS:
-        return _DATE
-    return _TEXT | _NUMBER if name in _DIGITS else _TEXT
 
 
 def _is_only_null(column: oracledb.FetchInfo) -> bool:

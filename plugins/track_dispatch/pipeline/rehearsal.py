@@ -29,7 +29,7 @@ from track_dispatch.ledger.parts import begin_rehearsal, end_rehearsal
 from track_dispatch.ledger.stop_switch import require_running
 from track_dispatch.pipeline.evaluate import DayEvaluation
 from track_dispatch.pipeline.extract import read_columns_of
-from track_dispatch.records import Unit
+from track_dispatch.records import CONTRACT, Area, Channel, Unit
 from track_dispatch.states import BatchState
 from track_dispatch.transformation.evaluator import Evaluator
 from track_dispatch.transformation.import_lines import CONTACT
@@ -40,20 +40,10 @@ if TYPE_CHECKING:
     from track_dispatch.delivery.responses import Outcome
     from track_dispatch.ledger.claims import ClaimTerms, NotClaimed
     from track_dispatch.pipeline.run import Run
-    from track_dispatch.records import Area, Channel
     from track_dispatch.transformation.evaluator import Candidate
 
 #: A CPF of nobody, with right check digits.
 NOBODYS_CPF = "00000000191"
-#: What of a day's line a rehearsal keeps.
-KEPT = (
-    "ID_Cliente_Hfocus",
-    "data_atendimento",
-    "data_saida_alta",
-    "area_pesquisa",
-    "unidade",
-    "setor",
-)
 
 
 def rehearse(run: Run, *, context: DispatchContext) -> dict[str, int]:
@@ -115,7 +105,7 @@ def invented_lines(
 
 def _invented(line: Mapping[str, str], number: int, contact: Mapping[str, str]) -> dict[str, str]:
     return {
-        **{name: line[name] for name in KEPT},
+        **{column.name: line[column.name] for column in CONTRACT if column.rehearsed},
         **contact,
         "cd_atendimento": f"ENSAIO-{uuid.uuid4().hex[:8]}",
         "name": f"Ensaio {number + 1}",
