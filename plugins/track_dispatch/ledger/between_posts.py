@@ -22,6 +22,7 @@ from track_dispatch.ledger.contact_policy import (
     freed_by,
     stood_back,
 )
+from track_dispatch.ledger.database import Ledger, interruption
 from track_dispatch.ledger.envelopes import address_of, format_places, span
 from track_dispatch.ledger.request_budget import TAKE
 from track_dispatch.ledger.schema import PLACES
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.claims import Wanted
-    from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.settling import Settlement
     from track_dispatch.records import Actor
 
@@ -184,19 +184,10 @@ class _Session:
                     for step in steps
                 ]
         except Exception as error:
-            # psycopg puts an error of its own in the place of what broke in on its pipeline
-            if (interruption := _interruption(error)) is not None:
+            if (broke_in := interruption(error)) is not None:
                 self._connection.invalidate()  # it is stuck in the pipeline, and rolls nothing back
-                raise interruption from None
+                raise broke_in from None
             raise
-
-
-def _interruption(error: BaseException) -> BaseException | None:
-    """Return what is no error but the end of the task, if an error came of it."""
-    found = error.__context__
-    while isinstance(found, Exception):
-        found = found.__context__
-    return found
 
 
 class _Shortcut:

@@ -290,16 +290,31 @@ def require_same_ledger(connection: Connection, keys: KeyRing) -> None:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn the database's errors into ours: their texts quote values, so only the kind is kept."""
+    """Turn the database's errors into ours: their texts quote values, so only the kind is kept.
+
+    What is no error but the end of the task stays that, also where it made the driver fail.
+    """
     try:
         yield
     except SQLAlchemyError as error:
         origin = getattr(error, "orig", None)
-        raise LedgerError(_kind(origin or error)) from None
+        raise interruption(error) or LedgerError(_kind(origin or error)) from None
     except Exception as error:
         if not type(error).__module__.startswith(("psycopg", "sqlite3")):
             raise
-        raise LedgerError(_kind(error)) from None
+        raise interruption(error) or LedgerError(_kind(error)) from None
+
+
+def interruption(error: BaseException) -> BaseException | None:
+    """Return the end of the task (a time-out, SIGTERM) that an error came of, if it did.
+
+    psycopg puts an error of its own in the place of what broke in on its pipeline; the caller who
+    met it as a failure of the database would try again.
+    """
+    found = error.__context__
+    while isinstance(found, Exception):
+        found = found.__context__
+    return found
 
 
 def _kind(error: BaseException) -> str:
