@@ -17,7 +17,7 @@ from stand_ins.oracle import values
 from stand_ins.oracle.wire import lv, text2, ub
 
 if TYPE_CHECKING:
-    from stand_ins.oracle.columns import Column
+    from stand_ins.oracle.columns import ColumnType
 
 PROTOCOL, DATA_TYPES, ERROR, ROW_HEADER, ROW_DATA, PARAMETER, STATUS = 1, 2, 4, 6, 7, 8, 9
 DESCRIBE = 16
@@ -66,7 +66,7 @@ def status() -> bytes:
     return bytes([STATUS, 0, 0])
 
 
-def describe(columns: Sequence[Column]) -> bytes:
+def describe(columns: Sequence[ColumnType]) -> bytes:
     """Describe the columns of a query."""
     return b"".join(
         (
@@ -80,7 +80,7 @@ def describe(columns: Sequence[Column]) -> bytes:
     )
 
 
-def _described(column: Column, position: int) -> bytes:
+def _described(column: ColumnType, position: int) -> bytes:
     is_text = column.type_number == values.VARCHAR
     return b"".join(
         (
@@ -105,7 +105,7 @@ def row_header() -> bytes:
     return bytes([ROW_HEADER]) + bytes(7)
 
 
-def rows(columns: Sequence[Column], batch: Sequence[tuple[Any, ...]]) -> bytes:
+def rows(columns: Sequence[ColumnType], batch: Sequence[tuple[Any, ...]]) -> bytes:
     """Send one message per row, encoded column by column (faster in Python).
 
     Raises:

@@ -10,7 +10,7 @@ from stand_ins.oracle import values
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnType:
     """A described column and how its values are written.
 
     `size` is in bytes; zero tells the client that every value is NULL and none is sent.
@@ -48,7 +48,7 @@ _PLAIN: dict[str, tuple[int, Callable[[Any], bytes], int, int, int]] = {
 }
 
 
-def column_for(name: str, duck_type: str) -> Column:
+def column_for(name: str, duck_type: str) -> ColumnType:
     """Describe a DuckDB result column as Oracle would.
 
     Raises:
@@ -56,7 +56,7 @@ def column_for(name: str, duck_type: str) -> Column:
     """
     if duck_type.startswith("DECIMAL"):
         precision, scale = (int(part) for part in duck_type[8:-1].split(","))
-        return Column(name, values.NUMBER, values.encode_number, 22, precision, scale)
+        return ColumnType(name, values.NUMBER, values.encode_number, 22, precision, scale)
     if duck_type not in _PLAIN:
         raise NotImplementedError(f"result column of type {duck_type}")
-    return Column(name, *_PLAIN[duck_type])
+    return ColumnType(name, *_PLAIN[duck_type])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from stand_ins.oracle.columns import Column, column_for
+from stand_ins.oracle.columns import ColumnType, column_for
 from stand_ins.oracle.dialect import label
 from stand_ins.oracle.ora_errors import OraError, from_duckdb
 
@@ -29,7 +29,7 @@ class Cursor:
     identity: int
     sql: str
     binds: list[BindType] = field(default_factory=list)
-    columns: list[Column] = field(default_factory=list)
+    columns: list[ColumnType] = field(default_factory=list)
     result: duckdb.DuckDBPyConnection | None = None
     fetched: int = 0
 
@@ -195,5 +195,5 @@ class Queries:
                     self._working.interrupt()
 
 
-def _columns(described: Iterable[Sequence[Any]]) -> list[Column]:
+def _columns(described: Iterable[Sequence[Any]]) -> list[ColumnType]:
     return [column_for(label(name), str(kind)) for name, kind, *_ in described]

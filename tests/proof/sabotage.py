@@ -179,11 +179,11 @@ SABOTAGES = (
         (
             Edit(
                 f"{DELIVERY}/responses.py",
-                "TransportFailure.DEADLINE: (Verdict.UNCERTAIN,",
-                "TransportFailure.DEADLINE: (Verdict.NOT_DELIVERED,",
+                "TransportFailure.DEADLINE: (OutcomeKind.UNCERTAIN,",
+                "TransportFailure.DEADLINE: (OutcomeKind.NOT_DELIVERED,",
             ),
         ),
-        f"{DELIVERY_TESTS}/test_outcomes.py"
+        f"{DELIVERY_TESTS}/test_responses.py"
         "::test_a_failure_is_uncertain_only_once_the_request_had_begun",
     ),
     Sabotage(
