@@ -294,6 +294,6 @@ def http_moment(text: str | None) -> datetime | None:
     """Read a date as headers write it, aware; None when it is none."""
     try:
         moment = parsedate_to_datetime(text or "")
-    except (ValueError, TypeError):
+    except (OverflowError, TypeError, ValueError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -357,6 +357,8 @@ def test_an_outcome_shows_nothing_of_the_answers_body() -> None:
         ("Mon, 02 Mar 2026 11:05:00 -0000", 300.0),
         ("Mon, 02 Mar 2026 10:00:00 GMT", 0.0),
         ("soon", None),
+        ("Mon, 02 Mar 2026 99999999999:00:00 GMT", None),
+        ("Mon, 02 Mar 2026 11:05:00 +99999999999999999999", None),
         ("-5", None),
         ("9" * 400, None),
         ("", None),

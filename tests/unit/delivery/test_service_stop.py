@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stand_ins.track_api import Fault, faults
+from stand_ins.track_api.answers import document
 from tests.unit.delivery.delivery_rig import UNIT, by_name, on_one_database, once_each
 from track_dispatch.delivery.context import Tally
 from track_dispatch.errors import ServiceStoppedError
@@ -58,6 +59,19 @@ def test_an_answer_that_wants_a_person_stops_everybody_and_says_who_met_it(
         None,
     )
     assert (rig.counts(), rig.sizes) == ({"ready": 3}, [1])
+
+
+@on_one_database
+def test_a_stop_whose_date_nobody_can_read_is_a_stop(rig: Rig) -> None:
+    rig.fill(4, batch_size=2)
+    headers = (("Retry-After", "Mon, 02 Mar 2026 99999999999:00:00 GMT"),)
+    rig.api.script(Fault(name="odd date", answer=document(405, {}, headers=headers)))
+
+    with pytest.raises(ServiceStoppedError):
+        rig.dispatch()
+
+    assert [stop.status for stop in stops(rig)] == [405]
+    assert (rig.counts(), rig.sizes) == ({"ready": 4}, [2])
 
 
 @on_one_database
