@@ -84,11 +84,12 @@ on conflict do nothing"""
 _CLAIM_LINES = """
 update lines set state = 'sending', batch = :batch, reason = null, question = null
 where address between :low and :high and state = 'ready'"""
+#: What still waits of an envelope beside what goes is the careful way's.
 _FRESH = """
 update envelopes set payload = null, waiting = 0, version = version + :sealings
 where id = (select e.id from envelopes e join extractions x on x.id = e.extraction
   where e.id = :envelope and e.unit = :unit and e.version = :version and e.rules = :rules
-    and x.started_at >= moment_in(:oldest)"""
+    and e.waiting = :ready and x.started_at >= moment_in(:oldest)"""
 _EMPTY_ENVELOPE = {"sqlite": f"{_FRESH})", "postgresql": f"{_FRESH} for update of e skip locked)"}
 _EVENT = """
 insert into events (at, envelope, places, transition, state, reason, batch, actor, run_id,
@@ -275,6 +276,7 @@ class _Shortcut:
             "unit": batch.unit_id,
             "version": envelope.version,
             "rules": terms.rules,
+            "ready": len(self._wanted.read.lines),
             "oldest": -3600.0 * terms.extraction_max_age_hours,
             "sealings": 1 + len(set(reasons.values())),  # as many as the careful way makes
         }

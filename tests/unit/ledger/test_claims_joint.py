@@ -46,6 +46,7 @@ from track_dispatch.ledger.claims import (
     settle_and_claim,
     settle_and_claim_with_care,
 )
+from track_dispatch.ledger.retention import drop_old_payloads
 from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import stop_service
@@ -447,6 +448,23 @@ def test_the_short_way_leaves_what_is_not_plain_alone(ledger: Ledger, case: str)
 
     assert not carried_out(ledger, the_short_way, made)
     assert shape(ledger) == before
+
+
+def test_a_held_line_whose_payload_grew_too_old_is_counted_by_the_claim_of_another(
+    ledger: Ledger,
+) -> None:
+    """It waits, but is no longer in what is sealed: the short way would not see it."""
+    lines = [*people(1, start=10), *people(1, start=20, state="held")]
+    envelope = fill(ledger, lines, age_hours=35.9)
+    batch = claim(ledger, envelope)
+    drop_old_payloads(ledger, max_age_hours=35, actor=ACTOR)
+    released = Settlement(batch, released=batch.places, batch_state=BatchState.NOT_DELIVERED)
+    settle(ledger, released, actor=ACTOR)
+
+    claim(ledger, envelope)
+
+    (row,) = rows_of(ledger, schema.envelopes)
+    assert (states_of(ledger), row["waiting"]) == (["sending", "held"], 1)
 
 
 @pytest.mark.parametrize(
