@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,8 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demo; return 0 when every run is green and every equation holds."""
     parser = argparse.ArgumentParser(prog="python -m demo.run", description=__doc__)
     parser.add_argument("--hospitals", default=DEFAULT_HOSPITALS, help="codes, or all")
-    parser.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD; default: yesterday")
+    parser.add_argument("--day", type=day_of, help="YYYY-MM-DD; default: yesterday")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     hospitals = chosen_hospitals(options.hospitals.upper().split(","))
     days = {hospital.code: options.day or yesterday(hospital) for hospital in hospitals}
     shutil.rmtree(HOME, ignore_errors=True)
@@ -41,7 +44,28 @@ def main(arguments: list[str] | None = None) -> int:
     with World(hospitals, days=sorted(set(days.values()))) as world:
         os.environ.update(airflow_settings(HOME) | world.connections())
         with terminal_apart(HOME / "demo.log") as console:
+            # not KeyboardInterrupt: Airflow takes it for a task's failure, and goes on
+            signal.signal(signal.SIGINT, lambda *_: leave(console))
             return run(world, days, console)
+
+
+def day_of(text: str) -> date:
+    """Read a day.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day: DAY=2026-11-20") from None
+
+
+def leave(console: Console) -> None:
+    """End at once; the next demo begins anew anyway."""
+    console.show_cursor()
+    console.print("stopped")
+    os._exit(130)
 
 
 def yesterday(hospital: Hospital) -> date:
@@ -66,7 +90,23 @@ def run(world: World, days: dict[str, date], console: Console) -> int:
             done = run_dag(dags[hospital.dag_id], days[hospital.code])
             states[hospital.code] = done
             progress.update(step, completed=1, description=f"{name} · {done}")
-    return summary.show(world, days, states, console)
+    code = summary.show(world, days, states, console)
+    if code:
+        log = HOME / "demo.log"
+        for reason in reasons(log.read_text(encoding="utf-8")):
+            console.print(reason, highlight=False, markup=False, soft_wrap=True)
+        console.print(f"the whole log: {log}", highlight=False, soft_wrap=True)
+    return code
+
+
+def reasons(log: str) -> list[str]:
+    """Return what a log says of our own errors, each once: they say what to do."""
+    found = re.findall(
+        r"^track_dispatch\.errors\.\w+: (.+?)\n(?=\d{4}-\d\d-\d\dT|\Z)",
+        log,
+        re.MULTILINE | re.DOTALL,
+    )
+    return list(dict.fromkeys(found))
 
 
 def prepare() -> None:
