@@ -28,7 +28,11 @@ FAMILIES = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the files; return 1, and write nothing, when the hospital is there or cannot be."""
-    parser = argparse.ArgumentParser(prog="make new-hospital", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make new-hospital",
+        usage="make new-hospital CODE=abc ERP=mv",
+        description=__doc__,
+    )
     parser.add_argument("code", metavar="CODE", help="short name, letters and digits: abc")
     parser.add_argument("erp", metavar="ERP", choices=sorted(FAMILIES), help="mv or tasy")
     options = parser.parse_args(arguments)

@@ -12,13 +12,15 @@ import pytest
 
 from demo.world import ROOT
 
+#: Codes that nobody types: who follows the README has files of ABC.
+MV, TASY = "QZV7", "QZT7"
 FILES = {
     erp: {
         f"include/hospitals/{code}.yaml",
         f"include/sql/{erp}/{code}.sql",
         f"stand_ins/erp/sites/{code}.yaml",
     }
-    for erp, code in (("mv", "abc"), ("tasy", "xyz"))
+    for erp, code in (("mv", MV.lower()), ("tasy", TASY.lower()))
 }
 
 
@@ -62,7 +64,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project with a new hospital of either family."""
     made = project_at(tmp_path_factory.mktemp("project"))
     before = files_of(made)
-    for code, erp in (("abc", "mv"), ("XYZ", "tasy")):
+    for code, erp in ((MV.lower(), "mv"), (TASY, "tasy")):
         done = run(made, "demo.new_hospital", code, erp)
         assert (done.stderr, done.returncode) == ("", 0)
     assert files_of(made) - before == FILES["mv"] | FILES["tasy"]
@@ -72,22 +74,24 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_files_are_valid(project: Path) -> None:
     done = run(project, "track_dispatch", "config", "check")
 
-    assert {"ABC: ok", "XYZ: ok"} <= set(done.stdout.splitlines())
+    assert {f"{MV}: ok", f"{TASY}: ok"} <= set(done.stdout.splitlines())
     assert done.returncode == 0
 
 
 def test_the_queries_pass_the_linter(project: Path) -> None:
     done = run(project, "track_dispatch", "sql", "--all", "--check")
 
-    assert {"ABC: ok", "XYZ: ok"} <= set(done.stdout.splitlines())
+    assert {f"{MV}: ok", f"{TASY}: ok"} <= set(done.stdout.splitlines())
     assert done.returncode == 0
 
 
 def test_the_demo_runs_a_day_of_them(project: Path) -> None:
-    done = run(project, "demo.run", "--hospitals", "ABC,XYZ", "--day", "2026-11-20")
+    done = run(project, "demo.run", "--hospitals", f"{MV},{TASY}", "--day", "2026-11-20")
 
     assert (done.stderr, done.returncode) == ("", 0)
-    assert {"track_abc: run green", "track_xyz: run green"} <= set(done.stdout.splitlines())
+    assert {f"track_{code.lower()}: run green" for code in (MV, TASY)} <= set(
+        done.stdout.splitlines()
+    )
 
 
 @pytest.mark.parametrize("file", sorted(FILES["mv"] | FILES["tasy"]))
@@ -99,10 +103,10 @@ def test_what_a_person_must_decide_is_marked(project: Path, file: str) -> None:
     ("code", "erp", "told"),
     [
         ("hms", "mv", "include/hospitals/hms.yaml is there already: nothing was written"),
-        ("abc", "tasy", "include/hospitals/abc.yaml is there already: nothing was written"),
+        (MV, "tasy", f"include/hospitals/{MV.lower()}.yaml is there already: nothing was written"),
         ("a-b", "mv", "CODE=a-b: must be letters and digits"),
         ("morning", "mv", "CODE=morning: must be letters and digits, like abc, and no DAG's"),
-        ("abd", "sap", "invalid choice: 'sap'"),
+        ("qzs7", "sap", "invalid choice: 'sap'"),
     ],
 )
 def test_what_cannot_be_leaves_no_file(project: Path, code: str, erp: str, told: str) -> None:
@@ -113,3 +117,10 @@ def test_what_cannot_be_leaves_no_file(project: Path, code: str, erp: str, told:
     assert told in done.stderr
     assert done.returncode != 0
     assert files_of(project) == before
+
+
+def test_without_arguments_it_says_what_to_type() -> None:
+    done = run(ROOT, "demo.new_hospital")
+
+    assert done.stderr.startswith("usage: make new-hospital CODE=abc ERP=mv\n")
+    assert done.returncode == 2
