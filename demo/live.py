@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo.airflow_api import USER, AirflowApi, live_settings
@@ -30,6 +32,8 @@ HOME = ROOT / ".airflow" / "ui"
 DAYS = 7
 #: How long Airflow may take until all its components are healthy, in seconds.
 START_LIMIT = 180.0
+#: The DAGs that are no hospital's.
+OPERATIONS = frozenset({"track_decide", "track_housekeeping", "track_morning"})
 COMPONENTS = AIRFLOW | {"triggerer": airflow_component("triggerer", "--skip-serve-logs")}
 
 
@@ -48,8 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     HOME.mkdir(parents=True)
     api = AirflowApi(options.port, secrets.token_urlsafe(9))
     with World(hospitals, days=days_of(hospitals)) as world:
-        os.environ.update(airflow_settings(HOME) | world.connections())
-        os.environ.update(live_settings(api, HOME))
+        settings = airflow_settings(HOME) | world.connections() | live_settings(api, HOME)
+        write_exports(HOME / "env", settings)
+        os.environ.update(settings)
         with terminal_apart(HOME / "setup.log") as console:
             console.print("Airflow database, ledger, pools", highlight=False)
             prepare()
@@ -69,7 +74,7 @@ def watch(
     world: World,
 ) -> bool:
     """Wait for health, tell how to log in, wait for a signal; tell whether a component failed."""
-    dags = {hospital.dag_id for hospital in world.hospitals}
+    dags = OPERATIONS | {hospital.dag_id for hospital in world.hospitals}
     told, limit = False, time.monotonic() + START_LIMIT
     while not stopped.wait(0.5):
         if ended := components.ended():
@@ -91,10 +96,20 @@ def tell(console: Console, api: AirflowApi, world: World) -> None:
         f"\nAirflow   http://localhost:{api.port}   user {USER}   password {api.password}"
         f"\nTrack     {world.track.url}   what the stand-in has received"
         f"\nlogs      {HOME}"
+        f"\n\nin a shell: source {(HOME / 'env').relative_to(ROOT)}"
         "\n\nThe latest day of each hospital is on its way. Ctrl-C stops everything.\n",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def write_exports(path: Path, settings: Mapping[str, str]) -> None:
+    """Write what a shell needs to be in this Airflow's world, for its owner only."""
+    exports = {**settings, "PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
+    lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
+    path.touch(mode=0o600)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def days_of(hospitals: Sequence[Hospital]) -> list[date]:
