@@ -277,19 +277,31 @@ class _Answer:
         return moved
 
     def _was_passed_by(self) -> bool:
-        """Tell whether a reading of the day was applied while the batch was under way."""
+        """Tell whether a later reading of the day may have met the lines under way, and left them.
+
+        From when it is complete until it is applied: nobody sees a transform before it commits.
+        """
         batches, extractions, unit = schema.batches, schema.extractions, self._batch.unit
+        own = (
+            select(extractions.c.completed_at)
+            .join(schema.envelopes, schema.envelopes.c.extraction == extractions.c.id)
+            .where(schema.envelopes.c.id == self._batch.envelope)
+            .scalar_subquery()
+        )
         claimed_at = (
             select(func.min(batches.c.created_at))
             .where(batches.c.id.in_(self._ours))
             .scalar_subquery()
         )
-        applied = exists().where(
-            extractions.c.hospital == unit.hospital,
-            extractions.c.business_day == unit.business_day,
-            extractions.c.applied_at > claimed_at,
+        later = extractions.alias()
+        met = exists().where(
+            later.c.hospital == unit.hospital,
+            later.c.business_day == unit.business_day,
+            later.c.completed_at >= own,
+            later.c.superseded_at.is_(None),
+            or_(later.c.applied_at.is_(None), later.c.applied_at > claimed_at),
         )
-        return bool(self._connection.scalar(select(applied)))
+        return bool(self._connection.scalar(select(met)))
 
     def _note_claimed_anew(self, ids: set[int]) -> int:
         """Record, once, which lines Track took although they name another batch by now."""

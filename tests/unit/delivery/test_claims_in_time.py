@@ -362,6 +362,25 @@ def test_an_envelope_that_a_transform_works_on_is_left_to_a_retry_and_the_next_g
     assert rig.counts() == {"accepted": 4, "ready": 2}
 
 
+def test_a_batch_that_was_not_delivered_goes_no_more_if_its_day_was_read_meanwhile(
+    rig: Rig, outside: Engine
+) -> None:
+    """Whoever died meanwhile was left alone by that reading's transform, being on her way."""
+    ids = rig.fill(1)
+    read_again = (
+        "insert into extractions (id, source, hospital, business_day, run_id, try_number,"
+        " started_at, completed_at) select 'later', source, hospital, business_day, 'run-2', 1,"
+        " created_at, created_at from extractions cross join batches"
+    )
+    once_in_flight(rig, outside, 1, lambda: rig.execute(read_again))
+    rig.api.script(faults.too_many_requests())
+
+    assert isinstance(rig.dispatch_anyhow(), NotDeliveredError)
+    rig.dispatch_anyhow()
+
+    assert (rig.posts, rig.counts()) == ([ids], {"reopened": 1})
+
+
 # -- a stop from outside -----------------------------------------------------------
 
 

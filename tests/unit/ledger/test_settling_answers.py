@@ -11,7 +11,6 @@ from ledger_rig import (
     ACTOR,
     DAY,
     TERMS,
-    UNIT,
     batches_of,
     claim,
     counts_are_true,
@@ -20,6 +19,7 @@ from ledger_rig import (
     mark_in_doubt,
     people,
     rows_of,
+    run_sql,
     states_of,
     try_claim,
     wanted,
@@ -136,8 +136,9 @@ def test_a_released_batch_frees_its_survey_and_has_no_lease(ledger: Ledger) -> N
     assert (row["state"], row["status"], row["lease_until"]) == ("not_delivered", 429, None)
 
 
-def applied_meanwhile(ledger: Ledger, hospital: str, day: date, *, seconds: float) -> None:
-    """Apply another extraction, some seconds from now."""
+def read_meanwhile(ledger: Ledger, hospital: str = "HMS", day: date = DAY, **at: float) -> None:
+    """Let another run read a day; what happened to its extraction is told in seconds from now."""
+    moments = {"completed_at": -10.0} | at
     with ledger.writing() as connection:
         connection.execute(
             insert(schema.extractions).values(
@@ -147,19 +148,31 @@ def applied_meanwhile(ledger: Ledger, hospital: str, day: date, *, seconds: floa
                 business_day=day,
                 run_id="manual__2",
                 try_number=1,
-                started_at=moment_in(-60),
-                applied_at=moment_in(seconds),
+                started_at=moment_in(-7200),
+                **{name: moment_in(seconds) for name, seconds in moments.items()},
             )
         )
 
 
+@pytest.mark.parametrize(
+    "at",
+    [
+        {"applied_at": 5},
+        {"completed_at": 5},
+        {"completed_at": -10},
+    ],
+    ids=["applied", "complete", "complete before the claim"],
+)
 def test_a_line_that_a_reading_passed_by_while_it_was_under_way_is_read_again(
-    ledger: Ledger,
+    ledger: Ledger, at: dict[str, float]
 ) -> None:
-    """It may have been corrected in that reading, which must not touch what is under way."""
+    """That reading may have corrected it, and must not touch what is under way.
+
+    Its transform may be at work, which nobody sees before it commits.
+    """
     envelope = fill(ledger, 2)
     batch = claim(ledger, envelope)
-    applied_meanwhile(ledger, UNIT.hospital, DAY, seconds=5)
+    read_meanwhile(ledger, **at)
     settled = answer(ledger, batch, accepted=[0], released=[1])
 
     assert states_of(ledger) == ["accepted", "reopened"]
@@ -169,15 +182,30 @@ def test_a_line_that_a_reading_passed_by_while_it_was_under_way_is_read_again(
 
 
 @pytest.mark.parametrize(
-    ("hospital", "day", "seconds"),
-    [("HMSM", DAY, 5), ("HMS", DAY.replace(day=9), 5), ("HMS", DAY, -30)],
-    ids=["another hospital's", "another day's", "before the claim"],
+    "reading",
+    [
+        {"hospital": "HMSM"},
+        {"day": DAY.replace(day=9)},
+        {"applied_at": -5},
+        {"superseded_at": -5},
+        {"completed_at": -7000},
+    ],
+    ids=["another hospital's", "another day's", "applied before", "superseded", "an older one"],
 )
 def test_no_other_reading_matters_to_a_released_line(
-    ledger: Ledger, hospital: str, day: date, seconds: float
+    ledger: Ledger, reading: dict[str, Any]
 ) -> None:
     batch = claim(ledger, fill(ledger, 1))
-    applied_meanwhile(ledger, hospital, day, seconds=seconds)
+    read_meanwhile(ledger, **reading)
+    settle(ledger, released(batch), actor=ACTOR)
+
+    assert states_of(ledger) == ["ready"]
+
+
+def test_a_reading_that_is_not_complete_will_find_a_released_line_ready(ledger: Ledger) -> None:
+    batch = claim(ledger, fill(ledger, 1))
+    read_meanwhile(ledger)
+    run_sql(ledger, "update extractions set completed_at = null where id = 'later'")
     settle(ledger, released(batch), actor=ACTOR)
 
     assert states_of(ledger) == ["ready"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC
+from dataclasses import replace
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from ledger_rig import TERMS as CLAIM_TERMS
-from ledger_rig import blocked, counts_are_true, try_claim, wanted
+from ledger_rig import blocked, claim, counts_are_true, try_claim, wanted
 from reading_steps import (
     DAY,
     DAY_BEFORE,
@@ -31,6 +32,7 @@ from reading_steps import (
     stands,
 )
 
+from track_dispatch.config.policies import VolumeGate
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.apply_extraction import applying_extractions
@@ -40,14 +42,16 @@ from track_dispatch.ledger.decisions import Decision, release_day
 from track_dispatch.ledger.extractions import stage_extraction
 from track_dispatch.ledger.privacy import erase_person
 from track_dispatch.ledger.schema import PLACES
+from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.pipeline.transform import standing_back
 from track_dispatch.records import Area, HospitalDay
-from track_dispatch.states import Reason, Verb
+from track_dispatch.states import BatchState, Reason, Verb
 
 if TYPE_CHECKING:
     from reading_steps import Attendance
 
     from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.day_apply import DayTerms
     from track_dispatch.ledger.extractions import Extraction
 
 #: Terms of a claim that the readings of these tests may go out under.
@@ -56,11 +60,14 @@ MAY_GO = CLAIM_TERMS
 
 @contextmanager
 def half_way(
-    ledger: Ledger, extraction: Extraction, attendances: Sequence[Attendance], source: str = "hms"
+    ledger: Ledger,
+    extraction: Extraction,
+    attendances: Sequence[Attendance],
+    terms: DayTerms = TERMS,
 ) -> Iterator[None]:
     """Transform a day, and do the block's work before its transaction is committed."""
-    with applying_extractions(ledger, source=source, zone=UTC, actor=RUN) as transform:
-        day = transform.begin(extraction, TERMS)
+    with applying_extractions(ledger, source="hms", zone=UTC, actor=RUN) as transform:
+        day = transform.begin(extraction, terms)
         assert day is not None
         day.take(attendances, lambda _: {})
         day.end_of_reading(rows_merged=0)
@@ -179,6 +186,43 @@ def test_a_line_that_a_transform_has_looked_at_is_not_claimed_any_more(
 
     assert isinstance(hindered, NotClaimed)
     assert stands(ledger) == [("ready", None)]
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["dead", "of a day that is held"])
+def test_what_a_transform_found_on_its_way_is_read_again_if_it_was_not_delivered(
+    postgresql_ledger: Ledger, *, held: bool
+) -> None:
+    """The transform left the line as it was, and is not committed when the line is released."""
+    ledger = postgresql_ledger
+    read_day(ledger, invited(1))
+    envelope = line_of(ledger).address // PLACES
+    batch = claim(ledger, envelope, terms=MAY_GO)
+    found = [invited(n) for n in range(1, 401)] if held else [not_invited(1, Reason.DEATH)]
+    if held:
+        usual_volume(ledger, 1)
+    extraction = stage(ledger, *found, actor=OTHER_RUN)
+    with half_way(ledger, extraction, found, terms=replace(TERMS, gate=VolumeGate())):
+        undelivered = Settlement(
+            batch, released=batch.places, status=429, batch_state=BatchState.NOT_DELIVERED
+        )
+        settle(ledger, undelivered, actor=RUN)
+
+    assert [line.state for line in lines_of(ledger)] == ["reopened", *["held"] * (len(found) - 1)]
+    assert try_claim(ledger, envelope, terms=MAY_GO) == NotClaimed(Hindrance.NOTHING_READY)
+
+
+def usual_volume(ledger: Ledger, lines: int) -> None:
+    """Let the same weekday have had so many lines for weeks."""
+    for weeks in range(1, 9):
+        past = HospitalDay(DAY.hospital, DAY.business_day - timedelta(weeks=weeks))
+        stage(ledger, day=past, actor=replace(RUN, run_id=f"past__{weeks}"))
+    change(
+        ledger,
+        "update extractions set applied_at = completed_at, volume = :lines"
+        " where business_day < :day",
+        lines=lines,
+        day=DAY.business_day,
+    )
 
 
 def test_what_was_read_ahead_before_a_transform_is_not_claimed(ledger: Ledger) -> None:
