@@ -77,8 +77,9 @@ class Backlog:
 
     def _prepare(self, source: ReadyEnvelope) -> Prepared | None:
         context, unit = self._context, source.unit
-        read = self._read(source).open(context.ledger.keys)
-        if not read.lines:
+        sealed = self._read(source)
+        read = sealed.open(context.ledger.keys) if sealed is not None else None
+        if read is None or not read.lines:
             return None
         terms = context.terms(unit.area)
         if read.envelope.rules != terms.rules:
@@ -94,17 +95,17 @@ class Backlog:
         )
         return Prepared(source, read, terms, body)
 
-    def _read(self, source: ReadyEnvelope) -> SealedAhead:
+    def _read(self, source: ReadyEnvelope) -> SealedAhead | None:
         """Return an envelope as it was read, at first or again, with some that come after it.
 
-        One that is sealed anew meanwhile is not claimed, but put back.
+        None where it is gone. One that is sealed anew meanwhile is not claimed, but put back.
         """
         if source.envelope not in self._sealed:
             further = [one.envelope for one in islice(self._queue, _READ_AT_ONCE - 1)]
             with self._context.ledger.reading() as connection:
                 found = read_ahead(connection, [source.envelope, *further])
             self._sealed = {one.envelope.id: one for one in found}
-        return self._sealed.pop(source.envelope)
+        return self._sealed.pop(source.envelope, None)
 
 
 def find_backlog(context: DispatchContext, until: date) -> tuple[Backlog, list[Unit]]:

@@ -123,6 +123,20 @@ def test_an_address_corrected_before_the_first_claim_is_the_one_that_is_posted(r
     assert posted == ["nova@exemplo.test"]
 
 
+def test_an_envelope_that_is_gone_before_it_is_read_has_nothing_to_send(rig: Rig) -> None:
+    ids = rig.fill(10, batch_size=1)
+    (last,) = envelopes_of(rig, ids[-1:])
+
+    def purge() -> None:
+        rig.execute("delete from identities where line / 1000 = :id", id=last)
+        rig.execute("delete from lines where address / 1000 = :id", id=last)
+        rig.execute("delete from envelopes where id = :id", id=last)
+
+    rig.during_post(1, purge)
+
+    assert rig.dispatch() == Tally(accepted=9)
+
+
 def test_a_batch_is_settled_before_anybody_hears_that_no_key_opens_the_next(rig: Rig) -> None:
     ids = rig.fill(4, batch_size=2)
     (envelope,) = envelopes_of(rig, ids[2:])
