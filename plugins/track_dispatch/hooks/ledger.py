@@ -70,7 +70,11 @@ class Place:
             return parse_keys(self.connection.extra_dejson, f"connection {CONN_ID}")
         path = self.key_file
         if path is None or not path.is_file():
-            message = f"there are no keys at {path}; {creation.INIT_HINT}"
+            message = (
+                f"there are no keys at {path}: is AIRFLOW_HOME ({AIRFLOW_HOME}) the one that"
+                " Airflow runs with? Only if it is, and in a first installation:"
+                f" {creation.INIT_HINT}"
+            )
             raise ConfigError(message)
         try:
             return parse_keys(json.loads(path.read_text(encoding="utf-8")), str(path))

@@ -102,6 +102,15 @@ def test_opening_makes_no_ledger(home: Path) -> None:
     assert not list(home.iterdir())
 
 
+def test_without_keys_the_folder_is_asked_about_before_a_ledger_is_made(home: Path) -> None:
+    with pytest.raises(ConfigError, match="there are no keys at") as told:
+        place.open_configured()
+
+    message = str(told.value)
+    asked = message.index(f"is AIRFLOW_HOME ({home}) the one that Airflow runs with?")
+    assert asked < message.index("in a first installation") < message.index("ledger init")
+
+
 def test_an_sqlite_ledger_is_refused_where_tasks_run_on_several_machines(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
