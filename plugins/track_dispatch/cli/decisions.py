@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from track_dispatch.cli.options import By, Code, Day, Json, Why, echo_json
+from track_dispatch.errors import ConfigError
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def accepted_reopen(
     Only after Track itself confirmed it: where it did process the batch, everybody in it is asked
     twice.
     """
+    _require_known(batch)
     if not yes:
         typer.confirm(
             f"Everybody in batch {batch} will be asked. Has Track confirmed that it never"
@@ -164,6 +166,20 @@ def ledger_restored(
         f"{done.lines} lines in doubt: `doubt list`, then settle each batch as sent, unsent or"
         " abandoned.\nWhat the next readings find of the days before now is put in doubt likewise."
     )
+
+
+def _require_known(batch: str) -> None:
+    """Refuse a mistyped batch before anybody confirms anything about it."""
+    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.ledger.decisions import hospital_of_batch  # noqa: PLC0415
+
+    with open_configured() as ledger, ledger.reading() as connection:
+        known = hospital_of_batch(connection, batch)
+    if known is None:
+        raise ConfigError(
+            f"the ledger knows no batch {batch}: `explain HMS 1234567` names the batch of an"
+            " attendance that was accepted in it"
+        )
 
 
 def _decide(

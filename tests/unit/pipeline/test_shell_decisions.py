@@ -132,6 +132,16 @@ def test_an_accepted_batch_is_reopened_only_when_it_is_confirmed(installed: Ledg
     assert states_of(installed) == ["reopened"] * 2
 
 
+@pytest.mark.parametrize("more", [(), ("--yes",)])
+def test_an_accepted_batch_that_nobody_knows_is_told_before_it_is_confirmed(
+    installed: Ledger, more: tuple[str, ...]
+) -> None:
+    done = run("accepted", "reopen", "b-unknown", *WHO, *more, said="y")
+
+    assert "explain HMS 1234567" in str(done.exception)
+    assert "asked" not in done.stdout
+
+
 def test_a_held_day_is_released(installed: Ledger) -> None:
     put_lines(installed, 2, "held", extraction=put_extraction(installed, 2))
     put_question(installed, 2, answer="timeout")
