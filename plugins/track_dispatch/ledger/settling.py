@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, func, or_, select, update
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import lock_batch, move_batch, states_left
+from track_dispatch.ledger.batches import insert_batch, lock_batch, move_batch, states_left
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.envelopes import put_back
 from track_dispatch.ledger.schema import PLACES
@@ -157,21 +157,50 @@ class _Answer:
         self._accepted = 0
 
     def accept(self) -> tuple[int, int]:
-        """Move what Track took; return how many lines, and how many were claimed anew."""
+        """Move what Track took; return how many lines, and how many were claimed anew.
+
+        A line that lost its claim with a backup names the batch again, to count as invited.
+        """
         ids = self._ids(self._settlement.accepted)
         moved = self._answered(LineState.ACCEPTED, ids)
-        lines = schema.lines
+        ours = among(schema.lines.c.batch, "ours")
         for transition, named in (
             (Transition.ANSWERED_LATE, _never_posted()),
-            (
-                Transition.ACCEPTED_AFTER_ALL,
-                or_(lines.c.batch.is_(None), among(lines.c.batch, "ours"), _never_posted()),
-            ),
+            (Transition.ACCEPTED_AFTER_ALL, or_(ours, _never_posted())),
         ):
             left = ids - _ids_of(moved)
             moved += self._move(transition, LineState.ACCEPTED, left, named)
+        nameless = self._move(
+            Transition.ACCEPTED_AFTER_ALL,
+            LineState.ACCEPTED,
+            ids - _ids_of(moved),
+            schema.lines.c.batch.is_(None),
+            batch=self._batch.id,
+        )
+        if nameless:
+            self._remember_batch()
+        moved += nameless
         self._accepted = len(moved)
         return len(moved), self._note_claimed_anew(ids - _ids_of(moved))
+
+    def _remember_batch(self) -> None:
+        """Write the batch anew where the ledger does not know it any more."""
+        batch, actor = self._batch, self._actor
+        insert_batch(
+            self._connection,
+            state=BatchState.SETTLED,
+            id=batch.id,
+            claim=batch.claim,
+            survey=batch.survey,
+            unit=batch.unit_id,
+            envelope=batch.envelope,
+            lines=len(batch.lines),
+            validity_at=batch.validity_at,
+            reminder_at=batch.reminder_at,
+            parent=batch.parent,
+            run_id=actor.run_id,
+            try_number=actor.try_number,
+        )
 
     def refuse(self) -> list[int]:
         """Move what Track refused, by what it faulted; return the lines' ids."""

@@ -16,7 +16,7 @@ from track_dispatch.delivery.context import Tally
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.privacy import add_optouts
 from track_dispatch.ledger.sql import moment_in
-from track_dispatch.records import Channel
+from track_dispatch.records import Area, Channel
 
 if TYPE_CHECKING:
     from tests.unit.delivery.delivery_rig import Rig
@@ -105,6 +105,23 @@ def test_a_doubt_counts_as_an_invitation(rig: Rig) -> None:
     rig.dispatch_anyhow()
 
     assert rig.fates()[second] == "excluded contact_cap"
+
+
+def test_who_was_accepted_counts_as_invited_though_the_claim_was_lost(rig: Rig) -> None:
+    """While she is on her way, the database becomes as it was before, by a backup or a failover."""
+    first = rig.fill(1, person="maria")
+    rig.fill(1, person="maria", unit=replace(UNIT, area=Area.AMBULATORIO))
+
+    def lose_the_claim() -> None:
+        rig.execute("update envelopes set reopened = 1 where payload is null")
+        rig.execute("update lines set state = 'reopened', batch = null where state = 'sending'")
+        rig.execute("delete from batches")
+
+    rig.during_post(1, lose_the_claim)
+    rig.dispatch()
+
+    assert rig.posts == [first]
+    assert rig.counts() == {"accepted": 1, "excluded contact_cap": 1}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import pytest
 from ledger_rig import (
     ACTOR,
     OTHER_SURVEY,
+    OTHER_UNIT,
     TERMS,
+    TODAY,
     batches_of,
     claim,
     counts_are_true,
@@ -18,14 +20,17 @@ from ledger_rig import (
     fill,
     mark_in_doubt,
     people,
+    reasons_of,
     rows_of,
     run_sql,
     states_of,
+    try_claim,
 )
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import Batch, expire_leases
 from track_dispatch.ledger.parts import start_part
+from track_dispatch.ledger.retention import purge
 from track_dispatch.ledger.settling import CLAIMED_ANEW, Settled, Settlement, settle
 from track_dispatch.states import BatchState, LineState
 
@@ -179,15 +184,71 @@ def test_a_late_doubt_touches_nothing_that_a_person_decided(ledger: Ledger) -> N
     assert everything(ledger) == before
 
 
-def test_a_line_that_lost_its_claim_with_a_backup_is_accepted_all_the_same(ledger: Ledger) -> None:
-    """The ledger knows nothing of the claim, but its owner knows that Track has the line."""
+def lost_with_a_backup(ledger: Ledger, *, known: bool) -> Batch:
+    """Claim a line, and put the ledger back as it was before; the batch may be known all the same.
+
+    The ledger knows nothing of the claim, but its owner knows that Track has the line.
+    """
     batch = claim(ledger, fill(ledger, 1))
     run_sql(ledger, "update lines set state = 'reopened', batch = null")
     run_sql(ledger, "update envelopes set reopened = 1")
-    run_sql(ledger, "delete from batches")
+    if not known:
+        run_sql(ledger, "delete from batches")
+    return batch
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_line_that_lost_its_claim_with_a_backup_is_accepted_and_names_the_batch(
+    ledger: Ledger, *, known: bool
+) -> None:
+    batch = lost_with_a_backup(ledger, known=known)
+    settled = answer(ledger, batch, accepted=[0], status=201, receipt="r-1")
+
+    (line,), (row,) = rows_of(ledger, schema.lines), rows_of(ledger, schema.batches)
+    assert (line["state"], line["batch"]) == ("accepted", batch.id)
+    assert (row["id"], row["state"], row["lease_until"]) == (batch.id, "settled", None)
+    assert (row["survey"], row["unit"], row["lines"]) == (batch.survey, batch.unit_id, 1)
+    assert (row["status"], row["receipt"]) == (201, "r-1")
+    assert rows_of(ledger, schema.events)[-1]["batch"] == batch.id
+    assert settled.accepted == 1
+    assert counts_are_true(ledger)
+
+
+def test_to_accept_twice_what_lost_its_claim_changes_nothing_more(ledger: Ledger) -> None:
+    batch = lost_with_a_backup(ledger, known=False)
+    answer(ledger, batch, accepted=[0])
+    before = everything(ledger)
     answer(ledger, batch, accepted=[0])
 
-    assert states_of(ledger) == ["accepted"]
+    assert everything(ledger) == before
+
+
+def test_the_batch_of_a_lost_claim_is_written_while_another_one_of_its_survey_is_in_flight(
+    ledger: Ledger,
+) -> None:
+    batch = lost_with_a_backup(ledger, known=False)
+    other = claim(ledger, fill(ledger, 1, start=50))
+    answer(ledger, batch, accepted=[0])
+
+    states = {id_: row["state"] for id_, row in batches_of(ledger).items()}
+    assert states == {batch.id: "settled", other.id: "sending"}
+
+
+def test_who_was_accepted_after_her_claim_was_lost_counts_as_invited(ledger: Ledger) -> None:
+    answer(ledger, lost_with_a_backup(ledger, known=False), accepted=[0])
+    again = fill(ledger, 1, unit=OTHER_UNIT)
+    try_claim(ledger, again, terms=replace(TERMS, survey=OTHER_SURVEY))
+
+    assert reasons_of(ledger, again) == ["contact_cap"]
+
+
+def test_of_who_was_accepted_after_her_claim_was_lost_a_hash_of_the_attendance_stays(
+    ledger: Ledger,
+) -> None:
+    answer(ledger, lost_with_a_backup(ledger, known=False), accepted=[0])
+    purge(ledger, hospital="HMS", first_known_day=TODAY)
+
+    assert (len(states_of(ledger)), len(rows_of(ledger, schema.forgotten, "hash"))) == (0, 1)
 
 
 @pytest.mark.parametrize("state", [LineState.IN_DOUBT, LineState.REOPENED])
