@@ -281,31 +281,37 @@ class Claim:
         What keeps it from going is for the next claim of its lines to judge, which waits,
         excludes, or says why nothing goes out.
         """
-        while self._parts and is_open(self._context):
+        while self._parts:
             part = self._parts[-1]
             started = self._split_off(part)
-            if isinstance(started, NotClaimed) and started.why is not Hindrance.ALL_EXCLUDED:
+            if isinstance(started, NotClaimed) and started.why is Hindrance.ALL_EXCLUDED:
+                self._parts.pop()
+                self.has_released = True  # all of it is ready again
+                continue
+            if started is None or isinstance(started, NotClaimed):
                 break
             self._parts.pop()
-            if isinstance(started, NotClaimed):  # all of it is ready again
-                self.has_released = True
-                continue
             self.has_released |= len(started.lines) < len(part.lines)
             self.batch = started
             self._body = self._encode()
             return True
         return False
 
-    def _split_off(self, part: Part) -> Batch | NotClaimed:
-        """Put a part in flight, however often the ledger fails, and once; it renews the lease."""
+    def _split_off(self, part: Part) -> Batch | NotClaimed | None:
+        """Put a part in flight, however often the ledger fails, and once; it renews the lease.
+
+        None where meanwhile no further batch may be started.
+        """
         origin, ledger = part.origin, self._context.ledger
         wanted = replace(origin, id=str(uuid.uuid4()), lines=part.lines, parent=origin.id)
         is_unknown, began = False, self._context.clock()
 
-        def attempt() -> Batch | NotClaimed:
+        def attempt() -> Batch | NotClaimed | None:
             nonlocal is_unknown, began
             if is_unknown and (found := claimed_after_all(ledger, wanted)) is not None:
                 return found
+            if not is_open(self._context):
+                return None
             began = self._context.clock()
             try:
                 return start_part(
@@ -322,7 +328,7 @@ class Claim:
                 raise
 
         started = self.retried(attempt)
-        if not isinstance(started, NotClaimed):
+        if started is not None and not isinstance(started, NotClaimed):
             self._lease_ends = began + self._terms.lease_seconds
         return started
 

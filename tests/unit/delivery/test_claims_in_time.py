@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from tests.unit.delivery.delivery_rig import (
     UNIT,
     by_name,
     envelopes_of,
+    on_one_database,
     on_postgresql,
     once_each,
 )
@@ -334,6 +335,27 @@ def test_a_part_has_a_whole_lease_for_its_answer_to_be_written_down(
 
     assert (tally, len(rig.time.pauses)) == (Tally(accepted=4), 40)
     assert rig.api.accepted_ids() == once_each(ids)
+
+
+@on_one_database
+@pytest.mark.parametrize("what", ["hours", "stopped"])
+def test_no_part_goes_when_the_ledger_comes_back_too_late_for_it(
+    rig: Rig, outside: Engine, what: str
+) -> None:
+    rig.fill(4, send_window="00:00-20:00" if what == "hours" else "00:00-24:00")
+    rig.time.began = datetime(2026, 3, 3, 22, 59, 30, tzinfo=UTC)  # 19:59:30 at the hospital
+    rig.api.script(faults.refuse(422))
+    once_in_flight(rig, outside, 1, lambda: rename(rig, "requests"))
+
+    def act() -> None:
+        if len(rig.time.pauses) == 30:
+            rename_back(rig, "requests")
+
+    rig.time.on_pause = act
+    rig.dispatch_anyhow(stopped=lambda: what == "stopped" and len(rig.time.pauses) >= 30)
+
+    assert (rig.counts(), rig.sizes) == ({"ready": 4}, [4])
+    assert rig.batch_states()["sending"] == 0
 
 
 def test_an_answer_after_the_end_of_the_lease_still_counts(rig: Rig) -> None:
