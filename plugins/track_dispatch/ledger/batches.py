@@ -42,7 +42,7 @@ _batches = schema.batches
 class CommitUnknownError(LedgerError):
     """The connection broke while a claim was committed: nobody knows whether it is in the ledger.
 
-    Who claimed made the ids beforehand, and looks by them (`leases.claimed_after_all`).
+    Who claimed made the ids beforehand, and looks by them (`claimed_after_all`).
     """
 
 
