@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -20,8 +21,31 @@ HOOKS: dict[str, dict[str, Any]] = {
 }
 
 
+#: What `make check` runs, by the hook that does the same.
+CHECKS = {
+    "ruff-format": "ruff format --check",
+    "ruff": "ruff check",
+    "mypy": "mypy",
+    "layers": "lint-imports",
+    "sql": "track_dispatch sql --all --check",
+}
+
+
 def test_the_hooks_are_few() -> None:
-    assert set(HOOKS) == {"ruff", "ruff-format", "mypy", "yaml", "toml", "sql", "gitleaks"}
+    assert set(HOOKS) == {*CHECKS, "yaml", "toml", "gitleaks"}
+
+
+def test_the_hooks_do_what_make_check_does() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    assert recipe
+
+    steps = recipe[1].splitlines()
+
+    assert len(steps) == len(CHECKS)
+    for step, (hook, command) in zip(steps, CHECKS.items(), strict=True):
+        assert command in step
+        assert command in HOOKS[hook]["entry"]
 
 
 def test_no_hook_is_downloaded() -> None:
