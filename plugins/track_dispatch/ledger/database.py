@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 #: The engine logs neither rows (patients' data) nor statements, whatever level is set above it.
 _LOGGING_NAME = "track_ledger"
 logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").setLevel(logging.WARNING)
+
+#: Marks a driver's connection whose server is the ledger's.
+_RECOGNISED = "track_server_recognised"
 
 #: How long SQLite waits for another writer, in milliseconds.
 BUSY_TIMEOUT = 60_000
@@ -76,6 +79,7 @@ class Ledger:
         self.keys = keys
         self._watchdog = Watchdog()
         self._opening = threading.local()
+        self._look: Callable[[Connection], None] | None = None
         if self.on_postgresql:
             event.listen(engine, "do_connect", self._do_connect)
 
@@ -126,6 +130,15 @@ class Ledger:
             with connection.begin():
                 yield connection
 
+    def look_at_connections(self, look: Callable[[Connection], None]) -> None:
+        """Let no new connection to PostgreSQL be used from now on before `look` has passed it.
+
+        A failover breaks the connections, and whoever connects again may meet another server: what
+        `look` raises then ends the transaction before its first statement. What it refused once is
+        asked about again; what it passed is not.
+        """
+        self._look = look
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
@@ -145,7 +158,15 @@ class Ledger:
                 self.engine.connect() as found,
             ):
                 current.driver = found.connection.driver_connection
+                self._recognise(found)
                 yield found
+
+    def _recognise(self, connection: Connection) -> None:
+        if self._look is None or _RECOGNISED in connection.info:
+            return
+        self._look(connection)
+        connection.rollback()  # the transaction that it looked in
+        connection.info[_RECOGNISED] = True
 
     def _do_connect(self, dialect: Any, _record: Any, cargs: Any, cparams: Any) -> Any:
         """Put a new connection under the deadline before anything is asked over it."""
@@ -178,6 +199,8 @@ def open_ledger(
 ) -> Ledger:
     """Open a ledger that is there, migrated, and the one these keys belong to.
 
+    As long as it is open, each new connection is refused likewise where its server is another one.
+
     Args:
         url: of the database.
         keys: the ring that belongs to it.
@@ -192,7 +215,7 @@ def open_ledger(
         LedgerError: the database does not answer.
     """
     # here: both look at the ledger that this module opens
-    from track_dispatch.ledger.creation import (  # noqa: PLC0415  # noqa: PLC0415
+    from track_dispatch.ledger.creation import (  # noqa: PLC0415
         register_keys,
         require_current,
         require_existing,
@@ -214,6 +237,8 @@ def open_ledger(
         if new:
             with opened.writing() as connection:
                 register_keys(connection, keys)
+        if not restored:
+            opened.look_at_connections(require_same_server)
     except Exception:
         opened.close()
         raise

@@ -9,12 +9,12 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import create_engine, text
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.database import Ledger, connect
+from track_dispatch.ledger.creation import init_ledger
+from track_dispatch.ledger.database import Ledger, open_ledger
 from track_dispatch.ledger.keys import new_keys
-from track_dispatch.ledger.sql import moment_in
 
 
 @pytest.fixture(scope="session")
@@ -56,14 +56,9 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
 
 def _opened(url: str) -> Iterator[Ledger]:
     keys = new_keys()
-    opened = Ledger(connect(url), keys)
-    with opened.writing() as connection:
-        schema.metadata.create_all(connection)
-        connection.execute(
-            insert(schema.ledger).values(ledger_id=keys.ledger_id, created_at=moment_in())
-        )
-    yield opened
-    opened.close()
+    init_ledger(url, keys)
+    with open_ledger(url, keys) as opened:
+        yield opened
 
 
 def _emptied(ledger: Ledger) -> Ledger:
