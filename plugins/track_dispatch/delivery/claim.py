@@ -39,6 +39,7 @@ from track_dispatch.ledger.batches import CommitUnknownError, claimed_after_all
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.settling import Settlement, settle
+from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.states import BatchState, Refusal
 
 if TYPE_CHECKING:
@@ -106,6 +107,19 @@ class Claim:
         if self.seconds_left() < self._context.hospital.post_deadline_seconds:
             message = "the claim grew too old before it could be posted"
             self._give_up(NotDeliveredError(message, batch_id=self.batch.id))
+
+    def may_go(self) -> bool:
+        """Tell whether the batch may still be posted, however long ago it was committed.
+
+        Raises:
+            DeliveryUncertainError: the ledger failed until the lease was over.
+        """
+
+        def is_stopped() -> bool:
+            with self._context.ledger.reading() as connection:
+                return bool(standing_stops(connection))
+
+        return not self.retried(is_stopped) and is_open(self._context, self._terms)
 
     def post(self) -> TrackResponse | TransportFailure:
         """Post the batch, once; nothing but the client is touched, in whatever thread."""
@@ -294,7 +308,10 @@ class Claim:
             self.has_released |= len(started.lines) < len(part.lines)
             self.batch = started
             self._body = self._encode()
-            return True
+            if self.may_go():
+                return True
+            self.release()
+            self._end_early()
         return False
 
     def _split_off(self, part: Part) -> Batch | NotClaimed | None:
@@ -310,7 +327,7 @@ class Claim:
             nonlocal is_unknown, began
             if is_unknown and (found := claimed_after_all(ledger, wanted)) is not None:
                 return found
-            if not is_open(self._context):
+            if not is_open(self._context, self._terms):
                 return None
             began = self._context.clock()
             try:

@@ -157,10 +157,11 @@ def require_not_stopped(context: DispatchContext) -> None:
         raise NotDeliveredError(message)
 
 
-def is_open(context: DispatchContext) -> bool:
-    """Tell whether a further batch may be started now."""
+def is_open(context: DispatchContext, terms: ClaimTerms) -> bool:
+    """Tell whether a further batch may be started now: not under terms of a day that is over."""
     now = context.now()
-    return not context.stopped() and context.hospital.window.opening(now) <= now
+    is_in_hours = context.hospital.window.opening(now) <= now
+    return not context.stopped() and is_in_hours and terms.today == context.today
 
 
 def next_run(hospital: Hospital, now: datetime) -> datetime:

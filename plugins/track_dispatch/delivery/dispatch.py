@@ -168,7 +168,8 @@ class _Dispatch:
             claim.release()
             raise kept
         outcome = claim.classify(posting.result())
-        if kept is None and prepared is not None and is_plain(outcome) and is_open(self._context):
+        follows = prepared is not None and is_open(self._context, prepared.terms)
+        if kept is None and prepared is not None and follows and is_plain(outcome):
             return self._settle_and_claim(_Posted(claim, claim.acceptance(outcome)), prepared)
         if prepared is not None:
             self._backlog.put_back(prepared.source)
@@ -257,6 +258,8 @@ class _Dispatch:
 
         def attempt() -> Claim | NotClaimed:
             self._require_open()
+            if prepared.terms.today != context.today:
+                return NotClaimed(Hindrance.SEALED_ANEW)  # so it is prepared again
             claimed = self._try_claim(prepared)
             if _is_busy(claimed) and claimed.seconds <= 0:
                 expire_leases(context.ledger, hospital=context.hospital.code, actor=context.actor)
@@ -274,7 +277,7 @@ class _Dispatch:
     def _try_claim(self, prepared: Prepared, posted: _Posted | None = None) -> Claim | NotClaimed:
         """Claim an envelope in one transaction with the settlement of the batch before it."""
         context, source = self._context, prepared.source
-        began = context.clock()
+        began, looked_up = context.clock(), False
         wanted = Wanted(
             prepared.read,
             source.unit,
@@ -292,11 +295,15 @@ class _Dispatch:
             )
         except LedgerError as error:
             ends = began + context.hospital.lease_seconds
-            claimed = self._after_failure(error, wanted, posted, ends=ends)
+            claimed, looked_up = self._after_failure(error, wanted, posted, ends=ends), True
         if isinstance(claimed, NotClaimed):
             return claimed
         body = prepared.body if len(claimed.lines) == len(prepared.read.lines) else None
-        return Claim(context, claimed, prepared.terms, source=source, began=began, body=body)
+        claim = Claim(context, claimed, prepared.terms, source=source, began=began, body=body)
+        if looked_up and not claim.may_go():
+            claim.release()
+            return NotClaimed(Hindrance.SEALED_ANEW)
+        return claim
 
     def _after_failure(
         self, error: LedgerError, wanted: Wanted, posted: _Posted | None, *, ends: float

@@ -302,6 +302,42 @@ def test_a_line_is_asked_until_its_last_day_is_over_at_the_hospital(
     assert rig.counts() == {fate: 1}
 
 
+MIDNIGHT = datetime(2026, 3, 18, 3, tzinfo=UTC)  # of the 17th, in São Paulo
+
+
+def test_a_last_day_that_ends_during_the_post_before_it_is_over(rig: Rig) -> None:
+    ids = rig.fill(2, batch_size=1, ask_until=date(2026, 3, 17))
+    rig.during_post(1, lambda: setattr(rig.time, "began", MIDNIGHT))
+
+    rig.dispatch(now=MIDNIGHT - timedelta(seconds=1))
+
+    assert (rig.posts, rig.fates()[ids[1]]) == ([ids[:1]], "excluded expired")
+
+
+def test_a_last_day_that_ends_while_a_survey_is_waited_for_is_over(rig: Rig) -> None:
+    other = rig.claim_elsewhere(rig.fill(1, unit=DAY_BEFORE))
+    ids = rig.fill(2, ask_until=date(2026, 3, 17))
+
+    def act() -> None:
+        if len(rig.time.pauses) == 10:  # two seconds
+            rig.accept_elsewhere(other)
+
+    rig.time.on_pause = act
+    rig.dispatch(now=MIDNIGHT - timedelta(seconds=1))
+
+    assert (rig.posts, [rig.fates()[id_] for id_ in ids]) == ([], ["excluded expired"] * 2)
+
+
+def test_a_last_day_that_ends_while_a_batch_is_split_is_over(rig: Rig) -> None:
+    ids = rig.fill(4, ask_until=date(2026, 3, 17))
+    rig.api.reject(ids[3:], named=False)
+    rig.during_post(2, lambda: setattr(rig.time, "began", MIDNIGHT))
+
+    rig.dispatch(now=MIDNIGHT - timedelta(seconds=1))
+
+    assert (rig.sizes, rig.counts()) == ([4, 2], {"accepted": 2, "excluded expired": 2})
+
+
 def test_what_was_judged_under_other_rules_is_read_again_before_it_goes(rig: Rig) -> None:
     rig.fill(2, rules="rules-0")
     ids = rig.fill(1, unit=DAY_BEFORE)

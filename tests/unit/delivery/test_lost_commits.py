@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,9 +12,15 @@ from sqlalchemy import text
 from stand_ins.track_api import faults
 from tests.unit.delivery.delivery_rig import SOMEBODY, once_each
 from track_dispatch.delivery.context import Tally
-from track_dispatch.errors import LedgerError, NotDeliveredError
+from track_dispatch.errors import (
+    LedgerError,
+    NotDeliveredError,
+    QuietHoursError,
+    ServiceStoppedError,
+)
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import expire_leases
+from track_dispatch.ledger.stop_switch import stop_service
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -98,6 +105,58 @@ def test_a_claim_found_after_a_lost_commit_is_released_where_its_lease_is_too_sh
         rig.dispatch()
 
     assert (rig.counts(), rig.sizes) == ({"accepted": 2, "ready": 2}, [2])
+
+
+def close_the_window(rig: Rig) -> None:
+    rig.time.began = datetime(2026, 3, 3, 23, tzinfo=UTC)  # 20:00 at the hospital
+
+
+def stop_elsewhere(rig: Rig) -> None:
+    stop_service(rig.ledger, hospital="OTOA", why="CAPTCHA", status=405, actor=SOMEBODY)
+
+
+def begin_another_day(rig: Rig) -> None:
+    rig.time.began = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    rig.execute("update lines set ask_until = '2026-03-03' where state = 'sending'")
+
+
+MEANWHILE = [
+    (close_the_window, QuietHoursError, "ready"),
+    (stop_elsewhere, ServiceStoppedError, "ready"),
+    (begin_another_day, type(None), "excluded expired"),
+]
+
+
+@pytest.mark.parametrize(("happen", "error", "fate"), MEANWHILE)
+@pytest.mark.parametrize("first", [True, False], ids=["first", "on_the_way"])
+def test_a_claim_found_after_a_lost_commit_is_posted_only_where_it_still_may_go(
+    rig: Rig, happen: Callable[[Rig], None], error: type, fate: str, *, first: bool
+) -> None:
+    ids = rig.fill(4, batch_size=2, send_window="00:00-20:00", schedule="0 9 * * *")
+    lost = ids[:2] if first else ids[2:]
+    broken = break_commit(rig, 1 if first else 2, carried_out=True, afterwards=lambda: happen(rig))
+
+    assert isinstance(rig.dispatch_anyhow(), error)
+
+    assert broken == [True]
+    assert [rig.fates()[id_] for id_ in lost] == [fate] * 2
+    assert lost not in rig.posts
+    assert rig.batch_states()["sending"] == 0
+
+
+@pytest.mark.parametrize(("happen", "error", "fate"), MEANWHILE)
+def test_a_part_found_after_a_lost_commit_is_posted_only_where_it_still_may_go(
+    rig: Rig, happen: Callable[[Rig], None], error: type, fate: str
+) -> None:
+    rig.fill(4, send_window="00:00-20:00", schedule="0 9 * * *")
+    rig.api.script(faults.refuse(422))
+    broken = break_commit(rig, 2, carried_out=True, afterwards=lambda: happen(rig))
+
+    assert isinstance(rig.dispatch_anyhow(), error)
+
+    assert broken == [True]
+    assert (rig.counts(), rig.sizes) == ({fate: 4}, [4])
+    assert rig.batch_states()["sending"] == 0
 
 
 def test_a_claim_that_somebody_doubted_after_a_lost_commit_is_read_again(rig: Rig) -> None:
