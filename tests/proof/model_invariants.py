@@ -157,7 +157,7 @@ def check_extractions(
     """Find a line for every attendance that was applied, and each day's sum equal to its parts."""
     known = {line.attendance_id for line in facts.lines.values()} | deleted
     newest: dict[HospitalDay, Row[Any]] = {}
-    for row in sorted(facts.extractions, key=lambda row: str(row.completed_at)):
+    for row in sorted(facts.extractions, key=lambda row: str(row.started_at)):
         if row.applied_at is not None:
             newest[HospitalDay(row.hospital, row.business_day)] = row
     lines = Counter(facts.day_at(line.address) for line in facts.lines.values())

@@ -420,7 +420,7 @@ class World(Rig):
         applied = [row for row in facts.extractions if row.applied_at] if facts else []
         newest = max(
             (row for row in applied if HospitalDay(row.hospital, row.business_day) == day),
-            key=lambda row: row.completed_at,
+            key=lambda row: row.started_at,
         )
         return bool(newest.lacking)
 

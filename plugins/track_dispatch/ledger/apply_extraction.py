@@ -99,8 +99,8 @@ class ExtractionApply:
     def begin(self, extraction: Extraction, terms: DayTerms) -> DayApply | None:
         """Begin to apply a day's extraction; None when there is nothing to apply.
 
-        Nothing is to apply when it was applied already, or when a newer extraction of its day was:
-        that one is then noted as superseding it.
+        Nothing is to apply when it was applied already, or when one of its day was that began
+        later: that one is then noted as superseding it.
 
         Raises:
             ConfigError: nobody can tell who was asked on this day.
@@ -108,14 +108,14 @@ class ExtractionApply:
         table, day = schema.extractions, extraction.day
         require_extractable(self.connection, day)
         rows = self.connection.execute(
-            select(
-                table.c.id, table.c.completed_at, table.c.applied_at, table.c.superseded_at
-            ).where(table.c.hospital == day.hospital, table.c.business_day == day.business_day)
+            select(table.c.id, table.c.started_at, table.c.applied_at, table.c.superseded_at).where(
+                table.c.hospital == day.hospital, table.c.business_day == day.business_day
+            )
         ).all()
         mine = next(row for row in rows if row.id == extraction.id)
         if mine.applied_at or mine.superseded_at:
             return None
-        if any(row.applied_at and row.completed_at > mine.completed_at for row in rows):
+        if any(row.applied_at and row.started_at > mine.started_at for row in rows):
             self._mark(extraction, superseded_at=moment_in())
             self._erase_staged(extraction)
             return None
@@ -217,7 +217,7 @@ class ExtractionApply:
                     table.c.business_day == business_day,
                     table.c.applied_at.is_not(None),
                 )
-                .order_by(table.c.completed_at.desc(), table.c.id.desc())
+                .order_by(table.c.started_at.desc(), table.c.id.desc())
                 .limit(1)
             )
             moved = func.coalesce(table.c.other_day, 0) + lines
@@ -321,7 +321,7 @@ class ExtractionApply:
             table.c.run_id == extraction.run_id,
             table.c.hospital == extraction.hospital,
             table.c.business_day == extraction.business_day,
-            func.coalesce(table.c.completed_at, table.c.started_at) <= extraction.completed_at,
+            table.c.started_at <= extraction.started_at,
         )
         self.connection.execute(
             update(table)
@@ -385,7 +385,7 @@ class Lookups:
 
     def __init__(self, connection: Connection, keys: KeyRing, *, source: str) -> None:
         self._connection, self._keys, self._source = connection, keys, source
-        self._completed: dict[str, datetime | None] = {}
+        self._started: dict[str, datetime | None] = {}
 
     def barred(self, patients: Sequence[LineHashes]) -> dict[int, frozenset[Channel]]:
         """Return the channels that patients opted out of, by position, of those who did."""
@@ -417,15 +417,15 @@ class Lookups:
         )
         return {owners[found] for found in rows}
 
-    def completed_after(self, extraction: str, other: Extraction) -> bool:
-        """Tell whether an extraction, if it is still known, was completed after another one."""
-        if extraction not in self._completed:
+    def began_after(self, extraction: str, other: Extraction) -> bool:
+        """Tell whether an extraction, if it is still known, began after another one."""
+        if extraction not in self._started:
             table = schema.extractions
-            self._completed[extraction] = self._connection.scalar(
-                select(table.c.completed_at).where(table.c.id == extraction)
+            self._started[extraction] = self._connection.scalar(
+                select(table.c.started_at).where(table.c.id == extraction)
             )
-        completed = self._completed[extraction]
-        return completed is not None and completed > other.completed_at
+        started = self._started[extraction]
+        return started is not None and started > other.started_at
 
     @cached_property
     def _opted_out(self) -> dict[int, frozenset[Channel]]:

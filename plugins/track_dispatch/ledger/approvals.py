@@ -155,7 +155,7 @@ def past_volumes(connection: Connection, day: HospitalDay, *, weeks: int) -> lis
             table.c.applied_at.is_not(None),
             table.c.volume.is_not(None),
         )
-        .order_by(table.c.completed_at, table.c.id)
+        .order_by(table.c.started_at, table.c.id)
     )
     newest = {row.business_day: row.volume for row in rows}  # the last one of a day stays
     return list(newest.values())

@@ -267,7 +267,7 @@ class DayApply:
 
     def _may_move(self, line: KnownLine) -> bool:
         """Tell whether an attendance of another day moves here: not if a newer reading had it."""
-        return line.state in MOVABLE and not self._lookups.completed_after(
+        return line.state in MOVABLE and not self._lookups.began_after(
             line.extraction, self.extraction
         )
 

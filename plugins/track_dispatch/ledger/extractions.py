@@ -1,4 +1,8 @@
-"""Extractions: what was read of a hospital's day, encrypted by the chunk until transform."""
+"""Extractions: what was read of a hospital's day, encrypted by the chunk until transform.
+
+Of two readings of a day the one that began later is the newer: it may end first, but what it saw
+the other one has not seen.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +42,14 @@ _ID = "cd_atendimento"
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """One complete reading of a hospital's day."""
+    """One complete reading of a hospital's day; the ERP shows it as of `started_at` or later."""
 
     id: str
     source: str
     hospital: str
     business_day: date
     run_id: str
-    completed_at: datetime
+    started_at: datetime
     applied_at: datetime | None
     superseded_at: datetime | None
 
@@ -178,7 +182,7 @@ def run_extractions(connection: Connection, *, hospital: str, run_id: str) -> li
             table.c.run_id == run_id,
             table.c.completed_at.is_not(None),
         )
-        .order_by(table.c.business_day.desc(), table.c.completed_at, table.c.id.desc())
+        .order_by(table.c.business_day.desc(), table.c.started_at, table.c.id.desc())
     )
     newest = {row.business_day: Extraction(*row) for row in rows}  # the last one of a day stays
     return list(newest.values())
@@ -192,7 +196,7 @@ def stale_days(connection: Connection, *, hospital: str, today: date) -> list[da
     """
     units, envelopes = schema.units, schema.envelopes
     lines, extractions = schema.lines, schema.extractions
-    old = extractions.c.completed_at < moment_in(-STALE_HOURS * 3600)
+    old = extractions.c.started_at < moment_in(-STALE_HOURS * 3600)
     still = or_(lines.c.ask_until.is_(None), lines.c.ask_until >= today)
     waits = and_(lines.c.state.in_(WAITING), or_(extractions.c.id.is_(None), old))
     plan_without_compiling(connection)

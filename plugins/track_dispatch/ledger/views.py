@@ -346,7 +346,7 @@ def _equations(
     rows = connection.execute(
         select(table)
         .where(*on_days(table, days), table.c.applied_at.is_not(None))
-        .order_by(table.c.completed_at, table.c.id)
+        .order_by(table.c.started_at, table.c.id)
     )
     newest = {HospitalDay(row.hospital, row.business_day): row for row in rows}
     return {

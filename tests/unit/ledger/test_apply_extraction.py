@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, timedelta
 from itertools import chain
@@ -43,6 +43,7 @@ from track_dispatch.ledger.apply_extraction import applying_extractions
 from track_dispatch.ledger.extractions import CHUNKS_A_TRANSACTION, stage_extraction
 from track_dispatch.ledger.keys import KeyRing, new_keys
 from track_dispatch.ledger.schema import PLACES
+from track_dispatch.ledger.views import day_facts
 from track_dispatch.pipeline.transform import standing_back
 from track_dispatch.records import Area, Channel, HospitalDay
 from track_dispatch.states import Reason, Refusal
@@ -76,6 +77,19 @@ def counted(ledger: Ledger, id_: str) -> dict[str, int]:
     row = extraction_of(ledger, id_)
     names = ("attendances", "other_day", "other_hospital", "absent", "lacking")
     return {name: row[name] for name in names if row[name]}
+
+
+def staged_around(ledger: Ledger, act: Callable[[], object], day: HospitalDay = DAY) -> Extraction:
+    """Stage a reading of another run that began before `act` and ended after it."""
+
+    def slowly() -> Iterator[dict[str, list[str]]]:
+        yield {"cd_atendimento": [str(NUMBER)]}
+        act()
+
+    stage_extraction(ledger, slowly(), source="hms", day=day, actor=OTHER_RUN)
+    found = newest_extraction(ledger, day, run_id=str(OTHER_RUN.run_id))
+    assert found is not None
+    return found
 
 
 def test_each_attendance_becomes_one_line_or_exclusion(ledger: Ledger) -> None:
@@ -813,7 +827,7 @@ def test_who_opted_out_is_evaluated_again_without_the_channel(
     assert [line.channel for line in lines_of(ledger)] == ["whatsapp", "email"]
 
 
-# --- once, and in the order of completion ---------------------------------------------------
+# --- once, and in the order in which the readings began ------------------------------------
 
 
 def test_an_extraction_is_applied_once(ledger: Ledger) -> None:
@@ -835,6 +849,50 @@ def test_an_older_extraction_is_superseded_by_a_newer_one_and_its_rows_are_erase
     found = extraction_of(ledger, older.id)
     assert (found["applied_at"], found["superseded_at"] is not None) == (None, True)
     assert (stands(ledger), rows_of(ledger, schema.staged, "chunk")) == ([("ready", None)], [])
+
+
+def test_a_slow_reading_is_superseded_by_one_that_began_after_it_and_ended_before(
+    ledger: Ledger,
+) -> None:
+    """It shows the day as it was before the patient's death was entered."""
+    slow = staged_around(ledger, lambda: read_day(ledger, not_invited(NUMBER, Reason.DEATH)))
+
+    assert apply(ledger, (slow, [invited(NUMBER)]), actor=OTHER_RUN) == [False]
+    assert extraction_of(ledger, slow.id)["superseded_at"] is not None
+    assert stands(ledger) == [("excluded", "death")]
+
+
+def test_a_reading_that_began_after_a_slow_one_is_applied_after_it(ledger: Ledger) -> None:
+    newer: list[Extraction] = []
+    slow = staged_around(ledger, lambda: newer.append(stage(ledger, not_invited(NUMBER))))
+    apply(ledger, (slow, [invited(NUMBER)]), actor=OTHER_RUN)
+
+    assert apply(ledger, (newer[0], [not_invited(NUMBER)])) == [True]
+    assert stands(ledger) == [("excluded", "no_contact")]
+
+
+def test_a_day_is_balanced_by_the_reading_that_began_last(ledger: Ledger) -> None:
+    """Also what leaves it afterwards is counted there, not with the one that ended last."""
+    both = [not_invited(NUMBER), not_invited(NUMBER + 1)]
+    newer: list[Extraction] = []
+    slow = staged_around(ledger, lambda: newer.append(stage(ledger, *both)))
+    apply(ledger, (slow, [invited(NUMBER)]), actor=OTHER_RUN)
+    apply(ledger, (newer[0], both))
+    read_day(ledger, not_invited(NUMBER), day=DAY_BEFORE)
+
+    with ledger.reading() as connection:
+        equation = day_facts(connection, [DAY])[DAY].equation
+    assert equation is not None
+    assert (equation.rows, equation.other_day, equation.holds) == (2, 1, True)
+
+
+def test_a_slow_reading_moves_nothing_back(ledger: Ledger) -> None:
+    """The ERP moved the attendance after it had begun."""
+    slow = staged_around(ledger, lambda: read_day(ledger, invited(NUMBER)), day=DAY_BEFORE)
+    apply(ledger, (slow, [invited(NUMBER)]), actor=OTHER_RUN)
+
+    assert line_of(ledger).day == DAY
+    assert counted(ledger, slow.id) == {"attendances": 1, "other_day": 1}
 
 
 def test_a_newer_extraction_that_is_not_applied_supersedes_nothing(ledger: Ledger) -> None:
