@@ -116,7 +116,10 @@ def stage_within(
 ) -> Extraction:
     """Stage a complete extraction within one transaction, which is to be rolled back: a dry run."""
     extraction = str(uuid.uuid4())
-    staged = [_encrypted(keys, extraction, number, chunk) for number, chunk in enumerate(chunks)]
+    rows, staged = 0, list[dict[str, Any]]()
+    for number, chunk in enumerate(chunks):
+        staged.append(_encrypted(keys, extraction, number, chunk))
+        rows += len(chunk[_ID])
     connection.execute(
         insert(schema.extractions).values(
             id=extraction,
@@ -126,6 +129,7 @@ def stage_within(
             try_number=1,
             started_at=moment_in(),
             completed_at=moment_in(),
+            rows=rows,
         )
     )
     if staged:
@@ -144,14 +148,22 @@ def _encrypted(keys: KeyRing, extraction: str, number: int, columns: Columns) ->
 
 
 def staged_ids(connection: Connection, keys: KeyRing, extraction: str) -> Iterator[list[str]]:
-    """Give the staged attendance ids back, chunk by chunk, in the order of extraction."""
+    """Give the staged attendance ids back, chunk by chunk, in the order of extraction.
+
+    Raises:
+        LedgerError: as `staged_columns`.
+    """
     return _staged(connection, keys, extraction, schema.staged.c.ids)
 
 
 def staged_columns(
     connection: Connection, keys: KeyRing, extraction: str
 ) -> Iterator[dict[str, list[str]]]:
-    """Give the staged columns back, chunk by chunk, in the order of extraction."""
+    """Give the staged columns back, chunk by chunk, in the order of extraction.
+
+    Raises:
+        LedgerError: not all of them are there any more; whoever has applied a part rolls it back.
+    """
     return _staged(connection, keys, extraction, schema.staged.c.payload)
 
 
@@ -161,15 +173,26 @@ def _staged(
     staged = schema.staged
     mine = staged.c.extraction == extraction
     numbers = connection.scalars(select(staged.c.chunk).where(mine).order_by(staged.c.chunk)).all()
+    found = 0
     for number in numbers:
         token = connection.scalar(select(column).where(mine, staged.c.chunk == number))
-        if token is None:
-            continue
+        if token is None:  # erased since the numbers were read
+            break
         owner, place, content = orjson.loads(keys.decrypt(token))
         if (owner, place) != (extraction, number):
             message = f"chunk {number} of the extraction {extraction} holds another one's rows"
             raise LedgerError(message)
         yield content
+        found += len(content if column is staged.c.ids else content[_ID])
+    table = schema.extractions
+    rows = connection.scalar(select(table.c.rows).where(table.c.id == extraction))
+    if found != rows:  # taken for a smaller day, it would take the others' patients away
+        message = (
+            f"only {found} of {rows} rows of the extraction {extraction} are left: housekeeping"
+            " erases what no transform has taken in time. Nothing of it is applied; clear the run's"
+            " `extract` to read the day again"
+        )
+        raise LedgerError(message)
 
 
 def run_extractions(connection: Connection, *, hospital: str, run_id: str) -> list[Extraction]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from reading_steps import (
@@ -24,10 +25,12 @@ from reading_steps import (
     refusing,
     rows_of,
     stage,
+    stands,
 )
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.apply_extraction import applying_extractions
 from track_dispatch.ledger.extractions import (
     CHUNKS_A_TRANSACTION,
     Extraction,
@@ -37,6 +40,8 @@ from track_dispatch.ledger.extractions import (
     staged_ids,
     stale_days,
 )
+from track_dispatch.ledger.retention import erase_staged
+from track_dispatch.pipeline.transform import standing_back
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
@@ -208,6 +213,50 @@ def test_the_rows_of_another_extraction_are_refused(ledger: Ledger) -> None:
     with ledger.reading() as connection, pytest.raises(LedgerError, match="another one's rows"):
         list(staged_columns(connection, ledger.keys, second.id))
     assert first.id != second.id
+
+
+def apply_while_erased(ledger: Ledger, extraction: Extraction, *, after: int) -> None:
+    """Apply an extraction whose rows are erased when so many chunks are read."""
+    with applying_extractions(ledger, source="hms", zone=UTC, actor=RUN) as transform:
+        day = transform.begin(extraction, TERMS)
+        assert day is not None
+        chunks = staged_columns(transform.connection, ledger.keys, extraction.id)
+        first = [next(chunks) for _ in range(after)]
+        erase_staged(ledger)
+        for chunk in chain(first, chunks):
+            day.take([invited(int(one)) for one in chunk["cd_atendimento"]], lambda _: {})
+        day.end_of_reading(rows_merged=0)
+        transform.finish(standing_back)
+
+
+@pytest.mark.parametrize("left", [2, 0], ids=["under_the_reader", "before_the_first"])
+def test_rows_that_were_erased_are_not_taken_for_a_smaller_day(
+    postgresql_ledger: Ledger, left: int
+) -> None:
+    """A transform that is cleared days later meets the night's housekeeping."""
+    ledger = postgresql_ledger
+    ids = [str(number) for number in range(1, 5)]
+    read_day(ledger, *(invited(int(one)) for one in ids), actor=OTHER_RUN)
+    staging(ledger, [{"cd_atendimento": [one]} for one in ids])
+    again = found(ledger)
+    change(ledger, "update extractions set started_at = started_at - interval '4 days'")
+    before = stands(ledger)
+
+    with pytest.raises(LedgerError, match=f"{left} of 4 rows"):
+        apply_while_erased(ledger, again, after=left)
+
+    assert stands(ledger) == before == [("ready", None)] * 4
+    applied = {row["id"]: row["applied_at"] for row in rows_of(ledger, schema.extractions)}
+    assert applied[again.id] is None
+
+
+@pytest.mark.parametrize("read", [staged_ids, staged_columns])
+def test_a_missing_chunk_is_told(ledger: Ledger, read: Any) -> None:
+    staging(ledger, CHUNKS)
+    change(ledger, "delete from staged where chunk = 0")
+
+    with ledger.reading() as connection, pytest.raises(LedgerError, match="2 of 3 rows"):
+        list(read(connection, ledger.keys, found(ledger).id))
 
 
 # --- days that wait and must be read again --------------------------------------------------
