@@ -298,10 +298,10 @@ class Rig:
         self.ledger = ledger
         self._first.engine.dispose()
 
-    def _reopen(self, keys: KeyRing) -> Ledger:
-        """Open the ledger anew, under these keys, as a task does."""
+    def _reopen(self, keys: KeyRing, *, restored: bool = False) -> Ledger:
+        """Open the ledger anew, under these keys, as a task or `ledger restored` does."""
         self.ledger.engine.dispose()
-        opened = open_ledger(self.databases.url("live"), keys)
+        opened = open_ledger(self.databases.url("live"), keys, restored=restored)
         self._replace_ledger(opened)
         return opened
 

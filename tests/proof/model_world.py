@@ -360,8 +360,10 @@ class World(Rig):
         self.watch.go_back()
         if fails_over and self.ledger.on_postgresql:
             self._be_another_server()
+        self._reopen(self.ledger.keys, restored=True)
         with self._step():
             restore(self.ledger, as_of=self.backup, decision=self._decision(Verb.RESTORED))
+        self._reopen(self.ledger.keys)
 
     def _be_another_server(self) -> None:
         """Let the ledger remember another timeline than its server has."""

@@ -47,7 +47,7 @@ Nada é reenviado às cegas: o que foi **relido** passa de novo por todas as reg
 para não ser contatado). Vai com a próxima execução do hospital; para enviar agora, acione `track_<código>` com
 `business_day` = o dia do lote.
 
-O número do lote está no log do relatório e da manhã. Um lote só se decide depois do prazo dele (alguns minutos). Cada
+O lote (UUID) está no log do relatório e da manhã. Um lote só se decide depois do prazo dele (alguns minutos). Cada
 acionamento decide **uma** vez: limpar a execução não repete a decisão. Se duas pessoas decidem o mesmo lote, a segunda é
 avisada. Se o `transform` do hospital está em andamento, a decisão pode falhar sem efeito: acione de novo em um minuto.
 **Não escreva dados de pacientes no motivo.**
