@@ -51,7 +51,7 @@ from track_dispatch.pipeline.rehearsal import rehearse
 from track_dispatch.pipeline.report import report as report_run
 from track_dispatch.pipeline.run import Mode
 from track_dispatch.pipeline.transform import transform as transform_days
-from track_dispatch.pipeline.volume_gate import ask, question_text
+from track_dispatch.pipeline.volume_gate import ask
 
 log = logging.getLogger(__name__)
 
@@ -113,13 +113,9 @@ def transform(code: str) -> dict[str, int]:
 )
 def volume_gate(code: str) -> str:
     """Let the run pass, or ask a person about the days that transform holds."""
-    context = get_current_context()
     with open_configured() as ledger:
-        questions = ask(run_from_context(code, context), ledger=ledger)
-    if not questions:
-        return "dispatch"
-    context["ti"].xcom_push(key="question", value=question_text(questions))
-    return "approve_volume"
+        questions = ask(run_from_context(code, get_current_context()), ledger=ledger)
+    return "approve_volume" if questions else "dispatch"
 
 
 @step("report", hours=0.5, trigger_rule=TriggerRule.ALL_DONE)
@@ -162,7 +158,6 @@ def approve_volume(hospital: Hospital) -> VolumeApproval:
         task_display_name=TASKS["approve_volume"],
         hospital=hospital.code,
         subject=f"{hospital.name}: volume fora do comum",
-        body="{{ ti.xcom_pull(task_ids='volume_gate', key='question') }}",
         defaults=VolumeApproval.REJECT,
         response_timeout=timedelta(hours=policy.timeout_hours),
     )

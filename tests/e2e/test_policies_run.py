@@ -110,6 +110,22 @@ def test_silence_leaves_the_day_held_and_red_and_it_can_be_asked_again(
     assert world.lines("HMS", DAY) == {"accepted": 5}
 
 
+def test_a_yes_lets_nothing_go_that_the_form_did_not_show(
+    world: AirflowWorld, asking: Played
+) -> None:
+    """The day is read again while the form waits: whoever clears the gate sees the new number."""
+    plant(world.erp(), DAY, 9)
+    read_again = world.clear(asking, "extract", "transform")
+    done = world.answer(read_again, "Approve", by="ana")
+    after_one_yes = world.lines("HMS", DAY)
+    again = world.clear_from(done, "volume_gate")
+
+    assert (done.state, after_one_yes) == ("failed", {"held": 14})
+    assert "14 linhas retidas, usual 1: ninguém respondeu" in done.said("report")
+    assert world.answer(again, "Approve", by="ana").state == "success"
+    assert world.lines("HMS", DAY) == {"accepted": 14}
+
+
 def hour_in(hours: int) -> int:
     """Return the hour of the day at HMS in so many hours from now."""
     return (datetime.now(ZoneInfo("America/Sao_Paulo")) + timedelta(hours=hours)).hour

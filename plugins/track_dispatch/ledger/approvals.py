@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -179,6 +179,15 @@ def open_questions(connection: Connection, *, hospital: str, run_id: str) -> lis
     )
     newest = {row.business_day: _question(row) for row in rows}  # asked again: the last counts
     return list(newest.values())
+
+
+def questions_shown(connection: Connection, ids: Collection[int]) -> list[VolumeQuestion]:
+    """Return the questions that a form showed, the earliest day first."""
+    table = schema.approvals
+    rows = connection.execute(
+        select(table).where(table.c.id.in_(ids)).order_by(table.c.business_day, table.c.id)
+    )
+    return [_question(row) for row in rows]
 
 
 def ask_again(ledger: Ledger, *, hospital: str, actor: Actor) -> None:

@@ -6,7 +6,7 @@ once for all days that the run holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from track_dispatch.ledger.approvals import (
@@ -14,6 +14,7 @@ from track_dispatch.ledger.approvals import (
     answer_question,
     ask_again,
     open_questions,
+    questions_shown,
 )
 
 if TYPE_CHECKING:
@@ -57,12 +58,28 @@ def question_text(questions: Iterable[VolumeQuestion]) -> str:
     )
 
 
-def take_answer(run: Run, answer: ApprovalAnswer, *, ledger: Ledger, decided_by: str | None) -> int:
-    """Record a person's answer, or its absence, for all days asked; return how many lines may go.
+def take_answer(
+    run: Run,
+    answer: ApprovalAnswer,
+    *,
+    shown: Collection[int],
+    ledger: Ledger,
+    decided_by: str | None,
+) -> int:
+    """Record a person's answer, or its absence; return how many lines may go.
+
+    Args:
+        run: that asked.
+        answer: how it ended.
+        shown: ids of the questions that the person saw: what was asked later is not answered.
+        ledger: open.
+        decided_by: the person; None where nobody answered.
 
     Raises:
         LedgerError: the ledger failed.
     """
+    with ledger.reading() as connection:
+        questions = questions_shown(connection, shown)
     return sum(
         answer_question(
             ledger,
@@ -72,5 +89,5 @@ def take_answer(run: Run, answer: ApprovalAnswer, *, ledger: Ledger, decided_by:
             max_age_hours=run.hospital.extraction_max_age_hours,
             actor=run.actor,
         )
-        for question in asked_by(run, ledger=ledger)
+        for question in questions
     )

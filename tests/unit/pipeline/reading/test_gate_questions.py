@@ -36,6 +36,25 @@ def with_two_odd_days(erp_days: ErpDays) -> None:
     erp_days.read()
 
 
+def shown(erp_days: ErpDays) -> list[int]:
+    """Return what a form made now shows."""
+    return [one.id for one in asked_by(erp_days.run(), ledger=erp_days.ledger)]
+
+
+def answer(
+    erp_days: ErpDays,
+    said: ApprovalAnswer,
+    form: list[int] | None = None,
+    *,
+    decided_by: str | None = "ana",
+) -> int:
+    """Answer a form; one made now by default."""
+    form = shown(erp_days) if form is None else form
+    return take_answer(
+        erp_days.run(), said, shown=form, ledger=erp_days.ledger, decided_by=decided_by
+    )
+
+
 def test_one_question_names_every_day_that_the_run_holds(erp_days: ErpDays) -> None:
     with_two_odd_days(erp_days)
 
@@ -53,9 +72,7 @@ def test_one_question_names_every_day_that_the_run_holds(erp_days: ErpDays) -> N
 def test_a_yes_frees_what_was_counted_of_all_days(erp_days: ErpDays) -> None:
     with_two_odd_days(erp_days)
 
-    freed = take_answer(
-        erp_days.run(), ApprovalAnswer.APPROVED, ledger=erp_days.ledger, decided_by="ana"
-    )
+    freed = answer(erp_days, ApprovalAnswer.APPROVED)
     assert (freed, erp_days.states()["ready"]) == (9, 9)
     assert asked_by(erp_days.run(), ledger=erp_days.ledger) == []
 
@@ -63,9 +80,7 @@ def test_a_yes_frees_what_was_counted_of_all_days(erp_days: ErpDays) -> None:
 def test_silence_is_recorded_and_frees_nothing(erp_days: ErpDays) -> None:
     with_two_odd_days(erp_days)
 
-    freed = take_answer(
-        erp_days.run(), ApprovalAnswer.TIMEOUT, ledger=erp_days.ledger, decided_by=None
-    )
+    freed = answer(erp_days, ApprovalAnswer.TIMEOUT, decided_by=None)
     assert (freed, erp_days.states()["held"]) == (0, 9)
     with erp_days.ledger.reading() as connection:
         answers = connection.execute(
@@ -76,19 +91,37 @@ def test_silence_is_recorded_and_frees_nothing(erp_days: ErpDays) -> None:
 
 def test_an_answer_counts_once(erp_days: ErpDays) -> None:
     with_two_odd_days(erp_days)
-    take_answer(erp_days.run(), ApprovalAnswer.REJECTED, ledger=erp_days.ledger, decided_by="ana")
+    form = shown(erp_days)
+    answer(erp_days, ApprovalAnswer.REJECTED, form)
 
-    again = take_answer(
-        erp_days.run(), ApprovalAnswer.APPROVED, ledger=erp_days.ledger, decided_by="rui"
-    )
+    again = answer(erp_days, ApprovalAnswer.APPROVED, form, decided_by="rui")
     assert (again, erp_days.states()["held"]) == (0, 9)
+
+
+def test_a_yes_does_not_count_for_a_question_that_its_form_did_not_show(
+    erp_days: ErpDays,
+) -> None:
+    """Both days are read again under the form, with more patients, by the run that asks."""
+    with_two_odd_days(erp_days)
+    form = shown(erp_days)
+    for number in range(100, 150):
+        erp_days.add(number, DAY)
+    erp_days.read()
+
+    freed = answer(erp_days, ApprovalAnswer.APPROVED, form)
+
+    questions = asked_by(erp_days.run(), ledger=erp_days.ledger)
+    assert (freed, erp_days.states()["held"]) == (0, 59)
+    assert [one.lines for one in questions] == [4, 55]
+    assert not {one.id for one in questions} & set(form)
+    assert answer(erp_days, ApprovalAnswer.APPROVED) == 59
 
 
 def test_what_a_yes_finds_too_old_must_be_read_again(erp_days: ErpDays) -> None:
     with_two_odd_days(erp_days)
     erp_days.grow_old(hours=37)
 
-    take_answer(erp_days.run(), ApprovalAnswer.APPROVED, ledger=erp_days.ledger, decided_by="ana")
+    answer(erp_days, ApprovalAnswer.APPROVED)
     assert erp_days.states()["reopened"] == 9
 
 
