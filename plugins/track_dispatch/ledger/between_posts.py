@@ -89,7 +89,8 @@ _FRESH = """
 update envelopes set payload = null, waiting = 0, version = version + :sealings
 where id = (select e.id from envelopes e join extractions x on x.id = e.extraction
   where e.id = :envelope and e.unit = :unit and e.version = :version and e.rules = :rules
-    and e.waiting = :ready and x.started_at >= moment_in(:oldest)"""
+    and e.waiting = :ready
+    and x.started_at >= moment_in(:oldest)"""
 _EMPTY_ENVELOPE = {"sqlite": f"{_FRESH})", "postgresql": f"{_FRESH} for update of e skip locked)"}
 _EVENT = """
 insert into events (at, envelope, places, transition, state, reason, batch, actor, run_id,
