@@ -168,8 +168,8 @@ class _Dispatch:
             claim.release()
             raise kept
         outcome = claim.classify(posting.result())
-        follows = prepared is not None and is_open(self._context, prepared.terms)
-        if kept is None and prepared is not None and follows and is_plain(outcome):
+        goes_on = kept is None and is_plain(outcome)
+        if goes_on and prepared is not None and is_open(self._context, prepared.terms):
             return self._settle_and_claim(_Posted(claim, claim.acceptance(outcome)), prepared)
         if prepared is not None:
             self._backlog.put_back(prepared.source)
@@ -300,7 +300,7 @@ class _Dispatch:
             return claimed
         body = prepared.body if len(claimed.lines) == len(prepared.read.lines) else None
         claim = Claim(context, claimed, prepared.terms, source=source, began=began, body=body)
-        if looked_up and not claim.may_go():
+        if looked_up and not claim.may_go():  # it took as long as the ledger was away
             claim.release()
             return NotClaimed(Hindrance.SEALED_ANEW)
         return claim
