@@ -72,8 +72,7 @@ class Place:
         if path is None or not path.is_file():
             message = (
                 f"there are no keys at {path}: is AIRFLOW_HOME ({AIRFLOW_HOME}) the one that"
-                " Airflow runs with? Only if it is, and in a first installation:"
-                f" {creation.INIT_HINT}"
+                f" Airflow runs with? If it is, {creation.INIT_HINT}"
             )
             raise ConfigError(message)
         try:

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 #: Alembic's own table, named so that it cannot meet another product's in one database.
 VERSION_TABLE = "ledger_version"
 
-INIT_HINT = "`python -m track_dispatch ledger init` creates it, once"
+INIT_HINT = (
+    "only a first installation makes one, by `python -m track_dispatch ledger init`: a second,"
+    " empty ledger would ask everybody again"
+)
 
 
 def init_ledger(url: str, keys: KeyRing, *, options: Mapping[str, str] | None = None) -> bool:

@@ -436,7 +436,7 @@ def _is_fresh(max_age_hours: float) -> ColumnElement[bool]:
         _envelopes.c.payload.is_not(None),
         exists().where(
             extractions.c.id == _envelopes.c.extraction,
-            extractions.c.completed_at >= moment_in(-max_age_hours * HOUR),
+            extractions.c.started_at >= moment_in(-max_age_hours * HOUR),
         ),
     )
 

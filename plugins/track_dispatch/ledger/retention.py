@@ -108,7 +108,7 @@ def drop_old_payloads(ledger: Ledger, *, max_age_hours: float, actor: Actor) -> 
     What is ready must be read again. What is held stays so, without its payload: a release reads
     it again.
     """
-    too_old = _extractions.c.completed_at < moment_in(-max_age_hours * HOUR)
+    too_old = _extractions.c.started_at < moment_in(-max_age_hours * HOUR)
     kept = exists().where(_extractions.c.id == _envelopes.c.extraction, too_old)
     with ledger.reading() as connection:
         found = placed(connection, IS_OPEN_ENVELOPE, _envelopes.c.payload.is_not(None), kept)

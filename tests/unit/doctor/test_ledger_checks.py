@@ -30,7 +30,7 @@ on_sqlite = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 def test_a_ledger_that_was_never_made_is_told_and_not_made(bare_premises: Premises) -> None:
     for _ in range(2):
         visit = bare_premises.visit()
-        assert "`python -m track_dispatch ledger init` creates it" in visit[LEDGER].detail
+        assert "by `python -m track_dispatch ledger init`" in visit[LEDGER].detail
         assert (LEDGER, "FAIL") in visit.not_well().items()
 
 

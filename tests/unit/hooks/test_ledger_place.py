@@ -108,7 +108,7 @@ def test_without_keys_the_folder_is_asked_about_before_a_ledger_is_made(home: Pa
 
     message = str(told.value)
     asked = message.index(f"is AIRFLOW_HOME ({home}) the one that Airflow runs with?")
-    assert asked < message.index("in a first installation") < message.index("ledger init")
+    assert asked < message.index("a first installation") < message.index("ledger init")
 
 
 def test_an_sqlite_ledger_is_refused_where_tasks_run_on_several_machines(

@@ -233,7 +233,7 @@ def test_a_released_day_is_not_held_again_for_the_same_volume(
     day = [invited(number) for number in range(1, 6)]
     read_day(ledger, *day, terms=odd)
     held = {state for state, _ in stands(ledger)}
-    hours = f"completed_at = '{datetime.now(UTC) - timedelta(hours=hours_old):%Y-%m-%d %H:%M:%S}'"
+    hours = f"started_at = '{datetime.now(UTC) - timedelta(hours=hours_old):%Y-%m-%d %H:%M:%S}'"
     run_statement(ledger, f"update extractions set {hours} where run_id <> 'earlier'")
 
     done = release_day(

@@ -338,7 +338,7 @@ def test_hospitals_are_known_by_the_ledger_itself(ledger: Ledger) -> None:
 
 
 def test_ages_are_counted_by_the_databases_clock(ledger: Ledger) -> None:
-    extraction = put_extraction(ledger, 1, completed_at=moment_in(-37 * HOUR))
+    extraction = put_extraction(ledger, 1, started_at=moment_in(-37 * HOUR))
     put_lines(ledger, 1, extraction=extraction)
 
     assert retention.drop_old_payloads(ledger, max_age_hours=36, actor=KEEPER).reopened == 1
