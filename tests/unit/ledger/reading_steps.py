@@ -17,6 +17,7 @@ from track_dispatch.ledger.day_apply import DayTerms
 from track_dispatch.ledger.envelopes import open_envelope, parse_places
 from track_dispatch.ledger.extractions import Extraction, run_extractions, stage_extraction
 from track_dispatch.ledger.schema import PLACES
+from track_dispatch.ledger.sql import moment_in
 from track_dispatch.pipeline.transform import standing_back
 from track_dispatch.records import Actor, Area, Channel, HospitalDay, IdentityKind
 from track_dispatch.states import Reason
@@ -89,10 +90,23 @@ def stage(
 ) -> Extraction:
     """Stage a day's rows, one for each attendance, and return the extraction."""
     columns = {"cd_atendimento": [one.attendance_id for one in attendances]}
+    let_a_moment_pass(ledger)
     stage_extraction(ledger, [columns], source=source, day=day, actor=actor)
     found = newest_extraction(ledger, day, run_id=str(actor.run_id))
     assert found is not None
     return found
+
+
+def let_a_moment_pass(ledger: Ledger) -> None:
+    """Let the next reading begin later than the last one: SQLite's clock counts milliseconds."""
+
+    def now() -> object:
+        with ledger.reading() as connection:
+            return connection.scalar(select(moment_in()))
+
+    began = now()
+    while now() == began:
+        pass
 
 
 def newest_extraction(

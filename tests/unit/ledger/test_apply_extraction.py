@@ -36,7 +36,6 @@ from reading_steps import (
     stage,
     stands,
 )
-from sqlalchemy import select
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import envelope_writer, schema
@@ -44,7 +43,6 @@ from track_dispatch.ledger.apply_extraction import applying_extractions
 from track_dispatch.ledger.extractions import CHUNKS_A_TRANSACTION, stage_extraction
 from track_dispatch.ledger.keys import KeyRing, new_keys
 from track_dispatch.ledger.schema import PLACES
-from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.views import day_facts
 from track_dispatch.pipeline.transform import standing_back
 from track_dispatch.records import Area, Channel, HospitalDay
@@ -84,15 +82,9 @@ def counted(ledger: Ledger, id_: str) -> dict[str, int]:
 def staged_around(ledger: Ledger, act: Callable[[], object], day: HospitalDay = DAY) -> Extraction:
     """Stage a reading of another run that began before `act` and ended after it."""
 
-    def now() -> object:
-        with ledger.reading() as connection:
-            return connection.scalar(select(moment_in()))
-
     def slowly() -> Iterator[dict[str, list[str]]]:
         yield {"cd_atendimento": [str(NUMBER)]}
-        began = now()
-        while now() == began:  # SQLite counts milliseconds: the two shall not begin in the same one
-            pass
+        let_a_moment_pass(ledger)
         act()
 
     stage_extraction(ledger, slowly(), source="hms", day=day, actor=OTHER_RUN)
