@@ -84,7 +84,6 @@ def staged_around(ledger: Ledger, act: Callable[[], object], day: HospitalDay = 
 
     def slowly() -> Iterator[dict[str, list[str]]]:
         yield {"cd_atendimento": [str(NUMBER)]}
-        let_a_moment_pass(ledger)
         act()
 
     stage_extraction(ledger, slowly(), source="hms", day=day, actor=OTHER_RUN)
