@@ -173,6 +173,36 @@ SABOTAGES = (
         ),
         f"{LEDGER_TESTS}/test_claims_joint.py::test_the_payload_of_a_claimed_envelope_is_gone",
     ),
+    Sabotage(
+        "an open ledger works on after a failover",
+        (
+            Edit(
+                f"{LEDGER}/database.py",
+                "            opened.look_at_connections(require_same_server)\n",
+                "            pass\n",
+            ),
+        ),
+        f"{LEDGER_TESTS}/test_restored_server.py"
+        "::test_an_open_ledger_refuses_the_server_that_takes_over_until_it_is_declared",
+    ),
+    Sabotage(
+        "a slow reading undoes a newer one",
+        (
+            Edit(
+                f"{LEDGER}/apply_extraction.py",
+                "if any(row.applied_at and row.started_at > mine.started_at for row in rows):",
+                "if False:",
+            ),
+        ),
+        f"{LEDGER_TESTS}/test_apply_extraction.py"
+        "::test_a_slow_reading_is_superseded_by_one_that_began_after_it_and_ended_before",
+    ),
+    Sabotage(
+        "rows that are gone make a smaller day",
+        (Edit(f"{LEDGER}/extractions.py", "if found != rows:", "if False:"),),
+        f"{LEDGER_TESTS}/test_extractions.py"
+        "::test_rows_that_were_erased_are_not_taken_for_a_smaller_day",
+    ),
     # -- the way to Track ------------------------------------------------------------
     Sabotage(
         "lines are released when a POST runs out of time",
