@@ -142,6 +142,18 @@ def survey_busy(connection: Connection, survey: str, *, claim: str) -> float | N
 
 def open_batch(connection: Connection, batch: Batch, *, lease_seconds: float, actor: Actor) -> bool:
     """Put a batch in flight; return whether its survey was free."""
+    return record_batch(connection, batch, actor=actor, lease_until=moment_in(lease_seconds))
+
+
+def record_batch(connection: Connection, batch: Batch, *, actor: Actor, **values: Any) -> bool:
+    """Write a batch down as it was put together; return whether its survey was free.
+
+    Args:
+        connection: of the writing transaction.
+        batch: the batch.
+        actor: the claim's owner.
+        values: its state, unless it is in flight, and further columns of `schema.batches`.
+    """
     return insert_batch(
         connection,
         id=batch.id,
@@ -150,12 +162,12 @@ def open_batch(connection: Connection, batch: Batch, *, lease_seconds: float, ac
         unit=batch.unit_id,
         envelope=batch.envelope,
         lines=len(batch.lines),
-        lease_until=moment_in(lease_seconds),
         validity_at=batch.validity_at,
         reminder_at=batch.reminder_at,
         parent=batch.parent,
         run_id=actor.run_id,
         try_number=actor.try_number,
+        **values,
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, func, or_, select, update
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import insert_batch, lock_batch, move_batch, states_left
+from track_dispatch.ledger.batches import lock_batch, move_batch, record_batch, states_left
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.envelopes import put_back
 from track_dispatch.ledger.schema import PLACES
@@ -178,29 +178,11 @@ class _Answer:
             batch=self._batch.id,
         )
         if nameless:
-            self._remember_batch()
+            # anew, where the ledger does not know it any more
+            record_batch(self._connection, self._batch, actor=self._actor, state=BatchState.SETTLED)
         moved += nameless
         self._accepted = len(moved)
         return len(moved), self._note_claimed_anew(ids - _ids_of(moved))
-
-    def _remember_batch(self) -> None:
-        """Write the batch anew where the ledger does not know it any more."""
-        batch, actor = self._batch, self._actor
-        insert_batch(
-            self._connection,
-            state=BatchState.SETTLED,
-            id=batch.id,
-            claim=batch.claim,
-            survey=batch.survey,
-            unit=batch.unit_id,
-            envelope=batch.envelope,
-            lines=len(batch.lines),
-            validity_at=batch.validity_at,
-            reminder_at=batch.reminder_at,
-            parent=batch.parent,
-            run_id=actor.run_id,
-            try_number=actor.try_number,
-        )
 
     def refuse(self) -> list[int]:
         """Move what Track refused, by what it faulted; return the lines' ids."""
