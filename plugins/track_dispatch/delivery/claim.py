@@ -235,10 +235,8 @@ class Claim:
         match outcome.verdict:
             case OutcomeKind.ACCEPTED if len(outcome.faults) < len(batch.lines):
                 self.settle(self.acceptance(outcome))
-            case (
-                OutcomeKind.ACCEPTED | OutcomeKind.UNCERTAIN
-            ):  # a success that took no line is none
-                self._mark_in_doubt(outcome)
+            case OutcomeKind.ACCEPTED | OutcomeKind.UNCERTAIN:
+                self._mark_in_doubt(outcome)  # a success that took no line is none
             case OutcomeKind.REFUSED:
                 self._divide(isolate(batch, outcome))
             case OutcomeKind.TOO_LARGE if len(batch.lines) > 1:

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import orjson
-
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger.batches import CommitUnknownError, commit_known
 from track_dispatch.ledger.contact_policy import (
@@ -26,7 +24,7 @@ from track_dispatch.ledger.database import Ledger, interruption
 from track_dispatch.ledger.envelopes import address_of, format_places, span
 from track_dispatch.ledger.request_budget import TAKE
 from track_dispatch.ledger.schema import PLACES
-from track_dispatch.ledger.sql import TURN, as_day, as_list, prepared
+from track_dispatch.ledger.sql import TURN, as_day, as_list, from_list, prepared
 from track_dispatch.ledger.transitions import Transition
 from track_dispatch.states import LineState, Reason
 
@@ -233,14 +231,12 @@ class _Shortcut:
         )
         if stops or ready != len(lines):
             raise _NotPlainError
-        if isinstance(expired, str):
-            expired = orjson.loads(expired)
         return barred_by_answers(
             lines,
             terms.policy,
             opted_out=[row[0] for row in opted_out],
             invited=[row[0] for row in invited],
-            expired=[address % PLACES for address in expired or ()],
+            expired=[address % PLACES for address in from_list(expired)],
         )
 
     def _excluding(self, reasons: Mapping[int, Reason]) -> Iterator[_Step]:

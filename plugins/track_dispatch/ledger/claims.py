@@ -13,7 +13,6 @@ from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
 from sqlalchemy import exists, select
 
 from track_dispatch.errors import LedgerError
@@ -30,7 +29,7 @@ from track_dispatch.ledger.envelopes import Envelope, open_envelope, span
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.settling import settle
-from track_dispatch.ledger.sql import among, as_list, moment_in, prepared
+from track_dispatch.ledger.sql import among, as_list, from_list, moment_in, prepared
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.states import LineState, Reason
@@ -202,12 +201,7 @@ def read_ahead(connection: Connection, envelopes: Sequence[int]) -> list[SealedA
     dialect = connection.dialect.name
     statement = prepared(_READ_AHEAD[dialect], dialect)
     found = connection.exec_driver_sql(statement, {"ids": as_list(envelopes, dialect)})
-    return [
-        SealedAhead(
-            Envelope(*row), frozenset(orjson.loads(ready) if isinstance(ready, str) else ready)
-        )
-        for *row, ready in found
-    ]
+    return [SealedAhead(Envelope(*row), frozenset(from_list(ready))) for *row, ready in found]
 
 
 def settle_and_claim(

@@ -163,6 +163,11 @@ def as_list(numbers: Iterable[int], dialect: str) -> str:
     return f"{{{text[1:-1]}}}" if dialect == "postgresql" else text
 
 
+def from_list(found: str | Iterable[int] | None) -> Iterable[int]:
+    """Return the numbers of a column that holds a list: JSON on SQLite, an array on PostgreSQL."""
+    return orjson.loads(found) if isinstance(found, str) else found or ()
+
+
 def as_moment(value: datetime, dialect: str) -> Any:
     """Return an aware moment as a parameter."""
     if dialect == "postgresql":
