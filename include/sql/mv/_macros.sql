@@ -1,7 +1,7 @@
 {#- Soul MV, schema DBAMV. -#}
 {% import "_extraction.sql" as extraction with context %}
 
-{#- Births: the mother's stay is asked about as maternity, never as an admission. -#}
+{#- Births, where there is a maternity survey: a mother's stay is never asked about as admission. -#}
 {% macro not_a_birth() -%}
 (
   a.cd_cid is null

@@ -34,11 +34,11 @@ and exists (
 )
 {% endset %}
 
+{#- Mothers among them: no maternity survey asks them here. -#}
 {% set internacao %}
 a.tp_atendimento = 'I'
 and {{ mv.left_alive_ward() }}
 and not {{ is_newborn | trim }}
-and {{ mv.not_a_birth() }}
 {% endset %}
 
 {% set pronto_socorro %}

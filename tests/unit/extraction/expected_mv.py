@@ -92,7 +92,7 @@ def _hat(visit: Visit) -> Iterator[Match]:
     match visit.kind:
         case "U" if visit.outcome not in (5, 6, 8, 13, 14, 17):
             yield "PRONTO SOCORRO GERAL", department
-        case "I" if not visit.died and not visit.is_birth:
+        case "I" if not visit.died:
             if not (visit.patient.get("nm_paciente") or "").startswith("RN "):
                 yield "INTERNACAO", visit.ward_name or ""
         case "A":

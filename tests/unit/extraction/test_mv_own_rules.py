@@ -15,6 +15,7 @@ from erp_rows import DAYS, read
 from mv_cases import (
     ADULT,
     AM,
+    BIRTHS,
     DAY,
     EX,
     IN,
@@ -177,7 +178,10 @@ HAT = [
     inpatient((IN, ""), cd_mot_alt=None),
     inpatient((IN, ""), cd_mot_alt=77),
     inpatient(OUT, cd_mot_alt=8),
-    inpatient(OUT, cd_cid="O80", children=1),
+    # no survey of its own asks a mother: she is an inpatient whatever the CID
+    *(inpatient((IN, ""), cd_cid=cid, children=1) for cid in BIRTHS),
+    inpatient((IN, ""), cd_cid="O80"),
+    inpatient(OUT, cd_cid="O80", children=1, cd_mot_alt=8),
     case("newborn", I | {"cd_paciente": 14}, OUT),
     case("newborn's emergency", U | {"cd_paciente": 14}, (PS, "")),
     case("RNA is no newborn", I | {"cd_paciente": 15}, (IN, "")),

@@ -305,6 +305,11 @@ def _cells(row: ErpRow) -> str:
     return _json([*read, *map(clean, row.values()), plain_name(row["name"])])
 
 
+def _tidy_name(text: str) -> str:
+    [tidy], _ = read_names([clean(text)])
+    return tidy
+
+
 def _told(result: RowResult) -> str:
     state = "excluded" if result.reason else "ready"
     line = dict(result.line) if result.line is not None else None
@@ -339,8 +344,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
-
-def _tidy_name(text: str) -> str:
-    [tidy], _ = read_names([clean(text)])
-    return tidy
