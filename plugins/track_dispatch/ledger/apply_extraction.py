@@ -332,21 +332,6 @@ class ExtractionApply:
         self.connection.execute(delete(staged).where(staged.c.extraction.in_(erased)))
 
 
-def count_lines(connection: Connection, day: HospitalDay) -> dict[str, int]:
-    """Count a day's lines by state and reason: "ready", "excluded(opt_out)"."""
-    lines, envelopes, units = schema.lines, schema.envelopes, schema.units
-    plan_without_compiling(connection)
-    rows = connection.execute(
-        select(lines.c.state, lines.c.reason, func.count())
-        .select_from(units)
-        .join(envelopes, IS_OF_UNIT)
-        .join(lines, LIES_IN)
-        .where(units.c.hospital == day.hospital, units.c.business_day == day.business_day)
-        .group_by(lines.c.state, lines.c.reason)
-    )
-    return {f"{state}({reason})" if reason else state: found for state, reason, found in rows}
-
-
 @contextmanager
 def applying_extractions(
     ledger: Ledger, *, source: str, zone: tzinfo, actor: Actor

@@ -21,6 +21,7 @@ from track_dispatch.extraction.read_ahead import read_ahead
 from track_dispatch.extraction.reader import open_connection, read_columns
 from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
+from track_dispatch.pipeline.counts import day_text
 from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def extract(
                 _stage(ledger, run, day, read)
             except (SourceError, ConfigError) as error:
                 failed += 1
-                log.warning("another day could not be read day=%s: %s", day, error)
+                where = day_text(day, read_again=True)
+                log.warning("ATENÇÃO: %s: não pôde ser lido: %s", where, error)
     return {
         "business_day": run.business_day.isoformat(),
         "rows": rows,
@@ -122,7 +124,10 @@ def other_days(run: Run, stale: list[date]) -> list[HospitalDay]:
 def _stage(ledger: Ledger, run: Run, day: HospitalDay, read: Read) -> int:
     with paused_collector(), read_ahead(read(day.business_day)) as chunks:
         source = run.hospital.source
-        return stage_extraction(ledger, chunks, source=source, day=day, actor=run.actor)
+        rows = stage_extraction(ledger, chunks, source=source, day=day, actor=run.actor)
+    where = day_text(day, read_again=day != run.day)
+    log.info("%s: %d registros lidos do ERP", where, rows)
+    return rows
 
 
 def _read(

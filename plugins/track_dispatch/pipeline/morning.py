@@ -18,6 +18,7 @@ from track_dispatch.config.go_live import SHIPPED_FIRST_BUSINESS_DAY
 from track_dispatch.ledger.batches import expire_leases, in_doubt_batches
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import days_read, first_known_days, last_runs, open_days
+from track_dispatch.pipeline.counts import day_text
 from track_dispatch.pipeline.problems import DayProblem, ProblemKind
 from track_dispatch.pipeline.report import (
     JudgedRun,
@@ -122,9 +123,9 @@ class Morning:
     def text(self) -> Iterator[str]:
         """Yield it line by line, set for a log: what to do first, then the table."""
         yield from (f"VERMELHO: {line}" for line in self.red)
-        yield from (f"{_where(doubt.day)}: {doubt_text(doubt)}" for doubt in self.doubts)
+        yield from (f"{day_text(doubt.day)}: {doubt_text(doubt)}" for doubt in self.doubts)
         for day, lines in self.last_chance:
-            yield f"AVISO: {_where(day)}: {lines} linhas vencem amanhã se não saírem hoje"
+            yield f"AVISO: {day_text(day)}: {lines} linhas vencem amanhã se não saírem hoje"
         table = [COLUMNS, *(row.cells() for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for row in table:
@@ -177,7 +178,7 @@ def morning(
 def problem_line(problem: DayProblem, template: str | None = None) -> str:
     """Say where a problem is, and what to do."""
     if problem.day is not None:
-        return f"{_where(problem.day)}: {problem.text(template)}"
+        return f"{day_text(problem.day)}: {problem.text(template)}"
     return f"{problem.hospital}: {problem.text(template)}" if problem.hospital else problem.text()
 
 
@@ -313,7 +314,3 @@ def _ranges(days: Sequence[date]) -> str:
             f"{run[0]:%d/%m/%Y}" if len(run) == 1 else f"{run[0]:%d/%m/%Y} a {run[-1]:%d/%m/%Y}"
         )
     return ", ".join(texts)
-
-
-def _where(day: HospitalDay) -> str:
-    return f"{day.hospital} · {day.business_day:%d/%m/%Y}"

@@ -8,7 +8,7 @@ same. What it writes is read by an analyst, in Portuguese.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +20,7 @@ from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import DayFacts, day_facts, run_work
+from track_dispatch.pipeline.counts import excluded_by_reason, reason_label, states_text
 from track_dispatch.pipeline.problems import DayProblem, ProblemKind
 from track_dispatch.records import Channel, HospitalDay
 from track_dispatch.states import LineState, Reason
@@ -265,8 +266,9 @@ def _day_text(day: DayFacts, *, is_own: bool) -> Iterator[str]:
     if day.equation is not None:
         yield from _balance_text(day.equation)
     for unit, counts in _asked_units(day.counts).items():
-        yield f"{unit}: {_listed({count.state: count.lines for count in counts})}"
-    yield from _exclusion_text(day.counts)
+        yield f"{unit}: {states_text({count.state: count.lines for count in counts})}"
+    for reason, lines in excluded_by_reason(day.counts).items():
+        yield f"excluídas: {lines} {reason_label(reason)} ({reason})"
     if day.question is not None and day.question.answer == ApprovalAnswer.REJECTED:
         held = day.states[LineState.HELD]
         if held:
@@ -285,21 +287,7 @@ def _balance_text(balance: Equation) -> Iterator[str]:
         f" + {balance.other_hospital} de outro hospital"
     )
     absent = f" + {balance.absent} que esta leitura não traz" if balance.absent else ""
-    yield f"{balance.brought} deste dia{absent} = {_listed(balance.states) or 'nenhum'}"
-
-
-def _listed(states: Mapping[LineState, int]) -> str:
-    return ", ".join(f"{states[state]} {state.label}" for state in LineState if states.get(state))
-
-
-def _exclusion_text(counts: Sequence[LineCount]) -> Iterator[str]:
-    reasons: Counter[str] = Counter()
-    for count in counts:
-        if count.state is LineState.EXCLUDED and count.reason:
-            reasons[count.reason] += count.lines
-    for reason, lines in sorted(reasons.items()):
-        label = Reason(reason).label if reason in set(Reason) else reason
-        yield f"excluídas: {lines} {label} ({reason})"
+    yield f"{balance.brought} deste dia{absent} = {states_text(balance.states) or 'nenhum'}"
 
 
 def doubt_text(doubt: InDoubtBatch) -> str:

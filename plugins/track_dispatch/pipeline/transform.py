@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -10,9 +12,11 @@ from typing import TYPE_CHECKING
 from track_dispatch.collector import paused_collector
 from track_dispatch.config import rules_digest
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger.apply_extraction import applying_extractions, count_lines
+from track_dispatch.ledger.apply_extraction import applying_extractions
 from track_dispatch.ledger.day_apply import DayTerms
 from track_dispatch.ledger.extractions import run_extractions, staged_columns, staged_ids
+from track_dispatch.ledger.views import day_counts
+from track_dispatch.pipeline.counts import day_text, lines_text
 from track_dispatch.pipeline.evaluate import DayEvaluation
 from track_dispatch.records import Area
 from track_dispatch.transformation.evaluator import Evaluator
@@ -22,7 +26,10 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.apply_extraction import ExtractionApply, SharedLine
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.extractions import Extraction
+    from track_dispatch.ledger.views import LineCount
     from track_dispatch.pipeline.run import Run
+
+log = logging.getLogger(__name__)
 
 #: Known attendances that a reading must lack to be a wrong one, where no gate says how many.
 LACKING_LINES = 30
@@ -69,8 +76,18 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
             apply_day(run, transforming, extraction, run.today(now))
         transforming.finish(standing_back)
     with ledger.reading() as connection:
-        counts = count_lines(connection, run.day)
-    return Transformed(counts, len(found) - 1)
+        counts = day_counts(connection, [one.day for one in own_first])
+    for day, of_day in counts.items():
+        log.info("%s: %s", day_text(day, read_again=day != run.day), lines_text(of_day))
+    return Transformed(_by_reason(counts[run.day]), len(found) - 1)
+
+
+def _by_reason(counts: Sequence[LineCount]) -> dict[str, int]:
+    """Count a day's lines by state and reason: "ready", "excluded(opt_out)"."""
+    found: Counter[str] = Counter()
+    for one in counts:
+        found[f"{one.state}({one.reason})" if one.reason else str(one.state)] += one.lines
+    return dict(found)
 
 
 def standing_back(shared: Sequence[SharedLine]) -> set[int]:

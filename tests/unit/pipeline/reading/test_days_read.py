@@ -112,6 +112,38 @@ def test_another_day_that_fails_is_noted_and_does_nothing_else(erp_days: ErpDays
     }
 
 
+def test_each_day_says_in_one_line_how_many_were_read_and_where_they_stand(
+    erp_days: ErpDays, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before, "see the log of extract" led to a log that said nothing of the day."""
+    caplog.set_level("INFO")
+    erp_days.settings["look_back_days"] = 3
+    erp_days.add(1)
+    erp_days.add(2, x_obito="S")
+    erp_days.add(3, x_obito="S")
+    erp_days.add(4, email="")
+    erp_days.add(5, BEFORE)
+    with erp_days.ledger.writing() as connection:
+        forgotten = {"hospital": "HMS", "first_known_day": DAY - timedelta(days=2)}
+        connection.execute(schema.horizons.insert().values(forgotten))
+
+    erp_days.read()
+
+    said = [
+        one.getMessage() for one in caplog.records if one.name.startswith("track_dispatch.pipe")
+    ]
+    failed = said.pop(3)
+    assert failed.startswith("ATENÇÃO: HMS · 07/03/2026 (relido): não pôde ser lido: ")
+    assert said == [
+        "HMS · 10/03/2026: 4 registros lidos do ERP",
+        "HMS · 09/03/2026 (relido): 1 registros lidos do ERP",
+        "HMS · 08/03/2026 (relido): 0 registros lidos do ERP",
+        "HMS · 10/03/2026: 1 prontas, 3 excluídas (2 óbito, 1 sem contato utilizável)",
+        "HMS · 09/03/2026 (relido): 1 prontas",
+        "HMS · 08/03/2026 (relido): nenhum atendimento",
+    ]
+
+
 def test_a_failure_of_the_own_day_fails_the_task(erp_days: ErpDays) -> None:
     erp_days.add(1, cd_atendimento="")
 
