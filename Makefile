@@ -1,16 +1,3 @@
-# make demo     one day of three hospitals, from Oracle to Track, on the embedded default
-# make ui       the same world under a live Airflow, http://localhost:8080
-# make test     everything that must hold; CI runs this
-# make e2e      a live Airflow whose tasks, scheduler and API server are killed; CI runs this, too
-# make proof    every proof in full, and docs/guarantees.md anew; about an hour
-# make bench    speed and memory, beside a plain script; a few minutes, asserts nothing
-# make check    the quick part of it: format, lint, types, layers, SQL
-# make setup    the environment only: .venv with requirements.txt
-# make lock     compile requirements*.txt anew (needs uv)
-# make docs     draw docs/state-machine.md anew
-# make schema   write include/hospitals.schema.json anew
-# make new-hospital CODE=abc ERP=mv   the files of a hospital to come; ERP=tasy for the other family
-
 SHELL := /bin/bash
 PYTHON ?= python3.11
 HOSPITALS ?= HMS,OTOA,HSMC
@@ -26,9 +13,13 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: setup demo ui test e2e proof bench check lock docs schema new-hospital clean
+.DEFAULT_GOAL := help
+.PHONY: help setup demo ui test e2e proof bench check lock docs schema new-hospital clean
 
-setup: .venv/installed
+help:  ## this list
+	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/installed  ## the environment only: .venv with requirements.txt
 
 .venv/installed: requirements.txt pyproject.toml
 	$(VENV)
@@ -40,13 +31,13 @@ setup: .venv/installed
 	$(INSTALL) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-demo: setup
+demo: setup  ## one day of three hospitals, from Oracle to Track, on the embedded default
 	@$(BIN)/python -m demo.run --hospitals $(HOSPITALS) $(if $(DAY),--day $(DAY))
 
-ui: setup
+ui: setup  ## the same world under a live Airflow, http://localhost:8080
 	@$(BIN)/python -m demo.live --hospitals $(HOSPITALS) $(if $(PORT),--port $(PORT))
 
-check: .venv/installed-dev
+check: .venv/installed-dev  ## format, lint, types, layers, SQL: the quick part of `make test`
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -54,33 +45,33 @@ check: .venv/installed-dev
 	$(BIN)/python -m track_dispatch sql --all --check
 
 # databases that wait for the disk after each commit are quicker in memory
-test: check
+test: check  ## everything that must hold; CI runs this
 	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) $(BIN)/pytest -n auto --dist loadfile
 
 # TRACK_PROOF=full: all hospitals, and an outage of five minutes
-e2e: .venv/installed-dev
+e2e: .venv/installed-dev  ## a live Airflow whose tasks, scheduler and API server are killed; CI runs this, too
 	$(BIN)/pytest tests/live -n0 -x
 
-proof: .venv/installed-dev
+proof: .venv/installed-dev  ## every proof in full, and docs/guarantees.md anew; about an hour
 	$(BIN)/python -m tests.proof $(PARTS)
 
-bench: .venv/installed-dev
+bench: .venv/installed-dev  ## speed and memory, beside a plain script; a few minutes, asserts nothing
 	@$(BIN)/python -m tests.bench
 
-lock:
+lock:  ## compile requirements*.txt anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  requirements.in -o requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  -c requirements.txt requirements-dev.in -o requirements-dev.txt
 
-docs: setup
+docs: setup  ## write anew what the pages take from the code
 	$(BIN)/python -m docs.make_state_machine
 
-schema: setup
+schema: setup  ## write include/hospitals.schema.json anew
 	$(BIN)/python -m track_dispatch.config
 
-new-hospital: setup
+new-hospital: setup  ## CODE=abc ERP=mv: the files of a hospital to come; ERP=tasy for the other family
 	@$(BIN)/python -m demo.new_hospital $(CODE) $(ERP)
 
-clean:
+clean:  ## remove the environment and Airflow's folder
 	rm -rf .venv .airflow

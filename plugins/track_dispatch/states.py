@@ -56,7 +56,6 @@ class Reason(Labelled):
     NO_CONTACT = "no_contact", "sem contato utilizável"
     NO_SURVEY = "no_survey", "área sem pesquisa"
     NO_IDENTIFIER = "no_identifier", "sem identificador"
-    UNREADABLE = "unreadable", "dado ilegível"
     UNKNOWN_AREA = "unknown_area", "área desconhecida"
     NEWBORN = "newborn", "recém-nascido"
     DEATH = "death", "óbito"

@@ -13,11 +13,14 @@ from track_dispatch.config.loading import include_dir
 if TYPE_CHECKING:
     from track_dispatch.config.hospital import Hospital
 
-#: Settings that decide whether, how and as whom somebody is asked. Templates, surveys' ids and the
-#: size of a batch are read anew at dispatch.
-_JUDGED_UNDER = (
-    "channels", "client_id", "companies", "erp", "first_business_day", "identifier",
-    "min_age_years", "source", "sql", "staff_patterns", "test_patterns", "timezone", "unidade",
+#: Settings under which nobody is judged: they are read when a run begins, at the claim or at the
+#: POST. All others count, so that a new one is in force at once, also for whoever waits.
+_READ_LATER = (
+    "batch_size", "code", "contact_cap_days", "extraction_max_age_hours", "import_fields",
+    "lease_margin_seconds", "ledger_retention_days", "look_back_days", "max_age_days", "name",
+    "oracle_conn_id", "post_deadline_seconds", "rehearsal_contacts", "rehearsal_lines",
+    "reminder_days", "requests_per_5_minutes", "schedule", "send_days", "send_window", "surveys",
+    "template_set", "templates", "validity_days", "volume_gate",
 )  # fmt: skip
 
 
@@ -30,7 +33,7 @@ def rules_digest(hospital: Hospital, include: Path | None = None) -> str:
         hospital: whose lines are judged.
         include: the folder of configuration; by default `include_dir()`.
     """
-    settings = hospital.model_dump(mode="json", include={*_JUDGED_UNDER})
+    settings = hospital.model_dump(mode="json", exclude={*_READ_LATER})
     settings["areas"] = sorted(hospital.surveys)
     digest = hashlib.sha256(json.dumps([__version__, settings], sort_keys=True).encode())
     folder = (include or include_dir()) / "sql"

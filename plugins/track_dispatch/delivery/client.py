@@ -204,7 +204,7 @@ def _failure(outcome: Outcome) -> ConfigError | NotDeliveredError | ServiceStopp
         case OutcomeKind.MISCONFIGURED | OutcomeKind.REFUSED | OutcomeKind.TOO_LARGE:
             where = f" (HTTP {outcome.status})" if outcome.status else ""
             return ConfigError(f"{detail}{where}")
-        case _:
+        case OutcomeKind.NOT_DELIVERED | OutcomeKind.UNCERTAIN | OutcomeKind.ACCEPTED:
             return NotDeliveredError(detail, status=outcome.status, retry_after=outcome.retry_after)
 
 

@@ -249,6 +249,11 @@ class _Dispatch:
                 self._backlog.drop_unit(source.unit)
             case Hindrance.SEALED_ANEW:
                 self._backlog.put_back(source)
+            case (
+                Hindrance.NOTHING_READY | Hindrance.LOCKED | Hindrance.OUTDATED
+                | Hindrance.ALL_EXCLUDED | Hindrance.LEASE_OVER
+            ):  # fmt: skip
+                pass  # nothing of it waits here any more
         return None
 
     def _when_survey_is_free(self, prepared: Prepared) -> Claim | NotClaimed:

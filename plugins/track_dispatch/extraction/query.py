@@ -84,7 +84,8 @@ def literal(value: str | int | Sequence[str | int]) -> str:
             if not value:
                 raise ValueError("a list of codes for SQL is empty (`companies:` missing?)")
             return ", ".join(literal(item) for item in value)
-    raise ValueError(f"SQL has no literal for a value of type {type(value).__name__}")
+        case _:
+            raise ValueError(f"SQL has no literal for a value of type {type(value).__name__}")
 
 
 def _environment(folder: Path) -> jinja2.Environment:

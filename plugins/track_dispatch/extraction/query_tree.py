@@ -118,7 +118,8 @@ def _outcomes(expression: exp.Expr) -> list[exp.Expr]:
         case exp.DecodeCase():
             rest = expression.expressions[1:]
             return [*rest[1::2], *(rest[-1:] if len(rest) % 2 else [])]
-    return []
+        case _:
+            return []
 
 
 def line(node: exp.Expr) -> int:

@@ -54,6 +54,15 @@ def test_every_kind_of_identity_is_explained() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_target_of_make_is_one_that_make_help_lists(page: Path) -> None:
+    listed = re.findall(r"^([a-z0-9-]+):.*  ## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    named = re.findall(r"(?:`|^ {4})make ([a-z0-9-]+)", page.read_text("utf-8"), re.MULTILINE)
+
+    assert {*named} <= {*listed}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_blank_line_breaks_a_table(page: Path) -> None:
     lines = ["", *page.read_text(encoding="utf-8").splitlines(), ""]
     starts = [
