@@ -50,8 +50,7 @@ def sql(
 def _print(
     entries: Sequence[Hospital | BrokenHospital], *, day: date | None, literals: bool
 ) -> None:
-    from track_dispatch.extraction.query import render  # noqa: PLC0415 - imports Jinja
-    from track_dispatch.extraction.script import script  # noqa: PLC0415 - with its neighbours
+    from track_dispatch.extraction.query import render, script  # noqa: PLC0415 - imports Jinja
 
     for entry in entries:
         if isinstance(entry, BrokenHospital):

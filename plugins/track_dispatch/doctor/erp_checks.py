@@ -11,8 +11,8 @@ from track_dispatch.doctor.check import DoubtError, check, obtain
 from track_dispatch.errors import ConfigError, SourceContractError
 from track_dispatch.extraction.contract import check_columns
 from track_dispatch.extraction.lint import lint
+from track_dispatch.extraction.oracle import describe_query, open_connection
 from track_dispatch.extraction.query import render
-from track_dispatch.extraction.reader import describe_query, open_connection
 from track_dispatch.hooks.pools import pool_slots
 
 if TYPE_CHECKING:

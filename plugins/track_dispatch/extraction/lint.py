@@ -8,7 +8,8 @@ nine in the morning, an area that no survey asks for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -16,19 +17,21 @@ from typing import TYPE_CHECKING
 from sqlglot import Dialect, TokenType, exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
-from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from track_dispatch.extraction import query_rules
+from track_dispatch.extraction import query_tree
 from track_dispatch.extraction.query import BINDS
+from track_dispatch.records import COLUMNS, EXTRA_PREFIX, Area
 from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from sqlglot import Token
 
-    from track_dispatch.extraction.query_rules import Problem
-
 # it warns of what it cannot parse; here that is a finding
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+#: A line of the query, and what is wrong there.
+Problem = tuple[int, str]
 
 _ORACLE = Dialect.get_or_raise("oracle")
 
@@ -37,6 +40,13 @@ _CLOCKS = frozenset(
     | {"LOCALTIMESTAMP"}
 )
 _WRITES = (exp.DML, exp.DDL, exp.Into, exp.Lock)
+
+_AREA = "AREA_PESQUISA"
+_LABELS = frozenset(Area)
+_COMPARISONS = (exp.GTE, exp.GT, exp.LTE, exp.LT, exp.EQ, exp.NEQ, exp.Between, exp.In, exp.Case)
+
+#: Both ERPs name their date columns so.
+_DATE_PREFIXES = ("DT_", "HR_")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -88,13 +98,13 @@ def _problems(sql: str) -> Iterator[Problem]:
 
 def _by_rules(query: exp.Query, tokens: Sequence[Token]) -> Iterator[Problem]:
     texts = {token.text: token.line for token in reversed(tokens) if _is(token, TokenType.STRING)}
-    yield from query_rules.final_columns(query)
-    yield from query_rules.block_columns(query)
+    yield from _final_columns(query)
+    yield from _block_columns(query)
     for scope in traverse_scope(query):
-        yield from query_rules.unknown_columns(scope)
-        yield from query_rules.area_labels(scope, lines=texts)
-        yield from query_rules.open_ranges(scope)
-        yield from query_rules.wrapped_dates(scope)
+        yield from _unknown_columns(scope)
+        yield from _area_labels(scope, lines=texts)
+        yield from _open_ranges(scope)
+        yield from _wrapped_dates(scope)
 
 
 def _clocks(tokens: Sequence[Token]) -> Iterator[Problem]:
@@ -117,3 +127,134 @@ def _binds(tokens: Sequence[Token]) -> Iterator[Problem]:
 
 def _is(token: Token, *kinds: TokenType) -> bool:
     return token.token_type in kinds
+
+
+# -- columns, areas and dates -------------------------------------------------------------------
+
+
+def _final_columns(query: exp.Query) -> Iterator[Problem]:
+    """Hold what comes out against the agreed columns, in every branch of a union."""
+    selects = query_tree.branches(query)
+    further = query_tree.names(selects[0])[len(COLUMNS) :] if selects else []
+    extras = [name for name in further if name.startswith(EXTRA_PREFIX)]
+    yield from _compare(selects, [*COLUMNS, *extras])
+
+
+def _block_columns(query: exp.Query) -> Iterator[Problem]:
+    """Hold the branches of every union inside against its first one."""
+    for block in query_tree.blocks(query):
+        selects = query_tree.branches(block)
+        yield from _compare(selects, query_tree.names(selects[0]) if selects else [])
+
+
+def _compare(selects: list[exp.Select], agreed: list[str]) -> Iterator[Problem]:
+    for number, select in enumerate(selects, start=1):
+        of = f"block {number} of the union" if len(selects) > 1 else "the query"
+        found = query_tree.names(select)
+        for place, projection in enumerate(select.expressions, start=1):
+            if not found[place - 1]:
+                yield query_tree.line(projection), f"column {place} of {of} has no name"
+        if all(found) and found != agreed:
+            yield query_tree.line(select), _difference(found, agreed, of)
+    of_day = [query_tree.has_day(select) for select in selects]
+    for number, (select, has_day) in enumerate(zip(selects, of_day, strict=True), start=1):
+        if any(of_day) and not has_day:
+            yield query_tree.line(select), f"block {number} of the union reads every day there is"
+
+
+def _difference(found: list[str], agreed: list[str], of: str) -> str:
+    """Say what is wrong with the columns, the plainest reason first."""
+    missing = [name for name in agreed if name not in found]
+    strangers = [name for name in found if name not in agreed]
+    if missing or strangers:
+        lacks = f"lacks {', '.join(missing)}" if missing else ""
+        has = f"has {', '.join(strangers)}, agreed with nobody" if strangers else ""
+        return f"{of} {' and '.join(filter(None, [lacks, has]))}"
+    if twice := [name for name, times in Counter(found).items() if times > 1]:
+        return f"{of} has two columns {', '.join(twice)}"
+    place, (here, there) = next(
+        (place, pair)
+        for place, pair in enumerate(zip(found, agreed, strict=True), start=1)
+        if pair[0] != pair[1]
+    )
+    return f"column {place} of {of} is {here} where {there} is agreed: a union goes by position"
+
+
+def _unknown_columns(scope: Scope) -> Iterator[Problem]:
+    """Find columns of no table, and what is asked of a block that does not return it."""
+    for column in scope.columns:
+        name = f"{column.table}.{column.name}".lower()
+        if column.table and not query_tree.is_known(column.table, scope):
+            yield query_tree.line(column), f"{name} names no table of its SELECT"
+        block = query_tree.source(column, scope)
+        selects = query_tree.branches(block.expression) if block else []
+        if selects and column.name not in query_tree.names(selects[0]):
+            yield query_tree.line(column), f"{name} is no column of its block"
+
+
+def _area_labels(scope: Scope, *, lines: Mapping[str, int]) -> Iterator[Problem]:
+    """Find constants in the place of an area that are none; `lines`: of constants, by text."""
+    for literal in _labels(scope):
+        label = literal.name
+        if label not in _LABELS:
+            hint = did_you_mean(label, _LABELS)
+            line = lines.get(label) or query_tree.line(literal)
+            yield line, f'"{label}" is none of the six areas{hint}: no survey would ask for it'
+
+
+def _labels(scope: Scope) -> Iterator[exp.Literal]:
+    """Yield the constants that a column of areas comes out as, or is compared with."""
+    if isinstance(scope.expression, exp.Select):
+        for projection in scope.expression.expressions:
+            if projection.alias_or_name.upper() == _AREA:
+                yield from query_tree.constants(projection.unalias(), scope)
+    for comparison in scope.find_all(*_COMPARISONS):
+        sides = _sides(comparison)
+        if any(isinstance(side, exp.Column) and side.name.upper() == _AREA for side in sides):
+            yield from (side for side in sides if isinstance(side, exp.Literal))
+
+
+def _open_ranges(scope: Scope) -> Iterator[Problem]:
+    """Find a SELECT that begins the day on one column and ends it on another, or not at all."""
+    bound: dict[str, set[str]] = {name: set() for name in BINDS}
+    for comparison in scope.find_all(*_COMPARISONS):
+        columns = {column.sql() for column in query_tree.within(comparison, exp.Column)}
+        for bind in query_tree.within(comparison, exp.Placeholder):
+            bound.setdefault(bind.name.lower(), set()).update(columns)
+    begun, ended = (bound[name] for name in BINDS)
+    if (begun or ended) and begun.isdisjoint(ended):
+        line = query_tree.line(scope.expression)
+        yield line, "no column has both beginning and end of the day: >= :day_start and < :day_end"
+
+
+def _wrapped_dates(scope: Scope) -> Iterator[Problem]:
+    """Find conditions on dates that no index can serve."""
+    for comparison in scope.find_all(*_COMPARISONS):
+        sides = _sides(comparison)
+        is_of_day = any(query_tree.within(side, exp.Placeholder) for side in sides)
+        for side in sides:
+            if _is_wrapped(side, scope, is_of_day=is_of_day):
+                message = (
+                    f"{comparison.sql('oracle').lower()} wraps its date column, so that no index "
+                    f"can serve it: leave the column bare, >= :day_start and < :day_end"
+                )
+                yield query_tree.line(side), message
+
+
+def _is_wrapped(side: exp.Expr, scope: Scope, *, is_of_day: bool) -> bool:
+    """Tell a date column inside of something from a bare one, even if a block has wrapped it."""
+    if isinstance(side, exp.Column):
+        found = query_tree.definitions(side, scope)
+        return is_of_day and any(not isinstance(one.unnest(), exp.Column) for one, _ in found)
+    columns = query_tree.within(side, exp.Column)
+    return any(is_of_day or column.name.upper().startswith(_DATE_PREFIXES) for column in columns)
+
+
+def _sides(comparison: exp.Expr) -> list[exp.Expr]:
+    """Return what is compared; nothing for a CASE that compares nothing."""
+    if isinstance(comparison, exp.Case):
+        if comparison.this is None:
+            return []
+        values = [branch.this for branch in comparison.args["ifs"]]
+        return [side.unnest() for side in (comparison.this, *values)]
+    return [side.unnest() for side in comparison.iter_expressions()]

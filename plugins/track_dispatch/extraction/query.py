@@ -1,9 +1,12 @@
-"""A hospital's extraction as one SELECT, rendered from the templates in `include/sql/`."""
+"""A hospital's extraction as one SELECT, rendered from the templates in `include/sql/`.
+
+For a DBA's tool, and to be parsed, it comes with something else in the place of its binds.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +26,9 @@ BINDS = ("day_start", "day_end")
 
 #: What a template may put between quotes: printable text.
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
+
+#: Comments, texts and quoted names are stepped over; what is left with a colon is a bind.
+_SCAN = re.compile(r"--[^\n]*|/\*.*?\*/|'[^']*'|\"[^\"]*\"|:(?P<bind>\w+)", re.DOTALL)
 
 
 def render(hospital: Hospital, include: Path | None = None) -> str:
@@ -88,6 +94,32 @@ def literal(value: str | int | Sequence[str | int]) -> str:
             raise ValueError(f"SQL has no literal for a value of type {type(value).__name__}")
 
 
+def script(sql: str, day: date, *, literals: bool = False) -> str:
+    """Return the query as a person pastes it; its lines come first and so keep their numbers.
+
+    Args:
+        sql: from `query.render`.
+        day: the business day.
+        literals: write the day into the query; else its binds' values follow as comments.
+    """
+    values = binds(day)
+    if literals:
+        # a date literal has no time of day; both binds are midnights
+        days = {name: f"date '{value:%Y-%m-%d}'" for name, value in values.items()}
+        return f"{_replace(sql, lambda name: days.get(name.lower(), f':{name}'))}\n;"
+    comments = [f"-- :{name:<9}  date  {value}" for name, value in values.items()]
+    return "\n".join([sql, ";", *comments])
+
+
+def typed(sql: str) -> str:
+    """Return the query with its binds cast to DATE, which the extraction sends them as.
+
+    In a query that is only parsed binds have no type, and Oracle may take `:day_start - 1` for a
+    number.
+    """
+    return _replace(sql, lambda name: f"cast(:{name} as date)")
+
+
 def _environment(folder: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder, encoding="utf-8"),
@@ -99,3 +131,7 @@ def _environment(folder: Path) -> jinja2.Environment:
     environment.filters["literal"] = literal
     environment.globals |= {"columns": COLUMNS, "areas": tuple(Area)}
     return environment
+
+
+def _replace(sql: str, text: Callable[[str], str]) -> str:
+    return _SCAN.sub(lambda found: text(found["bind"]) if found["bind"] else found[0], sql)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from track_dispatch.collector import paused_collector
 from track_dispatch.config import check_go_live
 from track_dispatch.errors import ConfigError, SourceError
+from track_dispatch.extraction.oracle import open_connection, read_columns
 from track_dispatch.extraction.query import render
 from track_dispatch.extraction.read_ahead import read_ahead
-from track_dispatch.extraction.reader import open_connection, read_columns
 from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.pipeline.counts import day_text

@@ -6,8 +6,8 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import load_hospital
+from track_dispatch.extraction.oracle import open_connection, read_columns
 from track_dispatch.extraction.query import render
-from track_dispatch.extraction.reader import open_connection, read_columns
 
 if TYPE_CHECKING:
     from stand_ins.erp.tables import Row, Tables

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from erp_rows import PASSWORD, SERVICE, USER, as_rows
 
-from track_dispatch.extraction.reader import open_connection, read_columns
+from track_dispatch.extraction.oracle import open_connection, read_columns
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow

@@ -15,8 +15,8 @@ from stand_ins.oracle import OracleStandIn
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import SourceContractError, SourceUnavailableError
 from track_dispatch.extraction.contract import check_columns
+from track_dispatch.extraction.oracle import describe_query, open_connection
 from track_dispatch.extraction.query import render
-from track_dispatch.extraction.reader import describe_query, open_connection
 from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from many_rows import CONN_ID, SELECT, chunks, connection_to, consume
 
 from stand_ins.oracle import OracleStandIn
 from track_dispatch.errors import ConfigError, SourceContractError, SourceUnavailableError
-from track_dispatch.extraction.reader import open_connection
+from track_dispatch.extraction.oracle import open_connection
 
 if TYPE_CHECKING:
     from track_dispatch.errors import TrackDispatchError

@@ -9,8 +9,7 @@ import sqlglot
 from erp_rows import UNIDADES, hospital
 from sqlglot import exp
 
-from track_dispatch.extraction.query import render
-from track_dispatch.extraction.script import script, typed
+from track_dispatch.extraction.query import render, script, typed
 
 LEAP_DAY = date(2024, 2, 29)
 

@@ -13,8 +13,8 @@ from erp_rows import as_rows
 from many_rows import CONN_ID, DAY, SELECT
 
 from track_dispatch.errors import SourceContractError, SourceUnavailableError
+from track_dispatch.extraction.oracle import open_connection, read_columns
 from track_dispatch.extraction.read_ahead import read_ahead
-from track_dispatch.extraction.reader import open_connection, read_columns
 
 if TYPE_CHECKING:
     import oracledb

@@ -17,7 +17,7 @@ from erp_rows import as_rows
 from many_rows import CONN_ID, DAY, MANY, SELECT, chunks, connection_to, consume
 
 from track_dispatch.errors import SourceContractError
-from track_dispatch.extraction.reader import open_connection, read_columns
+from track_dispatch.extraction.oracle import open_connection, read_columns
 from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def test_thick_mode_is_asked_for_in_the_connection(tmp_path: Path) -> None:
     """In a process of its own, since a driver that was thin once stays so."""
     extra = f"&thick_mode=true&thick_mode_lib_dir={tmp_path}"
     script = (
-        "from track_dispatch.extraction.reader import open_connection\n"
+        "from track_dispatch.extraction.oracle import open_connection\n"
         "try:\n"
         "    open_connection('oracle_old').__enter__()\n"
         "except Exception as error:\n"
@@ -233,7 +233,7 @@ def test_thick_mode_is_asked_for_in_the_connection(tmp_path: Path) -> None:
 
 def test_parsing_a_dag_file_does_not_load_airflow_through_the_reader() -> None:
     script = (
-        "import sys, track_dispatch.extraction.reader\n"
+        "import sys, track_dispatch.extraction.oracle\n"
         "print(any(name.split('.')[0] == 'airflow' for name in sys.modules))\n"
     )
 

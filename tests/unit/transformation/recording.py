@@ -26,8 +26,8 @@ from stand_ins.oracle import OracleStandIn
 from tests.unit.transformation.dirty_rows import dirty_rows
 from tests.unit.transformation.one_row import evaluate, person_keys, usable_email, usable_mobile
 from track_dispatch.config import Hospital, Identifier, load_hospitals
+from track_dispatch.extraction.oracle import read_columns
 from track_dispatch.extraction.query import render
-from track_dispatch.extraction.reader import read_columns
 from track_dispatch.records import Area, Channel
 from track_dispatch.transformation.attendances import rank
 from track_dispatch.transformation.clean_text import clean

@@ -12,8 +12,7 @@ import oracledb
 from track_dispatch.errors import ConfigError, SourceContractError, raised_alone
 from track_dispatch.extraction.contract import check_columns
 from track_dispatch.extraction.oracle_errors import explain
-from track_dispatch.extraction.query import BINDS, binds
-from track_dispatch.extraction.script import typed
+from track_dispatch.extraction.query import BINDS, binds, typed
 
 if TYPE_CHECKING:
     from track_dispatch.extraction.contract import ErpColumns
