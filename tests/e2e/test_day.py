@@ -82,6 +82,7 @@ def test_one_task_sends_every_area_over_every_channel(two_units: AirflowWorld) -
         "approve_volume": "skipped",
         "dispatch": "success",
         "report": "success",
+        "rehearse": "skipped",
     }
 
 

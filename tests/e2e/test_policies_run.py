@@ -207,11 +207,8 @@ def test_a_dry_run_counts_what_would_go_and_writes_and_sends_nothing(
     with open_configured() as ledger:
         assert everything(ledger) == before
     assert (run.state, world.track.requests) == ("success", {})
-    assert [run.tasks[task] for task in ("extract", "transform", "report")] == [
-        "success",
-        "skipped",
-        "success",
-    ]
+    assert run.tasks.pop("rehearse") == "success"
+    assert set(run.tasks.values()) == {"skipped"}
     assert "PRONTO SOCORRO GERAL · e-mail: 2 convidar" in caplog.text
     assert "excluir: sem contato utilizável" in caplog.text
     assert "SIMULAÇÃO" in caplog.text
@@ -225,8 +222,7 @@ def test_a_dry_run_that_breaks_off_is_red(world: AirflowWorld) -> None:
 
     run = world.run_day("HMS", DAY, conf=dry)
 
-    assert run.state == "failed"
-    assert "não terminou" in run.said("report")
+    assert (run.state, run.tasks["rehearse"]) == ("failed", "failed")
 
 
 def test_after_a_dry_run_the_same_day_is_sent_as_ever(world: AirflowWorld) -> None:
@@ -287,6 +283,8 @@ def test_a_rehearsal_sends_invented_patients_to_our_own_people_only(
     with open_configured() as ledger:
         after = everything(ledger)
     assert run.state == "success"
+    assert run.tasks.pop("rehearse") == "success"
+    assert set(run.tasks.values()) == {"skipped"}
     posted = [line for post in world.track.received for line in (post.body or {})["import_lines"]]
     assert sorted((line["email"], line["phone"]) for line in posted) == [
         ("", "5527988887777"),
@@ -310,7 +308,7 @@ def test_a_rehearsal_that_track_refuses_is_red_and_not_repeated(
         "HMS", DAY, conf={"business_day": DAY.isoformat(), "mode": "rehearsal"}, retries=None
     )
 
-    assert (run.state, run.tasks["extract"]) == ("failed", "failed")
+    assert (run.state, run.tasks["rehearse"]) == ("failed", "failed")
     assert len(world.track.received) == 1
 
 
@@ -319,5 +317,5 @@ def test_a_rehearsal_without_contacts_says_so(world: AirflowWorld) -> None:
 
     run = world.run_day("HMS", DAY, conf={"business_day": DAY.isoformat(), "mode": "rehearsal"})
 
-    assert "rehearsal_contacts is empty" in run.said("extract")
+    assert "rehearsal_contacts is empty" in run.said("rehearse")
     assert world.track.requests == {}

@@ -39,7 +39,7 @@ def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
     )
     log.info("business day %s hospital=%s", day, hospital.code)
     include_old = bool(context["params"].get("include_old"))
-    mode = Mode(context["params"].get("mode") or Mode.LIVE)
+    mode = mode_of(context)
     if run_type != "manual" and (include_old or mode is not Mode.LIVE):
         raise ConfigError(
             f"include_old or mode in a {run_type} run: that is a person's wish for one day;"
@@ -53,6 +53,16 @@ def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
         mode=mode,
         is_backfill=run_type == "backfill",
     )
+
+
+def mode_of(context: Mapping[str, Any]) -> Mode:
+    """Return what the run does."""
+    return Mode(context["params"].get("mode") or Mode.LIVE)
+
+
+def is_live(context: Mapping[str, Any]) -> bool:
+    """Tell whether the run is about patients."""
+    return mode_of(context) is Mode.LIVE
 
 
 def run_type_of(context: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ TASKS = {
     "approve_volume": "Aprovar o volume",
     "dispatch": "Enviar ao Track",
     "report": "Relatório do dia",
+    "rehearse": "Simular ou ensaiar",
 }
 
 DAY_TITLE = "Dia de atendimento"
@@ -41,9 +42,9 @@ MODES = {
     "dry_run": "Simulação (não envia nada)",
     "rehearsal": "Ensaio (só para os nossos contatos)",
 }
-#: The first line of a report that is about no patient.
-UNREAL = {
-    "dry_run": "SIMULAÇÃO: nada foi gravado nem enviado; as contagens estão no log de extract",
+#: The first line of what `rehearse` tells.
+REHEARSED = {
+    "dry_run": "SIMULAÇÃO: nada é gravado nem enviado",
     "rehearsal": "ENSAIO: só pacientes inventados, só para os nossos contatos",
 }
 
@@ -62,9 +63,10 @@ lê o ERP, monta uma linha por atendimento e envia cada área pelo canal que o p
 | **{approve_volume}** | só então: pergunta a uma pessoa (*Navegar → Ações Necessárias*); sem resposta, as linhas ficam retidas |
 | **{dispatch}** | envia o que está pronto, uma área e um canal depois do outro |
 | **{report}** | fecha a conta do dia e decide a cor da execução |
+| **{rehearse}** | só com *Modo* = *Simulação* ou *Ensaio*, em lugar de todas as outras: conta o que seria enviado, ou envia pacientes inventados aos nossos contatos |
 
 #### Verde ou vermelho
-A última tarefa, **{report}**, decide. **Verde**: cada atendimento terminou com um destino. Exclusões,
+A última tarefa, **{report}**, decide (numa simulação ou num ensaio, **{rehearse}**). **Verde**: cada atendimento terminou com um destino. Exclusões,
 recusas isoladas e áreas sem pesquisa são normais. **Vermelho**: falta algo; as últimas linhas do
 log dela dizem o quê e o que fazer.
 

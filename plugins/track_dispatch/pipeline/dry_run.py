@@ -67,6 +67,10 @@ class DryRun:
             yield f"{area} · {channel}: {count} {what}"
         yield f"sairia a partir de {self.leaves_at:%d/%m/%Y %H:%M}"
 
+    def summary(self) -> dict[str, int]:
+        """Count the rows and what they are."""
+        return {"rows": self.rows, "attendances": len(self.lines)}
+
 
 def fate(line: DayLine) -> str:
     """Say in Portuguese what would happen to an attendance."""

@@ -7,8 +7,9 @@ the contacts are those of `rehearsal_contacts`.
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,26 @@ if TYPE_CHECKING:
 NOBODYS_CPF = "00000000191"
 
 
-def rehearse(run: Run, *, context: DispatchContext) -> dict[str, int]:
-    """Post a rehearsal of the day and return how many lines each area sent.
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a rehearsal sent: lines by area."""
+
+    sent: Mapping[Area, int]
+
+    def text(self) -> Iterator[str]:
+        """Yield the counts, in Portuguese."""
+        for area, lines in self.sent.items():
+            yield f"{area}: {lines} enviadas"
+        if not self.sent:
+            yield "ninguém seria convidado neste dia: nada foi enviado"
+
+    def summary(self) -> dict[str, int]:
+        """Return the counts by area."""
+        return {area.value: lines for area, lines in self.sent.items()}
+
+
+def rehearsal(run: Run, *, context: DispatchContext) -> Rehearsal:
+    """Post a rehearsal of the day.
 
     Raises:
         ConfigError: nobody is named to receive it, or Track did not take it.
@@ -66,11 +85,11 @@ def rehearse(run: Run, *, context: DispatchContext) -> dict[str, int]:
     invented = invented_lines(_candidates(run, context.now()), hospital)
     require_open_hours(context)
     probe(context)
-    sent: dict[str, int] = {}
+    sent: Counter[Area] = Counter()
     for (area, channel), lines in invented.items():
         _post(context, Unit(hospital.code, run.business_day, area, channel), lines)
-        sent[area] = sent.get(area, 0) + len(lines)
-    return sent
+        sent[area] += len(lines)
+    return Rehearsal(sent)
 
 
 def _candidates(run: Run, now: datetime) -> Iterable[Candidate]:

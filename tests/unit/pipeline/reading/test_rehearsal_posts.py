@@ -23,7 +23,7 @@ from track_dispatch.errors import (
     ServiceStoppedError,
 )
 from track_dispatch.ledger import schema
-from track_dispatch.pipeline.rehearsal import NOBODYS_CPF, rehearse
+from track_dispatch.pipeline.rehearsal import NOBODYS_CPF, rehearsal
 from track_dispatch.pipeline.run import Mode, Run
 from track_dispatch.records import Actor, Area
 
@@ -57,7 +57,7 @@ def rehearsed(rig: Rig) -> dict[str, int]:
     actor = Actor("rehearse", run_id="manual__1", try_number=1)
     run = Run(rig.hospital, DAY, actor, mode=Mode.REHEARSAL)
     with rig.context() as context:
-        return rehearse(run, context=context)
+        return rehearsal(run, context=context).summary()
 
 
 def patients(erp_days: ErpDays) -> None:

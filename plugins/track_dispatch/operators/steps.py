@@ -1,0 +1,90 @@
+"""What the tasks of a hospital's DAG have in common: names, limits, what Airflow shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Param, task
+
+from track_dispatch.config import VolumeGate
+from track_dispatch.operators.approval import VolumeApproval
+from track_dispatch.operators.retry_policy import TrackRetryPolicy
+from track_dispatch.operators.texts import (
+    DAY_HELP,
+    DAY_TITLE,
+    MODE_HELP,
+    MODE_TITLE,
+    MODES,
+    OLD_HELP,
+    OLD_TITLE,
+    TASKS,
+)
+from track_dispatch.pipeline.run import Mode
+
+if TYPE_CHECKING:
+    from track_dispatch.config import Hospital
+
+#: Of every task: whose it is, and how it recovers.
+DEFAULTS: Mapping[str, Any] = {
+    "owner": "track-dispatch",
+    "retries": 3,
+    "retry_delay": timedelta(minutes=5),
+    "retry_policy": TrackRetryPolicy(),
+}
+#: A Python task returns counts: one value, and not logged.
+COUNTS: Mapping[str, Any] = {"multiple_outputs": False, "show_return_value_in_logs": False}
+
+
+def options(task_id: str, *, hours: float) -> dict[str, Any]:
+    """Return what every task sets: its id, its name in the UI, the longest it may run."""
+    return {
+        "task_id": task_id,
+        "task_display_name": TASKS[task_id],
+        "execution_timeout": timedelta(hours=hours),
+    }
+
+
+def step(task_id: str, *, hours: float, **more: Any) -> Any:
+    """Return the decorator of a Python task."""
+    return task(**options(task_id, hours=hours), **COUNTS, **more)
+
+
+def branch(task_id: str, *, hours: float) -> Any:
+    """Return the decorator of a Python task that returns the id of the task to go on with."""
+    return task.branch(**options(task_id, hours=hours), **COUNTS)
+
+
+def approve_volume(hospital: Hospital) -> VolumeApproval:
+    """Ask a person about a day that the gate has held; no answer is a no."""
+    policy = hospital.volume_gate or VolumeGate()
+    return VolumeApproval(
+        task_id="approve_volume",
+        task_display_name=TASKS["approve_volume"],
+        hospital=hospital.code,
+        subject=f"{hospital.name}: volume fora do comum",
+        defaults=VolumeApproval.REJECT,
+        response_timeout=timedelta(hours=policy.timeout_hours),
+    )
+
+
+def run_params() -> dict[str, Param]:
+    """Return the form of a run: the day, the wish for old attendances, the mode."""
+    return {
+        "business_day": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title=DAY_TITLE,
+            description=DAY_HELP,
+        ),
+        "include_old": Param(False, type="boolean", title=OLD_TITLE, description=OLD_HELP),
+        "mode": Param(
+            Mode.LIVE.value,
+            enum=list(MODES),
+            values_display=MODES,
+            title=MODE_TITLE,
+            description=MODE_HELP,
+        ),
+    }
