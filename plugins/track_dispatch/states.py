@@ -104,8 +104,10 @@ class Verb(Labelled):
     RELEASE = "release", "Liberar as linhas retidas do dia"
     RESUME = "resume", "Retomar o envio de todos os hospitais"
     ERASE = "erase", "Apagar o que se guarda de uma pessoa"
+    OPT_OUT = "opt_out", "Incluir na lista de quem não quer ser contatado"
+    OPT_IN = "opt_in", "Retirar da lista de quem não quer ser contatado"
     RESTORED = "restored", "Uma cópia de segurança foi restaurada"
 
 
 #: Verbs that only a shell takes: they name patients, or a moment.
-SHELL_ONLY = (Verb.ERASE, Verb.RESTORED)
+SHELL_ONLY = (Verb.ERASE, Verb.OPT_OUT, Verb.OPT_IN, Verb.RESTORED)

@@ -543,7 +543,8 @@ class World(Rig):
         found = self.erp.get(number)
         values = found.patient(number).values if found is not None else frozenset()
         if values:
-            add_optouts(self.ledger, [(values, None)], source="balcão")
+            decision = self._decision(Verb.OPT_OUT)
+            add_optouts(self.ledger, [(values, None)], source="balcão", decision=decision)
             self._note_opt_out(values)
 
     def _note_opt_out(self, values: frozenset[str]) -> None:

@@ -6,11 +6,12 @@ shell's history and in the list of processes.
 
 from __future__ import annotations
 
-import re
 import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,41 +19,56 @@ from track_dispatch.cli.options import By, Json, Why, echo_json
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Channel
 
+if TYPE_CHECKING:
+    from track_dispatch.cli.optout_file import OptOutList
+
 optout_app = typer.Typer(help="Who asked not to be asked.")
 
 OneChannel = Annotated[
     Channel | None, typer.Option("--channel", help="Only this channel; every one by default.")
 ]
-Source = Annotated[str, typer.Option("--source", help="Who told us, without data of the patient.")]
+Source = Annotated[
+    str, typer.Option("--source", help="Who told us: a desk, a list. No data of patients.")
+]
+#: Lines of a file that are listed for one fault; a wrong column has a fault in each of them.
+_LINES_SHOWN = 20
+#: Kinds of identities, as messages count them.
+_KIND_NAMES = {"cpf": "CPF", "email": "e-mail", "phone": "phone"}
 
 
 @optout_app.command("add")
-def optout_add(*, source: Source, channel: OneChannel = None) -> None:
+def optout_add(*, source: Source, by: By, why: Why, channel: OneChannel = None) -> None:
     """Enter a CPF, e-mail addresses or phones, asked for at a prompt."""
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.privacy import add_optouts  # noqa: PLC0415
-    from track_dispatch.pipeline.decide import refuse_personal  # noqa: PLC0415
+    from track_dispatch.pipeline.decide import make_decision, refuse_personal  # noqa: PLC0415
+    from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
 
+    decision = make_decision(Verb.OPT_OUT, decided_by=by, why=why)
     told_by = refuse_personal(source, "source")
     values = _asked_for()
     with open_configured() as ledger:
-        new = add_optouts(ledger, [(values, channel)], source=told_by)
+        new = add_optouts(ledger, [(values, channel)], source=told_by, decision=decision)
     known = "new on the list" if new else "on the list already"
-    typer.echo(f"{len(values)} identities, {known}: {_where(channel)}")
+    typer.echo(f"{_counted(values)}, {known}: {_where(channel)}")
 
 
 @optout_app.command("remove")
-def optout_remove(*, channel: OneChannel = None) -> None:
+def optout_remove(*, by: By, why: Why, channel: OneChannel = None) -> None:
     """Take an identity off the list, because the person wants to be asked again.
 
-    With --channel, whoever asked for none at all stays on the list for the others.
+    With --channel, whoever asked for none at all stays on the list for the others. Give all that
+    the person gave: by what is left on the list she is still not asked.
     """
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.privacy import optouts_of, remove_optouts  # noqa: PLC0415
+    from track_dispatch.pipeline.decide import make_decision  # noqa: PLC0415
+    from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
 
+    decision = make_decision(Verb.OPT_IN, decided_by=by, why=why)
     values = _asked_for()
     with open_configured() as ledger:
-        removed = remove_optouts(ledger, values, channel=channel)
+        removed = remove_optouts(ledger, values, channel=channel, decision=decision)
         with ledger.reading() as connection:
             left = optouts_of(connection, ledger.keys, values)
     typer.echo("taken off the list" if removed else "was not on the list")
@@ -61,7 +77,7 @@ def optout_remove(*, channel: OneChannel = None) -> None:
 
 
 @optout_app.command("check")
-def optout_check() -> None:
+def optout_check(*, as_json: Json = False) -> None:
     """Tell whether an identity is on the list; exits 1 when it is not."""
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.privacy import optouts_of  # noqa: PLC0415
@@ -69,11 +85,15 @@ def optout_check() -> None:
     values = _asked_for()
     with open_configured() as ledger, ledger.reading() as connection:
         found = optouts_of(connection, ledger.keys, values)
-    for one in found:
-        where = _where(one.channel)
-        typer.echo(f"{one.kind}: {where}, since {one.added_at:%Y-%m-%d}, from {one.source}")
+    if as_json:
+        echo_json(found)
+    else:
+        for one in found:
+            where = _where(one.channel)
+            typer.echo(f"{one.kind}: {where}, since {one.added_at:%Y-%m-%d}, from {one.source}")
+        if not found:
+            typer.echo("not on the list")
     if not found:
-        typer.echo("not on the list")
         raise typer.Exit(1)
 
 
@@ -104,29 +124,42 @@ def optout_import(
             metavar="FILE.csv",
             exists=True,
             dir_okay=False,
-            help="With a heading: cpf, e-mail, telefone, and perhaps canal.",
+            help="With a heading: cpf, e-mail, telefone, and perhaps canal, in any order.",
         ),
     ],
     *,
     source: Source,
+    by: By,
+    why: Why,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be entered; write nothing.")
+    ] = False,
 ) -> None:
-    """Enter a list of people; what cannot be used is told by its line, without the values."""
-    from track_dispatch.cli.optout_file import (  # noqa: PLC0415 - with the next
-        faults_by_column,
-        read_optout_list,
-    )
+    """Enter a list of people, a CSV as spreadsheets save it; look at it with --dry-run first.
+
+    Every CPF, address and number of a line enters. What cannot be used is told by line and
+    column, without the values, and the exit code is 1; the rest of its line enters all the same.
+    """
+    from track_dispatch.cli.optout_file import read_optout_list  # noqa: PLC0415 - with the next
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.privacy import add_optouts  # noqa: PLC0415
-    from track_dispatch.pipeline.decide import refuse_personal  # noqa: PLC0415
+    from track_dispatch.pipeline.decide import make_decision, refuse_personal  # noqa: PLC0415
+    from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
 
+    decision = make_decision(Verb.OPT_OUT, decided_by=by, why=why)
     told_by = refuse_personal(source, "source")
     found = read_optout_list(file)
-    with open_configured() as ledger:
-        new = add_optouts(ledger, found.entries, source=told_by)
-    typer.echo(f"{len(found.entries)} people, {new} of them new")
-    for column, lines in faults_by_column(found.faults).items():
-        listed = ", ".join(map(str, lines))
-        typer.echo(f"not used, {column} at line: {listed}", err=True)
+    people = f"{len(found.entries)} lines ({_kinds_counted(found.values_by_kind)})"
+    if dry_run:
+        _echo_columns(found)
+        typer.echo(f"{people} would be entered; nothing was written")
+    elif found.entries:
+        with open_configured() as ledger:
+            new = add_optouts(ledger, found.entries, source=told_by, decision=decision)
+        typer.echo(f"{people} entered, {new} of them new to the list")
+    else:
+        typer.echo("nobody was entered")
+    _echo_faults(found)
     if found.faults:
         raise typer.Exit(1)
 
@@ -166,21 +199,47 @@ def person(*, by: By, why: Why, erase: Annotated[bool, typer.Option("--erase")] 
 
 
 def _asked_for() -> tuple[str, ...]:
-    """Ask for identities, unseen on a terminal; one line of standard input serves as well.
+    """Ask for identities, unseen on a terminal; standard input serves as well, all of it.
 
     Raises:
         ConfigError: a part of it is neither a CPF nor an address nor a mobile.
     """
-    from track_dispatch.transformation.identities import identity_values  # noqa: PLC0415
+    from track_dispatch.cli.typed_identities import read_identities  # noqa: PLC0415 - phonenumbers
 
-    label = "CPF, e-mail or phone (several: with ; between)"
-    text = typer.prompt(label, hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
-    parts = [part.strip() for part in re.split(r"[;\t]", text) if part.strip()]
-    found = [identity_values(part) for part in parts]
-    if not found or not all(found):
-        raise ConfigError("that is no CPF, e-mail or phone")
+    if sys.stdin.isatty():
+        text = typer.prompt("CPF, e-mail or phone (several: with ; between)", hide_input=True)
+    else:
+        text = sys.stdin.buffer.read().decode("utf-8-sig", "replace")
     # eleven digits may be a phone and a CPF: then they count as both
-    return tuple(dict.fromkeys(value for values in found for value in values))
+    found = read_identities(text)
+    if found.fault:
+        raise ConfigError(f"{found.fault}; nothing was done")
+    return found.values
+
+
+def _echo_columns(found: OptOutList) -> None:
+    for number, column in enumerate(found.columns, start=1):
+        if column.kind:
+            typer.echo(f'column {number}, "{column.heading}": {column.kind}')
+
+
+def _echo_faults(found: OptOutList) -> None:
+    from track_dispatch.cli.optout_file import faults_by_cell  # noqa: PLC0415 - with its reader
+
+    for heading, why, lines in faults_by_cell(found.faults):
+        shown = ", ".join(map(str, lines[:_LINES_SHOWN]))
+        more = f" and {len(lines) - _LINES_SHOWN} more" if len(lines) > _LINES_SHOWN else ""
+        column = f', column "{heading}"' if heading else ""
+        typer.echo(f"not used, line {shown}{more}{column}: {why}", err=True)
+
+
+def _counted(values: Iterable[str]) -> str:
+    return _kinds_counted(Counter(value.partition(":")[0] for value in values))
+
+
+def _kinds_counted(counts: Mapping[str, int]) -> str:
+    """Say how many different identities there are of each kind."""
+    return ", ".join(f"{counts[kind]} {name}" for kind, name in _KIND_NAMES.items() if counts[kind])
 
 
 def _where(channel: Channel | None) -> str:

@@ -71,6 +71,7 @@ def add_optouts(
     entries: Iterable[tuple[Collection[str], Channel | None]],
     *,
     source: str,
+    decision: Decision,
 ) -> int:
     """Enter people, each with her values and a channel; return how many were new to the list.
 
@@ -78,10 +79,13 @@ def add_optouts(
         ledger: open.
         entries: for each person her values, and the channel it holds for; None = every one.
         source: who told us, without patient data.
+        decision: who enters them, and why; on record once, with the first of them.
     """
     people, new = list(entries), 0
     for start in range(0, len(people), PEOPLE_AT_ONCE):
         with ledger.writing() as connection:
+            if not start:
+                record_decision(connection, decision)
             for values, channel in people[start : start + PEOPLE_AT_ONCE]:
                 new += bool(
                     enter_optouts(connection, ledger.keys, values, channel=channel, source=source)
@@ -119,7 +123,9 @@ def enter_optouts(
     return new
 
 
-def remove_optouts(ledger: Ledger, values: Collection[str], *, channel: Channel | None) -> int:
+def remove_optouts(
+    ledger: Ledger, values: Collection[str], *, channel: Channel | None, decision: Decision
+) -> int:
     """Take values off the list; return how many of them it had.
 
     Without a channel they are taken off altogether. With one, whoever is on the list for every
@@ -127,6 +133,7 @@ def remove_optouts(ledger: Ledger, values: Collection[str], *, channel: Channel 
     """
     removed = 0
     with ledger.writing() as connection:
+        record_decision(connection, decision)
         for value in sorted(set(values)):
             found = connection.execute(
                 select(_optouts).where(_on_list(ledger.keys.identity_hashes(value)))

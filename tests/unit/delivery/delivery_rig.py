@@ -25,6 +25,7 @@ from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.claims import Wanted, read_ahead, settle_and_claim
+from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.envelopes import (
     SealedLine,
     address_of,
@@ -37,6 +38,7 @@ from track_dispatch.ledger.envelopes import (
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit
+from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -48,6 +50,7 @@ DAY = date(2026, 3, 2)
 UNIT = Unit("HMS", DAY, Area.EXAMES, Channel.EMAIL)
 RULES = "rules-1"
 SOMEBODY = Actor("dispatch", run_id="run-2", try_number=1)
+OPT_OUT = Decision(Verb.OPT_OUT, decided_by="ana", why="pedido da pessoa")
 #: Seconds that another dispatch's claim lasts.
 LEASE = 60.0
 HOSPITAL = load_hospital("HMS").model_copy(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stand_ins.track_api import ErrorsForm, Fault, faults
-from tests.unit.delivery.delivery_rig import UNIT, by_name, once_each
+from tests.unit.delivery.delivery_rig import OPT_OUT, UNIT, by_name, once_each
 from track_dispatch.delivery.context import Tally
 from track_dispatch.errors import (
     ConfigError,
@@ -290,7 +290,9 @@ def test_who_opts_out_between_two_parts_is_not_asked_and_the_others_are(
     half = (len(ids) + 1) // 2
     gone = f"email:fulana{ids[-1]}@exemplo.test"
     rig.api.script(UNNAMED)
-    rig.during_post(2, lambda: add_optouts(rig.ledger, [([gone], None)], source="balcão"))
+    rig.during_post(
+        2, lambda: add_optouts(rig.ledger, [([gone], None)], source="balcão", decision=OPT_OUT)
+    )
 
     tally = rig.dispatch()
 

@@ -19,6 +19,7 @@ from sqlalchemy import update
 from stand_ins.track_api import faults
 from tests.unit.delivery.delivery_rig import (
     DAY,
+    OPT_OUT,
     SOMEBODY,
     UNIT,
     envelopes_of,
@@ -321,7 +322,7 @@ def test_a_batch_is_settled_before_the_next_claim_waits(rig: Rig) -> None:
 def test_a_batch_is_settled_while_everybody_of_the_next_opts_out(rig: Rig) -> None:
     ids = rig.fill(4, batch_size=2)
     out = [([f"email:fulana{id_}@exemplo.test"], None) for id_ in ids[2:]]
-    rig.during_post(1, lambda: add_optouts(rig.ledger, out, source="balcão"))
+    rig.during_post(1, lambda: add_optouts(rig.ledger, out, source="balcão", decision=OPT_OUT))
 
     tally = rig.dispatch()
 
@@ -333,7 +334,7 @@ def test_a_batch_is_settled_while_everybody_of_the_next_opts_out(rig: Rig) -> No
 def test_who_opts_out_meanwhile_is_left_out_of_the_next_batch(rig: Rig) -> None:
     ids = rig.fill(4, batch_size=2)
     out = [([f"email:fulana{ids[2]}@exemplo.test"], None)]
-    rig.during_post(1, lambda: add_optouts(rig.ledger, out, source="balcão"))
+    rig.during_post(1, lambda: add_optouts(rig.ledger, out, source="balcão", decision=OPT_OUT))
 
     rig.dispatch()
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from stand_ins.track_api import Fault, faults
-from tests.unit.delivery.delivery_rig import DAY, UNIT, by_name, once_each
+from tests.unit.delivery.delivery_rig import DAY, OPT_OUT, UNIT, by_name, once_each
 from track_dispatch.delivery.context import Tally
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.privacy import add_optouts
@@ -26,7 +26,7 @@ PREVIOUS = replace(UNIT, business_day=DAY - timedelta(days=1))
 
 def opt_out(rig: Rig, ids: Iterable[str], channel: Channel | None = None) -> None:
     out = [([f"email:fulana{id_}@exemplo.test"], channel) for id_ in ids]
-    add_optouts(rig.ledger, out, source="balcão")
+    add_optouts(rig.ledger, out, source="balcão", decision=OPT_OUT)
 
 
 # -- opt-outs ----------------------------------------------------------------------

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
 
 ERASE = Decision(Verb.ERASE, "ana", "pedido da pessoa")
+OPT_OUT = Decision(Verb.OPT_OUT, "ana", "pedido da pessoa")
 OTOA_DAY = HospitalDay("OTOA", DAY)
 #: Patient 1's values, as the rig makes them up.
 CPF, EMAIL, PHONE = "cpf:00000000001", "email:p1@example.test", "phone:5527900000001"
@@ -77,7 +78,7 @@ def test_what_is_held_is_told_by_any_value(ledger: Ledger, value: str) -> None:
 
 
 def test_the_list_and_readings_under_way_are_told(ledger: Ledger) -> None:
-    add_optouts(ledger, [([EMAIL], None)], source="balcão")
+    add_optouts(ledger, [([EMAIL], None)], source="balcão", decision=OPT_OUT)
     extraction = put_extraction(ledger, 1, applied_at=None)
     with ledger.writing() as connection:
         for chunk in range(2):

@@ -8,9 +8,10 @@ import pytest
 from decisions_rig import rows_of
 
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger import schema
+from track_dispatch.ledger import privacy, schema
 from track_dispatch.ledger.creation import needed_alone, register_keys, require_keys
 from track_dispatch.ledger.database import Ledger, connect
+from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.keys import IdentityKey, KeyRing
 from track_dispatch.ledger.privacy import (
     OptOut,
@@ -20,7 +21,10 @@ from track_dispatch.ledger.privacy import (
     remove_optouts,
 )
 from track_dispatch.records import Channel
+from track_dispatch.states import Verb
 
+OPT_OUT = Decision(Verb.OPT_OUT, "ana", "pedido da pessoa")
+OPT_IN = Decision(Verb.OPT_IN, "ana", "mudou de ideia")
 CPF, EMAIL, PHONE = "cpf:52998224725", "email:ana@example.test", "phone:5527999990000"
 
 
@@ -57,20 +61,25 @@ def rotated(ledger: Ledger) -> Iterator[Ledger]:
 def test_any_value_is_enough(ledger: Ledger, value: str) -> None:
     others = [one for one in (CPF, EMAIL, PHONE) if one != value]
 
-    assert add_optouts(ledger, [([value], None)], source="balcão") == 1
+    assert add_optouts(ledger, [([value], None)], source="balcão", decision=OPT_OUT) == 1
 
     assert barred(ledger, CPF, EMAIL, PHONE) == {""}
     assert barred(ledger, *others) == set()
 
 
 def test_a_phone_is_no_cpf(ledger: Ledger) -> None:
-    add_optouts(ledger, [(["cpf:52998224725"], None)], source="balcão")
+    add_optouts(ledger, [(["cpf:52998224725"], None)], source="balcão", decision=OPT_OUT)
 
     assert barred(ledger, "phone:52998224725") == set()
 
 
 def test_it_may_hold_for_one_channel(ledger: Ledger) -> None:
-    add_optouts(ledger, [([EMAIL], Channel.EMAIL), ([PHONE], Channel.WHATSAPP)], source="balcão")
+    add_optouts(
+        ledger,
+        [([EMAIL], Channel.EMAIL), ([PHONE], Channel.WHATSAPP)],
+        source="balcão",
+        decision=OPT_OUT,
+    )
 
     assert barred(ledger, EMAIL) == {"email"}
     assert barred(ledger, EMAIL, PHONE) == {"email", "whatsapp"}
@@ -79,41 +88,60 @@ def test_it_may_hold_for_one_channel(ledger: Ledger) -> None:
 def test_people_are_counted_once(ledger: Ledger) -> None:
     ana, rui = ([CPF, EMAIL], None), (["cpf:11144477735"], None)
 
-    assert add_optouts(ledger, [ana, rui, ana], source="balcão") == 2
+    assert add_optouts(ledger, [ana, rui, ana], source="balcão", decision=OPT_OUT) == 2
     before = rows_of(ledger, schema.optouts, "full_hash")
 
-    assert add_optouts(ledger, [ana], source="outra") == 0
+    assert add_optouts(ledger, [ana], source="outra", decision=OPT_OUT) == 0
     assert rows_of(ledger, schema.optouts, "full_hash") == before
 
 
-def test_it_is_taken_off_again(ledger: Ledger) -> None:
-    add_optouts(ledger, [([CPF, PHONE], None)], source="balcão")
+def test_a_long_list_is_one_decision(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is entered in several transactions; the first one has the record."""
+    monkeypatch.setattr(privacy, "PEOPLE_AT_ONCE", 2)
+    people = [([f"email:p{number}@example.test"], None) for number in range(5)]
 
-    assert remove_optouts(ledger, [CPF], channel=None) == 1
-    assert remove_optouts(ledger, [EMAIL], channel=Channel.EMAIL) == 0
+    assert add_optouts(ledger, people, source="lista", decision=OPT_OUT) == 5
+
+    [written] = rows_of(ledger, schema.decisions)
+    assert (written["verb"], written["decided_by"], written["why"]) == (
+        "opt_out", "ana", "pedido da pessoa",
+    )  # fmt: skip
+
+
+def test_a_removal_is_on_record(ledger: Ledger) -> None:
+    remove_optouts(ledger, [CPF], channel=None, decision=OPT_IN)
+
+    assert [row["verb"] for row in rows_of(ledger, schema.decisions)] == ["opt_in"]
+
+
+def test_it_is_taken_off_again(ledger: Ledger) -> None:
+    add_optouts(ledger, [([CPF, PHONE], None)], source="balcão", decision=OPT_OUT)
+
+    assert remove_optouts(ledger, [CPF], channel=None, decision=OPT_IN) == 1
+    assert remove_optouts(ledger, [EMAIL], channel=Channel.EMAIL, decision=OPT_IN) == 0
     assert barred(ledger, CPF) == set()
     assert barred(ledger, PHONE) == {""}
 
 
 def test_one_channel_is_freed_and_the_others_stay_barred(ledger: Ledger) -> None:
     """Before, somebody on the list for all channels "was not on the list" for one."""
-    add_optouts(ledger, [([EMAIL], None)], source="ouvidoria")
+    add_optouts(ledger, [([EMAIL], None)], source="ouvidoria", decision=OPT_OUT)
 
-    assert remove_optouts(ledger, [EMAIL], channel=Channel.EMAIL) == 1
+    assert remove_optouts(ledger, [EMAIL], channel=Channel.EMAIL, decision=OPT_IN) == 1
 
     (left,) = on_list(ledger, EMAIL)
     assert (left.channel, left.source) == (Channel.WHATSAPP, "ouvidoria")
 
 
 def test_another_channels_entry_is_no_entry_of_this_one(ledger: Ledger) -> None:
-    add_optouts(ledger, [([EMAIL], Channel.WHATSAPP)], source="balcão")
+    add_optouts(ledger, [([EMAIL], Channel.WHATSAPP)], source="balcão", decision=OPT_OUT)
 
-    assert remove_optouts(ledger, [EMAIL], channel=Channel.EMAIL) == 0
+    assert remove_optouts(ledger, [EMAIL], channel=Channel.EMAIL, decision=OPT_IN) == 0
     assert barred(ledger, EMAIL) == {"whatsapp"}
 
 
 def test_it_tells_where_it_came_from_once_for_all_keys(ledger: Ledger, rotated: Ledger) -> None:
-    add_optouts(rotated, [([CPF], Channel.EMAIL)], source="ouvidoria")
+    add_optouts(rotated, [([CPF], Channel.EMAIL)], source="ouvidoria", decision=OPT_OUT)
 
     (found,) = on_list(rotated, CPF)
 
@@ -121,8 +149,13 @@ def test_it_tells_where_it_came_from_once_for_all_keys(ledger: Ledger, rotated: 
 
 
 def test_the_list_is_counted_by_who_told_us(ledger: Ledger, rotated: Ledger) -> None:
-    add_optouts(rotated, [([CPF, EMAIL], None), (["cpf:11144477735"], None)], source="lista")
-    add_optouts(rotated, [([PHONE], Channel.WHATSAPP)], source="balcão")
+    add_optouts(
+        rotated,
+        [([CPF, EMAIL], None), (["cpf:11144477735"], None)],
+        source="lista",
+        decision=OPT_OUT,
+    )
+    add_optouts(rotated, [([PHONE], Channel.WHATSAPP)], source="balcão", decision=OPT_OUT)
 
     with ledger.reading() as connection:
         found = count_optouts(connection)
@@ -135,7 +168,7 @@ def test_the_list_is_counted_by_who_told_us(ledger: Ledger, rotated: Ledger) -> 
 
 
 def test_no_value_is_kept(ledger: Ledger) -> None:
-    add_optouts(ledger, [([CPF, EMAIL, PHONE], None)], source="balcão")
+    add_optouts(ledger, [([CPF, EMAIL, PHONE], None)], source="balcão", decision=OPT_OUT)
 
     kept = str(rows_of(ledger, schema.optouts, "full_hash"))
     assert not any(value.partition(":")[2] in kept for value in (CPF, EMAIL, PHONE))
@@ -145,27 +178,27 @@ def test_no_value_is_kept(ledger: Ledger) -> None:
 
 
 def test_a_new_key_forgets_nobody(ledger: Ledger, rotated: Ledger) -> None:
-    add_optouts(ledger, [([CPF], None)], source="balcão")
+    add_optouts(ledger, [([CPF], None)], source="balcão", decision=OPT_OUT)
 
     assert barred(rotated, CPF) == {""}
 
 
 def test_what_was_entered_with_a_new_key_meets_the_old_one(ledger: Ledger, rotated: Ledger) -> None:
     """A worker that has not got the new key yet must not ask."""
-    add_optouts(rotated, [([CPF], None)], source="balcão")
+    add_optouts(rotated, [([CPF], None)], source="balcão", decision=OPT_OUT)
 
     assert barred(ledger, CPF) == {""}
 
 
 def test_an_old_key_stays_until_no_opt_out_needs_it(ledger: Ledger, rotated: Ledger) -> None:
     """Before, an opt-out died with its key, and `doctor` said that all was well."""
-    add_optouts(ledger, [([CPF], None)], source="balcão")
+    add_optouts(ledger, [([CPF], None)], source="balcão", decision=OPT_OUT)
     old = ledger.keys.identity_secrets[0].id
     new_only = ring(ledger, rotated.keys.identity_secrets[0])
     with ledger.reading() as connection, pytest.raises(ConfigError, match=f"{old} is gone"):
         require_keys(connection, new_only)
     # entered again, it stands under both keys: as one entry
-    assert add_optouts(rotated, [([CPF], None)], source="balcão") == 0
+    assert add_optouts(rotated, [([CPF], None)], source="balcão", decision=OPT_OUT) == 0
     with ledger.reading() as connection:
         assert needed_alone(connection, old, ("k2",))["optouts"] == 0
         require_keys(connection, new_only)

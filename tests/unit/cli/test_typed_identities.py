@@ -1,0 +1,98 @@
+"""What a person types is read whole, or told: nothing of it is left out in silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from track_dispatch.cli.typed_identities import LOST_DIGITS, PARTLY_USED, read_identities
+
+ANA, RUI = "email:ana@example.com", "email:rui@example.com"
+PHONE, OTHER_PHONE = "phone:5527999990001", "phone:5527988887777"
+CPF, OTHER_CPF = "cpf:52998224725", "cpf:11144477735"
+NO_CPF = "no CPF: eleven digits, the last two of which check the others"
+NO_EMAIL = "no e-mail address that anybody could be reached at"
+NO_PHONE = "no mobile number with its area code"
+NOTHING = "no CPF, e-mail address or mobile number"
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("529.982.247-25", {CPF}),
+        ("529.982.247/25", {CPF}),
+        ("CPF 529 982 247 25", {CPF}),
+        ("1234567890", {"cpf:01234567890"}),  # a spreadsheet took its zero away
+        ("529.982.247-25 / 111.444.777-35", {CPF, OTHER_CPF}),
+        ("529.982.247-25, 111.444.777-35", {CPF, OTHER_CPF}),
+        ("Ana@Example.com", {ANA}),
+        ("Ana Silva <ana@example.com>", {ANA}),
+        ("ana@example.com, rui@example.com", {ANA, RUI}),
+        ("ana@example.com rui@example.com", {ANA, RUI}),
+        ("ana@example.com\nrui@example.com", {ANA, RUI}),
+        ("ana@example.com; ana@example.com", {ANA}),
+        ("+55 (27) 99999-0001", {PHONE}),
+        ("(27) 99999-0001 ramal 12", {PHONE}),
+        ("27999990001/27988887777", {PHONE, OTHER_PHONE}),
+        ("27999990001 27988887777", {PHONE, OTHER_PHONE}),
+        ("529.982.247-25; ana@example.com\t(27) 99999-0001", {CPF, ANA, PHONE}),
+        ("529.982.247-25, ana@example.com", {CPF, ANA}),
+        ("529.982.247-25, (27) 99999-0001", {CPF, PHONE}),
+        ("2e5@example.com", {"email:2e5@example.com"}),
+    ],
+)
+def test_all_that_a_text_holds_is_read(text: str, values: set[str]) -> None:
+    found = read_identities(text)
+
+    assert (set(found.values), found.fault) == (values, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("ana@example.com; rui@exampl", {ANA}),
+        ("ana@example.com, rui@exampl", {ANA}),
+        ("ana@example.com rui@exampl", {ANA}),
+        ("ana@example.com; Maria", {ANA}),
+        ("(27) 99999-0001 / 98888-7777", {PHONE}),
+        ("529.982.247-25, 111.444.777-00", {CPF}),
+        ("111.444.777-00, ana@example.com", {ANA}),
+    ],
+)
+def test_a_part_that_is_no_identity_is_told_beside_one_that_is(text: str, values: set[str]) -> None:
+    found = read_identities(text)
+
+    assert (set(found.values), found.fault) == (values, PARTLY_USED)
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds", "fault"),
+    [
+        ("5,29982E+10", ["cpf"], LOST_DIGITS),
+        ("2.79988E+10", ["phone"], LOST_DIGITS),
+        ("2.8e10", ["phone"], LOST_DIGITS),
+        ("3E+10", ["phone"], LOST_DIGITS),
+        ("+2,79988E+10", ["phone"], LOST_DIGITS),
+        ("27999990001 / 2.79988E+10", ["phone"], LOST_DIGITS),
+        ("2.79988E+10", None, LOST_DIGITS),
+        ("111.444.777-00", ["cpf"], NO_CPF),
+        ("111.111.111-11", ["cpf"], NO_CPF),
+        ("########", ["cpf"], NO_CPF),
+        ("ana@", ["email"], NO_EMAIL),
+        ("não tem", ["email"], NO_EMAIL),
+        ("27999990001", ["email"], NO_EMAIL),
+        ("(27) 3333-4444", ["phone"], NO_PHONE),
+        ("99999-0001", ["phone"], NO_PHONE),
+        ("Maria", None, NOTHING),
+        ("", None, NOTHING),
+    ],
+)
+def test_what_gives_nobody_is_told_by_what_is_wrong(
+    text: str, kinds: list[str] | None, fault: str
+) -> None:
+    found = read_identities(text, kinds) if kinds else read_identities(text)
+
+    assert (found.values, found.fault) == ((), fault)
+
+
+def test_it_is_shown_without_what_it_holds() -> None:
+    assert "52998224725" not in repr(read_identities("529.982.247-25"))
