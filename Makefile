@@ -65,7 +65,7 @@ lock:  ## compile requirements*.txt anew (needs uv)
 	  -c requirements.txt requirements-dev.in -o requirements-dev.txt
 
 docs: setup  ## write anew what the pages take from the code
-	$(BIN)/python -m docs.make_state_machine
+	$(BIN)/python -m docs.make_docs
 
 schema: setup  ## write include/hospitals.schema.json anew
 	$(BIN)/python -m track_dispatch.config

@@ -33,7 +33,9 @@ class Channel(StrEnum):
     """How Track reaches the patient; the value is Track's `distribution_channel`."""
 
     EMAIL = "email"
+    """To the address of the import line."""
     WHATSAPP = "whatsapp"
+    """To the mobile of the import line."""
 
     @property
     def label(self) -> str:
@@ -47,12 +49,14 @@ class IdentityKind(StrEnum):
     A letter stands for it in the ledger: a line has four or five of them, in two indices each.
     """
 
-    #: who was invited lately: the CPF, the name with a contact
     PERSON = "p"
-    #: the address or number that the invitation goes to
+    """Of the CPF, the name with the e-mail, the name with the phone of the line: tells who was
+    invited within `contact_cap_days`."""
     CONTACT = "c"
-    #: opt-outs and erasure only: every further address and number of the row
+    """Of the address or number that the invitation goes to: one contact gets one invitation a day
+    (within the cap, where nothing else tells the person)."""
     OTHER = "o"
+    """Of every further address and number of the row: for opt-outs and erasure, nothing else."""
 
     @property
     def label(self) -> str:
@@ -64,10 +68,11 @@ class ColumnKind(StrEnum):
     """What the ERP may return a column as, and what its texts are."""
 
     TEXT = "text"
-    #: digits, which some installations keep as a number; one anywhere else is a column astray
+    """Any text; a number here is a column astray."""
     DIGITS = "digits"
-    #: a DATE or TIMESTAMP, as `YYYY-MM-DD HH:MM:SS`
+    """Digits, as text or as a number: some installations keep them so."""
     MOMENT = "moment"
+    """A DATE or TIMESTAMP, as `YYYY-MM-DD HH:MM:SS`."""
 
 
 class Column(NamedTuple):

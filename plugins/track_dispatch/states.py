@@ -10,30 +10,68 @@ from typing import Self
 
 
 class Labelled(StrEnum):
-    """An enum whose values carry a Portuguese label."""
+    """An enum whose values carry what an analyst reads for them, in Portuguese.
+
+    Attributes:
+        label: a few words, for reports and logs.
+        explanation: a line, for the analyst's page; "" where the label says it all.
+    """
 
     label: str
+    explanation: str
 
-    def __new__(cls, value: str, label: str = "") -> Self:
-        """Make a member of its stored value and its label; a look-up gives the value alone."""
+    def __new__(cls, value: str, label: str = "", explanation: str = "") -> Self:
+        """Make a member of its stored value and its texts; a look-up gives the value alone."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.label = label
+        member.explanation = explanation
         return member
 
 
 class LineState(Labelled):
     """Where an attendance stands."""
 
-    READY = "ready", "prontas"
-    HELD = "held", "retidas"
-    REOPENED = "reopened", "a reler"
-    EXCLUDED = "excluded", "excluídas"
-    SENDING = "sending", "em envio"
-    ACCEPTED = "accepted", "aceitas"
-    REFUSED = "refused", "recusadas"
-    IN_DOUBT = "in_doubt", "em dúvida"
-    ABANDONED = "abandoned", "abandonadas"
+    READY = "ready", "prontas", "saem na próxima vez que `dispatch` rodar"
+    """Judged, encrypted in its envelope: the next dispatch takes it."""
+    HELD = "held", "retidas", "esperam a aprovação de uma pessoa"
+    """Likewise, but a person must approve the day's volume first."""
+    REOPENED = (
+        "reopened",
+        "a reler",
+        (
+            "a próxima leitura do dia decide: contatos corrigidos, óbitos e quem pediu para não ser"
+            " contatado valem de novo"
+        ),
+    )
+    """Has no payload: the next reading of its day decides."""
+    EXCLUDED = "excluded", "excluídas", "não podem ser convidadas, com o motivo abaixo"
+    """Is not asked, with a reason."""
+    SENDING = "sending", "em envio", "estão com uma tarefa agora"
+    """Claimed; its batch is on the way, under a lease."""
+    ACCEPTED = "accepted", "aceitas", "o Track recebeu; os dados pessoais já não estão aqui"
+    """Track took it."""
+    REFUSED = (
+        "refused",
+        "recusadas",
+        (
+            "o Track recusou (`refused_4xx`: voltam se o cadastro for corrigido no ERP e o dia for"
+            " lido de novo; `refused_2xx`: só voltam por decisão de uma pessoa)"
+        ),
+    )
+    """Track refused it: `refused_4xx` may be mended, `refused_2xx` is final for machines."""
+    IN_DOUBT = (
+        "in_doubt",
+        "em dúvida",
+        "ninguém sabe se o Track recebeu; só uma pessoa decide",
+    )
+    """Perhaps Track took it: a person decides."""
+    ABANDONED = (
+        "abandoned",
+        "abandonadas",
+        "estavam em dúvida, e uma pessoa desistiu: não são perguntadas",
+    )
+    """A person gave up on a doubt: not asked, and counted as if it had been."""
 
 
 #: States of a line whose payload may lie in its envelope.
@@ -51,25 +89,75 @@ OPEN = (
 
 
 class Reason(Labelled):
-    """Why an attendance is not asked."""
+    """Why an attendance is not asked; where several hold, the first of this order counts."""
 
-    NO_CONTACT = "no_contact", "sem contato utilizável"
-    NO_SURVEY = "no_survey", "área sem pesquisa"
-    NO_IDENTIFIER = "no_identifier", "sem identificador"
-    UNKNOWN_AREA = "unknown_area", "área desconhecida"
-    NEWBORN = "newborn", "recém-nascido"
-    DEATH = "death", "óbito"
-    TEST_RECORD = "test_record", "cadastro de teste"
-    STAFF = "staff", "funcionário"
-    UNDER_AGE = "under_age", "abaixo da idade mínima"
-    BEFORE_GO_LIVE = "before_go_live", "anterior à entrada em operação"
-    TOO_OLD = "too_old", "antigo demais"
-    SAME_PERSON = "same_person", "mesma pessoa no dia"
-    SAME_CONTACT = "same_contact", "mesmo contato no dia"
+    BEFORE_GO_LIVE = (
+        "before_go_live",
+        "anterior à entrada em operação",
+        "atendido antes da entrada em operação",
+    )
+    """Attended before `first_business_day`; nothing overrides it."""
+    UNKNOWN_AREA = (
+        "unknown_area",
+        "área desconhecida",
+        "área fora das seis (deixa a execução vermelha)",
+    )
+    """The query gave an area outside the six."""
+    TOO_OLD = "too_old", "antigo demais", "antigo demais já quando foi lido"
+    """The visit is longer ago than `max_age_days`; a person may ask for one day (`include_old`)."""
+    NO_SURVEY = "no_survey", "área sem pesquisa", "a área não tem pesquisa neste hospital"
+    """The area has no survey under `surveys` of the hospital."""
+    DEATH = "death", "óbito", "óbito, pela regra do hospital"
+    """The hospital's own rule: in its query, or a column `x_obito` = `S`."""
+    NEWBORN = "newborn", "recém-nascido", "recém-nascido (`RN ...`)"
+    """The record is called `RN ...`."""
+    UNDER_AGE = "under_age", "abaixo da idade mínima", "abaixo da idade mínima (`min_age_years`)"
+    """Younger than `min_age_years` (0 = off); a minimum without `x_idade` in the query is
+    refused."""
+    TEST_RECORD = (
+        "test_record",
+        "cadastro de teste",
+        "cadastro de teste (`test_patterns`: nome ou e-mail)",
+    )
+    """Name or e-mail holds one of `test_patterns`."""
+    STAFF = "staff", "funcionário", "funcionário (`staff_patterns`: nome ou e-mail)"
+    """Name or e-mail holds one of `staff_patterns`."""
+    NO_CONTACT = "no_contact", "sem contato utilizável", "sem e-mail nem celular utilizável"
+    """Neither address nor mobile is usable for one of `channels`."""
     OPT_OUT = "opt_out", "pediu para não ser contatado"
-    CONTACT_CAP = "contact_cap", "contatado há pouco"
+    """On the list of opt-outs, by any CPF, address or number of the row, for every channel that
+    the person has."""
+    NO_IDENTIFIER = "no_identifier", "sem identificador", "falta o identificador que o Track exige"
+    """The field that Track needs (`identifier`) is empty."""
+    SAME_PERSON = (
+        "same_person",
+        "mesma pessoa no dia",
+        (
+            "a mesma pessoa teve outro atendimento no dia, que já é perguntado; volta se"
+            " aquele não for perguntado"
+        ),
+    )
+    """Another attendance of the person on this day is asked."""
+    CONTACT_CAP = (
+        "contact_cap",
+        "contatado há pouco",
+        "foi convidado há menos de `contact_cap_days` dias, por qualquer hospital",
+    )
+    """Invited within `contact_cap_days`, by any of the hospitals."""
+    SAME_CONTACT = (
+        "same_contact",
+        "mesmo contato no dia",
+        "o mesmo e-mail ou celular já recebeu um convite no dia; volta da mesma forma",
+    )
+    """The address or number got an invitation today, whoever's name is on it."""
     GONE = "gone", "não está mais no ERP"
-    EXPIRED = "expired", "prazo para perguntar encerrado"
+    """The ERP has the attendance no more."""
+    EXPIRED = (
+        "expired",
+        "prazo para perguntar encerrado",
+        "o prazo de perguntar (`max_age_days`) acabou antes do envio",
+    )
+    """Waited until it was older than `max_age_days`."""
 
 
 #: Reasons of a line that stood back for another one of the same patient or contact.
@@ -77,20 +165,27 @@ STOOD_BACK = (Reason.SAME_PERSON, Reason.SAME_CONTACT, Reason.CONTACT_CAP)
 
 
 class Refusal(StrEnum):
-    """How Track refused a line: by a 4xx (may be mended) or inside a 2xx (final for machines)."""
+    """How Track refused a line."""
 
     BY_STATUS = "refused_4xx"
+    """By a 4xx: asked again when its data are mended in the ERP."""
     IN_ACCEPTANCE = "refused_2xx"
+    """Named as faulty inside a 2xx: final for machines."""
 
 
 class BatchState(StrEnum):
     """Where the lines of one POST stand together."""
 
     SENDING = "sending"
+    """On the way, under a lease."""
     SETTLED = "settled"
+    """Answered, and each of its lines is accepted or refused."""
     IN_DOUBT = "in_doubt"
+    """Perhaps Track took it: a person decides."""
     SPLIT = "split"
+    """Refused as a whole; its lines went on in batches of their own."""
     NOT_DELIVERED = "not_delivered"
+    """Certainly not taken: its lines are ready again."""
 
 
 class Verb(Labelled):

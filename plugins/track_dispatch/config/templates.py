@@ -18,15 +18,20 @@ class EmailTemplates(FileModel):
     """The three e-mail templates, by Track's 6-character hashes."""
 
     invite: TemplateHash
+    """The invitation."""
     expired: TemplateHash
+    """What an answer after the end of validity gets."""
     thanks: TemplateHash
+    """What an answer gets."""
 
 
 class WhatsappTemplate(FileModel):
     """One approved WhatsApp message."""
 
     name: Annotated[str, Field(min_length=1)]
+    """As it was approved."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2}(_[A-Z]{2})?$", examples=["pt_BR"])]
+    """Of the message."""
     variables: tuple[Variable, ...]
     """What fills the message's gaps, in order, from the import line."""
     id_provider: Annotated[str, Field(min_length=1)]
@@ -37,15 +42,20 @@ class WhatsappTemplates(FileModel):
     """The WhatsApp messages and the organization's integration that sends them."""
 
     template: WhatsappTemplate
+    """The invitation."""
     reminder: WhatsappTemplate
+    """What goes out after `reminder_days`."""
     integration_uuid: UUID
+    """The organization's integration, in Track."""
 
 
 class TemplateSet(FileModel):
     """The templates of one group of hospitals; a channel without them cannot be used."""
 
     email: EmailTemplates | None = None
+    """The templates of e-mails."""
     whatsapp: WhatsappTemplates | None = None
+    """The messages of WhatsApp."""
 
     def serves(self, channel: Channel) -> bool:
         """Tell whether the set has what a distribution over the channel needs."""

@@ -37,19 +37,23 @@ class OutcomeKind(StrEnum):
     """What became of a batch, and so what may be done with its lines."""
 
     ACCEPTED = "accepted"
-    """Delivered; lines named in `faults` are refused for good."""
+    """Delivered: the lines are accepted; those that Track names are refused for good. One that
+    names every line is uncertain instead."""
     NOT_DELIVERED = "not_delivered"
-    """Certainly not processed; trying again may help."""
+    """Certainly not processed: the lines are ready again, and the task is tried again."""
     STOPPED = "stopped"
-    """Certainly not processed; a person must look before anything else is sent."""
+    """Certainly not processed: the lines are ready again, and no hospital sends until a person
+    says `resume`."""
     MISCONFIGURED = "misconfigured"
-    """Certainly not processed; a setting is wrong, no line is to blame."""
+    """Certainly not processed, by a wrong setting: the lines are ready again, the unit fails with
+    ConfigError."""
     TOO_LARGE = "too_large"
-    """Certainly not processed; a smaller batch may pass."""
+    """Certainly not processed: the batch is halved; a single line is refused."""
     REFUSED = "refused"
-    """Certainly not processed; the content is to blame, perhaps the lines in `faults`."""
+    """Certainly not processed, by its content: it is split until the offending lines stand
+    alone."""
     UNCERTAIN = "uncertain"
-    """Perhaps processed: no machine may send these lines again."""
+    """Perhaps processed: the lines are in doubt. No machine sends them again, a person decides."""
 
 
 class TransportFailure(StrEnum):

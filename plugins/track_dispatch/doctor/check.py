@@ -19,8 +19,11 @@ class CheckStatus(StrEnum):
     """How well it is."""
 
     OK = "ok"
+    """Nothing to do."""
     WARN = "warn"
+    """It works, but somebody should look."""
     FAIL = "FAIL"
+    """A run would fail, or do harm; the exit code is 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,11 @@ class ApprovalAnswer(StrEnum):
     """How a question ended."""
 
     APPROVED = "approved"
+    """Exactly the lines that the question counted are ready, or reopened where too old."""
     REJECTED = "rejected"
+    """The lines stay held; no run asks again unless the volume changes."""
     TIMEOUT = "timeout"
+    """Nobody answered within `timeout_hours`: the lines stay held."""
 
 
 @dataclass(frozen=True, slots=True)

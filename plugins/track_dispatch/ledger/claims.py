@@ -151,24 +151,24 @@ class Wanted:
 class Hindrance(StrEnum):
     """Why nothing was claimed."""
 
-    #: no line of the envelope is ready, or nothing was wanted
     NOTHING_READY = "nothing_ready"
-    #: the envelope changed since it was read: read it again
+    """No line of the envelope is ready, or nothing was wanted."""
     SEALED_ANEW = "sealed_anew"
-    #: a transform is working on it
+    """The envelope changed since it was read: it is read again."""
     LOCKED = "locked"
-    #: another batch of the survey is in flight
+    """A transform is working on it."""
     SURVEY_BUSY = "survey_busy"
-    #: a person must resume
+    """Another batch of the survey is in flight."""
     STOPPED = "stopped"
-    #: Track takes no further request now
+    """All hospitals are stopped: a person must say `resume`."""
     BUDGET_SPENT = "budget_spent"
-    #: its extraction is too old, or was judged under other rules: its lines are reopened
+    """The requests to Track of these five minutes are used up."""
     OUTDATED = "outdated"
-    #: none of its lines may be asked; of a part: they are released
+    """Its extraction is too old, or was judged under other rules: its lines are reopened."""
     ALL_EXCLUDED = "all_excluded"
-    #: the claim's lease is over: its lines are no longer ours
+    """None of its lines may be asked; of a part: they are released."""
     LEASE_OVER = "lease_over"
+    """The claim's lease is over: its lines are no longer ours."""
 
 
 @dataclass(frozen=True, slots=True)

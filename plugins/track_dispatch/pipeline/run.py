@@ -18,8 +18,11 @@ class Mode(StrEnum):
     """What a run does: send, only say what it would send, or send to our own people."""
 
     LIVE = "live"
+    """Sends to the patients."""
     DRY_RUN = "dry_run"
+    """The real transform, rolled back: says who would be asked."""
     REHEARSAL = "rehearsal"
+    """Sends a few invented patients of each area to `rehearsal_contacts`."""
 
 
 @dataclass(frozen=True, slots=True)
