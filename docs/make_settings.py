@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from docs.make_tables import code, table
 from track_dispatch.config.hospital import Hospital
-from track_dispatch.config.loading import include_dir
 from track_dispatch.config.policies import Policies, policy_names, shared_policy_names
 from track_dispatch.config.templates import TemplateSet
 
 Schema = Mapping[str, Any]
+_DEFAULTS = Path(__file__).parents[1] / "include" / "defaults.yaml"
 _TYPES = {
     "integer": "whole number", "number": "number", "string": "text", "array": "list",
     "object": "fields", "null": "null", "boolean": "true or false",
@@ -24,7 +25,7 @@ _TYPES = {
 def policies() -> str:
     """Return the settings of defaults.yaml, with their defaults."""
     schema = Policies.model_json_schema()
-    defaults = yaml.safe_load((include_dir() / "defaults.yaml").read_text(encoding="utf-8"))
+    defaults = yaml.safe_load(_DEFAULTS.read_text(encoding="utf-8"))
     rows = [
         (code(name), _written(default), allowed, _scope(name), meaning)
         for name, default, allowed, meaning in _fields(schema, schema, defaults)

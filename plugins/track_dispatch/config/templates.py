@@ -18,11 +18,11 @@ class EmailTemplates(FileModel):
     """The three e-mail templates, by Track's 6-character hashes."""
 
     invite: TemplateHash
-    """The invitation."""
+    """Track's hash of the invitation."""
     expired: TemplateHash
-    """What an answer after the end of validity gets."""
+    """Track's hash of what an answer after the end of validity gets."""
     thanks: TemplateHash
-    """What an answer gets."""
+    """Track's hash of what an answer gets."""
 
 
 class WhatsappTemplate(FileModel):
@@ -31,7 +31,7 @@ class WhatsappTemplate(FileModel):
     name: Annotated[str, Field(min_length=1)]
     """As it was approved."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2}(_[A-Z]{2})?$", examples=["pt_BR"])]
-    """Of the message."""
+    """The message's language, as it was approved."""
     variables: tuple[Variable, ...]
     """What fills the message's gaps, in order, from the import line."""
     id_provider: Annotated[str, Field(min_length=1)]

@@ -65,7 +65,8 @@ def test_a_file_that_cannot_be_read_is_told(include: Path, broken: Broken) -> No
             "templates",
             {"x": {"email": {"invite": "short", "expired": 123456, "thanks": "abc123"}}},
             (
-                'defaults.yaml: templates.x.email.invite: "short" must be like "a1B2c3"\n'
+                'defaults.yaml: templates.x.email.invite: "short" must be like "a1B2c3":'
+                " Track's hash of the invitation.\n"
                 "defaults.yaml: templates.x.email.expired: 123456 must be text: put it in quotes"
             ),
         ),
