@@ -29,7 +29,7 @@ from track_dispatch.operators.steps import (
     run_params,
     step,
 )
-from track_dispatch.operators.texts import REHEARSED, hospital_doc
+from track_dispatch.operators.texts import REHEARSED, hospital_doc, log_text
 from track_dispatch.operators.track import TrackOperator
 from track_dispatch.pipeline.dry_run import dry_run
 from track_dispatch.pipeline.extract import extract as extract_days
@@ -74,8 +74,7 @@ def report(code: str) -> dict[str, int]:
     run = run_from_context(code, get_current_context())
     with open_configured() as ledger:
         told = report_run(run, ledger=ledger, now=datetime.now(UTC))
-    for line in told.text():
-        log.info("%s", line)
+    log_text(log, told.text())
     if told.problems:
         raise RedDayError("\n".join(told.last_words()))
     return told.summary()
@@ -93,8 +92,7 @@ def rehearse(code: str) -> dict[str, int]:
     else:
         with open_configured() as ledger:
             told = dry_run(run, ledger=ledger, now=datetime.now(UTC))
-    for line in told.text():
-        log.info("%s", line)
+    log_text(log, told.text())
     return told.summary()
 
 

@@ -26,6 +26,7 @@ from track_dispatch.operators.operations_texts import (
 )
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
 from track_dispatch.operators.run_context import actor_of
+from track_dispatch.operators.texts import log_text
 from track_dispatch.pipeline.decide import (
     LONGEST_WHY,
     WHY_PATTERN,
@@ -86,8 +87,7 @@ def look() -> dict[str, int]:
             moment=context["dag_run"].run_after,
             business_day=chosen_day(),
         )
-    for line in found.text():
-        log.info("%s", line)
+    log_text(log, found.text())
     if found.red:
         send_alert("\n".join(["Pesquisas: há o que fazer", *found.red]))
         raise RedDayError("\n".join(found.red))

@@ -99,14 +99,17 @@ def run(world: World, days: dict[str, date], console: Console) -> int:
     return code
 
 
+#: Our own errors in Airflow's log: a red report's lines, and what ends a traceback.
+REASONS = re.compile(
+    r"^\S+ \[error *\] VERMELHO: (.+?) *\[\S+\] loc=\S*$"
+    r"|^track_dispatch\.errors\.\w+: ((?s:.+?))\n(?=\d{4}-\d\d-\d\dT|\Z)",
+    re.MULTILINE,
+)
+
+
 def reasons(log: str) -> list[str]:
     """Return what a log says of our own errors, each once: they say what to do."""
-    found = re.findall(
-        r"^track_dispatch\.errors\.\w+: (.+?)\n(?=\d{4}-\d\d-\d\dT|\Z)",
-        log,
-        re.MULTILINE | re.DOTALL,
-    )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(one[1] or one[2] for one in REASONS.finditer(log)))
 
 
 def prepare() -> None:

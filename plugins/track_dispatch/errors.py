@@ -119,8 +119,17 @@ class LedgerError(TrackDispatchError):
     """The ledger cannot be reached or answered with an error, before any claim."""
 
 
-class RedDayError(TrackDispatchError):
-    """The day's report found something that needs a person."""
+class RedDayError(TrackDispatchError, SystemExit):
+    """The day's report found something that needs a person.
+
+    It is an exit, which Airflow logs as one short line: a traceback, with which it follows any
+    other exception, would be read instead of the report's own last words.
+    """
+
+    def __init__(self, message: str) -> None:
+        """Exit as failed; the message is in the log already."""
+        super().__init__(message)
+        self.code = 1
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from track_dispatch.records import Area
@@ -67,8 +69,8 @@ lê o ERP, monta uma linha por atendimento e envia cada área pelo canal que o p
 
 #### Verde ou vermelho
 A última tarefa, **{report}**, decide (numa simulação ou num ensaio, **{rehearse}**). **Verde**: cada atendimento terminou com um destino. Exclusões,
-recusas isoladas e áreas sem pesquisa são normais. **Vermelho**: falta algo; as últimas linhas do
-log dela dizem o quê e o que fazer.
+recusas isoladas e áreas sem pesquisa são normais. **Vermelho**: falta algo; as linhas
+`VERMELHO`, no fim do log dela, dizem o quê e o que fazer.
 
 | você vê | o que fazer |
 | --- | --- |
@@ -96,6 +98,16 @@ não são afetados. Mostre a mensagem abaixo à engenharia de dados.
 {message}
 ```
 """
+
+
+#: Words of colour that begin a line, and the level that Airflow's log view colours it by.
+LEVELS = {"VERMELHO": logging.ERROR, "ATENÇÃO": logging.WARNING}
+
+
+def log_text(log: logging.Logger, lines: Iterable[str]) -> None:
+    """Log a text line by line, each at the level of the word of colour that it begins with."""
+    for line in lines:
+        log.log(LEVELS.get(line.partition(":")[0], logging.INFO), "%s", line)
 
 
 def hospital_doc(hospital: Hospital) -> str:

@@ -44,4 +44,4 @@ def lines_text(counts: Sequence[LineCount]) -> str:
         states[count.state] += count.lines
     reasons = excluded_by_reason(counts).items()
     why = ", ".join(f"{lines} {reason_label(reason)}" for reason, lines in reasons)
-    return (states_text(states) or "nenhum atendimento") + (f" ({why})" if why else "")
+    return (states_text(states) or "nenhum atendimento") + (f" (excluídas: {why})" if why else "")

@@ -125,7 +125,7 @@ class Morning:
         yield from (f"VERMELHO: {line}" for line in self.red)
         yield from (f"{day_text(doubt.day)}: {doubt_text(doubt)}" for doubt in self.doubts)
         for day, lines in self.last_chance:
-            yield f"AVISO: {day_text(day)}: {lines} linhas vencem amanhã se não saírem hoje"
+            yield f"ATENÇÃO: {day_text(day)}: {lines} linhas vencem amanhã se não saírem hoje"
         table = [COLUMNS, *(row.cells() for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for row in table:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 #: Past weekdays that an empty day is held against, at least.
 LEAST_HISTORY = 4
 
+#: What a green report ends with.
+COMPLETE = "o dia está completo"
+
 _K = ProblemKind
 
 
@@ -98,14 +101,13 @@ class Report:
         """Yield the report line by line; the last lines tell the colour, and why."""
         for day in self.facts.days:
             yield from _day_text(day, is_own=day is self.own)
-        yield from (f"VERMELHO: {words}" for words in self.last_words())
-        if self.waiting:
-            yield (
-                f"aguardando envio: {self.waiting} linhas esperam o horário de envio; a próxima"
-                " execução as envia"
-            )
-        if not self.problems:
-            yield f"VERDE: {'aguardando envio' if self.waiting else 'o dia está completo'}"
+        waiting = f"{self.waiting} linhas esperam o horário de envio; a próxima execução as envia"
+        if self.problems:
+            if self.waiting:
+                yield f"ATENÇÃO: {waiting}"
+            yield from (f"VERMELHO: {words}" for words in self.last_words())
+        else:
+            yield f"VERDE: {f'aguardando envio: {waiting}' if self.waiting else COMPLETE}"
 
     def _last_word(self, problem: DayProblem) -> str:
         if problem.day in {None, self.own.day}:

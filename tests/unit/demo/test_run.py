@@ -59,17 +59,20 @@ def test_a_red_run_says_why_and_where_its_log_is(tmp_path: Path) -> None:
 
 def test_each_of_our_errors_is_told_once_and_whole() -> None:
     moment = "2026-11-30T16:35:31.796487Z [info     ] Post"
+    error = moment.replace("[info     ] Post", "[error    ]")
     log = f"""{moment}
 Traceback (most recent call last):
-track_dispatch.errors.RedDayError: one
+track_dispatch.errors.LedgerError: one
 two
+{error} VERMELHO: a dia [x]: zero   [unusual_prefix_f7_hospital_surveys] loc=texts.py:108
+{error} VERMELHO: a dia [x]: zero   [unusual_prefix_f7_hospital_surveys] loc=texts.py:108
 {moment}
 track_dispatch.errors.ConfigError: three
 {moment}
 track_dispatch.errors.ConfigError: three
 """
 
-    assert run.reasons(log) == ["one\ntwo", "three"]
+    assert run.reasons(log) == ["one\ntwo", "a dia [x]: zero", "three"]
 
 
 def test_ctrl_c_stops_it_without_a_stack_trace(tmp_path: Path) -> None:

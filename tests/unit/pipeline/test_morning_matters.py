@@ -270,9 +270,9 @@ def test_what_expires_tomorrow_is_told(ledger: Ledger) -> None:
     put_lines(ledger, 3, day=back(1), first=200, ask_until=MORNING.date() + timedelta(days=1))
     put_extraction(ledger, 5, day=back(1), run_id="yesterday")
 
-    warnings = [line for line in look(ledger).text() if line.startswith("AVISO")]
+    warnings = [line for line in look(ledger).text() if line.startswith("ATENÇÃO")]
 
-    assert warnings == ["AVISO: HMS · 01/03/2026: 2 linhas vencem amanhã se não saírem hoje"]
+    assert warnings == ["ATENÇÃO: HMS · 01/03/2026: 2 linhas vencem amanhã se não saírem hoje"]
 
 
 def test_while_the_switch_is_closed_the_morning_is_red_once(ledger: Ledger) -> None:

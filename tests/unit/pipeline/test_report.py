@@ -240,9 +240,8 @@ def test_lines_that_wait_for_the_hours_of_dispatch_are_green(
     found = told(ledger, now=datetime.fromisoformat(clock), hospital=hospital)
 
     assert [one.kind for one in found.problems] == ([] if waits else ["ready"])
-    last = list(found.text())[-2:]
-    assert ("aguardando envio: 2 linhas" in last[0]) == waits
-    assert (last[1] == "VERDE: aguardando envio") == waits
+    last = list(found.text())[-1]
+    assert last.startswith("VERDE: aguardando envio: 2 linhas" if waits else "VERMELHO: 2 linhas")
 
 
 def test_a_closed_weekday_waits_for_the_run_of_the_next_open_day(ledger: Ledger) -> None:
@@ -259,7 +258,10 @@ def test_a_stop_is_told_while_lines_wait_for_the_hours(ledger: Ledger) -> None:
     stop_service(ledger, hospital="OTOA", why="captcha", status=405, actor=RUN)
     hospital = HMS.model_copy(update={"send_days": ("mon",)})
 
-    assert kinds(ledger, hospital=hospital) == ["stopped"]
+    found = told(ledger, hospital=hospital)
+
+    assert [one.kind for one in found.problems] == ["stopped"]
+    assert [line.split(":")[0] for line in found.text()][-2:] == ["ATENÇÃO", "VERMELHO"]
 
 
 # -- approvals ---------------------------------------------------------------------
