@@ -12,7 +12,7 @@ import threading
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 
-from demo.world import PASSWORD, REFUSED_DOMAIN, SERVICE, USER, chosen_hospitals, surveys_of
+from demo.world import REFUSED_DOMAIN, chosen_hospitals, erp_server, surveys_of
 from stand_ins.erp_data import SOURCES, erp_sql
 from stand_ins.oracle import OracleStandIn
 from stand_ins.track_api import TrackStandIn
@@ -62,13 +62,8 @@ def place(text: str) -> tuple[str, int]:
 
 def erp_at(host: str, port: int, source: str) -> OracleStandIn:
     """Return a source's ERP, with patients around today."""
-    return OracleStandIn(
-        users={USER: PASSWORD},
-        services=(SERVICE,),
-        init_sql=erp_sql(source, days=days_around(datetime.now(UTC).date())),
-        host=host,
-        port=port,
-    )
+    patients = erp_sql(source, days=days_around(datetime.now(UTC).date()))
+    return erp_server(patients, host=host, port=port)
 
 
 def track_at(host: str, port: int) -> TrackStandIn:

@@ -51,11 +51,7 @@ class World:
     ) -> None:
         self.hospitals = tuple(hospitals)
         self.erps = {
-            source: OracleStandIn(
-                users={USER: PASSWORD},
-                services=(SERVICE,),
-                init_sql=erp_sql(source, days=days, seed=seed),
-            )
+            source: erp_server(erp_sql(source, days=days, seed=seed))
             for source in sorted({hospital.source for hospital in hospitals})
         }
         self.track = TrackStandIn(
@@ -90,6 +86,13 @@ def surveys_of(hospital: Hospital) -> list[Survey]:
         for area in Area
         if (uuid := hospital.survey(area)) is not None
     ]
+
+
+def erp_server(init_sql: str, **listening: Any) -> OracleStandIn:
+    """Return a stand-in of an ERP that a script fills; `oracle_connection` leads to it."""
+    return OracleStandIn(
+        users={USER: PASSWORD}, services=(SERVICE,), init_sql=init_sql, **listening
+    )
 
 
 def oracle_connection(port: int, host: str = "127.0.0.1") -> str:

@@ -6,7 +6,9 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from demo.world import airflow_settings
+from stand_ins.oracle import Faults, OracleStandIn
 from tests.postgres import administer, running_postgres
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.database import open_ledger
@@ -47,6 +50,26 @@ def dags() -> Mapping[str, DAG]:
     from demo.run import load_dags  # noqa: PLC0415 - imports Airflow
 
     return load_dags()
+
+
+@pytest.fixture(scope="session")
+def _oracles() -> Iterator[Callable[[Callable[[], OracleStandIn]], OracleStandIn]]:
+    """Start each Oracle that a folder makes once, and stop all of them at the end."""
+    with ExitStack() as running:
+        yield cache(lambda make: running.enter_context(make()))
+
+
+@pytest.fixture
+def oracle(
+    make_oracle: Callable[[], OracleStandIn],
+    _oracles: Callable[[Callable[[], OracleStandIn]], OracleStandIn],
+) -> Iterator[OracleStandIn]:
+    """Return the Oracle that the folder's `make_oracle` makes: without faults, not asked yet."""
+    server = _oracles(make_oracle)
+    server.faults = Faults()
+    server.statements.clear()
+    yield server
+    server.faults = Faults()
 
 
 @pytest.fixture(scope="session")

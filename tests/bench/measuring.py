@@ -24,6 +24,7 @@ from demo.world import (
     SERVICE,
     USER,
     chosen_hospitals,
+    erp_server,
     oracle_connection,
     surveys_of,
     track_connection,
@@ -167,7 +168,7 @@ def bench(size: int) -> Iterator[Bench]:
     """Run the ERP of a day of so many rows."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["tests.bench.phases"])
-    erp = OracleStandIn(users={USER: PASSWORD}, services=(SERVICE,), init_sql=erp_sql(size))
+    erp = erp_server(erp_sql(size))
     with erp, ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
         yield Bench(size, erp, pool)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import RetryAction
 from sqlalchemy import select
 
-from demo.world import PASSWORD, SERVICE, USER, oracle_connection, track_connection
+from demo.world import erp_server, oracle_connection, track_connection
 from stand_ins.erp_data import erp_sql
 from stand_ins.oracle import OracleStandIn
 from tests.proof.fault_table import NOW
@@ -88,9 +88,7 @@ def erp() -> OracleStandIn:
         )
         for number, day in enumerate(Day)
     )
-    return OracleStandIn(
-        users={USER: PASSWORD}, services=(SERVICE,), init_sql=erp_sql("hms", days=[]) + filled
-    )
+    return erp_server(erp_sql("hms", days=[]) + filled)
 
 
 @dataclass(frozen=True)

@@ -80,16 +80,16 @@ def counted() -> Iterator[Counter[str]]:
     note("faults", **numbers)
 
 
-@pytest.fixture(scope="module")
-def running_erp() -> Iterator[OracleStandIn]:
-    with erp() as server:
-        yield server
+@pytest.fixture
+def make_oracle() -> Callable[[], OracleStandIn]:
+    """Let `oracle` be the hospital's ERP with the patients of all days."""
+    return erp
 
 
 @pytest.fixture
 def open_scene(
     ledger: Ledger,
-    running_erp: OracleStandIn,
+    oracle: OracleStandIn,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -103,7 +103,7 @@ def open_scene(
         def open_(row: TrackRow | ErpRow, **settings: Any) -> Scene:
             scene = Scene(
                 ledger,
-                running_erp,
+                oracle,
                 api,
                 monkeypatch,
                 folder=tmp_path,

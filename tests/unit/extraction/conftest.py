@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from erp_rows import PASSWORD, SERVICE, USER
 from many_rows import CONN_ID, TABLE, connection_to
 
-from stand_ins.oracle import Faults, OracleStandIn
+from demo.world import erp_server
+from stand_ins.oracle import OracleStandIn
 
 
 @contextmanager
 def _serving(conn_ids: str, init_sql: str) -> Iterator[OracleStandIn]:
     with (
-        OracleStandIn(users={USER: PASSWORD}, init_sql=init_sql, services=(SERVICE,)) as server,
+        erp_server(init_sql) as server,
         pytest.MonkeyPatch.context() as patch,
     ):
         for conn_id in conn_ids.split():
@@ -27,16 +27,18 @@ def serving() -> Callable[[str, str], AbstractContextManager[OracleStandIn]]:
     return _serving
 
 
-@pytest.fixture(scope="package")
-def running() -> Iterator[OracleStandIn]:
-    with _serving(CONN_ID, TABLE) as server:
-        yield server
+def _many_rows() -> OracleStandIn:
+    return erp_server(TABLE)
 
 
 @pytest.fixture
-def server(running: OracleStandIn) -> Iterator[OracleStandIn]:
-    """Return an Oracle with a day of many rows, without faults yet."""
-    running.faults = Faults()
-    running.statements.clear()
-    yield running
-    running.faults = Faults()
+def make_oracle() -> Callable[[], OracleStandIn]:
+    """Let `oracle` have a day of many rows."""
+    return _many_rows
+
+
+@pytest.fixture
+def server(oracle: OracleStandIn, monkeypatch: pytest.MonkeyPatch) -> OracleStandIn:
+    """Return an Oracle with a day of many rows, behind the connection of `many_rows`."""
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", connection_to(oracle.port))
+    return oracle

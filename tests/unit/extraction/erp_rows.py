@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 #: An ordinary day, the first of a month, and the day that three years of four have not.
 DAYS = (date(2026, 11, 20), date(2026, 3, 1), date(2024, 2, 29))
 
-USER, PASSWORD, SERVICE = "TRACK_READER", "a made-up password", "HIS"
-
 UNIDADES = {
     "HMS": "Meridional Serra",
     "HMC": "Meridional Cariacica",

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 
-from erp_rows import PASSWORD, SERVICE, USER, as_rows
+from erp_rows import as_rows
 
+from demo.world import PASSWORD, SERVICE, USER
 from track_dispatch.extraction.oracle import open_connection, read_columns
 
 if TYPE_CHECKING:
@@ -87,6 +88,5 @@ def consume(sql: str = SELECT, **options: object) -> int:
 
 def connection_to(port: int, **changes: str) -> str:
     parts = {"user": USER, "password": PASSWORD, "service": SERVICE, "extra": ""} | changes
-    password = parts["password"].replace(" ", "%20")
     query = f"service_name={parts['service']}{parts['extra']}"
-    return f"oracle://{parts['user']}:{password}@127.0.0.1:{port}/?{query}"
+    return f"oracle://{parts['user']}:{parts['password']}@127.0.0.1:{port}/?{query}"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import oracledb
 import pytest
-from erp_rows import PASSWORD, USER, as_rows
+from erp_rows import as_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stand_ins.oracle import OracleStandIn
+from demo.world import PASSWORD, USER, erp_server
 from track_dispatch.errors import SourceContractError
 from track_dispatch.extraction.contract import ColumnPlan, check_columns
 from track_dispatch.records import COLUMNS
@@ -50,7 +50,7 @@ moment = datetime.fromisoformat
 @pytest.fixture(scope="module")
 def cursor() -> Iterator[oracledb.Cursor]:
     with (
-        OracleStandIn(users={USER: PASSWORD}, init_sql=ROW) as server,
+        erp_server(ROW) as server,
         oracledb.connect(user=USER, password=PASSWORD, dsn=server.dsn) as connection,
         connection.cursor() as opened,
     ):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from many_rows import CONN_ID
 
-from demo.world import PASSWORD, SERVICE, USER, oracle_connection
+from demo.world import erp_server, oracle_connection
 from stand_ins.erp_data import erp_sql
 from stand_ins.oracle import OracleStandIn
 from track_dispatch.config import load_hospital
@@ -36,7 +36,7 @@ def test_a_hospital_s_query_is_described_and_not_run(
 ) -> None:
     hospital = load_hospital(code)
     filled = erp_sql(hospital.source, days=[date(2026, 3, 2)])
-    with OracleStandIn(users={USER: PASSWORD}, services=(SERVICE,), init_sql=filled) as erp:
+    with erp_server(filled) as erp:
         monkeypatch.setenv("AIRFLOW_CONN_ORACLE_HERE", oracle_connection(erp.port))
         columns = described(render(hospital), "oracle_here")
 

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from erp_rows import PASSWORD, USER
 from many_rows import CONN_ID, SELECT, chunks, connection_to, consume
 
+from demo.world import PASSWORD, erp_server
 from stand_ins.oracle import OracleStandIn
 from track_dispatch.errors import ConfigError, SourceContractError, SourceUnavailableError
 from track_dispatch.extraction.oracle import open_connection
@@ -61,7 +61,7 @@ def test_a_malformed_extra_is_to_be_corrected(monkeypatch: pytest.MonkeyPatch) -
 def test_a_stopped_listener_is_tried_again(
     server: OracleStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with OracleStandIn(users={USER: PASSWORD}) as stopped:
+    with erp_server("") as stopped:
         port = stopped.port
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", connection_to(port))
 

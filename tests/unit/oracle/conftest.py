@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import oracledb
 import pytest
 
-from stand_ins.oracle import Faults, OracleStandIn
+from stand_ins.oracle import OracleStandIn
 
 PASSWORD = "Segredo#1 é"
 
@@ -32,22 +32,22 @@ create macro tasy.obter_compl_pf(cd, tp, campo) as campo || ':' || cd || ':' || 
 """
 
 
-@pytest.fixture(scope="session")
-def running() -> Iterator[OracleStandIn]:
-    with OracleStandIn(
+def _tables_of_both_families() -> OracleStandIn:
+    return OracleStandIn(
         users={"X": PASSWORD, "Dbamv": "outra"},
         init_sql=SCHEMA,
         services=("ORCL", "HIS.HOSPITAL.LOCAL"),
-    ) as server:
-        yield server
+    )
 
 
 @pytest.fixture
-def server(running: OracleStandIn) -> Iterator[OracleStandIn]:
-    running.faults = Faults()
-    running.statements.clear()
-    yield running
-    running.faults = Faults()
+def make_oracle() -> Callable[[], OracleStandIn]:
+    return _tables_of_both_families
+
+
+@pytest.fixture
+def server(oracle: OracleStandIn) -> OracleStandIn:
+    return oracle
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import oracledb
 
-from demo.world import PASSWORD, ROOT, SERVICE, USER
+from demo.world import PASSWORD, ROOT, SERVICE, USER, erp_server
 from stand_ins.erp_data import SOURCES, erp_sql
 from stand_ins.oracle import OracleStandIn
 from tests.unit.transformation.dirty_rows import dirty_rows
@@ -157,7 +157,7 @@ def demo_cases(source: str) -> Iterator[RecordedRows]:
     """Yield what the hospitals' own queries find in the made-up ERP of a source."""
     hospitals = [hospital for hospital in _hospitals().values() if hospital.source == source]
     script = erp_sql(source, days=DEMO_DAYS, seed=1)
-    with OracleStandIn(users={USER: PASSWORD}, services=(SERVICE,), init_sql=script) as erp:
+    with erp_server(script) as erp:
         for hospital in hospitals:
             for day in DEMO_DAYS:
                 yield RecordedRows(

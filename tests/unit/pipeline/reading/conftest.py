@@ -1,34 +1,39 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from erp_days import CONN_ID, PASSWORD, SERVICE, SQL, TABLE, USER, ErpDays, connection_to
+from erp_days import CONN_ID, SQL, TABLE, ErpDays
 
+from demo.world import erp_server, oracle_connection
 from stand_ins.oracle import OracleStandIn
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
 
 
-@pytest.fixture(scope="session")
-def _erp() -> Iterator[OracleStandIn]:
-    with OracleStandIn(users={USER: PASSWORD}, services=(SERVICE,), init_sql=TABLE) as server:
-        yield server
+def _empty() -> OracleStandIn:
+    return erp_server(TABLE)
+
+
+@pytest.fixture
+def make_oracle() -> Callable[[], OracleStandIn]:
+    """Let `oracle` be an ERP of one table."""
+    return _empty
 
 
 @pytest.fixture
 def erp_days(
-    _erp: OracleStandIn, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    oracle: OracleStandIn, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> ErpDays:
     """Return an empty ERP, and the ledger on one engine after the other."""
     query = tmp_path / "include" / "sql" / "mv" / "days.sql"
     query.parent.mkdir(parents=True)
     query.write_text(SQL, encoding="utf-8")
     monkeypatch.setenv("TRACK_INCLUDE_DIR", str(tmp_path / "include"))
-    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", connection_to(_erp.port))
-    days = ErpDays(_erp, ledger)
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", oracle_connection(oracle.port))
+    days = ErpDays(oracle, ledger)
     days.begin()
     return days

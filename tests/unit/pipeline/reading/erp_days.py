@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 DAY = date(2026, 3, 10)
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
-CONN_ID, SERVICE, USER, PASSWORD = "oracle_days", "ERP", "TRACK", "made-up"
+CONN_ID = "oracle_days"
 
 #: What a test may say of an attendance; its moment is both of its dates.
 TEXTS = tuple(column for column in COLUMNS if not column.startswith("data_"))
@@ -55,20 +54,6 @@ HOSPITAL = load_hospital("HMS").model_copy(
         "volume_gate": None,
     }
 )
-
-
-def connection_to(port: int) -> str:
-    """Return an Airflow connection to a stand-in, as JSON."""
-    return json.dumps(
-        {
-            "conn_type": "oracle",
-            "host": "127.0.0.1",
-            "port": port,
-            "login": USER,
-            "password": PASSWORD,
-            "extra": {"service_name": SERVICE},
-        }
-    )
 
 
 @dataclass
