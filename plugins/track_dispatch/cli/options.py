@@ -32,5 +32,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def echo_json(found: Iterable[Any]) -> None:
     """Print records as a JSON array; days and moments as ISO 8601."""
-    rows = [asdict(one) for one in found]
-    typer.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=str))
+    echo_json_object([asdict(one) for one in found])
+
+
+def echo_json_object(found: Any) -> None:
+    """Print dictionaries and lists as JSON; days and moments as ISO 8601."""
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))

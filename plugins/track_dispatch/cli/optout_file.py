@@ -66,7 +66,7 @@ class ListColumn(NamedTuple):
     kind: str
 
 
-class Fault(NamedTuple):
+class UnusedCell(NamedTuple):
     """What could not be used: its line, its column's heading ("" for the whole line), and why."""
 
     line: int
@@ -86,7 +86,7 @@ class OptOutList:
 
     columns: tuple[ListColumn, ...]
     entries: list[tuple[tuple[str, ...], Channel | None]] = field(default_factory=list, repr=False)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[UnusedCell] = field(default_factory=list)
 
     @property
     def values_by_kind(self) -> Counter[str]:
@@ -113,7 +113,7 @@ def read_optout_list(file: Path) -> OptOutList:
             columns = _columns(file, row or [])
             found = OptOutList(columns)
         elif row is None:
-            found.faults.append(Fault(number, "", "quotation marks that are not doubled"))
+            found.faults.append(UnusedCell(number, "", "quotation marks that are not doubled"))
         else:
             _take(row, number, found)
     if found is None:
@@ -123,7 +123,7 @@ def read_optout_list(file: Path) -> OptOutList:
     return found
 
 
-def faults_by_cell(faults: Iterable[Fault]) -> list[tuple[str, str, list[int]]]:
+def faults_by_cell(faults: Iterable[UnusedCell]) -> list[tuple[str, str, list[int]]]:
     """Return headings with what is wrong there and the lines where it is so."""
     lines: dict[tuple[str, str], list[int]] = {}
     for line, heading, why in faults:
@@ -191,11 +191,11 @@ def _take(row: Sequence[str], line: int, found: OptOutList) -> None:
         else:
             fault = "a cell without a heading"
         if fault:
-            found.faults.append(Fault(line, heading, fault))
+            found.faults.append(UnusedCell(line, heading, fault))
     if values and knows_channel:
         found.entries.append((tuple(values), channel))
     elif len(found.faults) == faults:
-        found.faults.append(Fault(line, "", "nobody: neither CPF nor e-mail nor phone"))
+        found.faults.append(UnusedCell(line, "", "nobody: neither CPF nor e-mail nor phone"))
 
 
 def _columns(file: Path, row: Sequence[str]) -> tuple[ListColumn, ...]:

@@ -9,18 +9,22 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from track_dispatch.cli.options import By, Json, Why, echo_json
+from track_dispatch.cli.options import By, Json, Why, echo_json, echo_json_object
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Channel
 
 if TYPE_CHECKING:
     from track_dispatch.cli.optout_file import OptOutList
+    from track_dispatch.ledger.personal_data import HeldData
+    from track_dispatch.ledger.privacy import Erased
 
 optout_app = typer.Typer(help="Who asked not to be asked.")
 
@@ -164,38 +168,46 @@ def optout_import(
         raise typer.Exit(1)
 
 
-def person(*, by: By, why: Why, erase: Annotated[bool, typer.Option("--erase")] = False) -> None:
+def person(
+    *,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Erase it, and never ask her again.")
+    ] = False,
+    by: Annotated[
+        str | None, typer.Option("--by", help="With --erase: who decides this, a person's name.")
+    ] = None,
+    why: Annotated[
+        str | None, typer.Option("--why", help="With --erase: the reason; no data of patients.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Say what is held about a person; with --erase, erase it and never ask her again.
 
     Give all that the person gave, CPF, e-mail addresses and phones, with `;` between them: a line
-    is found by any of them. What is on its way or in doubt stays until it is settled.
+    is found by any of them. It prints attendance numbers: patient data, for your eyes only.
     """
+    from track_dispatch.cli.typed_identities import count_rows  # noqa: PLC0415 - phonenumbers
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.privacy import erase_person, held_about  # noqa: PLC0415
+    from track_dispatch.ledger.personal_data import held_about  # noqa: PLC0415 - with the next
+    from track_dispatch.ledger.privacy import erase_person  # noqa: PLC0415
     from track_dispatch.pipeline.decide import make_decision  # noqa: PLC0415
     from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
 
-    decision = make_decision(Verb.ERASE, decided_by=by, why=why)
+    decision = make_decision(Verb.ERASE, decided_by=by, why=why or "") if erase else None
     values = _asked_for()
     with open_configured() as ledger:
         with ledger.reading() as connection:
-            held = held_about(connection, ledger.keys, values)
-        for one in held.attendances:
-            what = "data and hashes" if one.payload else "hashes"
-            reason = f" ({one.reason})" if one.reason else ""
-            typer.echo(f"{one.day}  {one.area or '-'}  {one.state}{reason}  {what}")
-        typer.echo(f"{len(held.attendances)} attendances")
-        for listed in held.optouts:
-            typer.echo(f"on the list: {listed.kind}, {_where(listed.channel)}")
-        if held.staged:
-            typer.echo(f"{held.staged} readings of an ERP wait for their transform, encrypted")
-        if erase:
-            done = erase_person(ledger, values, decision, today=datetime.now(UTC).date())
-            typer.echo(
-                f"on the list now; {done.excluded} lines will not be asked, {done.unlinked} no"
-                f" longer tell of the person, {done.under_way} are on their way or in doubt and"
-                " stay until they are settled"
+            held = held_about(
+                connection, ledger.keys, values, rows_about=partial(count_rows, values=values)
             )
+        today = datetime.now(UTC).date()
+        erased = erase_person(ledger, values, decision, today=today) if decision else None
+    if as_json:
+        echo_json_object({"held": asdict(held), "erased": asdict(erased) if erased else None})
+        return
+    _echo_held(held)
+    if erased:
+        _echo_erased(erased, held)
 
 
 def _asked_for() -> tuple[str, ...]:
@@ -215,6 +227,57 @@ def _asked_for() -> tuple[str, ...]:
     if found.fault:
         raise ConfigError(f"{found.fault}; nothing was done")
     return found.values
+
+
+def _echo_held(held: HeldData) -> None:
+    """Print each attendance in a line, then the list, then how much each table has."""
+    for one in held.attendances:
+        line = one.history
+        unit = " · ".join(part for part in (line.area, line.channel) if part) or "-"
+        reason = f" ({line.reason})" if line.reason else ""
+        kept = ["data, encrypted"] if one.payload else []
+        kept += [f"hashes of {', '.join(line.identities)}"]
+        sent = [step.at for step in line.steps if step.state == "sending"]
+        when = f"  posted {sent[-1]:%Y-%m-%d %H:%M} UTC" if sent else ""
+        typer.echo(
+            f"{line.hospital} {line.business_day}  {line.attendance_id}  {unit}"
+            f"  {line.state}{reason}{when}  kept: {'; '.join(kept)}"
+        )
+    for listed in held.optouts:
+        since = f"since {listed.added_at:%Y-%m-%d}, from {listed.source}"
+        typer.echo(f"on the list: {listed.kind}, {_where(listed.channel)}, {since}")
+    tables = ", ".join(f"{table} {rows}" for table, rows in held.rows.items() if rows)
+    typer.echo(f"rows of the ledger that tell of the person: {tables or 'none'}")
+    if held.further:
+        typer.echo(
+            f"{held.further} further attendances may be the same person's, under other contacts:"
+            " ask for her CPF, her other addresses and phones, and give them all"
+        )
+
+
+def _echo_erased(done: Erased, held: HeldData) -> None:
+    """Say what an erasure did, and what it left, each with its reason."""
+    typer.echo(
+        f"erased: {done.excluded} lines will not be asked, {done.unlinked} no longer tell of the"
+        " person\nstays, and why:"
+    )
+    left = {
+        "hashes of what was given, on the list: so that nobody asks her again; `optout remove`"
+        " takes them off": True,
+        "numbers, days and states of her attendances: so that none is asked again; until"
+        " ledger_retention_days are over": bool(held.attendances),
+        f"{done.identities} hashes of lines that were asked or are under way: so that she is not"
+        " invited twice; until contact_cap_days are over": bool(done.identities),
+        f"{done.under_way} lines on their way or in doubt: somebody must still settle them; repeat"
+        " this then": bool(done.under_way),
+        f"{held.rows['staged']} rows that an ERP gave, encrypted: their transform finds her on the"
+        " list and drops them; at most 3 days": bool(held.rows["staged"]),
+        f"{done.accepted} invitations that Track has: ask Track to erase them": bool(done.accepted),
+        "the hospital's ERP, and backups of the ledger: out of reach from here": True,
+    }
+    for what, is_left in left.items():
+        if is_left:
+            typer.echo(f"- {what}")
 
 
 def _echo_columns(found: OptOutList) -> None:

@@ -7,7 +7,7 @@ out in silence: whatever looks like a CPF, an address or a number and gives none
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from track_dispatch.transformation.identities import identity_values
@@ -70,6 +70,24 @@ def read_identities(text: str, kinds: Collection[str] = KINDS) -> TypedIdentitie
     if not values:
         return TypedIdentities((), _not_usable(kinds))
     return TypedIdentities(tuple(values), None if complete else PARTLY_USED)
+
+
+def count_rows(columns: Mapping[str, Sequence[str]], *, values: Collection[str]) -> int:
+    """Count the rows of an extraction that one of these values is found in.
+
+    Args:
+        columns: the ERP's texts, each column's of one length.
+        values: "cpf:...", "email:...", "phone:...".
+    """
+    wanted = frozenset(values)
+    rows = zip(*(columns[kind] for kind in KINDS), strict=True)
+    return sum(
+        any(
+            not wanted.isdisjoint(identity_values(text, (kind,)))
+            for kind, text in zip(KINDS, row, strict=True)
+        )
+        for row in rows
+    )
 
 
 def _pieces(part: str, whole: Collection[str]) -> Iterator[str]:

@@ -42,6 +42,7 @@ class Step:
     run_id: str | None
     batch: str | None
     receipt: str | None
+    decision: int | None
     why: str | None
 
 
@@ -94,8 +95,11 @@ def attendance_history(
     line = connection.execute(
         select(_lines).where(_lines.c.source == source, _lines.c.attendance_id == attendance_id)
     ).one_or_none()
-    if line is None:
-        return None
+    return None if line is None else line_history(connection, line)
+
+
+def line_history(connection: Connection, line: Row[Any]) -> AttendanceHistory:
+    """Tell what became of an attendance, given by its row of `lines`."""
     unit = connection.execute(
         select(_units)
         .join(_envelopes, IS_OF_UNIT)
@@ -208,6 +212,7 @@ def _step(row: Row[Any]) -> Step:
         run_id=row.run_id,
         batch=row.batch,
         receipt=row.receipt,
+        decision=row.decision,
         why=row.why,
     )
 

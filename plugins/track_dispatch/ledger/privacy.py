@@ -1,4 +1,4 @@
-"""Who asked not to be asked, what is held about somebody, and its erasure.
+"""Who asked not to be asked, and the erasure of what is held about somebody.
 
 Everybody is found by keyed hashes, under every key there is, so that a new key forgets nobody.
 Values are "cpf:...", "email:...", "phone:..." in their normal forms: patient data, never kept.
@@ -17,11 +17,10 @@ from sqlalchemy import and_, delete, func, or_, select, update
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.decisions import count_lines, deciding, record_decision
-from track_dispatch.ledger.schema import IS_OF_UNIT, PLACES
 from track_dispatch.ledger.sql import among, insert_into, moment_in
 from track_dispatch.ledger.transitions import Transition, apply_transition
-from track_dispatch.records import Channel, HospitalDay, IdentityKind
-from track_dispatch.states import WAITING, LineState, Reason
+from track_dispatch.records import Channel, IdentityKind
+from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -202,42 +201,6 @@ def _channel(text: str) -> Channel | None:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredAttendance:
-    """One attendance that shares an identity with a person.
-
-    Attributes:
-        day: of the hospital.
-        area: "" where it has none.
-        state: where it stands.
-        reason: of an exclusion or a refusal.
-        kinds: of the identities by which it was found.
-        payload: whether its data wait, encrypted.
-    """
-
-    day: HospitalDay
-    area: str
-    state: LineState
-    reason: str | None
-    kinds: tuple[str, ...]
-    payload: bool
-
-
-@dataclass(frozen=True, slots=True)
-class HeldData:
-    """What is held about a person.
-
-    Attributes:
-        attendances: the earliest first.
-        optouts: on the list.
-        staged: readings of the ERP that wait for their transform: they may hold rows of anybody.
-    """
-
-    attendances: tuple[StoredAttendance, ...]
-    optouts: tuple[OptOut, ...]
-    staged: int
-
-
-@dataclass(frozen=True, slots=True)
 class Erased:
     """What an erasure did.
 
@@ -246,52 +209,16 @@ class Erased:
         unlinked: lines that lost what tells of the person.
         under_way: lines on their way or in doubt, which stay until they are settled.
         optouts: values that are new to the list.
+        accepted: of the unlinked lines, those that Track has.
+        identities: hashes that stay: of lines under way, and what tells that she was asked before.
     """
 
     excluded: int
     unlinked: int
     under_way: int
     optouts: int
-
-
-def held_about(connection: Connection, keys: KeyRing, values: Collection[str]) -> HeldData:
-    """Return what every table holds about a person, given by any of her values."""
-    attendances: dict[int, StoredAttendance] = {}
-    for row in _found(connection, _hashes(keys, values)):
-        known = attendances.get(row.id)
-        attendances[row.id] = StoredAttendance(
-            HospitalDay(row.hospital, row.business_day),
-            row.area,
-            LineState(row.state),
-            row.reason,
-            (*(known.kinds if known else ()), row.kind),
-            bool(row.payload),
-        )
-    staged = select(func.count(schema.staged.c.extraction.distinct()))
-    return HeldData(
-        tuple(attendances.values()),
-        tuple(optouts_of(connection, keys, values)),
-        connection.scalar(staged) or 0,
-    )
-
-
-def _found(connection: Connection, hashes: list[int]) -> Sequence[Row[Any]]:
-    """Find lines by their identities; one row for each kind by which a line is found."""
-    units, envelopes = schema.units, schema.envelopes
-    waits = and_(envelopes.c.payload.is_not(None), _lines.c.state.in_(WAITING))
-    of_line = (_lines.c.id, _lines.c.state, _lines.c.reason, _identities.c.kind)
-    of_unit = (units.c.hospital, units.c.business_day, units.c.area)
-    return connection.execute(
-        select(*of_line, *of_unit, waits.label("payload"))
-        .select_from(_identities)
-        .join(_lines, _lines.c.id == _identities.c.line)
-        .join(envelopes, envelopes.c.id == _lines.c.address // PLACES)
-        .join(units, IS_OF_UNIT)
-        .where(among(_identities.c.hash, "hashes"))
-        .distinct()
-        .order_by(units.c.business_day, _lines.c.id, _identities.c.kind),
-        {"hashes": hashes},
-    ).all()
+    accepted: int = 0
+    identities: int = 0
 
 
 def erase_person(
@@ -311,7 +238,8 @@ def erase_person(
     Raises:
         ConfigError: the run was carried out before.
     """
-    keys, hashes = ledger.keys, _hashes(ledger.keys, values)
+    keys = ledger.keys
+    hashes = [one.hash for value in sorted(set(values)) for one in keys.identity_hashes(value)]
     with deciding(ledger) as connection:
         decided = record_decision(connection, decision)
         optouts = enter_optouts(connection, keys, values, channel=None, source=ERASURE)
@@ -329,8 +257,16 @@ def erase_person(
         # one of her own may have come back as well
         excluded += _exclude(connection, keys, ids, decision, decided)
         unlinked = _unlink(connection, ids, hashes)
-        count_lines(connection, decided, unlinked)
-    return Erased(len(excluded), unlinked, len(ids) - unlinked, optouts)
+        count_lines(connection, decided, len(unlinked))
+        left = select(func.count()).where(among(_identities.c.line, "ids"))
+        return Erased(
+            excluded=len(excluded),
+            unlinked=len(unlinked),
+            under_way=len(ids) - len(unlinked),
+            optouts=optouts,
+            accepted=list(unlinked.values()).count(LineState.ACCEPTED),
+            identities=connection.scalar(left, {"ids": ids}) or 0,
+        )
 
 
 def _exclude(
@@ -350,8 +286,8 @@ def _exclude(
     return [line.id for line in moved]
 
 
-def _unlink(connection: Connection, ids: list[int], hashes: list[int]) -> int:
-    """Take from lines that are not under way what tells of the person; return how many lines.
+def _unlink(connection: Connection, ids: list[int], hashes: list[int]) -> dict[int, str]:
+    """Take from lines that are not under way what tells of the person; return them, with states.
 
     Of whoever was asked, the cap needs the identities that the list does not bar.
     """
@@ -373,8 +309,4 @@ def _unlink(connection: Connection, ids: list[int], hashes: list[int]) -> int:
         update(_lines).where(among(_lines.c.id, "ids")).values(digest=None),
         {"ids": [row.id for row in states]},
     )
-    return len(states)
-
-
-def _hashes(keys: KeyRing, values: Collection[str]) -> list[int]:
-    return [one.hash for value in sorted(set(values)) for one in keys.identity_hashes(value)]
+    return {row.id: row.state for row in states}

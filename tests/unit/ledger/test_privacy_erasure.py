@@ -1,4 +1,4 @@
-"""What is held about a person is told from every table, and erased by any of her values."""
+"""What is held about a person is erased by any of her values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from decisions_rig import (
-    DAY,
     HMS_DAY,
     TODAY,
     Patient,
@@ -15,42 +14,36 @@ from decisions_rig import (
     patient,
     payloads,
     put_batch,
-    put_extraction,
     put_lines,
     rows_of,
     run_statement,
     states_of,
 )
-from sqlalchemy import insert
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.envelopes import open_envelope, read_envelope
+from track_dispatch.ledger.personal_data import HeldData, held_about
 from track_dispatch.ledger.privacy import (
     Erased,
-    HeldData,
-    add_optouts,
     erase_person,
-    held_about,
     optouts_of,
 )
-from track_dispatch.records import HospitalDay, IdentityKind
+from track_dispatch.records import IdentityKind
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
 
 ERASE = Decision(Verb.ERASE, "ana", "pedido da pessoa")
-OPT_OUT = Decision(Verb.OPT_OUT, "ana", "pedido da pessoa")
-OTOA_DAY = HospitalDay("OTOA", DAY)
 #: Patient 1's values, as the rig makes them up.
 CPF, EMAIL, PHONE = "cpf:00000000001", "email:p1@example.test", "phone:5527900000001"
 
 
 def held(ledger: Ledger, *values: str) -> HeldData:
     with ledger.reading() as connection:
-        return held_about(connection, ledger.keys, values)
+        return held_about(connection, ledger.keys, values, rows_about=len)
 
 
 def erase(ledger: Ledger, *values: str) -> Erased:
@@ -60,37 +53,6 @@ def erase(ledger: Ledger, *values: str) -> Erased:
 def kinds_left(ledger: Ledger) -> list[str]:
     rows = rows_of(ledger, schema.identities, "line", "kind")
     return sorted(IdentityKind(row["kind"]).label for row in rows)
-
-
-@pytest.mark.parametrize("value", [CPF, EMAIL, PHONE])
-def test_what_is_held_is_told_by_any_value(ledger: Ledger, value: str) -> None:
-    put_lines(ledger, 2)
-    put_lines(ledger, 1, "accepted", day=OTOA_DAY)
-    put_lines(ledger, 1, "excluded", channel="", reason="contact_cap", first=8)
-
-    found = held(ledger, value)
-
-    assert [(one.day, one.area, one.state, one.payload) for one in found.attendances] == [
-        (HMS_DAY, "EXAMES", "ready", True),
-        (OTOA_DAY, "EXAMES", "accepted", False),
-    ]
-    assert found.optouts == ()
-
-
-def test_the_list_and_readings_under_way_are_told(ledger: Ledger) -> None:
-    add_optouts(ledger, [([EMAIL], None)], source="balcão", decision=OPT_OUT)
-    extraction = put_extraction(ledger, 1, applied_at=None)
-    with ledger.writing() as connection:
-        for chunk in range(2):
-            connection.execute(
-                insert(schema.staged).values(
-                    extraction=extraction, chunk=chunk, ids=b"x", payload=b"x"
-                )
-            )
-
-    found = held(ledger, EMAIL)
-
-    assert ([one.source for one in found.optouts], found.staged) == (["balcão"], 1)
 
 
 @pytest.mark.parametrize("value", [CPF, EMAIL, PHONE])
@@ -125,11 +87,13 @@ def test_what_is_under_way_is_told_and_stays(ledger: Ledger, state: str) -> None
     put_batch(ledger, 1, state, batch_state=state, lease=300)
     before = rows_of(ledger, schema.lines), rows_of(ledger, schema.identities, "line", "kind")
 
-    assert erase(ledger, CPF) == Erased(excluded=0, unlinked=0, under_way=1, optouts=1)
+    assert erase(ledger, CPF) == Erased(
+        excluded=0, unlinked=0, under_way=1, optouts=1, identities=3
+    )
 
     after = rows_of(ledger, schema.lines), rows_of(ledger, schema.identities, "line", "kind")
     assert after == before
-    assert [one.state for one in held(ledger, CPF).attendances] == [state]
+    assert [one.history.state for one in held(ledger, CPF).attendances] == [state]
 
 
 @pytest.mark.parametrize("state", ["accepted", "abandoned"])
@@ -137,8 +101,9 @@ def test_of_who_was_asked_there_stays_what_the_cap_needs(ledger: Ledger, state: 
     """The list bars the value that was given; another one still tells that she was asked."""
     put_batch(ledger, 1, state, batch_state="settled", lease=None)
 
-    erase(ledger, EMAIL)
+    done = erase(ledger, EMAIL)
 
+    assert (done.identities, done.accepted) == (1, int(state == "accepted"))
     assert kinds_left(ledger) == ["person"]
     assert held(ledger, EMAIL).attendances == ()
     assert rows_of(ledger, schema.lines)[0]["digest"] is None
@@ -246,4 +211,5 @@ def test_rows_of_a_moved_line_are_found_by_its_id(ledger: Ledger) -> None:
         ledger, "update lines set address = address + 5 where attendance_id = '900000001'"
     )
 
-    assert [one.day for one in held(ledger, CPF).attendances] == [HMS_DAY]
+    [found] = held(ledger, CPF).attendances
+    assert (found.history.hospital, found.history.business_day) == HMS_DAY

@@ -24,7 +24,8 @@ from track_dispatch.ledger.decisions import (
 )
 from track_dispatch.ledger.history import attendance_history, refused_lines
 from track_dispatch.ledger.keys import new_keys
-from track_dispatch.ledger.privacy import erase_person, held_about
+from track_dispatch.ledger.personal_data import held_about
+from track_dispatch.ledger.privacy import erase_person
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.views import (
     day_facts,
@@ -143,7 +144,7 @@ def test_an_attendance_and_a_person_are_found_by_index(ledger: Ledger) -> None:
     put_lines(ledger, 1, "accepted", day=HospitalDay("HSMC", LAST), first=31)
     with plans(ledger) as found, ledger.reading() as connection:
         life = attendance_history(connection, source="src", attendance_id="B1")
-        held = held_about(connection, ledger.keys, ["cpf:00000000031"])
+        held = held_about(connection, ledger.keys, ["cpf:00000000031"], rows_about=len)
     with plans(ledger) as erased:
         erase_person(ledger, ["cpf:00000000031"], Decision(Verb.ERASE, "ana", "pedido"))
 

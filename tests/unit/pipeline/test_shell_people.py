@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.unit.ledger.decisions_rig import (
+    HMS_DAY,
+    RUN,
     fates,
     patient,
     put_batch,
@@ -20,6 +22,7 @@ from tests.unit.pipeline.shell_rig import message_of, run
 from track_dispatch.cli.program import app
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.extractions import stage_extraction
 from track_dispatch.ledger.privacy import optouts_of
 from track_dispatch.records import IdentityKind
 
@@ -208,41 +211,108 @@ def test_a_wrong_column_is_told_in_one_short_line(installed: Ledger, tmp_path: P
 
 # -- one person --------------------------------------------------------------------
 
+ROWS = "rows of the ledger that tell of the person"
+ANA = {**patient(1), IdentityKind.CONTACT: (VALUES[EMAIL],)}
 
-def test_what_is_held_about_a_person_is_told_and_erased_but_for_the_opt_out(
+
+def test_what_is_held_about_a_person_is_told_and_erased_and_what_stays_is_said(
     installed: Ledger,
 ) -> None:
-    ana = {**patient(1), IdentityKind.CONTACT: (VALUES[EMAIL],)}
-    put_lines(installed, 1, "held", patients=[ana])
-    put_batch(installed, 1, first=9, patients=[ana])
+    put_lines(installed, 1, "held", patients=[ANA])
+    put_batch(installed, 1, "accepted", batch_state="settled", lease=None, first=5, patients=[ANA])
+    put_batch(installed, 1, first=9, patients=[ANA])
 
-    told = run("person", *WHO, said=EMAIL).stdout
+    told = run("person", said=EMAIL).stdout
     erased = run("person", *WHO, "--erase", said=EMAIL).stdout
-    left = run("person", *WHO, said=EMAIL).stdout
+    left = run("person", said=EMAIL).stdout
 
-    assert "HMS 2026-03-10  EXAMES  held  data and hashes" in told
-    assert "2 attendances" in told
-    assert "1 lines will not be asked" in erased
-    assert "1 are on their way or in doubt" in erased
-    assert left.splitlines() == [
-        "HMS 2026-03-10  EXAMES  in_doubt  hashes",
-        "1 attendances",
-        "on the list: email, by no channel",
+    hashes = "hashes of contact, other, person"
+    assert told.splitlines()[:3] == [
+        f"HMS 2026-03-10  900000001  EXAMES · email  held  kept: data, encrypted; {hashes}",
+        f"HMS 2026-03-10  900000005  EXAMES · email  accepted  kept: {hashes}",
+        f"HMS 2026-03-10  900000009  EXAMES · email  in_doubt  kept: {hashes}",
     ]
-    assert fates(installed) == {"excluded opt_out": 1, "in_doubt": 1}
+    assert told.splitlines()[3:] == [
+        f"{ROWS}: lines 3, identities 9, envelopes 1, events 3, batches 2"
+    ]
+    done = erased[erased.index("erased:") :].splitlines()
+    assert done[0] == "erased: 1 lines will not be asked, 2 no longer tell of the person"
+    assert done[1] == "stays, and why:"
+    assert [line.split(":")[0] for line in done[2:]] == [
+        "- hashes of what was given, on the list",
+        "- numbers, days and states of her attendances",
+        "- 4 hashes of lines that were asked or are under way",
+        "- 1 lines on their way or in doubt",
+        "- 1 invitations that Track has",
+        "- the hospital's ERP, and backups of the ledger",
+    ]
+    assert left.splitlines()[0].startswith("HMS 2026-03-10  900000009  EXAMES · email  in_doubt")
+    assert left.splitlines()[1].startswith("on the list: email, by no channel, since")
+    assert fates(installed) == {"excluded opt_out": 1, "accepted": 1, "in_doubt": 1}
+
+
+@pytest.mark.parametrize(
+    "said", ["52998224725", "CPF 529.982.247-25", "<ANA@EXAMPLE.COM>", "+55 27 99999 0000"]
+)
+def test_a_person_is_found_in_any_spelling_of_any_value(installed: Ledger, said: str) -> None:
+    put_lines(installed, 1, patients=[{IdentityKind.OTHER: tuple(VALUES.values())}])
+
+    assert "lines 1" in run("person", said=said).stdout
+
+
+def test_rows_that_wait_for_their_transform_are_told_and_said_to_stay(installed: Ledger) -> None:
+    rows = {
+        "cd_atendimento": ["1", "2", "3"],
+        "cpf": ["", "529.982.247-25", "111.444.777-35"],
+        "email": ["rui@example.com, ANA@example.com", "", ""],
+        "phone": ["", "", "27988887777"],
+    }
+    stage_extraction(installed, [rows], source="hms", day=HMS_DAY, actor=RUN)
+
+    told = run("person", said=f"{EMAIL};{CPF}").stdout
+    erased = run("person", *WHO, "--erase", said=f"{EMAIL};{CPF}").stdout
+
+    assert "staged 2" in told
+    assert "- 2 rows that an ERP gave, encrypted" in erased
+
+
+def test_an_erasure_needs_a_name_and_a_reason(installed: Ledger) -> None:
+    assert "needs the name of a person" in message_of("person", "--erase", said=CPF)
+    assert "say why" in message_of("person", "--erase", "--by", "ana", said=CPF)
+    assert barred(installed, CPF) == set()
 
 
 def test_who_is_not_held_is_put_on_the_list_by_an_erasure(installed: Ledger) -> None:
     done = run("person", *WHO, "--erase", said=CPF)
 
-    assert "0 attendances" in done.stdout
+    assert f"{ROWS}: none" in done.stdout
     assert barred(installed, CPF) == {""}
 
 
 def test_looking_alone_erases_nothing(installed: Ledger) -> None:
     put_lines(installed, 1, patients=[{IdentityKind.PERSON: (VALUES[CPF],)}])
 
-    run("person", *WHO, said=CPF)
+    run("person", said=CPF)
 
     assert fates(installed) == {"ready": 1}
     assert barred(installed, CPF) == set()
+
+
+def test_what_is_held_is_given_to_programs_as_well(installed: Ledger) -> None:
+    put_lines(installed, 1, patients=[ANA])
+
+    told = json.loads(run("person", "--json", said=EMAIL).stdout)
+    erased = json.loads(run("person", "--json", "--erase", *WHO, said=EMAIL).stdout)
+
+    [attendance] = told["held"]["attendances"]
+    assert attendance["history"]["attendance_id"] == "900000001"
+    assert (told["held"]["rows"]["identities"], told["erased"]) == (3, None)
+    assert erased["erased"]["excluded"] == 1
+
+
+def test_further_attendances_of_the_person_are_hinted_at(installed: Ledger) -> None:
+    put_lines(installed, 1, patients=[ANA])
+    put_lines(installed, 1, first=9, patients=[patient(1)])
+
+    assert "1 further attendances may be the same person's" in run("person", said=EMAIL).stdout
+    assert "further" not in run("person", said=f"{EMAIL}; p1@example.test").stdout
