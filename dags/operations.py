@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
 
 from track_dispatch.business_day import check_conf
-from track_dispatch.config import BrokenHospital, load_hospitals
+from track_dispatch.config import load_hospitals, working_hospitals
 from track_dispatch.errors import RedDayError
 from track_dispatch.hooks.alert import send_alert
 from track_dispatch.hooks.ledger import open_configured
@@ -122,10 +122,9 @@ def decide() -> dict[str, int]:
 def tidy() -> dict[str, int]:
     """Take out of the ledger what has had its time."""
     context = get_current_context()
-    hospitals = [one for one in load_hospitals() if not isinstance(one, BrokenHospital)]
     with open_configured() as ledger:
         done = run_housekeeping(
-            hospitals, ledger=ledger, actor=actor_of(context), now=datetime.now(UTC)
+            working_hospitals(), ledger=ledger, actor=actor_of(context), now=datetime.now(UTC)
         )
     log.info("ledger tidied %s", " ".join(f"{name}={count}" for name, count in done.items()))
     return done

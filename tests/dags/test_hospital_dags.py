@@ -14,14 +14,14 @@ from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
 from demo.world import ROOT
-from track_dispatch.config import Hospital, load_hospitals
+from track_dispatch.config import Hospital, working_hospitals
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
 from track_dispatch.operators.texts import TASKS
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-HOSPITALS = [one for one in load_hospitals() if isinstance(one, Hospital)]
+HOSPITALS = working_hospitals()
 STEPS = ["extract", "transform", "volume_gate", "approve_volume", "dispatch", "report"]
 #: What begins on its own: the run's mode decides which of the two is skipped.
 BEGIN = {"extract", "rehearse"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow.models.pool import Pool
 
-from track_dispatch.config import Hospital, load_hospitals
+from track_dispatch.config import working_hospitals
 from track_dispatch.hooks.pools import create_pools
 
 if TYPE_CHECKING:
@@ -25,11 +25,7 @@ def test_setup_creates_every_pool_that_a_dag_names(
 
 
 def test_each_extraction_has_the_pool_of_its_source(dags: Mapping[str, DAG]) -> None:
-    sources = {
-        hospital.dag_id: hospital.source
-        for hospital in load_hospitals()
-        if isinstance(hospital, Hospital)
-    }
+    sources = {hospital.dag_id: hospital.source for hospital in working_hospitals()}
 
     pools = {dag_id: dags[dag_id].get_task("extract").pool for dag_id in sources}
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from demo.world import ROOT
 from stand_ins.track_api import faults
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
@@ -319,3 +321,22 @@ def test_a_rehearsal_without_contacts_says_so(world: AirflowWorld) -> None:
 
     assert "rehearsal_contacts is empty" in run.said("rehearse")
     assert world.track.requests == {}
+
+
+@pytest.mark.parametrize("mode", ["live", "dry_run", "rehearsal"])
+def test_a_hospital_that_another_file_contradicts_reads_nobody(
+    world: AirflowWorld, include: Path, mode: str
+) -> None:
+    """One survey of two hospitals: nobody could tell whose patient has answered."""
+    plant(world.erp(), DAY)
+    hpc = (ROOT / "include" / "hospitals" / "hpc.yaml").read_text(encoding="utf-8")
+    (include / "hospitals" / "hpc.yaml").write_text(hpc, encoding="utf-8")
+    exams = yaml.safe_load(hpc)["surveys"]["exames"]
+    set_policies(include, surveys={"exames": exams}, rehearsal_contacts=[{"email": "nos@x.test"}])
+
+    run = world.run_day("HMS", DAY, conf={"business_day": DAY.isoformat(), "mode": mode})
+
+    said = run.said("extract") or run.said("rehearse")
+    assert (run.state, world.lines("HMS", DAY)) == ("failed", {})
+    assert f"surveys.exames: {exams} is also a survey in hospitals/hpc.yaml" in said
+    assert world.track.received == []

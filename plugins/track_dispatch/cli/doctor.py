@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from track_dispatch.cli.options import Json
-from track_dispatch.config import BrokenHospital, load_hospitals
+from track_dispatch.config import BrokenHospital, load_hospitals, working_hospitals
 from track_dispatch.errors import ConfigError
 from track_dispatch.suggestions import did_you_mean
 
@@ -56,8 +56,7 @@ def surveys(*, as_json: Json = False) -> None:
     from track_dispatch.doctor.surveys import survey_uses  # noqa: PLC0415 - with the next
     from track_dispatch.hooks.track import TrackHook  # noqa: PLC0415 - imports Airflow
 
-    hospitals = [entry for entry in load_hospitals() if not isinstance(entry, BrokenHospital)]
-    uses = survey_uses(TrackHook().list_surveys(), hospitals)
+    uses = survey_uses(TrackHook().list_surveys(), working_hospitals())
     if as_json:
         typer.echo(json.dumps([asdict(use) for use in uses], ensure_ascii=False, indent=2))
     else:

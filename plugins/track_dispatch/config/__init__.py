@@ -13,9 +13,13 @@ from track_dispatch.config.go_live import (
 from track_dispatch.config.hospital import Hospital
 from track_dispatch.config.loading import (
     BrokenHospital,
+    all_conflicts,
+    check_conflicts,
     include_dir,
     load_hospital,
     load_hospitals,
+    load_shard,
+    working_hospitals,
 )
 from track_dispatch.config.policies import Identifier, VolumeGate
 from track_dispatch.config.rules import rules_digest
@@ -36,6 +40,8 @@ __all__ = [
     "VolumeGate",
     "WhatsappTemplate",
     "WhatsappTemplates",
+    "all_conflicts",
+    "check_conflicts",
     "check_go_live",
     "check_lease_margin",
     "demo_survey_uuid",
@@ -46,6 +52,8 @@ __all__ = [
     "json_schema",
     "load_hospital",
     "load_hospitals",
+    "load_shard",
     "rules_digest",
+    "working_hospitals",
     "write_schema",
 ]

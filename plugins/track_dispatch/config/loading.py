@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import permutations
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 from pydantic import ValidationError
 
+from track_dispatch.config.conflicts import find_conflicts
 from track_dispatch.config.defaults import Defaults, read_defaults
 from track_dispatch.config.explaining import explain
 from track_dispatch.config.hospital import RESERVED_CODES, Hospital, Surroundings
@@ -40,6 +41,8 @@ def include_dir() -> Path:
 def load_hospitals(include: Path | None = None) -> list[Hospital | BrokenHospital]:
     """Return every hospital file of the include folder, sorted by code.
 
+    Files that contradict each other are broken.
+
     Args:
         include: The folder; by default `include_dir()`.
 
@@ -47,45 +50,141 @@ def load_hospitals(include: Path | None = None) -> list[Hospital | BrokenHospita
         ConfigError: There is no folder of hospitals at all.
     """
     include = include or include_dir()
-    folder = include / "hospitals"
-    if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder: set TRACK_INCLUDE_DIR to the include folder")
-    files = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix in {".yaml", ".yml"} and path.name[0] != "."
-    )
-    try:
-        defaults = read_defaults(include / "defaults.yaml")
-    except ConfigError as error:
-        entries: list[Hospital | BrokenHospital] = [_broken(path, str(error)) for path in files]
-    else:
-        entries = _without_conflicts((path, _load_file(path, include, defaults)) for path in files)
-    return sorted(entries, key=lambda entry: entry.code)
+    contents = {path: _content(path) for path in hospital_files(include)}
+    conflicts = find_conflicts(_readable(contents))
+    return _load(contents, include, conflicts)
+
+
+def working_hospitals(include: Path | None = None) -> list[Hospital]:
+    """Return the hospitals whose files can be used, sorted by code.
+
+    Raises:
+        ConfigError: There is no folder of hospitals at all.
+    """
+    return [entry for entry in load_hospitals(include) if isinstance(entry, Hospital)]
 
 
 def load_hospital(code: str, include: Path | None = None) -> Hospital:
-    """Return one hospital by its code, in capitals or not.
+    """Return one hospital by its code, in capitals or not; no other hospital's file is read.
 
     Raises:
         ConfigError: There is no such hospital, or its file is broken.
     """
-    entries = {entry.code: entry for entry in load_hospitals(include)}
-    entry = entries.get(code.upper())
-    if entry is None:
-        hint = did_you_mean(code, entries)
-        raise ConfigError(f'no hospital "{code}"{hint}; there are {", ".join(entries)}')
+    include = include or include_dir()
+    files = {_code(path): path for path in hospital_files(include)}
+    path = files.get(code.upper())
+    if path is None:
+        hint = did_you_mean(code, files)
+        raise ConfigError(f'no hospital "{code}"{hint}; there are {", ".join(files)}')
+    (entry,) = _load({path: _content(path)}, include)
     if isinstance(entry, BrokenHospital):
         raise ConfigError(entry.message)
     return entry
 
 
-def _load_file(path: Path, include: Path, defaults: Defaults) -> Hospital | BrokenHospital:
-    label = _label(path)
+def load_shard(
+    number: int, *, of: int, dag_id: str | None = None, include: Path | None = None
+) -> list[Hospital | BrokenHospital]:
+    """Return the hospitals of one of several shards, or of them the one whose DAG is asked for.
+
+    A hospital's shard depends on its file's name alone: a file that comes or goes moves no other.
+    Other hospitals' files are not read, so that conflicts with them are not known.
+
+    Args:
+        number: Of the shard, from 1.
+        of: How many shards there are.
+        dag_id: The one DAG that is wanted; None: all of the shard.
+        include: The folder; by default `include_dir()`.
+
+    Raises:
+        ConfigError: There is no folder of hospitals at all.
+    """
+    include = include or include_dir()
+    files = [
+        path
+        for path in hospital_files(include)
+        if crc32(path.stem.encode()) % of == number - 1 and dag_id in {None, _dag_id(path)}
+    ]
+    return _load({path: _content(path) for path in files}, include)
+
+
+def all_conflicts(include: Path | None = None) -> dict[str, list[str]]:
+    """Return, by the hospital's code, what the files contradict each other in.
+
+    Raises:
+        ConfigError: There is no folder of hospitals at all.
+    """
+    contents = {path: _content(path) for path in hospital_files(include or include_dir())}
+    found = find_conflicts(_readable(contents))
+    return {_code(path): problems for path, problems in found.items()}
+
+
+def check_conflicts(code: str, include: Path | None = None) -> None:
+    """Refuse a hospital that another one's file contradicts.
+
+    Raises:
+        ConfigError: There is such a file.
+    """
+    if problems := all_conflicts(include).get(code):
+        raise ConfigError("\n".join(problems))
+
+
+def hospital_files(include: Path) -> list[Path]:
+    """Return the files of hospitals, sorted.
+
+    Raises:
+        ConfigError: There is no folder of hospitals at all.
+    """
+    folder = include / "hospitals"
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder: set TRACK_INCLUDE_DIR to the include folder")
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix in {".yaml", ".yml"} and path.name[0] != "."
+    )
+
+
+def _content(path: Path) -> dict[str, Any] | ConfigError:
+    """Return what the file holds, or why it cannot be read."""
     try:
-        content = read_yaml(path, label=label)
+        return read_yaml(path, label=_label(path))
     except ConfigError as error:
-        return _broken(path, str(error))
+        return error
+
+
+def _readable(contents: dict[Path, dict[str, Any] | ConfigError]) -> dict[Path, dict[str, Any]]:
+    return {path: found for path, found in contents.items() if not isinstance(found, ConfigError)}
+
+
+def _load(
+    contents: dict[Path, dict[str, Any] | ConfigError],
+    include: Path,
+    conflicts: dict[Path, list[str]] | None = None,
+) -> list[Hospital | BrokenHospital]:
+    """Make an entry of each file, sorted by code."""
+    entries: list[Hospital | BrokenHospital] = []
+    try:
+        defaults = read_defaults(include / "defaults.yaml")
+    except ConfigError as error:
+        entries += [_broken(path, str(error)) for path in contents]
+    else:
+        for path, content in contents.items():
+            problems = (conflicts or {}).get(path, ())
+            entries.append(_entry(path, content, include, defaults, problems))
+    return sorted(entries, key=lambda entry: entry.code)
+
+
+def _entry(
+    path: Path,
+    content: dict[str, Any] | ConfigError,
+    include: Path,
+    defaults: Defaults,
+    conflicts: Iterable[str],
+) -> Hospital | BrokenHospital:
+    if isinstance(content, ConfigError):
+        return _broken(path, str(content))
+    label = _label(path)
     problems = _name_problems(path, content.get("code"))
     name = content.get("templates")
     resolved = defaults.template_sets.get(name) if isinstance(name, str) else None
@@ -102,6 +201,7 @@ def _load_file(path: Path, include: Path, defaults: Defaults) -> Hospital | Brok
     ]
     if "template_set" in content:
         problems.append(f'{label}: template_set: is no field (did you mean "templates"?)')
+    problems += conflicts
     return _broken(path, "\n".join(problems)) if problems else hospital
 
 
@@ -117,46 +217,25 @@ def _name_problems(path: Path, code: object) -> list[str]:
     return [f'{_label(path)}: code: "{code}" belongs into hospitals/{right}{advice}']
 
 
-def _without_conflicts(
-    loaded: Iterable[tuple[Path, Hospital | BrokenHospital]],
-) -> list[Hospital | BrokenHospital]:
-    """Break the hospitals that contradict each other: nobody can know which of them is right."""
-    entries = dict(loaded)
-    whole = [(path, entry) for path, entry in entries.items() if isinstance(entry, Hospital)]
-    problems: dict[Path, list[str]] = defaultdict(list)
-    for (path, one), (other_path, other) in permutations(whole, 2):
-        problems[path] += [
-            f"{_label(path)}: {text} in {_label(other_path)}" for text in _conflicts(one, other)
-        ]
-    return [
-        _broken(path, "\n".join(problems[path])) if problems[path] else entry
-        for path, entry in entries.items()
-    ]
-
-
-def _conflicts(one: Hospital, other: Hospital) -> list[str]:
-    if one.source != other.source:
-        return []
-    shared = sorted(set(one.companies) & set(other.companies))
-    texts = [
-        f"companies: {company} of the source {one.source} is also listed" for company in shared
-    ]
-    if one.oracle_conn_id != other.oracle_conn_id:
-        texts.append(
-            f"oracle_conn_id: {one.oracle_conn_id}, but the source {one.source} is reached by"
-            f" {other.oracle_conn_id}"
-        )
-    return texts
-
-
 def _label(path: Path) -> str:
     return f"hospitals/{path.name}"
 
 
-def _broken(path: Path, message: str) -> BrokenHospital:
-    """Name the red DAG after the file: alone it is certain, and two files never share it."""
+def _name(path: Path) -> str:
+    """Name a hospital after its file: alone that is certain, and two files never share it."""
     proper = (
         path.suffix == ".yaml" and path.stem.islower() and path.stem.upper() not in RESERVED_CODES
     )
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem if proper else path.name)
-    return BrokenHospital(code=name.upper(), dag_id=f"track_{name}", message=message)
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem if proper else path.name)
+
+
+def _code(path: Path) -> str:
+    return _name(path).upper()
+
+
+def _dag_id(path: Path) -> str:
+    return f"track_{_name(path)}"
+
+
+def _broken(path: Path, message: str) -> BrokenHospital:
+    return BrokenHospital(code=_code(path), dag_id=_dag_id(path), message=message)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from airflow.models.pool import Pool
 from sqlalchemy.exc import SQLAlchemyError
 
-from track_dispatch.config import BrokenHospital, load_hospitals
+from track_dispatch.config import working_hospitals
 from track_dispatch.errors import ConfigError
 
 
@@ -20,8 +20,7 @@ def create_pools() -> list[str]:
     Raises:
         ConfigError: Airflow's database does not answer or is not migrated.
     """
-    hospitals = [h for h in load_hospitals() if not isinstance(h, BrokenHospital)]
-    names = sorted({hospital.pool for hospital in hospitals})
+    names = sorted({hospital.pool for hospital in working_hospitals()})
     with _airflows_database("the pools were made"):
         for name in names:
             Pool.create_or_update_pool(

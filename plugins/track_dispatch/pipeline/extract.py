@@ -14,7 +14,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from track_dispatch.collector import paused_collector
-from track_dispatch.config import check_go_live
+from track_dispatch.config import check_conflicts, check_go_live
 from track_dispatch.errors import ConfigError, SourceError
 from track_dispatch.extraction.oracle import open_connection, read_columns
 from track_dispatch.extraction.query import render
@@ -60,14 +60,15 @@ def extract(
         call_timeout_seconds: the longest that one round trip to the ERP may take.
 
     Raises:
-        ConfigError: a setting, the SQL template or the connection is wrong; or nobody can tell
-            who was asked on this day.
+        ConfigError: a setting, the SQL template or the connection is wrong, or another hospital's
+            file contradicts it; or nobody can tell who was asked on this day.
         SourceUnavailableError: the ERP is unreachable or too slow.
         SourceContractError: the query's columns are not the agreed ones.
         LedgerError: the ledger failed; the extraction stays incomplete.
     """
     hospital = run.hospital
     check_go_live(hospital, track_host)
+    check_conflicts(hospital.code)
     with ledger.reading() as connection:
         require_extractable(connection, run.day)
         others = other_days(
@@ -153,5 +154,6 @@ def _read(
 
 def read_columns_of(run: Run, day: date) -> Iterator[ErpColumns]:
     """Yield a day as the ERP gives it, for whoever keeps it in memory only."""
+    check_conflicts(run.hospital.code)
     with open_connection(run.hospital.oracle_conn_id) as erp:
         yield from _read(run, lambda: erp, render(run.hospital), CALL_TIMEOUT, day)

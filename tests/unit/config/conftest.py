@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from track_dispatch.config import BrokenHospital, load_hospitals
+from track_dispatch.config import BrokenHospital, demo_survey_uuid, load_hospitals
+from track_dispatch.records import Area
 
 SHIPPED = Path(__file__).parents[3] / "include"
 
@@ -28,11 +29,20 @@ def include(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def write(include: Path) -> Callable[..., Path]:
-    """Write a hospital's file: that of HMS with changes; None leaves a field out."""
+    """Write a hospital's file: that of HMS with changes; None leaves a field out.
+
+    Another hospital has surveys of its own.
+    """
 
     def write_file(file: str = "hms.yaml", /, **changes: Any) -> Path:
         shipped = (SHIPPED / "hospitals" / "hms.yaml").read_text(encoding="utf-8")
         fields = {**yaml.safe_load(shipped), **changes}
+        if "code" in changes and "surveys" not in changes:
+            fields["surveys"] = {
+                area.key: str(demo_survey_uuid(changes["code"], area))
+                for area in Area
+                if area.key in fields["surveys"]
+            }
         left = {key: value for key, value in fields.items() if value is not None}
         path = include / "hospitals" / file
         path.write_text(yaml.safe_dump(left, allow_unicode=True), encoding="utf-8")

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from demo.world import POLICIES, practice_include
-from track_dispatch.config import Hospital, include_dir, load_hospital, load_hospitals
+from track_dispatch.config import Hospital, include_dir, load_hospital, working_hospitals
 from track_dispatch.config.policies import Policies
 from track_dispatch.transformation.rules import is_too_old
 
@@ -39,7 +39,7 @@ MOMENTS = (
 
 
 def hospitals(include: Path) -> list[Hospital]:
-    return [entry for entry in load_hospitals(include) if isinstance(entry, Hospital)]
+    return working_hospitals(include)
 
 
 def test_every_clock_bound_policy_is_set_aside() -> None:

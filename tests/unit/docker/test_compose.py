@@ -14,7 +14,7 @@ import yaml
 from cryptography.fernet import Fernet
 
 from demo.world import ROOT, oracle_connection, track_connection
-from track_dispatch.config import Hospital, load_hospitals
+from track_dispatch.config import working_hospitals
 from track_dispatch.ledger.keys import parse_keys
 
 TEXT = (ROOT / "docker-compose.yaml").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def test_every_required_variable_has_an_example_and_every_example_a_use() -> Non
 
 
 def test_every_connection_that_a_hospital_names_reaches_the_tasks() -> None:
-    named = {one.oracle_conn_id for one in load_hospitals() if isinstance(one, Hospital)}
+    named = {one.oracle_conn_id for one in working_hospitals()}
 
     passed = SERVICES["airflow-scheduler"]["environment"]
 

@@ -25,7 +25,7 @@ from stand_ins.erp_data import SOURCES, erp_sql
 from stand_ins.oracle import OracleStandIn
 from tests.unit.transformation.dirty_rows import dirty_rows
 from tests.unit.transformation.one_row import evaluate, person_keys, usable_email, usable_mobile
-from track_dispatch.config import Hospital, Identifier, load_hospitals
+from track_dispatch.config import Hospital, Identifier, working_hospitals
 from track_dispatch.extraction.oracle import read_columns
 from track_dispatch.extraction.query import render
 from track_dispatch.records import Area, Channel
@@ -168,8 +168,7 @@ def demo_cases(source: str) -> Iterator[RecordedRows]:
 @cache
 def _hospitals() -> dict[str, Hospital]:
     """Return the hospitals as the repository ships them, not as a test's own folder has them."""
-    found = load_hospitals(ROOT / "include")
-    return {one.code: one for one in found if isinstance(one, Hospital)}
+    return {one.code: one for one in working_hospitals(ROOT / "include")}
 
 
 def _extracted(erp: OracleStandIn, hospital: Hospital, day: date) -> list[ErpRow]:

@@ -31,6 +31,7 @@ def erp_days(
     """Return an empty ERP, and the ledger on one engine after the other."""
     query = tmp_path / "include" / "sql" / "mv" / "days.sql"
     query.parent.mkdir(parents=True)
+    (tmp_path / "include" / "hospitals").mkdir()
     query.write_text(SQL, encoding="utf-8")
     monkeypatch.setenv("TRACK_INCLUDE_DIR", str(tmp_path / "include"))
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", oracle_connection(oracle.port))

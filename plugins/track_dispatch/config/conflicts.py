@@ -1,0 +1,146 @@
+"""What no hospital's file shows alone: two files that lay claim to the same thing.
+
+Judged over what the files hold, checked or not: nobody can know which of the two is right, so both
+hospitals stop. Time grows with the number of files, not with that of their pairs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+#: What a file holds, as YAML gives it: a value may be of any type.
+Content = Mapping[str, Any]
+
+#: Files that a message names at most.
+_NAMED = 3
+
+
+class _File(NamedTuple):
+    """What of a file can be in conflict; None where it is not stated, or is not what it must be."""
+
+    path: Path
+    source: str | None
+    connection: str | None
+    companies: tuple[int, ...] | None
+    surveys: Mapping[str, UUID]
+
+
+def find_conflicts(contents: Mapping[Path, Content]) -> dict[Path, list[str]]:
+    """Return what is wrong with each file that another one contradicts; pure.
+
+    A file that is not named after its code takes no part: it is used by nobody.
+
+    Args:
+        contents: what the files hold, by path.
+    """
+    files = [_read(path, content) for path, content in contents.items() if _is_used(path, content)]
+    problems: defaultdict[Path, list[str]] = defaultdict(list)
+    rules = (_shared_surveys, _shared_sources, _shared_connections)
+    for path, text in chain.from_iterable(rule(files) for rule in rules):
+        problems[path].append(f"hospitals/{path.name}: {text}")
+    return dict(problems)
+
+
+def _is_used(path: Path, content: Content) -> bool:
+    code = content.get("code")
+    return isinstance(code, str) and path.name == f"{code.lower()}.yaml"
+
+
+def _read(path: Path, content: Content) -> _File:
+    surveys, companies = content.get("surveys"), content.get("companies", [])
+    source, connection = content.get("source"), content.get("oracle_conn_id")
+    found = {str(key): _uuid(text) for key, text in _items(surveys)}
+    return _File(
+        path,
+        source if isinstance(source, str) else None,
+        connection if isinstance(connection, str) else None,
+        tuple(one for one in companies if isinstance(one, int))
+        if isinstance(companies, list)
+        else None,
+        {key: survey for key, survey in found.items() if survey},
+    )
+
+
+def _items(value: object) -> Iterable[tuple[object, object]]:
+    return value.items() if isinstance(value, Mapping) else ()
+
+
+def _uuid(value: object) -> UUID | None:
+    """Read a survey's id, however it is written."""
+    try:
+        return UUID(str(value))
+    except ValueError:
+        return None
+
+
+def _grouped(pairs: Iterable[tuple[Hashable, _File]]) -> dict[Any, list[_File]]:
+    groups: defaultdict[Hashable, list[_File]] = defaultdict(list)
+    for key, file in pairs:
+        groups[key].append(file)
+    return dict(groups)
+
+
+def _shared_surveys(files: list[_File]) -> Iterator[tuple[Path, str]]:
+    """Yield the surveys of two hospitals: an answer would not say whose patient gave it."""
+    pairs = ((survey, file) for file in files for survey in {*file.surveys.values()})
+    for survey, users in _grouped(pairs).items():
+        for file in users if len(users) > 1 else ():
+            key = next(key for key, one in file.surveys.items() if one == survey)
+            yield file.path, f"surveys.{key}: {survey} is also a survey{_elsewhere(users, file)}"
+
+
+def _shared_sources(files: list[_File]) -> Iterator[tuple[Path, str]]:
+    """Yield what the hospitals of one source do not tell apart, or reach by several connections."""
+    for source, users in _grouped((file.source, file) for file in files if file.source).items():
+        if len(users) < 2:
+            continue
+        yield from _shared_companies(source, users)
+        reaching = _grouped((file.connection, file) for file in users if file.connection)
+        for file in users:
+            other = next((one for one in reaching if one != file.connection), None)
+            if other and file.connection:
+                reached = f"the source {source} is reached by {other}"
+                place = _elsewhere(reaching[other], file)
+                yield file.path, f"oracle_conn_id: {file.connection}, but {reached}{place}"
+
+
+def _shared_companies(source: str, users: list[_File]) -> Iterator[tuple[Path, str]]:
+    """Yield the companies of one source that are two hospitals' patients; none listed = all."""
+    whole = [file for file in users if file.companies == ()]
+    for file in users:
+        if file.companies == ():
+            where = _elsewhere(users, file)
+            yield file.path, f"companies: lists none, but the source {source} is also used{where}"
+        elif whole and file.companies:
+            where = _elsewhere(whole, file)
+            yield file.path, f"companies: the whole source {source} is also taken{where}"
+    pairs = ((company, file) for file in users for company in dict.fromkeys(file.companies or ()))
+    for company, listing in sorted(_grouped(pairs).items()):
+        for file in listing if len(listing) > 1 else ():
+            where = _elsewhere(listing, file)
+            yield file.path, f"companies: {company} of the source {source} is also listed{where}"
+
+
+def _shared_connections(files: list[_File]) -> Iterator[tuple[Path, str]]:
+    """Yield the connections of two sources: one patient would be known under two identities."""
+    complete = [file for file in files if file.connection and file.source]
+    for connection, users in _grouped((file.connection, file) for file in complete).items():
+        sources = _grouped((file.source, file) for file in users)
+        for file in users:
+            other = next((source for source in sources if source != file.source), None)
+            if other:
+                place = _elsewhere(sources[other], file)
+                reached = f"{connection} reaches the source {other}"
+                yield file.path, f"source: {file.source}, but {reached}{place}"
+
+
+def _elsewhere(files: Iterable[_File], one: _File) -> str:
+    """Name the other files, the first few of them."""
+    others = (f"hospitals/{file.path.name}" for file in files if file.path != one.path)
+    named = list(islice(others, _NAMED + 1))
+    return f" in {', '.join(named[:_NAMED])}{', ...' if len(named) > _NAMED else ''}"
