@@ -5,12 +5,16 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+#: Unicode's sign for a character that could not be decoded.
+_LOST = "\ufffd"
+
 
 def clean(text: str) -> str:
     """Return the text trimmed, in Unicode's composed form, without what cannot be printed.
 
-    Every kind of blank (tab, line break, no-break space) becomes a plain space; control
-    characters, zero-width marks and lone surrogates, which no UTF-8 body can carry, go.
+    Every kind of blank (tab, line break, no-break space) becomes a plain space; control characters
+    and zero-width marks go. A lone surrogate, which no UTF-8 body can carry, stands for a lost
+    letter: it becomes U+FFFD, so that nobody takes what is left for the whole.
     """
     if not text.isprintable():
         text = "".join(_printable(character) for character in text)
@@ -34,4 +38,6 @@ def clean_column(texts: Sequence[str]) -> list[str]:
 def _printable(character: str) -> str:
     if character.isprintable():
         return character
-    return " " if character.isspace() else ""
+    if character.isspace():
+        return " "
+    return _LOST if "\ud800" <= character <= "\udfff" else ""

@@ -17,7 +17,7 @@ from track_dispatch.transformation.clean_text import clean, clean_column
         ("JO\x00SE\x1f", "JOSE"),
         ("\ufeffJOS\u200bE\u00ad", "JOSE"),
         ("JOSE\u0301", "JOSÉ"),
-        ("JOS\udcc9", "JOS"),
+        ("JOS\udcc9", "JOS\ufffd"),
         ("\x00 \u200b", ""),
         ("", ""),
     ],

@@ -15,7 +15,11 @@ from track_dispatch.transformation.cpf import has_right_check_digits, usable_cpf
         ("529.982.247-25", "52998224725"),
         (" 529 982 247 25 ", "52998224725"),
         ("CPF: 529.982.247-25", "52998224725"),
-        ("1234567890", "01234567890"),  # a numeric column lost its zero
+        ("(CPF) 529.982.247-25 (mae)", "52998224725"),
+        ("52998224725.0", "52998224725"),  # a column of numbers with gaps is saved so
+        ("529\u200b982\u00a0247 25", "52998224725"),
+        ("1112224785", "01112224785"),  # a numeric column lost its zero
+        ("123450-16", "00012345016"),
         ("12345016", "00012345016"),  # and three of them
     ],
 )
@@ -33,6 +37,15 @@ def test_a_valid_cpf_comes_out_as_eleven_digits(text: str, expected: str) -> Non
         "11222333000181",  # a company's number
         "191",  # completed it would be valid, but who would have meant it?
         "529982247-2X",
+        "5.2998224725E10",
+        "1.23450E16",
+        "123?45016",
+        "12345016x",
+        "123\ufffd45016",
+        f"123{chr(0xDCC9)}45016",
+        "\u066512345016",
+        "123450.16",
+        "1234501.6",
         "NAO TEM",
         "",
     ],
@@ -44,6 +57,12 @@ def test_an_invalid_cpf_is_none(text: str) -> None:
 @pytest.mark.parametrize("digit", "0123456789")
 def test_eleven_equal_digits_are_no_cpf(digit: str) -> None:
     assert usable_cpf(digit * 11) == ""
+
+
+@pytest.mark.parametrize("digits", ["01234567890", "12345678909", "98765432100", "87654321007"])
+def test_digits_in_a_row_are_no_cpf(digits: str) -> None:
+    """Their check digits are right; whoever shares one would be taken for one person."""
+    assert (cpf.is_valid(digits), usable_cpf(digits)) == (True, "")
 
 
 @given(st.text(alphabet="0123456789.-/ xé\u0663"))

@@ -25,7 +25,13 @@ GOOD = "5527998761234"
         "WhatsApp: 27 99876-1234",
         "27 99876-1234 (falar com a filha)",
         "27 99876-1234 ramal 12",
-        "2799876123 4",  # not a number of eight digits, and a 4
+        "27 99876-1234ramal 12",
+        "27.998761234",
+        "55.27998761234",
+        "2799876.1234",
+        "27.99876.1234",
+        "27 998.761.234",
+        "27 9.9876-1234",
     ],
 )
 def test_a_mobile_is_read_however_it_is_punctuated(text: str) -> None:
@@ -58,7 +64,7 @@ def test_what_stands_in_front_of_a_number_goes(text: str) -> None:
         ("552798761234", "5527998761234"),
         ("2788761234", "5527988761234"),
         ("(27) 6876-1234", "5527968761234"),
-        ("55 27 7176-1234", "5527971761234"),
+        ("(27) 9876.1234", "5527998761234"),
         ("55552798761234", "5527998761234"),
         ("0152798761234", "5527998761234"),
         ("55272798761234", "5527998761234"),
@@ -68,9 +74,19 @@ def test_a_mobile_of_eight_digits_gets_its_ninth(text: str, expected: str) -> No
     assert usable_mobile(text) == expected
 
 
-@pytest.mark.parametrize("start", ["70", "77", "78", "79"])
-def test_a_radio_number_never_got_a_ninth_digit(start: str) -> None:
-    assert usable_mobile(f"5527{start}761234") == ""
+@pytest.mark.parametrize("area", range(10, 100))
+def test_no_number_gets_a_ninth_digit_that_the_library_knows_with_eight(area: int) -> None:
+    """Landlines and radio numbers; what begins with 0 or 1 no subscriber ever had."""
+    mobile = phonenumbers.PhoneNumberType.MOBILE
+    for three in range(1000):
+        national = f"{area}{three:03}76123"
+        complete = phonenumbers.is_valid_number(phonenumbers.parse(f"+55{national}"))
+        with_nine = phonenumbers.parse(f"+55{area}9{national[2:]}")
+        gets_one = not complete and three >= 200 and phonenumbers.number_type(with_nine) == mobile
+
+        assert usable_mobile(f"55{national}") == (f"55{area}9{national[2:]}" if gets_one else ""), (
+            national
+        )
 
 
 @pytest.mark.parametrize("start", "2345")
@@ -110,8 +126,9 @@ def test_an_area_code_that_does_not_exist_is_none(area: str) -> None:
         "55279987612",
         "27998761234 0",
         "5527 798761234",
-        "27 9876-123O",  # the letter: without it eight digits would be left, a stranger's
-        "27 99876-l234",
+        "2799876123427988884321",  # two numbers glued
+        "279876123427988884321",
+        "27998761234.27988884321",
         "08007701234",
         "40041234",
         "190",
@@ -130,8 +147,93 @@ def test_what_is_no_mobile_is_none(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "2.798765432E10",
+        "552.798765432E10",
+        "2.7998761234E+10",
+        "2,7998761234e+10",
+        "552,7998761234E10",
+        "5527" + "9.98761234E8",
+        "2.7998761234",
+        "2,7998761234",
+        "552.7998761234",
+        "552,7998761234",
+        "5527.0998761234",  # an area code written as a decimal number
+        "2798765432.1",
+        "279987612.34",
+        "27998761234.5",
+        "27998761234,5",
+        "27998761.234",
+        "5527998761234.0.0",
+    ],
+)
+def test_a_decimal_number_is_no_phone(text: str) -> None:
+    """Its digits are rounded, or its point is at another place than it seems."""
+    assert usable_mobiles(text) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["27998761234.0", "5527998761234.0", "27998761234,0", "2798761234.0", "552798761234.00"],
+)
+def test_a_whole_number_may_end_in_a_decimal_zero(text: str) -> None:
+    """A column of numbers with gaps is saved so: no digit is lost, and none is added."""
+    assert usable_mobiles(text) == (GOOD,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "27 9876-123O",
+        "27 99876-l234",
+        "l1998761234",
+        "2798761B234",
+        "2799876123x",
+        "552798761234x",
+        "2799876123?",
+        "2799876123*",
+        "2799876123_",
+        "2799876123#",
+        "2799876123\ufffd",
+        "2799876123" + chr(0xDCC9),
+        "2799876123\u00bf",
+        "2799876123\u0664",
+        "2799876123\u00ba",
+        "27998761234 / 27 9888-432O",
+    ],
+)
+def test_what_may_stand_for_a_digit_makes_the_whole_text_doubtful(text: str) -> None:
+    """Without it eight digits would be left that are a stranger's number."""
+    assert usable_mobiles(text) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "27 99876-123",  # nine digits of which one is missing
+        "27 9 9876-123",
+        "27 998 761 23",
+        "01 99876-1234",
+        "5501998761234",  # area code 01 and nine digits, or 19 and eight
+        "27 9876-1234 5",  # eight digits and one too many
+        "27 9876-12345",
+        "2799876123 4",
+        "27 9876-1234-5",
+    ],
+)
+def test_digits_that_can_be_read_in_two_ways_are_no_number(text: str) -> None:
+    assert usable_mobiles(text) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "27999999999",
         "2799999999",
+        "27987654321",
+        "2787654321",
+        "5527912345678",
+        "5527998765432",
+        "27 92345-6789",
         "5527988888888",
         "5527900000000",
         "5527990000000",
@@ -173,6 +275,9 @@ def test_a_foreign_number_is_none(text: str) -> None:
         "5527998761234;27988884321",
         "27 99876-1234, 27 98888-4321",
         "27 99876-1234 ou 27 98888-4321",
+        "27 99876-1234 e 27 98888-4321",
+        "27998761234,27988884321",
+        "27998761234.0 / 27988884321.0",
         "5527998761234 27988884321",
         "(27) 99876-1234 (27) 98888-4321",
         "552733334444 / (27) 99876-1234",  # the first is a landline
