@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
@@ -19,7 +20,12 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from track_dispatch.config.policies import Policies
-from track_dispatch.config.send_window import WEEKDAYS, SendWindow, parse_hours
+from track_dispatch.config.send_window import (
+    SendWindow,
+    longest_wait,
+    parse_hours,
+    weekday_numbers,
+)
 from track_dispatch.config.templates import TemplateSet
 from track_dispatch.records import Area, Channel
 from track_dispatch.suggestions import did_you_mean
@@ -131,14 +137,43 @@ class Hospital(Policies):
     @property
     def window(self) -> SendWindow:
         """When invitations may leave."""
-        opens, closes = parse_hours(self.send_window)
-        days = self.send_days or WEEKDAYS
-        return SendWindow(opens, closes, frozenset(map(WEEKDAYS.index, days)), self.zone)
+        return SendWindow(
+            *parse_hours(self.send_window), weekday_numbers(self.send_days), self.zone
+        )
 
     def survey(self, area: Area) -> UUID | None:
         """Return the area's survey, or None where there is none to ask with."""
         by_key: Mapping[str, UUID] = {**self.surveys}  # type: ignore[dict-item]
         return by_key.get(area.key)
+
+    @field_validator("schedule")
+    @classmethod
+    def _leaves_in_time(cls, schedule: str, info: ValidationInfo) -> str:
+        """Refuse a wait for the window in which what was read, or the patients, become too old."""
+        policies = info.data
+        if not {"send_window", "send_days"} <= policies.keys():
+            return schedule
+        minute, hour = (int(part) for part in schedule.split()[:2])
+        weekdays = weekday_numbers(policies["send_days"])
+        hours = parse_hours(policies["send_window"])
+        wait = longest_wait(*hours, weekdays, hour * 60 + minute)
+        if wait is None:
+            raise ValueError(
+                "begins so shortly before send_window closes that a slow run could miss it on"
+                " every send day: begin an hour before it closes, or after it"
+            )
+        if 0 < policies.get("max_age_days", 0) < wait.days:
+            raise ValueError(
+                "with send_window and send_days lets patients wait until the"
+                f" {wait.days}th day: needs max_age_days of {wait.days} at least, or 0"
+            )
+        least = ceil(wait.within_run / timedelta(hours=1)) + 1
+        if policies.get("extraction_max_age_hours", least) < least:
+            raise ValueError(
+                "with send_window and send_days lets what was read wait for hours: needs"
+                f" extraction_max_age_hours of {least} at least (in defaults.yaml)"
+            )
+        return schedule
 
     @field_validator("code")
     @classmethod

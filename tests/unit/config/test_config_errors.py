@@ -191,6 +191,47 @@ def test_closed_days_within_the_look_back_are_taken(
     assert load_hospital("HMS", include).send_days == tuple(days)
 
 
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        # a Monday's patients leave on the Monday after: their seventh day
+        (
+            {"send_days": ["mon"], "look_back_days": 6, "max_age_days": 6},
+            "lets patients wait until the 7th day: needs max_age_days of 7 at least, or 0",
+        ),
+        # a run at 21:00 waits for the morning
+        ({"schedule": "0 21 * * *", "max_age_days": 1}, "needs max_age_days of 2 at least"),
+        # Saturday's run may still be reading when Sunday's quarter of an hour is over
+        (
+            {
+                "schedule": "30 23 * * *",
+                "send_window": "00:00-00:15",
+                "send_days": ["sun"],
+                "look_back_days": 6,
+            },
+            "a slow run could miss it on every send day",
+        ),
+    ],
+)
+def test_a_wait_that_outlasts_the_patients_turn_is_refused(
+    write: Write, broken: Broken, own: dict[str, Any], said: str
+) -> None:
+    write(**own)
+
+    assert said in broken()["HMS"]
+
+
+def test_a_wait_that_outlasts_what_was_read_is_refused(
+    write: Write, include: Path, broken: Broken
+) -> None:
+    defaults = include / "defaults.yaml"
+    text = defaults.read_text(encoding="utf-8")
+    defaults.write_text(text.replace("extraction_max_age_hours: 36", "extraction_max_age_hours: 9"))
+    write(schedule="0 22 * * *")
+
+    assert "needs extraction_max_age_hours of 11 at least (in defaults.yaml)" in broken()["HMS"]
+
+
 def test_contacts_of_a_rehearsal_are_in_no_message(write: Write, broken: Broken) -> None:
     write(rehearsal_contacts=["ana@example.com", 5511999990000])
 
