@@ -6,22 +6,14 @@ import ast
 import inspect
 import re
 import textwrap
-from collections import defaultdict
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from enum import Enum
 from itertools import pairwise
 
 from docs.make_tables import code, table
 from track_dispatch import records, states
+from track_dispatch.delivery.answer_table import AnswerCase, OutcomeKind, TransportFailure
 from track_dispatch.delivery.claim import Claim
-from track_dispatch.delivery.responses import (
-    Outcome,
-    OutcomeKind,
-    TrackResponse,
-    TransportFailure,
-    classify_response,
-)
+from track_dispatch.delivery.responses import Outcome
 from track_dispatch.doctor.check import CheckStatus
 from track_dispatch.ledger import batches, claims, keys, settling
 from track_dispatch.ledger.approvals import ApprovalAnswer
@@ -41,21 +33,6 @@ TERMS: tuple[type, ...] = (
     records.Unit, records.HospitalDay, records.Column, records.Actor, batches.Batch, Claim,
     settling.Settlement, Outcome, keys.KeyRing, records.Area, *CLOSED_SETS.values(),
 )  # fmt: skip
-_NOW = datetime(2026, 1, 1, tzinfo=UTC)
-#: So many statuses judged alike are a class of them, not a list.
-_A_CLASS = 20
-#: What Track may say with a success, as the body of an answer about a batch of one line.
-_SUCCESSES = {
-    "2xx, empty": TrackResponse(200),
-    "2xx, JSON, also cut short": TrackResponse(200, "application/json", b"{", complete=False),
-    "2xx whose `errors` name a line": TrackResponse(
-        200, "application/json", b'{"errors": [{"line": 0}]}'
-    ),
-    "2xx whose `errors` match no line": TrackResponse(
-        200, "application/json", b'{"errors": [{"line": 9}]}'
-    ),
-    "2xx, a page or another type": TrackResponse(200, "text/html", b"<html>"),
-}
 
 
 def member_docs(closed: type[Enum]) -> dict[str, str]:
@@ -131,30 +108,7 @@ def _purpose(term: type) -> str:
 
 
 def answers() -> str:
-    """Return what each answer of Track means, as the code judges it."""
-    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for answer, outcome in _judged():
-        alike[outcome.verdict, outcome.detail].append(answer)
-    special = {found[0][0] for found in alike.values() if len(found) <= _A_CLASS}
-    rows = sorted(
-        (_together(found, special), code(verdict), detail)
-        for (verdict, detail), found in alike.items()
-    )
+    """Return the table of outcomes: what each answer of Track means, or its absence."""
+    rows = [("none", code(one.kind), one.fact) for one in TransportFailure]
+    rows += [(one, code(one.kind), one.fact.format(count="n")) for one in AnswerCase]
     return table(("answer", "outcome", "in the log"), rows)
-
-
-def _judged() -> Iterator[tuple[str, Outcome]]:
-    for failure in TransportFailure:
-        yield "none", classify_response(failure, ["1"], now=_NOW)
-    for text, answer in _SUCCESSES.items():
-        yield text, classify_response(answer, ["1"], now=_NOW)
-    for status in range(300, 600):
-        yield str(status), classify_response(TrackResponse(status), ["1"], now=_NOW)
-
-
-def _together(found: list[str], special: set[str]) -> str:
-    """Name a class of statuses that are judged alike as a whole."""
-    if len(found) <= _A_CLASS:
-        return ", ".join(dict.fromkeys(found))
-    digit = found[0][0]
-    return f"{digit}xx, any other" if digit in special else f"{digit}xx"

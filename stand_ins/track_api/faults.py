@@ -26,6 +26,9 @@ from stand_ins.track_api.answers import (
 #: Longer than anybody waits for an answer, in seconds.
 LONG = 3600.0
 
+#: The receipt of an answer that is made up.
+SOME_RECEIPT = "00000000-0000-4000-8000-000000000000"
+
 #: Where redirects lead; a request that follows one is recorded there.
 REDIRECT_PATH = "/moved"
 
@@ -134,8 +137,37 @@ def answer(status: int, *, accepted: bool = False) -> Fault:
 
 def truncated(status: int = 201) -> Fault:
     """Accept the batch, then cut the JSON short of the announced length."""
-    reply = document(status, {"uuid": "00000000-0000-4000-8000-000000000000"})
+    reply = document(status, {"uuid": SOME_RECEIPT})
     return Fault(name="truncated", accepted=True, answer=reply, travel=Travel.TRUNCATED)
+
+
+def saying(name: str, content: object, *, status: int = 200, accepted: bool) -> Fault:
+    """Answer a success whose JSON says whatever it is told to."""
+    reply = document(status, content)
+    return Fault(name=_name(name, accepted), accepted=accepted, answer=reply)
+
+
+def failure_within(*, accepted: bool = False) -> Fault:
+    """Answer 200, a receipt, and that nothing came of it."""
+    content = {"success": False, "error": "quota exceeded", "uuid": SOME_RECEIPT}
+    return saying("failure_within", content, accepted=accepted)
+
+
+def without_receipt(*, accepted: bool = True) -> Fault:
+    """Answer 200 and a message, but no receipt."""
+    return saying("without_receipt", {"message": "Thank you."}, accepted=accepted)
+
+
+def in_parts(*, accepted: bool = True) -> Fault:
+    """Answer 207: a status for each part."""
+    parts = {"uuid": SOME_RECEIPT, "parts": [{"code": 201}, {"code": 500}]}
+    return saying("207", parts, status=207, accepted=accepted)
+
+
+def plain_text(*, accepted: bool = True) -> Fault:
+    """Answer 200 in bare text."""
+    reply = Reply(status=200, body=b"OK", content_type="text/plain")
+    return Fault(name=_name("plain_text", accepted), accepted=accepted, answer=reply)
 
 
 def html(*, status: int = 200, accepted: bool = True) -> Fault:
@@ -151,10 +183,10 @@ def empty(*, status: int = 200, accepted: bool = True) -> Fault:
     )
 
 
-def redirect(status: int = 302, *, location: str = REDIRECT_PATH) -> Fault:
+def redirect(status: int = 302, *, location: str = REDIRECT_PATH, accepted: bool = False) -> Fault:
     """Answer a redirection to a path where whoever follows is recorded."""
     reply = Reply(status=status, headers=(("Location", location),))
-    return Fault(name=f"redirect_{status}", answer=reply)
+    return Fault(name=_name(f"redirect_{status}", accepted), accepted=accepted, answer=reply)
 
 
 def refuse(
@@ -192,7 +224,7 @@ def unmatched_errors(form: ErrorsForm = ErrorsForm.BY_KEY, *, status: int = 201)
         ErrorsForm.BY_LINE: [{"line": 100_000, "message": "is not acceptable"}],
         ErrorsForm.BY_ATTENDANCE: [{"cd_atendimento": "-", "message": "is not acceptable"}],
     }[form]
-    reply = document(status, {"uuid": "00000000-0000-4000-8000-000000000000", "errors": nowhere})
+    reply = document(status, {"uuid": SOME_RECEIPT, "errors": nowhere})
     return Fault(name="unmatched_errors", accepted=True, answer=reply)
 
 
@@ -207,7 +239,7 @@ CERTAIN: tuple[Fault, ...] = (
     refuse(422),
     refuse(400, positions=(0,)),
     refuse(413),
-    redirect(302),
+    redirect(307),
 )
 
 #: Whether the batch was processed cannot be told from outside; here half of them were.
@@ -225,10 +257,17 @@ UNCERTAIN: tuple[Fault, ...] = (
     html(accepted=False),
     html(accepted=True),
     unmatched_errors(),
+    redirect(302),
+    redirect(303, accepted=True),
+    failure_within(),
+    without_receipt(),
+    in_parts(),
+    plain_text(),
+    truncated(),
 )
 
 #: The answer is odd, the acceptance is not.
-ACCEPTING: tuple[Fault, ...] = (truncated(), empty())
+ACCEPTING: tuple[Fault, ...] = (empty(),)
 
 #: What random faults are drawn from unless told otherwise: none of them pauses.
 QUICK: tuple[Fault, ...] = CERTAIN + UNCERTAIN + ACCEPTING

@@ -55,6 +55,7 @@ def _by_key(lines: Lines) -> Any:
 def _by_attendance(lines: Lines) -> Any:
     line = lines[0]
     return {
+        "uuid": "d-1",
         "errors": [
             {
                 "cd_atendimento": line["cd_atendimento"],
@@ -62,7 +63,7 @@ def _by_attendance(lines: Lines) -> Any:
                 "field": line["email"] or line["phone"],
                 "message": _text(line),
             }
-        ]
+        ],
     }
 
 
@@ -85,7 +86,7 @@ def _of_nobody(lines: Lines) -> Any:
 
 
 def _receipt(key: str) -> Callable[[Lines], Any]:
-    return lambda lines: {"uuid": lines[0][key], "id": lines[0]["cd_atendimento"]}
+    return lambda lines: {"uuid": lines[0][key], "id": 4711}
 
 
 def _whole(lines: Lines) -> Any:
@@ -123,6 +124,6 @@ MISFITS: tuple[Fault | None, ...] = (_echo(422, _by_position), _echo(404, _whole
 #: Track takes nothing for now, each time for another reason.
 STOPS: tuple[Fault | None, ...] = (
     _echo(429, _whole),
-    faults.redirect(),
+    faults.redirect(307),
     _echo(401, _whole),  # the last one: from here on nothing is sent until a person resumes
 )

@@ -151,7 +151,7 @@ def test_an_empty_day_is_green_with_zeros(world: AirflowWorld) -> None:
 STOPPED = {
     "key refused": (faults.answer(401), "failed"),
     "CAPTCHA": (faults.captcha(), "failed"),
-    "redirected": (faults.redirect(302), "failed"),
+    "redirected": (faults.redirect(307), "failed"),
     "too many requests": (faults.too_many_requests(1), "up_for_retry"),
 }
 
@@ -195,6 +195,8 @@ def test_an_outage_of_track_costs_no_doubt(world: AirflowWorld) -> None:
 
 UNCERTAIN = {
     "HTML page": faults.html(),
+    "a success that says failure": faults.failure_within(),
+    "redirected after it": faults.redirect(303, accepted=True),
     "broken inside": faults.answer(503, accepted=True),
     "connection torn down": faults.drop(accepted=True),
     "an answer byte by byte": faults.drip(0.2),

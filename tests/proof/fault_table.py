@@ -14,7 +14,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from stand_ins.track_api import ErrorsForm, Fault, faults
-from stand_ins.track_api.answers import Reply, document
+from stand_ins.track_api.answers import document
 from tests.proof.fault_terms import (
     After,
     Astray,
@@ -238,8 +238,8 @@ CERTAINLY_NOT = (
     stopped("405", Wire.CAPTCHA, faults.captcha(), "look at the account"),
     stopped("401", Wire.UNAUTHORIZED, faults.answer(401), "check the connection's password"),
     stopped("403", Wire.FORBIDDEN, faults.answer(403), "check it in Track"),
-    misconfigured("302", Wire.REDIRECT, faults.redirect(302), "redirects, which is never followed"),
-    misconfigured("308", Wire.REDIRECT, faults.redirect(308), "redirects, which is never followed"),
+    misconfigured("307", Wire.MOVED, faults.redirect(307), "at another address"),
+    misconfigured("308", Wire.MOVED, faults.redirect(308), "at another address"),
     misconfigured("404", Wire.NOT_FOUND, faults.answer(404), "no such address"),
     misconfigured("415", Wire.UNSUPPORTED, faults.refuse(415), "does not take JSON"),
     misconfigured("418", Wire.OTHER_4XX, faults.answer(418), "refuses the request as such"),
@@ -361,8 +361,6 @@ REFUSED = (
 TAKEN_BUT_ONE = DONE.but(delivered=8, lines={"accepted": 8, "refused_2xx": 1})
 
 ACCEPTED = (
-    success("truncated JSON", Wire.CUT_SHORT, faults.truncated()),
-    success("a body that never ends", Wire.CUT_SHORT, faults.slow_body(), slow=True),
     success("200 without a body", Wire.EMPTY, faults.empty()),
     success("204", Wire.EMPTY, faults.empty(status=204)),
     *(
@@ -389,20 +387,26 @@ UNKNOWN = (
         first=DOUBT,
         rerun=stays(DOUBT),
     ),
+    doubt("truncated JSON", Wire.CUT_SHORT, faults.truncated()),
+    doubt("a body that never ends", Wire.CUT_SHORT, faults.slow_body(), slow=True),
+    doubt("200, but success is false", Wire.SAYS_FAILURE, faults.failure_within()),
+    doubt(
+        "200, but success is false, after accepting",
+        Wire.SAYS_FAILURE,
+        faults.failure_within(accepted=True),
+    ),
+    doubt("200 without a receipt", Wire.NO_RECEIPT, faults.without_receipt()),
+    doubt("200 and a list", Wire.NO_OBJECT, faults.saying("list", [1, 2], accepted=False)),
+    doubt("200 and false", Wire.NO_OBJECT, faults.saying("false", content=False, accepted=False)),
+    doubt("207", Wire.IN_PARTS, faults.in_parts()),
+    doubt("302", Wire.REDIRECT, faults.redirect(302)),
+    doubt("303 after accepting", Wire.REDIRECT, faults.redirect(303, accepted=True)),
     doubt("408", Wire.REQUEST_TIMEOUT, faults.answer(408)),
     doubt("409", Wire.CONFLICT, faults.answer(409)),
     doubt("409 after accepting", Wire.CONFLICT, faults.answer(409, accepted=True)),
     doubt("HTML before Track", Wire.HTML, faults.html(accepted=False)),
     doubt("HTML after accepting", Wire.HTML, faults.html(accepted=True)),
-    doubt(
-        "200 in plain text",
-        Wire.OTHER_TYPE,
-        Fault(
-            name="text",
-            accepted=True,
-            answer=Reply(status=200, body=b"OK", content_type="text/plain"),
-        ),
-    ),
+    doubt("200 in plain text", Wire.OTHER_TYPE, faults.plain_text()),
     doubt("500 before accepting", Wire.SERVER_ERROR, faults.answer(500)),
     doubt("500 after accepting", Wire.SERVER_ERROR, faults.answer(500, accepted=True)),
     doubt("502", Wire.SERVER_ERROR, faults.answer(502)),

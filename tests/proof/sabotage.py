@@ -212,9 +212,9 @@ SABOTAGES = (
         "lines are released when a POST runs out of time",
         (
             Edit(
-                f"{DELIVERY}/responses.py",
-                "TransportFailure.DEADLINE: (OutcomeKind.UNCERTAIN,",
-                "TransportFailure.DEADLINE: (OutcomeKind.NOT_DELIVERED,",
+                f"{DELIVERY}/answer_table.py",
+                'passed after the request had begun",\n        OutcomeKind.UNCERTAIN,',
+                'passed after the request had begun",\n        OutcomeKind.NOT_DELIVERED,',
             ),
         ),
         f"{DELIVERY_TESTS}/test_responses.py"

@@ -72,7 +72,7 @@ BATCH = Batch(
         BATCH,
         DayLine(ID, 1001, "EXAMES", "email", "ready", None),
         ECHO,
-        classify_response(ECHO, [ID], now=NOW, values=LINE.values()),
+        classify_response(ECHO, [ID], now=NOW, acceptance=("uuid",), values=LINE.values()),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -76,6 +76,8 @@ Count = Annotated[int, Field(strict=True, ge=0)]
 PositiveCount = Annotated[int, Field(strict=True, ge=1)]
 #: A column that an import line may carry. Built of the contract, so that a typo names the nearest.
 ImportField = Literal[COLUMNS]  # type: ignore[valid-type]
+#: A member of a JSON answer, at the top or, dotted, further down.
+MemberPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 #: Marks a policy under which the moment of a run decides whether somebody is asked, in the schema.
 #: What must say the same at any hour and on any day sets all of them aside: demo/policies.yaml.
@@ -126,6 +128,9 @@ class SharedPolicies(FileModel):
     """Hours after which what was read from an ERP is no longer sent, but read again."""
     requests_per_5_minutes: PositiveCount
     """Requests to Track in any 5 minutes, at most, over all hospitals."""
+    acceptance: Annotated[tuple[MemberPath, ...], Field(min_length=1, examples=[["uuid", "id"]])]
+    """The members of Track's answer of which one must hold a receipt; `data.uuid` is one of
+    `data`. A success without any is in doubt, unless it has no body at all."""
 
 
 class Policies(SharedPolicies):

@@ -133,6 +133,7 @@ class Claim:
             answer,
             [line.attendance_id for line in batch.lines],
             now=self._context.now(),
+            acceptance=self._context.hospital.acceptance,
             values=BatchTexts(self._body),
         )
         log.info(
@@ -233,10 +234,10 @@ class Claim:
         """Do what the outcome says with the lines of the batch just posted."""
         batch, status = self.batch, outcome.status
         match outcome.verdict:
-            case OutcomeKind.ACCEPTED if len(outcome.faults) < len(batch.lines):
+            case OutcomeKind.ACCEPTED:
                 self.settle(self.acceptance(outcome))
-            case OutcomeKind.ACCEPTED | OutcomeKind.UNCERTAIN:
-                self._mark_in_doubt(outcome)  # a success that took no line is none
+            case OutcomeKind.UNCERTAIN:
+                self._mark_in_doubt(outcome)
             case OutcomeKind.REFUSED:
                 self._divide(isolate(batch, outcome))
             case OutcomeKind.TOO_LARGE if len(batch.lines) > 1:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
-from track_dispatch.delivery.responses import (
-    BatchTexts,
-    Outcome,
+from track_dispatch.delivery.acceptance import read_json
+from track_dispatch.delivery.answer_table import (
+    AnswerCase,
     OutcomeKind,
-    TrackResponse,
     TransportFailure,
-    classify_response,
-    http_moment,
+    case_of_status,
 )
+from track_dispatch.delivery.responses import TrackResponse, http_moment, retry_after_seconds
 from track_dispatch.delivery.transport import Transport
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 
@@ -129,30 +127,8 @@ class TrackClient:
         """
         answer = self._ask_for_surveys(page=1, limit=1)
         if isinstance(answer, TransportFailure):
-            raise _failure(classify_response(answer, (), now=self._clock()))
+            raise _failure(answer)
         return http_moment(answer.date)
-
-    def create_distribution(
-        self,
-        body: Mapping[str, Any],
-        *,
-        idempotency_key: str,
-        attendance_ids: Sequence[str],
-    ) -> Outcome:
-        """Post one batch, once, and classify the answer.
-
-        Args:
-            body: from `distribution.distribution`.
-            idempotency_key: the batch's id.
-            attendance_ids: the batch's attendance ids, in the order of `import_lines`.
-        """
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False)
-        # half a surrogate pair has no UTF-8: it becomes "?", like the ERP's own lost letters
-        posted = text.encode("utf-8", errors="replace")
-        answer = self.post_distribution(posted, idempotency_key=idempotency_key)
-        return classify_response(
-            answer, attendance_ids, now=self._clock(), values=BatchTexts(posted)
-        )
 
     def post_distribution(
         self, body: bytes, *, idempotency_key: str
@@ -185,9 +161,11 @@ class TrackClient:
     def _surveys(self, *, page: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
         """Fetch one page: its rows, and the number of pages if Track tells it."""
         answer = self._ask_for_surveys(page=page, limit=limit)
-        outcome = classify_response(answer, (), now=self._clock())
-        if isinstance(answer, TransportFailure) or outcome.verdict is not OutcomeKind.ACCEPTED:
-            raise _failure(outcome)
+        if isinstance(answer, TransportFailure):
+            raise _failure(answer)
+        if (case := case_of_status(answer.status)) is not None:
+            wait = retry_after_seconds(answer.retry_after, self._clock())
+            raise _failure(case, answer.status, wait)
         return _page(answer)
 
     def _ask_for_surveys(self, *, page: int, limit: int) -> TrackResponse | TransportFailure:
@@ -195,17 +173,21 @@ class TrackClient:
         return self._send("GET", f"/surveys?{urlencode(query)}")
 
 
-def _failure(outcome: Outcome) -> ConfigError | NotDeliveredError | ServiceStoppedError:
+def _failure(
+    why: AnswerCase | TransportFailure, status: int | None = None, retry_after: float | None = None
+) -> ConfigError | NotDeliveredError | ServiceStoppedError:
     """Make the error of a question; asking has no effect, so no failure of it is uncertain."""
-    detail = f"Track did not list its surveys: {outcome.detail}"
-    match outcome.verdict:
+    detail = f"Track did not list its surveys: {why.fact}"
+    where = f" (HTTP {status})" if status else ""
+    if why is AnswerCase.REDIRECTED:  # nobody redirects a question that is asked at the right place
+        return ConfigError(f"{detail}{where}; check the connection's host")
+    match why.kind:
         case OutcomeKind.STOPPED:
-            return ServiceStoppedError(detail, status=outcome.status)
+            return ServiceStoppedError(detail, status=status)
         case OutcomeKind.MISCONFIGURED | OutcomeKind.REFUSED | OutcomeKind.TOO_LARGE:
-            where = f" (HTTP {outcome.status})" if outcome.status else ""
             return ConfigError(f"{detail}{where}")
         case OutcomeKind.NOT_DELIVERED | OutcomeKind.UNCERTAIN | OutcomeKind.ACCEPTED:
-            return NotDeliveredError(detail, status=outcome.status, retry_after=outcome.retry_after)
+            return NotDeliveredError(detail, status=status, retry_after=retry_after)
 
 
 def _page(answer: TrackResponse) -> tuple[list[dict[str, Any]], int | None]:
@@ -215,8 +197,8 @@ def _page(answer: TrackResponse) -> tuple[list[dict[str, Any]], int | None]:
         NotDeliveredError: the answer has another shape.
     """
     try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
+        document = read_json(answer.body) if answer.complete else None
+    except ValueError:
         document = None
     rows = document.get("data") if isinstance(document, dict) else document
     if not isinstance(rows, list) or not all(_is_survey(row) for row in rows):

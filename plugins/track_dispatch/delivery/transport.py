@@ -382,15 +382,18 @@ class _Adapter(HTTPAdapter):
 def _answer(response: requests.Response, exchange: _Exchange) -> TrackResponse:
     """Read what there is of the body; being cut is a fact about it, not an error."""
     body = bytearray()
-    complete = True
+    raw, complete = response.raw, True
+    is_delimited = raw.chunked or raw.length_remaining is not None
     try:
-        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+        while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
             body += chunk
             if len(body) > MAX_BODY_BYTES:
                 complete = False
                 break
     except (OSError, HTTPError, http.client.HTTPException):
         complete = False
+    if not body and (raw.tell() or not is_delimited):
+        complete = False  # unpacked to nothing, or perhaps cut before it began
     return TrackResponse(
         status=response.status_code,
         content_type=response.headers.get("Content-Type"),

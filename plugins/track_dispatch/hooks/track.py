@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from track_dispatch.delivery.client import TrackSurvey
-    from track_dispatch.delivery.responses import Outcome
 
 DEFAULT_DEADLINE_SECONDS = 60.0
 
@@ -80,20 +79,6 @@ class TrackHook(HttpHook):
         """Fetch all surveys of the organization; raises what `TrackClient.list_surveys` does."""
         with self.client() as client:
             return client.list_surveys()
-
-    def create_distribution(
-        self,
-        body: Mapping[str, Any],
-        *,
-        idempotency_key: str,
-        attendance_ids: Sequence[str],
-        deadline_seconds: float = DEFAULT_DEADLINE_SECONDS,
-    ) -> Outcome:
-        """Post one batch, once; see `TrackClient.create_distribution`."""
-        with self.client(deadline_seconds=deadline_seconds) as client:
-            return client.create_distribution(
-                body, idempotency_key=idempotency_key, attendance_ids=attendance_ids
-            )
 
     def test_connection(self) -> tuple[bool, str]:
         """Answer the UI's test button by listing the surveys; nothing is sent to anybody."""

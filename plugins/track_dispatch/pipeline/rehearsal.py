@@ -6,6 +6,7 @@ the contacts are those of `rehearsal_contacts`.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from track_dispatch.config import check_go_live
+from track_dispatch.delivery.acceptance import member_names
 from track_dispatch.delivery.context import (
     budget_spent,
     probe,
@@ -23,7 +25,12 @@ from track_dispatch.delivery.context import (
     stop_all,
 )
 from track_dispatch.delivery.distribution import distribution, posted_fields
-from track_dispatch.delivery.responses import OutcomeKind
+from track_dispatch.delivery.responses import (
+    BatchTexts,
+    OutcomeKind,
+    TransportFailure,
+    classify_response,
+)
 from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger.claims import Hindrance
 from track_dispatch.ledger.parts import begin_rehearsal, end_rehearsal
@@ -42,6 +49,8 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.claims import ClaimTerms, NotClaimed
     from track_dispatch.pipeline.run import Run
     from track_dispatch.transformation.evaluator import Candidate
+
+log = logging.getLogger(__name__)
 
 #: A CPF of nobody, with right check digits.
 NOBODYS_CPF = "00000000191"
@@ -138,7 +147,7 @@ def _post(context: DispatchContext, unit: Unit, lines: Sequence[Mapping[str, str
     hindered = begin_rehearsal(ledger, batch, lines=len(lines), terms=terms, actor=context.actor)
     if hindered is not None:
         _refuse(context, unit, hindered)
-    outcome = _posted(context, unit, terms, batch, lines)
+    outcome, told = _posted(context, unit, terms, batch, lines)
     certain = outcome.verdict not in {OutcomeKind.ACCEPTED, OutcomeKind.UNCERTAIN}
     end_rehearsal(
         ledger,
@@ -147,7 +156,7 @@ def _post(context: DispatchContext, unit: Unit, lines: Sequence[Mapping[str, str
         receipt=outcome.receipt,
         batch_state=BatchState.NOT_DELIVERED if certain else BatchState.SETTLED,
     )
-    _require_accepted(context, unit, outcome)
+    _require_accepted(context, unit, outcome, told)
 
 
 def _posted(
@@ -156,18 +165,31 @@ def _posted(
     terms: ClaimTerms,
     batch: str,
     lines: Sequence[Mapping[str, str]],
-) -> Outcome:
-    body = distribution(
-        channel=unit.channel,
-        survey_uuid=terms.survey,
-        lines=[posted_fields(line, context.hospital, unit.channel) for line in lines],
-        template_set=context.hospital.template_set,
-        validity_at=terms.validity_at,
-        reminder_at=terms.reminder_at,
+) -> tuple[Outcome, str]:
+    """Post the lines; return the outcome, and what Track answered in words."""
+    body = orjson.dumps(
+        distribution(
+            channel=unit.channel,
+            survey_uuid=terms.survey,
+            lines=[posted_fields(line, context.hospital, unit.channel) for line in lines],
+            template_set=context.hospital.template_set,
+            validity_at=terms.validity_at,
+            reminder_at=terms.reminder_at,
+        )
     )
-    return context.client.create_distribution(
-        body, idempotency_key=batch, attendance_ids=[line["cd_atendimento"] for line in lines]
+    answer = context.client.post_distribution(body, idempotency_key=batch)
+    texts = BatchTexts(body)
+    outcome = classify_response(
+        answer,
+        [line["cd_atendimento"] for line in lines],
+        now=context.now(),
+        acceptance=context.hospital.acceptance,
+        values=texts,
     )
+    if isinstance(answer, TransportFailure):
+        return outcome, "Track answered nothing"
+    names = ", ".join(member_names(answer.body, texts)) or "none that may be named"
+    return outcome, f"Track answered HTTP {answer.status} with the members {names}"
 
 
 def _refuse(context: DispatchContext, unit: Unit, hindered: NotClaimed) -> None:
@@ -187,11 +209,19 @@ def _refuse(context: DispatchContext, unit: Unit, hindered: NotClaimed) -> None:
     raise LinesInFlightError(message, retry_after=max(0.0, hindered.seconds))
 
 
-def _require_accepted(context: DispatchContext, unit: Unit, outcome: Outcome) -> None:
+def _require_accepted(context: DispatchContext, unit: Unit, outcome: Outcome, told: str) -> None:
+    """Say what Track answered, and whether that proves an acceptance.
+
+    Raises:
+        ServiceStoppedError: Track wants a person or another key.
+        ConfigError: it does not prove that Track took every line.
+    """
     if outcome.verdict is OutcomeKind.STOPPED:
         stop_all(context, outcome.detail, outcome.status)
+    proves = ", ".join(context.hospital.acceptance)
     if outcome.verdict is not OutcomeKind.ACCEPTED or outcome.faults:
         raise ConfigError(
-            f"rehearsal of {unit}: {outcome.detail}; nothing of it is a patient's, trigger another"
-            " when it is mended"
+            f"rehearsal of {unit}: {outcome.detail}; {told}, and `acceptance` asks for {proves}."
+            " Nothing of it is a patient's: trigger another when it is mended"
         )
+    log.info("rehearsal of %s: %s, which proves acceptance (%s)", unit, told, proves)

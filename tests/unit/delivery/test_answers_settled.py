@@ -41,7 +41,7 @@ BINDING = [
 ]
 #: Certainly not delivered, by a setting that another unit may not have.
 OF_ONE_UNIT = [
-    (faults.redirect(302), 302),
+    (faults.redirect(307), 307),
     (faults.redirect(308), 308),
     (faults.answer(404), 404),
     (faults.refuse(415), 415),
@@ -64,6 +64,15 @@ UNKNOWN = [
     faults.drop(accepted=True, orderly=True),
     faults.slow_headers(accepted=True),
     faults.drip(0.05),
+    faults.redirect(302),
+    faults.redirect(303, accepted=True),
+    faults.failure_within(accepted=False),
+    faults.failure_within(accepted=True),
+    faults.without_receipt(),
+    faults.in_parts(),
+    faults.plain_text(),
+    faults.truncated(),
+    faults.slow_body(),
 ]
 
 # -- certainly not delivered -------------------------------------------------------

@@ -21,11 +21,12 @@ JSON = "application/json"
 
 
 def judged(answer: TrackResponse | TransportFailure, **options: object) -> Outcome:
-    return classify_response(answer, IDS, now=NOW, **options)  # type: ignore[arg-type]
+    settings = {"acceptance": ("uuid", "id"), **options}
+    return classify_response(answer, IDS, now=NOW, **settings)  # type: ignore[arg-type]
 
 
 def with_errors(status: int, errors: object) -> TrackResponse:
-    return TrackResponse(status, JSON, json.dumps({"errors": errors}).encode())
+    return TrackResponse(status, JSON, json.dumps({"uuid": "d-1", "errors": errors}).encode())
 
 
 @pytest.mark.parametrize(
@@ -55,10 +56,20 @@ def test_every_failure_has_a_verdict() -> None:
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [
-        (301, OutcomeKind.MISCONFIGURED),
-        (302, OutcomeKind.MISCONFIGURED),
-        (304, OutcomeKind.MISCONFIGURED),
+        (206, OutcomeKind.UNCERTAIN),
+        (207, OutcomeKind.UNCERTAIN),
+        (208, OutcomeKind.UNCERTAIN),
+        (300, OutcomeKind.UNCERTAIN),
+        (301, OutcomeKind.UNCERTAIN),
+        (302, OutcomeKind.UNCERTAIN),
+        (303, OutcomeKind.UNCERTAIN),
+        (304, OutcomeKind.UNCERTAIN),
+        (305, OutcomeKind.UNCERTAIN),
+        (306, OutcomeKind.UNCERTAIN),
         (307, OutcomeKind.MISCONFIGURED),
+        (308, OutcomeKind.MISCONFIGURED),
+        (309, OutcomeKind.UNCERTAIN),
+        (399, OutcomeKind.UNCERTAIN),
         (400, OutcomeKind.REFUSED),
         (401, OutcomeKind.STOPPED),
         (402, OutcomeKind.MISCONFIGURED),
@@ -84,44 +95,11 @@ def test_every_failure_has_a_verdict() -> None:
     ],
 )
 @pytest.mark.parametrize("content_type", [JSON, "text/html", None])
+@pytest.mark.parametrize("body", [b"<html>sorry</html>", b'{"uuid": "d-1"}', b""])
 def test_without_success_the_status_decides_whatever_the_body(
-    status: int, verdict: OutcomeKind, content_type: str | None
+    status: int, verdict: OutcomeKind, content_type: str | None, body: bytes
 ) -> None:
-    assert judged(TrackResponse(status, content_type, b"<html>sorry</html>")).verdict == verdict
-
-
-@pytest.mark.parametrize(
-    ("answer", "verdict"),
-    [
-        (TrackResponse(200, JSON, b'{"uuid": "a1"}'), OutcomeKind.ACCEPTED),
-        (TrackResponse(201, "application/json; charset=utf-8", b"{}"), OutcomeKind.ACCEPTED),
-        (TrackResponse(202, "APPLICATION/JSON", b"[]"), OutcomeKind.ACCEPTED),
-        (TrackResponse(200, "application/problem+json", b"{}"), OutcomeKind.ACCEPTED),
-        (TrackResponse(200, JSON, b'{"uuid": "a1', complete=False), OutcomeKind.ACCEPTED),
-        (TrackResponse(200, JSON, b'{"uuid": "a1'), OutcomeKind.ACCEPTED),
-        (TrackResponse(200, JSON, b"", complete=False), OutcomeKind.ACCEPTED),
-        (TrackResponse(204), OutcomeKind.ACCEPTED),
-        (TrackResponse(200, JSON, b""), OutcomeKind.ACCEPTED),
-        (TrackResponse(200, "text/html", b""), OutcomeKind.ACCEPTED),
-        (TrackResponse(200, None, b" \r\n"), OutcomeKind.ACCEPTED),
-        (TrackResponse(200, None, b'{"uuid": "a1"}'), OutcomeKind.ACCEPTED),
-        (TrackResponse(200, None, b'{"uuid": "a1', complete=False), OutcomeKind.UNCERTAIN),
-        (TrackResponse(200, None, b"OK"), OutcomeKind.UNCERTAIN),
-        (TrackResponse(200, None, b"12"), OutcomeKind.UNCERTAIN),
-        (TrackResponse(200, None, b"", complete=False), OutcomeKind.UNCERTAIN),
-        (TrackResponse(200, "text/html", b"", complete=False), OutcomeKind.UNCERTAIN),
-        (TrackResponse(200, "text/html", b"<html>login</html>"), OutcomeKind.UNCERTAIN),
-        (TrackResponse(200, "text/html", b'{"uuid": "a1"}'), OutcomeKind.UNCERTAIN),
-        (TrackResponse(200, "text/plain", b"OK"), OutcomeKind.UNCERTAIN),
-        (TrackResponse(200, JSON, b"  <!doctype html>"), OutcomeKind.UNCERTAIN),
-        (TrackResponse(200, JSON, b"[" * 100_000), OutcomeKind.ACCEPTED),
-        (TrackResponse(200, JSON, b'{"uuid": "\xff'), OutcomeKind.ACCEPTED),
-    ],
-)
-def test_a_success_counts_only_as_json_or_empty(
-    answer: TrackResponse, verdict: OutcomeKind
-) -> None:
-    assert judged(answer).verdict == verdict
+    assert judged(TrackResponse(status, content_type, body)).verdict == verdict
 
 
 OBJECT_FORM = {"import_lines.0.phone": ["invalid"], "import_lines.2": ["invalid"]}
@@ -206,6 +184,20 @@ def test_errors_that_match_no_line_name_none_in_a_refusal(errors: object) -> Non
     assert (outcome.verdict, outcome.faults) == (OutcomeKind.REFUSED, {})
 
 
+@pytest.mark.parametrize(
+    "errors",
+    [
+        {f"import_lines.{i}": ["invalid"] for i in range(len(IDS))},
+        [{"cd_atendimento": id_} for id_ in IDS],
+    ],
+)
+def test_errors_for_every_line_put_an_accepted_batch_in_doubt(errors: object) -> None:
+    outcome = judged(with_errors(200, errors))
+
+    assert (outcome.verdict, outcome.faults) == (OutcomeKind.UNCERTAIN, {})
+    assert len(judged(with_errors(422, errors)).faults) == len(IDS)
+
+
 def test_one_unmatched_error_among_others_still_puts_an_accepted_batch_in_doubt() -> None:
     errors = OBJECT_FORM | {"whatsapp_template": ["unknown"]}
 
@@ -233,7 +225,12 @@ def test_only_acceptance_and_refusal_name_lines(status: int) -> None:
         ({"uuid": "a" * 101}, None),
         ({"uuid": "two words"}, None),
         ({"uuid": ["x"]}, None),
+        ({"uuid": "null"}, None),
+        ({"id": 0}, None),
+        ({"uuid": "00000000-0000-0000-0000-000000000000"}, None),
         ({"uuid": "11122233344", "id": 5}, "5"),
+        ({"UUID": "0b1c-77"}, None),
+        ({"data": {"uuid": "0b1c-77"}}, None),
         ([], None),
     ],
 )
@@ -268,16 +265,16 @@ def test_a_fault_keeps_neither_free_text_nor_a_value_of_the_batch(
 
 
 def test_an_attendance_id_is_no_receipt_even_if_no_line_carries_it() -> None:
-    body = json.dumps({"uuid": IDS[1], "id": int(IDS[0])}).encode()
+    outcome = judged(TrackResponse(200, JSON, f'{{"uuid": "{IDS[1]}", "id": {IDS[0]}}}'.encode()))
 
-    assert judged(TrackResponse(200, JSON, body)).receipt is None
+    assert (outcome.receipt, outcome.verdict) == (None, OutcomeKind.UNCERTAIN)
 
 
 @pytest.mark.parametrize("status", [200, 422])
 def test_a_fault_keeps_no_attendance_id_even_if_no_line_carries_it(status: int) -> None:
     answer = with_errors(status, [{"line": 0, "code": "unknown_xyz1"}])
 
-    outcome = classify_response(answer, ["XYZ1"], now=NOW)
+    outcome = classify_response(answer, ["XYZ1", "2"], now=NOW, acceptance=("uuid",))
 
     assert outcome.faults == {0: LineError(None, None)}
 

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from tests.unit.delivery.raw_server import RawServer, answer, reset
-from track_dispatch.delivery.responses import OutcomeKind
+from track_dispatch.delivery.responses import TransportFailure
 from track_dispatch.errors import ConfigError, ServiceStoppedError
 from track_dispatch.hooks.track import TrackHook
 
 ORGANIZATION = "6f9b3c52-0000-4000-8000-0000000000aa"
 SURVEYS = answer(200, '{"data": [{"uuid": "s0", "name": "A", "status": "active"}]}')
-BODY = {"import_lines": [{"cd_atendimento": "900000001"}]}
 
 
 @pytest.fixture
@@ -66,23 +65,11 @@ def test_unknown_keys_of_the_extra_never_become_headers(connect: Callable[..., T
     assert b"lanted-extra" not in server.requests[0]
 
 
-def test_a_distribution_is_posted_once_and_judged(connect: Callable[..., TrackHook]) -> None:
-    with RawServer(answer(201, '{"id": 7}')) as server:
-        outcome = connect(host=server.url).create_distribution(
-            BODY, idempotency_key="batch-1", attendance_ids=("900000001",)
-        )
-
-    assert (outcome.verdict, outcome.receipt) == (OutcomeKind.ACCEPTED, "7")
-    assert headers(server.requests[0])["Idempotency-Key"] == "batch-1"
-
-
 def test_a_reset_is_not_retried(connect: Callable[..., TrackHook]) -> None:
-    with RawServer(reset) as server:
-        outcome = connect(host=server.url).create_distribution(
-            BODY, idempotency_key="batch-1", attendance_ids=("900000001",)
-        )
+    with RawServer(reset) as server, connect(host=server.url).client() as client:
+        answer = client.post_distribution(b"{}", idempotency_key="batch-1")
 
-    assert (outcome.verdict, len(server.requests)) == (OutcomeKind.UNCERTAIN, 1)
+    assert (answer, len(server.requests)) == (TransportFailure.BROKEN, 1)
 
 
 @pytest.mark.parametrize("extra", [None, {}, {"trust_env": False}, {"trust_env": "false"}])

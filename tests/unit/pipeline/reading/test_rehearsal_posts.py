@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from demo.world import surveys_of
 from stand_ins.track_api import TrackStandIn
-from stand_ins.track_api.faults import answer
+from stand_ins.track_api.faults import answer, saying
 from tests.unit.delivery.delivery_rig import DAY, HOSPITAL, NOW, Rig
 from track_dispatch.config.policies import RehearsalContact
 from track_dispatch.errors import (
@@ -156,8 +156,34 @@ def test_an_answer_that_is_no_acceptance_fails_the_rehearsal(
     patients(erp_days)
     api.script(answer(422))
 
-    with pytest.raises(ConfigError, match="nothing of it is a patient's"):
+    with pytest.raises(ConfigError, match="Nothing of it is a patient's"):
         rehearsed(rig)
+
+
+def test_a_rehearsal_tells_the_members_of_the_answer_and_that_they_prove_acceptance(
+    erp_days: ErpDays, rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    patients(erp_days)
+
+    with caplog.at_level("INFO", logger="track_dispatch.pipeline"):
+        rehearsed(rig)
+
+    told = "HTTP 201 with the members uuid, which proves acceptance (uuid, id)"
+    assert sum(told in message for message in caplog.messages) == 2
+
+
+def test_an_answer_that_proves_nothing_is_told_by_its_members_before_the_first_patient(
+    erp_days: ErpDays, rig: Rig, api: TrackStandIn
+) -> None:
+    patients(erp_days)
+    api.script(saying("protocol", {"protocol": "2026-1", "message": "ok"}, accepted=True))
+
+    with pytest.raises(ConfigError, match=r"members protocol, message, and `acceptance` asks for"):
+        rehearsed(rig)
+    rig.settings["acceptance"] = ("protocol",)
+    api.script(*[saying("protocol", {"protocol": "2026-1"}, accepted=True)] * 2)
+
+    assert rehearsed(rig) == {"INTERNACAO": 2, "EXAMES": 1}
 
 
 def test_without_a_track_that_answers_nothing_is_posted(

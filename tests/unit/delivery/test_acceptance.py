@@ -1,0 +1,271 @@
+"""What proves that Track accepted a batch: bodies that count, and bodies that must not.
+
+Each goes over a real socket, so that what a body is made of and how it travels are judged together.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+
+import pytest
+import requests
+
+from tests.unit.delivery.raw_server import RawServer, say
+from track_dispatch.delivery.acceptance import member_names, says_failure
+from track_dispatch.delivery.answer_table import AnswerCase, OutcomeKind
+from track_dispatch.delivery.client import TrackClient
+from track_dispatch.delivery.responses import (
+    BatchTexts,
+    Outcome,
+    TrackResponse,
+    classify_response,
+)
+from track_dispatch.delivery.transport import MAX_BODY_BYTES
+
+NOW = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
+IDS = ("900000001", "900000002", "900000003")
+SURVEY = "0d2a0000-0000-4000-8000-000000000001"
+LINES = [{"cd_atendimento": id_, "name": "Planted", "uuid": SURVEY} for id_ in IDS]
+BODY = json.dumps({"survey_uuid": SURVEY, "import_lines": LINES}).encode()
+OK = b'{"uuid": "d-1"}'
+
+
+def posted(data: bytes, *acceptance: str) -> Outcome:
+    """Post the batch to a server that answers these bytes and hangs up."""
+    with RawServer(say(data)) as server, requests.Session() as session:
+        session.trust_env = False
+        with TrackClient(
+            session, base_url=server.url, organization="o", deadline_seconds=10
+        ) as client:
+            answer = client.post_distribution(BODY, idempotency_key="batch-1")
+    return classify_response(
+        answer, IDS, now=NOW, acceptance=acceptance or ("uuid", "id"), values=BatchTexts(BODY)
+    )
+
+
+def http(body: bytes, *headers: str, start: str = "HTTP/1.1 200 OK", length: bool = True) -> bytes:
+    """Compose an answer; JSON, with its length, unless the headers say otherwise."""
+    lines = [start, *headers]
+    if not any(line.lower().startswith("content-type") for line in headers):
+        lines.append("Content-Type: application/json")
+    if length:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + end
+    return http(body, "Transfer-Encoding: chunked", length=False)
+
+
+PACKED = gzip.compress(OK)
+NESTED = b'{"a":' * 100 + b"1" + b"}" * 100
+HUGE = b'{"uuid": "d-1", "x": "' + b"x" * (MAX_BODY_BYTES - 30) + b'"}'
+
+COUNTS = {
+    "a receipt": http(OK),
+    "a number as receipt": http(b'{"id": 815}'),
+    "201": http(OK, start="HTTP/1.1 201 Created"),
+    "202": http(OK, start="HTTP/1.1 202 Accepted"),
+    "a 2xx that nobody knows": http(OK, start="HTTP/1.1 299 Whatever"),
+    "with charset": http(OK, "Content-Type: application/json; charset=utf-8"),
+    "type in capitals": http(OK, "Content-Type: APPLICATION/JSON"),
+    "a kind of JSON": http(OK, "Content-Type: application/vnd.api+json"),
+    "without a type": b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n" + OK,
+    "until the connection ends": http(OK, length=False),
+    "HTTP/1.0": http(OK, start="HTTP/1.0 200 OK", length=False),
+    "in one chunk": chunked(OK),
+    "in chunks": chunked(OK[:3], OK[3:]),
+    "gzip, though we asked for none": http(PACKED, "Content-Encoding: gzip"),
+    "after 100": b"HTTP/1.1 100 Continue\r\n\r\n" + http(OK),
+    "one length twice": http(OK, "Content-Length: 15"),
+    "a byte order mark": http(b"\xef\xbb\xbf" + OK),
+    "white space around it": http(b" \r\n" + OK + b"\n"),
+    "200 and no body": http(b""),
+    "200 and no body, whatever type": http(b"", "Content-Type: text/html"),
+    "204": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "a body of no chunks": chunked(),
+    "a blank body": http(b" \r\n"),
+    "success": http(b'{"success": true, "uuid": "d-1"}'),
+    "ok as text": http(b'{"ok": "true", "uuid": "d-1"}'),
+    "a status that is success": http(b'{"status": "success", "uuid": "d-1"}'),
+    "the status of HTTP": http(b'{"status": 201, "uuid": "d-1"}'),
+    "no error": http(b'{"error": null, "errors": [], "uuid": "d-1"}'),
+    "no failures": http(b'{"failed": 0, "failures": {}, "uuid": "d-1"}'),
+    "in Portuguese": http(b'{"sucesso": true, "status": "criado", "erro": "", "uuid": "d-1"}'),
+    "a status below": http(b'{"uuid": "d-1", "survey": {"status": "active"}}'),
+    "a default": http(b'{"uuid": "d-1", "default_language": "pt"}'),
+    "deep, and all is well": http(b'{"uuid": "d-1", "x": ' + NESTED + b"}"),
+    "large": http(HUGE),
+    "some lines refused": http(b'{"uuid": "d-1", "errors": {"import_lines.1": ["x"]}}'),
+    "some refused, with codes": http(b'{"id": 7, "errors": [{"line": 0, "error": "invalid"}]}'),
+}
+
+DOES_NOT = {
+    "success is false": http(b'{"success": false, "uuid": "d-1"}'),
+    "and says why": http(b'{"success": false, "error": "quota"}'),
+    "false as text": http(b'{"success": "false", "uuid": "d-1"}'),
+    "false as a number": http(b'{"ok": 0, "uuid": "d-1"}'),
+    "success is not told": http(b'{"success": null, "uuid": "d-1"}'),
+    "in capitals": http(b'{"SUCCESS": false, "uuid": "d-1"}'),
+    "an error": http(b'{"error": "quota exceeded", "uuid": "d-1"}'),
+    "an error in capitals": http(b'{"Error": {"code": 5}, "uuid": "d-1"}'),
+    "an error below": http(b'{"uuid": "d-1", "meta": [{"error_message": "x"}]}'),
+    "a failure in Portuguese": http(b'{"uuid": "d-1", "erro": "cota excedida"}'),
+    "success denied in Portuguese": http(b'{"uuid": "d-1", "sucesso": false}'),
+    "errors below": http(b'{"uuid": "d-1", "data": {"errors": {"import_lines.0": ["x"]}}}'),
+    "errors in capitals": http(b'{"uuid": "d-1", "ERRORS": {"import_lines.0": ["x"]}}'),
+    "some failed": http(b'{"uuid": "d-1", "failed": 2}'),
+    "a status of failure": http(b'{"uuid": "d-1", "status": "failed"}'),
+    "a status nobody knows": http(b'{"uuid": "d-1", "status": "on_hold"}'),
+    "the status of HTTP": http(b'{"uuid": "d-1", "statusCode": 500}'),
+    "a status below": http(b'{"uuid": "d-1", "parts": [{"status": 201}, {"status": 422}]}'),
+    "a failure deep down": http(
+        b'{"uuid": "d-1", "x": ' + b"[" * 200 + b'{"error": 1}' + b"]" * 200 + b"}"
+    ),
+    "every line refused": http(
+        b'{"uuid": "d-1", "errors": [{"line": 0}, {"line": 1}, {"line": 2}]}'
+    ),
+    "errors of no line": http(b'{"uuid": "d-1", "errors": {"survey_uuid": ["x"]}}'),
+    "errors in text": http(b'{"uuid": "d-1", "errors": "something"}'),
+    "no receipt": http(b"{}"),
+    "a message": http(b'{"message": "Thank you."}'),
+    "a receipt in capitals": http(b'{"UUID": "d-1"}'),
+    "a receipt further down": http(b'{"data": {"uuid": "d-1"}}'),
+    "an empty receipt": http(b'{"uuid": "", "id": null}'),
+    "the receipt of nothing": http(b'{"id": 0}'),
+    "a nil UUID": http(b'{"uuid": "00000000-0000-0000-0000-000000000000"}'),
+    "a yes as receipt": http(b'{"id": true}'),
+    "our own survey as receipt": http(b'{"uuid": "%b"}' % SURVEY.encode()),
+    "an attendance as receipt": http(b'{"id": 900000002}'),
+    "a list": http(b'[{"uuid": "d-1"}]'),
+    "an empty list": http(b"[]"),
+    "false": http(b"false"),
+    "true": http(b"true"),
+    "null": http(b"null"),
+    "a text of JSON": http(b'"d-1"'),
+    "a number": http(b"815"),
+    "bare text": http(b"OK", "Content-Type: text/plain"),
+    "bare text that claims to be JSON": http(b"OK"),
+    "a page": http(b"<html>Entrar</html>", "Content-Type: text/html"),
+    "a page that claims to be JSON": http(b"<!doctype html>"),
+    "JSON that claims to be a page": http(OK, "Content-Type: text/html"),
+    "a member twice": http(b'{"success": false, "success": true, "uuid": "d-1"}'),
+    "a receipt twice": http(b'{"uuid": "d-1", "uuid": "d-2"}'),
+    "a member twice below": http(b'{"uuid": "d-1", "x": {"ok": false, "ok": true}}'),
+    "NaN": http(b'{"uuid": "d-1", "score": NaN}'),
+    "infinity": http(b'{"uuid": "d-1", "score": -Infinity}'),
+    "two objects": http(OK + OK),
+    "text behind it": http(OK + b"<!-- 0.02 s -->"),
+    "a comma too many": http(b'{"uuid": "d-1",}'),
+    "single quotes": http(b"{'uuid': 'd-1'}"),
+    "a byte that is no UTF-8": http(b'{"uuid": "d-1", "x": "\xff"}'),
+    "deeper than anybody reads": http(b'{"uuid": "d-1", "x": ' + b"[" * 100_000),
+    "larger than we read": http(HUGE + b" " * 100),
+    "cut, with its length": http(OK)[:-1],
+    "cut, without one": http(OK[:-1], length=False),
+    "cut before it began": http(OK)[: -len(OK)],
+    "no length and no body": http(b"", length=False),
+    "HTTP/1.0 without a body": http(b"", start="HTTP/1.0 200 OK", length=False),
+    "a length that is no number": http(b"", "Content-Length: none", length=False),
+    "cut amid the chunks": chunked(OK[:3], end=b"c\r\nid"),
+    "without a last chunk": chunked(OK, end=b""),
+    "chunks that are none": http(OK, "Transfer-Encoding: chunked", length=False),
+    "cut amid gzip": http(PACKED[:12], "Content-Encoding: gzip"),
+    "no gzip": http(OK, "Content-Encoding: gzip"),
+    "packed as we cannot read": http(b"\x0b\x02\x80{}\x03", "Content-Encoding: x-strange"),
+    "two lengths": http(OK, "Content-Length: 2"),
+    "206": http(OK, start="HTTP/1.1 206 Partial Content"),
+    "207": http(OK, start="HTTP/1.1 207 Multi-Status"),
+    "207 and no body": http(b"", start="HTTP/1.1 207 Multi-Status"),
+    "103 in place of the answer": b"HTTP/1.1 103 Early Hints\r\n\r\n" + http(OK),
+    "no HTTP at all": OK,
+}
+
+
+@pytest.mark.parametrize("data", COUNTS.values(), ids=COUNTS)
+def test_what_proves_an_acceptance_counts(data: bytes) -> None:
+    assert posted(data).verdict is OutcomeKind.ACCEPTED
+
+
+@pytest.mark.parametrize("data", DOES_NOT.values(), ids=DOES_NOT)
+def test_what_proves_no_acceptance_leaves_it_to_a_person(data: bytes) -> None:
+    outcome = posted(data)
+
+    assert (outcome.verdict, outcome.faults) == (OutcomeKind.UNCERTAIN, {})
+
+
+def test_every_success_of_the_table_is_met_here() -> None:
+    told = {posted(data).detail for data in (*COUNTS.values(), *DOES_NOT.values())}
+    cases = [case for case in AnswerCase if not case.statuses]
+
+    facts = [case.fact.format(count=1) for case in cases if case is not AnswerCase.UNFORESEEN]
+    assert [fact for fact in facts if not any(text.startswith(fact) for text in told)] == []
+
+
+@pytest.mark.parametrize(
+    ("data", "receipt"),
+    [
+        (http(b'{"uuid": "d-1", "import_lines": 3}')[:-2], "d-1"),
+        (http(b'{"id": 815, "import_lines": 3}')[:-2], "815"),
+        (http(b'{"uuid": "d-1", "x": NaN}'), "d-1"),
+        (http(b'{"uuid": "d-1", "success": false}'), "d-1"),
+        (http(OK, start="HTTP/1.1 207 Multi-Status"), "d-1"),
+        (http(OK, "Content-Type: text/html"), "d-1"),
+        (http(b'{"uuid": "d-1", "id": 815}')[:-9], "d-1"),
+        # what is cut in the middle is no receipt
+        (http(b'{"uuid": "d-123456"}')[:-5], None),
+        (http(b'{"id": 815815}')[:-2], None),
+        (http(b'{"id": 815')[:-1], None),
+    ],
+)
+def test_what_came_of_a_receipt_is_kept_with_the_doubt(data: bytes, receipt: str | None) -> None:
+    outcome = posted(data)
+
+    assert (outcome.verdict, outcome.receipt) == (OutcomeKind.UNCERTAIN, receipt)
+
+
+@pytest.mark.parametrize(
+    ("body", "acceptance", "verdict"),
+    [
+        (b'{"data": {"uuid": "d-1"}}', ("data.uuid",), OutcomeKind.ACCEPTED),
+        (b'{"data": {"id": 4}}', ("uuid", "data.id"), OutcomeKind.ACCEPTED),
+        (b'{"data": [{"uuid": "d-1"}]}', ("data.uuid",), OutcomeKind.UNCERTAIN),
+        (b'{"data": "d-1"}', ("data.uuid",), OutcomeKind.UNCERTAIN),
+        (b'{"uuid": "d-1"}', ("protocol",), OutcomeKind.UNCERTAIN),
+        (b'{"protocol": "2026-1"}', ("protocol",), OutcomeKind.ACCEPTED),
+        (b"", ("protocol",), OutcomeKind.ACCEPTED),
+    ],
+)
+def test_the_setting_names_where_a_receipt_stands(
+    body: bytes, acceptance: tuple[str, ...], verdict: OutcomeKind
+) -> None:
+    assert posted(http(body), *acceptance).verdict is verdict
+
+
+def test_a_doubt_says_what_was_missing() -> None:
+    assert "the setting `acceptance` names" in posted(http(b'{"message": "ok"}')).detail
+
+
+@pytest.mark.parametrize("failing", ["failed", "error", "hasErrors", "rejected_lines", "falhas"])
+@pytest.mark.parametrize("depth", [0, 1, 50])
+def test_a_word_of_failure_is_found_wherever_it_stands(failing: str, depth: int) -> None:
+    document: object = {"uuid": "d-1", failing: True}
+    for _ in range(depth):
+        document = [{"inner": document}]
+
+    assert says_failure(document)
+
+
+def test_the_members_of_an_answer_are_named_without_a_value() -> None:
+    body = b'{"uuid": "d-1", "message": "Planted", "900000001": 1, "Planted": 2, "a.b": 3}'
+
+    assert member_names(body, BatchTexts(BODY)) == ["uuid", "message"]
+    assert member_names(body[:30], BatchTexts(BODY)) == ["uuid"]
+    assert member_names(b"<html>", BatchTexts(BODY)) == []
+
+
+def test_an_answer_says_nothing_of_its_body() -> None:
+    assert "Planted" not in repr(TrackResponse(200, None, b"Planted"))
