@@ -40,7 +40,8 @@ def test_what_decides_who_is_asked_changes_the_digest(
 
 #: What is read when a run begins, at the claim or at the POST: changing it reads nobody anew.
 READ_LATER = {
-    "batch_size", "code", "contact_cap_days", "extraction_max_age_hours", "import_fields",
+    "acceptance", "batch_size", "code", "contact_cap_days", "extraction_max_age_hours",
+    "import_fields",
     "lease_margin_seconds", "ledger_retention_days", "look_back_days", "max_age_days", "name",
     "oracle_conn_id", "post_deadline_seconds", "rehearsal_contacts", "rehearsal_lines",
     "reminder_days", "requests_per_5_minutes", "schedule", "send_days", "send_window",
