@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
@@ -37,4 +37,8 @@ def echo_json(found: Iterable[Any]) -> None:
 
 def echo_json_object(found: Any) -> None:
     """Print dictionaries and lists as JSON; days and moments as ISO 8601."""
-    typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=_as_text))
+
+
+def _as_text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)

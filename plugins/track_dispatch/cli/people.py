@@ -24,7 +24,7 @@ from track_dispatch.records import Channel
 if TYPE_CHECKING:
     from track_dispatch.cli.optout_file import OptOutList
     from track_dispatch.ledger.personal_data import HeldData
-    from track_dispatch.ledger.privacy import Erased
+    from track_dispatch.ledger.privacy import Erased, OptOut
 
 optout_app = typer.Typer(help="Who asked not to be asked.")
 
@@ -75,9 +75,9 @@ def optout_remove(*, by: By, why: Why, channel: OneChannel = None) -> None:
         removed = remove_optouts(ledger, values, channel=channel, decision=decision)
         with ledger.reading() as connection:
             left = optouts_of(connection, ledger.keys, values)
-    typer.echo("taken off the list" if removed else "was not on the list")
+    typer.echo(f"{removed} of {len(values)} identities taken off the list")
     for one in left:
-        typer.echo(f"still on it: {one.kind}, {_where(one.channel)}")
+        typer.echo(f"still on it: {_listed(one)}")
 
 
 @optout_app.command("check")
@@ -93,8 +93,7 @@ def optout_check(*, as_json: Json = False) -> None:
         echo_json(found)
     else:
         for one in found:
-            where = _where(one.channel)
-            typer.echo(f"{one.kind}: {where}, since {one.added_at:%Y-%m-%d}, from {one.source}")
+            typer.echo(_listed(one))
         if not found:
             typer.echo("not on the list")
     if not found:
@@ -244,8 +243,7 @@ def _echo_held(held: HeldData) -> None:
             f"  {line.state}{reason}{when}  kept: {'; '.join(kept)}"
         )
     for listed in held.optouts:
-        since = f"since {listed.added_at:%Y-%m-%d}, from {listed.source}"
-        typer.echo(f"on the list: {listed.kind}, {_where(listed.channel)}, {since}")
+        typer.echo(f"on the list: {_listed(listed)}")
     tables = ", ".join(f"{table} {rows}" for table, rows in held.rows.items() if rows)
     typer.echo(f"rows of the ledger that tell of the person: {tables or 'none'}")
     if held.further:
@@ -303,6 +301,14 @@ def _counted(values: Iterable[str]) -> str:
 def _kinds_counted(counts: Mapping[str, int]) -> str:
     """Say how many different identities there are of each kind."""
     return ", ".join(f"{counts[kind]} {name}" for kind, name in _KIND_NAMES.items() if counts[kind])
+
+
+def _listed(found: OptOut) -> str:
+    entered = f", entered by {found.entered_by}: {found.why}" if found.entered_by else ""
+    return (
+        f"{found.kind}, {_where(found.channel)}, since {found.added_at:%Y-%m-%d}, from"
+        f" {found.source}{entered}"
+    )
 
 
 def _where(channel: Channel | None) -> str:

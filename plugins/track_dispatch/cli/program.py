@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from track_dispatch import __version__
 from track_dispatch.cli import days, decisions, doctor, installation, people, queries
 from track_dispatch.errors import TrackDispatchError
 
@@ -16,7 +18,26 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",  # it fills paragraphs
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"track_dispatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Ask hospital patients how they were treated, at most once."""
+
+
 app.command()(installation.setup)
 app.command()(doctor.doctor)
 app.command()(doctor.surveys)

@@ -94,15 +94,18 @@ def held_about(
     attendances = _attendances(connection, [one.hash for one in hashes])
     held, ids = tuple(attendances.values()), [*attendances]
     steps = [step for one in held for step in one.history.steps]
-    listed = select(func.count()).where(schema.optouts.c.full_hash.in_([x.full for x in hashes]))
+    optouts = schema.optouts
+    listed = connection.scalars(
+        select(optouts.c.decision).where(optouts.c.full_hash.in_([one.full for one in hashes]))
+    ).all()
     rows = {
         "lines": len(held),
         "identities": _count_identities(connection, ids),
         "envelopes": sum(one.payload for one in held),
         "events": len(steps),
         "batches": len({step.batch for step in steps if step.batch}),
-        "decisions": len({step.decision for step in steps if step.decision}),
-        "optouts": connection.scalar(listed) or 0,
+        "decisions": len({*(step.decision for step in steps), *listed} - {None}),
+        "optouts": len(listed),
         "staged": _count_staged(connection, keys, rows_about),
     }
     return HeldData(

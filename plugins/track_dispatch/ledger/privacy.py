@@ -46,12 +46,17 @@ _optouts, _lines, _identities = schema.optouts, schema.lines, schema.identities
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """What is on the list about a value; `channel` is None for every channel."""
+    """What is on the list about a value, who told us, and who entered it, why.
+
+    `channel` is None for every channel.
+    """
 
     kind: str
     channel: Channel | None
     source: str
     added_at: datetime
+    entered_by: str | None
+    why: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +85,20 @@ def add_optouts(
         source: who told us, without patient data.
         decision: who enters them, and why; on record once, with the first of them.
     """
-    people, new = list(entries), 0
+    people, new, decided = list(entries), 0, None
     for start in range(0, len(people), PEOPLE_AT_ONCE):
         with ledger.writing() as connection:
-            if not start:
-                record_decision(connection, decision)
+            decided = decided or record_decision(connection, decision)
             for values, channel in people[start : start + PEOPLE_AT_ONCE]:
                 new += bool(
-                    enter_optouts(connection, ledger.keys, values, channel=channel, source=source)
+                    enter_optouts(
+                        connection,
+                        ledger.keys,
+                        values,
+                        channel=channel,
+                        source=source,
+                        decision=decided,
+                    )
                 )
     return new
 
@@ -99,8 +110,12 @@ def enter_optouts(
     *,
     channel: Channel | None,
     source: str,
+    decision: int,
 ) -> int:
-    """Enter each value under every key; return how many were not on the list for the channel."""
+    """Enter each value under every key; return how many were not on the list for the channel.
+
+    What is on it already keeps the source and the decision that it came with.
+    """
     new = 0
     for value in sorted(set(values)):
         hashes = keys.identity_hashes(value)
@@ -116,6 +131,7 @@ def enter_optouts(
             entry=entry or str(uuid.uuid4()),
             kind=value.partition(":")[0],
             source=source,
+            decision=decision,
             added_at=moment_in(),
         )
         connection.execute(insert_into(connection, _optouts).values(rows).on_conflict_do_nothing())
@@ -147,12 +163,16 @@ def remove_optouts(
 def optouts_of(connection: Connection, keys: KeyRing, values: Collection[str]) -> list[OptOut]:
     """Return what is on the list about values, the oldest first."""
     hashes = [one for value in sorted(set(values)) for one in keys.identity_hashes(value)]
+    decisions = schema.decisions
     rows = connection.execute(
-        select(_optouts).where(_on_list(hashes)).order_by(_optouts.c.added_at, _optouts.c.kind)
+        select(_optouts, decisions.c.decided_by, decisions.c.why)
+        .outerjoin(decisions, decisions.c.id == _optouts.c.decision)
+        .where(_on_list(hashes))
+        .order_by(_optouts.c.added_at, _optouts.c.kind)
     )
     entries = {(row.entry, row.channel): row for row in reversed(rows.all())}
     return [
-        OptOut(row.kind, _channel(row.channel), row.source, row.added_at)
+        OptOut(row.kind, _channel(row.channel), row.source, row.added_at, row.decided_by, row.why)
         for row in reversed(entries.values())
     ]
 
@@ -242,7 +262,9 @@ def erase_person(
     hashes = [one.hash for value in sorted(set(values)) for one in keys.identity_hashes(value)]
     with deciding(ledger) as connection:
         decided = record_decision(connection, decision)
-        optouts = enter_optouts(connection, keys, values, channel=None, source=ERASURE)
+        optouts = enter_optouts(
+            connection, keys, values, channel=None, source=ERASURE, decision=decided
+        )
         found = select(_identities.c.line).where(among(_identities.c.hash, "hashes")).distinct()
         ids = sorted(connection.scalars(found, {"hashes": hashes}))
         excluded = _exclude(connection, keys, ids, decision, decided)

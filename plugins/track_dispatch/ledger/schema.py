@@ -316,6 +316,7 @@ optouts = Table(
     Column("entry", Text, nullable=False),  # the same for one value's hashes under several keys
     Column("kind", Text, nullable=False),  # cpf, email, phone
     Column("source", Text, nullable=False),  # who told us: a person, a file, a clinic's list
+    Column("decision", _Id),  # who entered it, and why
     Column("added_at", Moment, nullable=False),
     Index("ix_optouts_hash", "hash"),
 )

@@ -106,6 +106,7 @@ def test_a_long_list_is_one_decision(ledger: Ledger, monkeypatch: pytest.MonkeyP
     assert (written["verb"], written["decided_by"], written["why"]) == (
         "opt_out", "ana", "pedido da pessoa",
     )  # fmt: skip
+    assert {row["decision"] for row in rows_of(ledger, schema.optouts, "hash")} == {written["id"]}
 
 
 def test_a_removal_is_on_record(ledger: Ledger) -> None:
@@ -131,6 +132,7 @@ def test_one_channel_is_freed_and_the_others_stay_barred(ledger: Ledger) -> None
 
     (left,) = on_list(ledger, EMAIL)
     assert (left.channel, left.source) == (Channel.WHATSAPP, "ouvidoria")
+    assert (left.entered_by, left.why) == ("ana", "pedido da pessoa")
 
 
 def test_another_channels_entry_is_no_entry_of_this_one(ledger: Ledger) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,8 +122,18 @@ def test_one_channel_is_freed_and_the_shell_says_what_is_left(installed: Ledger)
 
     done = run("optout", "remove", "--channel", "email", *WHO, said=EMAIL)
 
-    assert done.stdout.splitlines() == ["taken off the list", "still on it: email, not by WhatsApp"]
+    off, left = done.stdout.splitlines()
+    assert off == "1 of 1 identities taken off the list"
+    assert left.startswith("still on it: email, not by WhatsApp, since")
     assert barred(installed, EMAIL) == {"whatsapp"}
+
+
+def test_what_was_not_on_the_list_is_counted_out(installed: Ledger) -> None:
+    run(*ADD, said=EMAIL)
+
+    done = run("optout", "remove", *WHO, said=f"{EMAIL}; {CPF}")
+
+    assert done.stdout == "1 of 2 identities taken off the list\n"
 
 
 def test_check_tells_since_when_and_from_whom(installed: Ledger) -> None:
@@ -133,7 +144,7 @@ def test_check_tells_since_when_and_from_whom(installed: Ledger) -> None:
     at_last = run("optout", "check", said=CPF)
 
     assert [done.exit_code for done in (before, after, at_last)] == [1, 0, 1]
-    assert "ouvidoria" in after.stdout
+    assert "from ouvidoria, entered by ana: pedido da pessoa" in after.stdout
 
 
 def test_the_list_is_counted(installed: Ledger) -> None:
@@ -143,9 +154,10 @@ def test_the_list_is_counted(installed: Ledger) -> None:
     listed = run("optout", "list").stdout.splitlines()
     found = json.loads(run("optout", "list", "--json").stdout)
 
-    assert [(one["kind"], one["channel"], one["source"]) for one in checked] == [
-        ("email", None, "balcão")
-    ]
+    [one] = checked
+    assert (one["kind"], one["channel"], one["source"]) == ("email", None, "balcão")
+    assert (one["entered_by"], one["why"]) == ("ana", "pedido da pessoa")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", one["added_at"])
     assert listed[-1] == "2 identities on the list"
     assert sorted((one["kind"], one["values"]) for one in found) == [("cpf", 1), ("email", 1)]
 
