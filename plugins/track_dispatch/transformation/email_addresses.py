@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 from email_validator import (
     SPECIAL_USE_DOMAIN_NAMES,
@@ -14,7 +15,13 @@ from email_validator import (
 
 from track_dispatch.transformation.clean_text import clean
 
-_SEPARATORS = re.compile(r"[;,/|\\]+")
+if TYPE_CHECKING:
+    from tldextract import TLDExtract
+
+#: A word, and what stands between it and the one before.
+_GAP_AND_WORD = re.compile(r"([\s;,/|\\]*)([^\s;,/|\\]+)")
+
+_BLANK = re.compile(r"\s")
 
 #: What surrounds an address without being part of it.
 _WRAPPING = "<>()[]{}\"'`´.:"
@@ -28,6 +35,12 @@ CLEARLY_VALID = re.compile(
     r"[a-z0-9]+(?:[._+-][a-z0-9]+)*"
     rf"@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+(?!(?:{_RESERVED})\Z)[a-z]{{2,}}"
 )
+
+#: Before the @ of an address stands nobody's name: it was taken for a page's.
+_PAGE = "www."
+
+#: The demo's and the tests' patients: exists nowhere, so nobody is reached.
+_TEST = "test"
 
 #: What is typed before the @ when there is no address: "naotem@", "nao.informado@", "sememail2@",
 #: "nao@", "email@", or one character over and over ("x@", "aaa@", "000@").
@@ -57,9 +70,9 @@ def usable_emails(text: str) -> tuple[str, ...]:
     """Return every usable address in the text in small letters, each once, in the text's order.
 
     Usable means: syntactically right, in ASCII (an accent is a slip far more often than an
-    internationalised address), and no placeholder such as "naotem@..." or "x@x.com". Whether
-    the mailbox exists is not asked. Reserved domains are refused, but `.test`, which reaches
-    nobody and which demo and tests use.
+    internationalised address), of a domain that may exist, and no placeholder such as "naotem@..."
+    or "x@x.com". Whether the mailbox exists is not asked. Reserved domains are refused, but
+    `.test`, which reaches nobody and which demo and tests use.
     """
     if "@" not in text:
         return ()
@@ -73,11 +86,11 @@ def usable_emails(text: str) -> tuple[str, ...]:
 
 
 def is_placeholder(address: str) -> bool:
-    """Tell whether an address in small letters was only typed to fill the field."""
+    """Tell whether an address in small letters was only typed to fill the field, or is a slip."""
     local, _, domain = address.partition("@")
     who = _without_joints(local)
     where, nowhere = _host(domain)
-    if nowhere or _NOBODY.fullmatch(who):
+    if nowhere or local.startswith(_PAGE) or _NOBODY.fullmatch(who):
         return True
     return who == where and (len(who) <= 3 or who in _REPEATED)
 
@@ -86,7 +99,33 @@ def is_placeholder(address: str) -> bool:
 def _host(domain: str) -> tuple[str, bool]:
     """Return a domain's first label without joints, and whether it is nowhere."""
     where = _without_joints(domain.partition(".")[0])
-    return where, bool(_NOWHERE.fullmatch(where))
+    return where, bool(_NOWHERE.fullmatch(where)) or not _may_exist(domain)
+
+
+def _may_exist(domain: str) -> bool:
+    """Tell whether a domain ends as some do, and is more than such an ending.
+
+    Of longer endings some are governments with mailboxes of their own (sp.gov.br).
+    """
+    suffix = _suffix(domain)
+    return bool(suffix) and (suffix != domain or domain.count(".") > 1)
+
+
+def _suffix(domain: str) -> str:
+    """Return under what names are given away at the domain's end (com.br), or "" if nothing is.
+
+    Private suffixes (blogspot.com) count as names: only the registries' decide what can exist.
+    """
+    return _top_level_domains().extract_str(domain).suffix
+
+
+@cache
+def _top_level_domains() -> TLDExtract:
+    """Read the list that comes with the package; nothing is ever fetched, and no file written."""
+    # only who reads a day's rows needs it: it costs a tenth of a second
+    from tldextract import TLDExtract  # noqa: PLC0415
+
+    return TLDExtract(suffix_list_urls=(), cache_dir=None, extra_suffixes=(_TEST,))
 
 
 def _without_joints(name: str) -> str:
@@ -94,21 +133,34 @@ def _without_joints(name: str) -> str:
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Yield what may be a whole address; one that a blank may have cut is none.
+    """Yield what may be a whole address; one that a blank or a slip may have cut is none.
 
-    "joao silva@example.com" may be joao.silva's address, and silva's would be a stranger's.
+    "joao silva@example.com" may be joao.silva's address, and silva's would be a stranger's. So it
+    is with "joao,silva@example.com": comma, semicolon and slash are the point's neighbours.
     """
-    for part in _SEPARATORS.split(text):
-        words = part.split()
-        for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
-            if "@" in word and not _is_cut(before, word, after):
-                yield word.removeprefix("mailto:").strip(_WRAPPING)
+    found = _GAP_AND_WORD.findall(text)
+    for before, (gap, word), after in zip(
+        [("", ""), *found], found, [*found[1:], ("", "")], strict=False
+    ):
+        if "@" in word and _starts_anew(before[1], gap, word) and not _goes_on(word, *after):
+            yield word.removeprefix("mailto:").strip(_WRAPPING)
 
 
-def _is_cut(before: str, word: str, after: str) -> bool:
-    starts_anew = not before or "@" in before or before.endswith(":") or word[0] in "<(["
-    goes_on = bool(after) and (after[0] in ".@" or word[-1] == ".")
-    return goes_on or not starts_anew
+def _starts_anew(before: str, gap: str, word: str) -> bool:
+    """Tell whether an address is not the end of one that began in the word before."""
+    if not before or "@" in before or before.endswith(":") or word[0] in "<([":
+        return True
+    return bool(gap.strip()) and bool(_BLANK.search(gap))
+
+
+def _goes_on(word: str, gap: str, after: str) -> bool:
+    """Tell whether an address may go on in the next word: "maria@uol.com, br"."""
+    if not after:
+        return False
+    if after[0] in ".@" or (word[-1] == "." and not gap.strip()):
+        return True
+    longer = f"{word.rpartition('.')[2]}.{after.strip(_WRAPPING)}"
+    return _suffix(longer) == longer
 
 
 def _checked(candidate: str) -> str:

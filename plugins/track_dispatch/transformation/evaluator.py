@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.records import Area, Channel
+from track_dispatch.transformation.identities import mailbox
 from track_dispatch.transformation.import_lines import encode_lines
 from track_dispatch.transformation.rules import DayPolicy, EvaluatedRows, is_too_old, reasons
 
@@ -162,12 +163,13 @@ def _identities(
     A person is known by the name with each of the two contacts that the line carries, chosen or
     not: who is invited over another channel next time is the same person.
     """
+    mailboxes = tuple(dict.fromkeys(map(mailbox, emails))) if emails else emails
     persons = [f"cpf:{cpf}"] if cpf else []
-    if name and emails:
-        persons.append(f"name:{emails[0]}\x1f{name}")
+    if name and mailboxes:
+        persons.append(f"name:{mailboxes[0]}\x1f{name}")
     if name and phones:
         persons.append(f"name:{phones[0]}\x1f{name}")
-    addresses, numbers = tuple(map(_ADDRESS, emails)), tuple(map(_NUMBER, phones))
+    addresses, numbers = tuple(map(_ADDRESS, mailboxes)), tuple(map(_NUMBER, phones))
     chosen, others = (addresses, numbers) if channel is Channel.EMAIL else (numbers, addresses)
     return Identities(tuple(persons), chosen[:1], chosen[1:] + others)
 

@@ -13,6 +13,7 @@ from track_dispatch.states import LineState
 from track_dispatch.transformation.chunk import Chunk
 from track_dispatch.transformation.email_addresses import usable_emails
 from track_dispatch.transformation.evaluator import Evaluator
+from track_dispatch.transformation.identities import mailbox
 from track_dispatch.transformation.import_lines import import_lines
 from track_dispatch.transformation.names import plain_name
 from track_dispatch.transformation.phones import usable_mobiles
@@ -96,9 +97,10 @@ def person_keys(line: Mapping[str, str]) -> dict[str, str]:
     """
     keys = {"person_cpf": line["cpf"]} if line["cpf"] else {}
     name = plain_name(line["name"])
-    for contact in ("email", "phone"):
-        if name and line[contact]:
-            keys[f"person_{contact}"] = f"{line[contact]} {name}"
+    contacts = {"email": mailbox(line["email"]) if line["email"] else "", "phone": line["phone"]}
+    for kind, contact in contacts.items():
+        if name and contact:
+            keys[f"person_{kind}"] = f"{contact} {name}"
     return keys
 
 

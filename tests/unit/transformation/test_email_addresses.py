@@ -65,6 +65,62 @@ def test_what_breaks_the_syntax_is_no_address(text: str) -> None:
     assert usable_email(text) == ""
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "maria@gmail.con",
+        "maria@gmail.comm",
+        "maria@hotmail.com.brr",
+        "maria@hotmail.com.bt.br.comm",
+        "maria@gmailcom",
+        "maria@gmail",
+        "maria@yahoo.combr",
+        "maria@com.br",  # the provider is missing
+        "maria@br",
+        "maria@org.br",
+        "maria@xn--zzzzzz.xn--zzzzzz",
+        "maria@hospital.example",
+        "www.maria@gmail.com",
+        "WWW.maria@example.com",
+        "http://www.maria@example.com",
+    ],
+)
+def test_a_domain_that_cannot_exist_is_no_address(text: str) -> None:
+    assert usable_emails(text) == ()
+    assert usable_emails(f"{text} ; ana@example.com") == ("ana@example.com",)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "maria@sp.gov.br",  # a suffix of the list, and a government with mailboxes of its own
+        "maria@usp.br",
+        "maria@example.com.br",
+        "maria@example.museum",
+        "maria@example.xn--p1ai",
+        "maria@blogspot.com",  # private suffixes are names like any other
+        "maria@paciente.test",  # reaches nobody: the demo's patients
+        "www@example.com.br",
+    ],
+)
+def test_a_domain_that_may_exist_is_one(address: str) -> None:
+    assert is_placeholder(address) == address.startswith("www@")
+    assert bool(usable_emails(address)) != address.startswith("www@")
+
+
+def test_top_level_domains_come_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the network nor a file of an earlier process decides who has an address."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("nothing may be fetched or cached")
+
+    for name in ("socket.socket.connect", "socket.getaddrinfo", "os.makedirs"):
+        monkeypatch.setattr(name, refuse)
+
+    assert usable_emails("maria@never-asked-before.com.br") == ("maria@never-asked-before.com.br",)
+    assert usable_emails("maria@never-asked-before.brr") == ()
+
+
 @pytest.mark.parametrize("domain", ["x.local", "x.invalid", "localhost", "x.onion", "x.arpa"])
 def test_a_reserved_domain_is_none(domain: str) -> None:
     assert usable_email(f"maria@{domain}") == ""
@@ -154,6 +210,15 @@ def test_of_several_addresses_the_first_usable_is_taken(text: str) -> None:
         ("ana@example.com / ANA@example.com", ["ana@example.com"]),
         ("naotem@example.com, x@x.com, ana@example.com, ana@", ["ana@example.com"]),
         ("joao silva@example.com", []),
+        ("maria@uol.com,br; ana@example.com", ["ana@example.com"]),
+        ("maria,silva@example.com; ana@example.com", ["ana@example.com"]),
+        ("Maria; ana@example.com", ["ana@example.com"]),
+        (
+            "ana@example.com,bia@example.com/cris@example.com",
+            [f"{who}@example.com" for who in ("ana", "bia", "cris")],
+        ),
+        ("ana@example.com, filha", ["ana@example.com"]),
+        ("ana@example.com/NAO TEM", ["ana@example.com"]),
         ("", []),
     ],
 )
@@ -171,9 +236,20 @@ def test_every_usable_address_is_told_once_in_the_order_of_the_text(
         "maria@ example.com",
         "maria@example.com .br",
         "maria@example.com. br",
+        "maria@uol.com br",
+        "maria@uol.com,br",
+        "maria@uol.com;br",
+        "maria@uol.com , br",
+        "maria@uol.com,.br",
+        "maria@gmail,com",
+        "maria@gmail;com",
+        "maria@hotmail,com.br",
+        "maria,silva@gmail.com",
+        "maria;silva@gmail.com",
+        "maria/silva@gmail.com",
     ],
 )
-def test_an_address_that_a_blank_may_have_cut_is_none(text: str) -> None:
+def test_an_address_that_a_blank_or_a_slip_may_have_cut_is_none(text: str) -> None:
     assert usable_email(text) == ""
 
 

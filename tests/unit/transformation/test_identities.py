@@ -41,6 +41,46 @@ def test_a_text_is_all_that_it_may_mean(text: str, values: tuple[str, ...]) -> N
     assert identity_values(text) == values
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Maria.Silva@gmail.com", "mariasilva@gmail.com"),
+        ("m.a.r.i.a@googlemail.com", "maria@gmail.com"),
+        ("maria+hospital@gmail.com", "ma.ria@gmail.com"),
+        ("maria+hospital@example.com", "maria@example.com"),
+    ],
+)
+def test_two_spellings_of_one_mailbox_are_one_identity(one: str, other: str) -> None:
+    assert identity_values(one) == identity_values(other) != ()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("maria.silva@example.com", "mariasilva@example.com"),  # only Gmail passes over dots
+        ("maria.silva@gmail.com.br", "mariasilva@gmail.com.br"),
+        ("maria@gmail.com", "maria@example.com"),
+        ("maria-silva@gmail.com", "mariasilva@gmail.com"),
+        ("+a@example.com", "+b@example.com"),  # nothing would be left
+    ],
+)
+def test_two_mailboxes_are_two_identities(one: str, other: str) -> None:
+    assert identity_values(one) != identity_values(other)
+
+
+def test_a_line_goes_out_as_typed_and_is_known_by_its_mailbox(row: ErpRow) -> None:
+    hospital = load_hospital("HMS").model_copy(update={"first_business_day": DAY})
+    typed = "Maria.Silva+1@gmail.com; mariasilva@googlemail.com; ana@example.com"
+    columns = {column: [text] for column, text in (row | {"email": typed}).items()}
+    [line] = Evaluator(hospital, DAY, evaluated_on=DAY).evaluate(columns)
+
+    assert line.line is not None
+    assert b'"email":"maria.silva+1@gmail.com"' in line.line
+    assert line.identities.contacts == ("email:mariasilva@gmail.com",)
+    assert line.identities.others == ("email:ana@example.com", "phone:5527998761234")
+    assert "name:mariasilva@gmail.com\x1fmaria da silva" in line.identities.persons
+
+
 def test_eleven_digits_may_be_a_cpf_and_a_phone() -> None:
     digits = "11960000187"
 
