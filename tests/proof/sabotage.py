@@ -198,7 +198,7 @@ SABOTAGES = (
                 "if False:",
             ),
         ),
-        f"{LEDGER_TESTS}/test_apply_extraction.py"
+        f"{LEDGER_TESTS}/test_apply_order.py"
         "::test_a_slow_reading_is_superseded_by_one_that_began_after_it_and_ended_before",
     ),
     Sabotage(

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.database import Ledger, open_ledger
-from track_dispatch.ledger.keys import new_keys
+from track_dispatch.ledger.keys import KeyRing, new_keys
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +52,20 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
     """Return an empty ledger, on one engine after the other."""
     found: Ledger = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def two_keys(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """Return a ledger whose identity key was changed, and whose former one is still there."""
+    newest, former = (new_keys().identity_secrets[0] for _ in range(2))
+    known = ledger.keys
+    keys = KeyRing(
+        ledger_id=known.ledger_id,
+        payload_secrets=known.payload_secrets,
+        identity_secrets=(newest, former),
+    )
+    monkeypatch.setattr(ledger, "keys", keys)
+    return ledger
 
 
 def _opened(url: str) -> Iterator[Ledger]:

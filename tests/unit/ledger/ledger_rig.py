@@ -239,6 +239,11 @@ def claim(ledger: Ledger, envelope: int, **options: Any) -> Batch:
     return batch
 
 
+def taken(batch: Batch) -> Settlement:
+    """Say that Track took the whole batch."""
+    return Settlement(batch, accepted=batch.places, status=200, receipt="r-1")
+
+
 def mark_in_doubt(ledger: Ledger, batch: Batch, *, status: int | None = None) -> Settled:
     """Settle a batch of which nobody knows whether Track has it."""
     doubt = Settlement(batch, in_doubt=batch.places, status=status, batch_state=BatchState.IN_DOUBT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 DAY = HospitalDay("HMS", date(2026, 3, 10))
 DAY_BEFORE = HospitalDay("HMS", date(2026, 3, 9))
 TODAY = date(2026, 3, 11)
+#: An attendance, and the CPF of one person.
+NUMBER, SAME = 900_000_001, "52998224725"
 RUN = Actor("transform", run_id="scheduled__2026-03-10", try_number=1)
 OTHER_RUN = Actor("transform", run_id="backfill__2026-03-10", try_number=1)
 TERMS = DayTerms(rules="rules-1", batch_size=100, today=TODAY, ask_until=date(2026, 3, 25))
@@ -336,3 +338,26 @@ def refusing(ledger: Ledger, table: str, action: str) -> Iterator[None]:
 def without_limit(terms: DayTerms = TERMS) -> DayTerms:
     """Return terms under which patients may be asked for ever."""
     return replace(terms, ask_until=None)
+
+
+def extraction_of(ledger: Ledger, id_: str) -> Any:
+    return next(row for row in rows_of(ledger, schema.extractions) if row["id"] == id_)
+
+
+def counted(ledger: Ledger, id_: str) -> dict[str, int]:
+    row = extraction_of(ledger, id_)
+    names = ("attendances", "other_day", "other_hospital", "absent", "lacking")
+    return {name: row[name] for name in names if row[name]}
+
+
+def staged_around(ledger: Ledger, act: Callable[[], object], day: HospitalDay = DAY) -> Extraction:
+    """Stage a reading of another run that began before `act` and ended after it."""
+
+    def slowly() -> Iterator[dict[str, list[str]]]:
+        yield {"cd_atendimento": [str(NUMBER)]}
+        act()
+
+    stage_extraction(ledger, slowly(), source="hms", day=day, actor=OTHER_RUN)
+    found = newest_extraction(ledger, day, run_id=str(OTHER_RUN.run_id))
+    assert found is not None
+    return found

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ledger_rig import (
     ACTOR,
     DAY,
-    OTHER_SURVEY,
-    OTHER_UNIT,
     TERMS,
-    TODAY,
-    Line,
     batch_state,
     batches_of,
     claim,
     counts_are_true,
     events_of,
     fill,
-    opt_out,
-    people,
     refusing,
     requests_taken,
     rows_of,
-    run_sql,
     states_of,
-    try_claim,
+    taken,
     wanted,
 )
 from sqlalchemy import event
@@ -38,29 +30,16 @@ from sqlalchemy.exc import OperationalError
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, CommitUnknownError
-from track_dispatch.ledger.between_posts import settle_and_claim_at_once, settle_at_once
+from track_dispatch.ledger.batches import CommitUnknownError
 from track_dispatch.ledger.claims import (
-    Hindrance,
-    NotClaimed,
     settle_and_claim,
     settle_and_claim_with_care,
 )
-from track_dispatch.ledger.retention import drop_old_payloads
-from track_dispatch.ledger.schema import PLACES
-from track_dispatch.ledger.settling import Settlement, settle
-from track_dispatch.ledger.stop_switch import stop_service
+from track_dispatch.ledger.settling import settle
 from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
-    from track_dispatch.ledger.claims import ClaimTerms, Wanted
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.records import Actor
-
-
-def taken(batch: Batch) -> Settlement:
-    """Say that Track took the whole batch."""
-    return Settlement(batch, accepted=batch.places, status=200, receipt="r-1")
 
 
 # -- what a claim is -----------------------------------------------------------
@@ -163,377 +142,6 @@ def test_a_claim_takes_one_request(ledger: Ledger) -> None:
     assert requests_taken(ledger) == 1
 
 
-# -- the short way and the careful one -----------------------------------------
-
-
-class Made(NamedTuple):
-    """A case: what is to be settled, which envelope is to be claimed, and under which terms."""
-
-    settlement: Settlement | None
-    envelope: int | None
-    terms: ClaimTerms
-
-    @property
-    def answered(self) -> Settlement:
-        assert self.settlement is not None
-        return self.settlement
-
-    @property
-    def following(self) -> int:
-        assert self.envelope is not None
-        return self.envelope
-
-
-def plain(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 3))
-    return Made(taken(batch), fill(ledger, 3, start=10), TERMS)
-
-
-def first_batch(ledger: Ledger) -> Made:
-    return Made(None, fill(ledger, 3), TERMS)
-
-
-def last_batch(ledger: Ledger) -> Made:
-    return Made(taken(claim(ledger, fill(ledger, 3))), None, TERMS)
-
-
-def another_unit(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 2))
-    terms = replace(TERMS, survey=OTHER_SURVEY)
-    return Made(taken(batch), fill(ledger, 2, start=10, unit=OTHER_UNIT), terms)
-
-
-def last_day(ledger: Ledger) -> Made:
-    return Made(None, fill(ledger, people(2, ask_until=TODAY)), TERMS)
-
-
-def optouts_of_others(ledger: Ledger) -> Made:
-    opt_out(ledger, "email:somebody@example.test")
-    opt_out(ledger, "email:p1@example.test", channel="whatsapp")
-    return Made(None, fill(ledger, 2), TERMS)
-
-
-def one_too_late(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 1))
-    lines = [*people(2, start=10), *people(1, start=20, ask_until=TODAY - timedelta(1))]
-    return Made(taken(batch), fill(ledger, lines), TERMS)
-
-
-def one_opted_out(ledger: Ledger) -> Made:
-    opt_out(ledger, "email:p11@example.test")
-    return Made(taken(claim(ledger, fill(ledger, 1))), fill(ledger, 3, start=10), TERMS)
-
-
-def one_invited_lately(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 1))
-    return Made(taken(batch), fill(ledger, [*people(1), *people(2, start=10)]), TERMS)
-
-
-def one_contact_twice(ledger: Ledger) -> Made:
-    shared = Line(person="cpf:77", contact="email:p10@example.test")
-    return Made(None, fill(ledger, [*people(2, start=10), shared]), TERMS)
-
-
-def some_for_every_reason(ledger: Ledger) -> Made:
-    opt_out(ledger, "email:p11@example.test")
-    batch = claim(ledger, fill(ledger, 1))
-    lines = [
-        *people(1),
-        *people(3, start=10),
-        replace(people(1, start=12)[0], contact="email:again@example.test"),
-        *people(1, start=20, ask_until=TODAY - timedelta(1)),
-    ]
-    return Made(taken(batch), fill(ledger, lines), TERMS)
-
-
-PLAIN: dict[str, Callable[[Ledger], Made]] = {
-    one.__name__: one
-    for one in (
-        plain, first_batch, last_batch, another_unit, last_day, optouts_of_others, one_too_late,
-        one_opted_out, one_invited_lately, one_contact_twice, some_for_every_reason,
-    )
-}  # fmt: skip
-
-
-def refused_some(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 3))
-    some = Settlement(batch, accepted=[0, 2], refused={1: "invalid email"}, status=201)
-    return Made(some, fill(ledger, 2, start=10), TERMS)
-
-
-def not_delivered(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 3))
-    released = Settlement(batch, released=batch.places, batch_state=BatchState.NOT_DELIVERED)
-    return Made(released, fill(ledger, 2, start=10), TERMS)
-
-
-def uncertain(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 3))
-    doubt = Settlement(batch, in_doubt=batch.places, status=502, batch_state=BatchState.IN_DOUBT)
-    return Made(doubt, fill(ledger, 2, start=10), TERMS)
-
-
-def answered_late(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 3))
-    run_sql(ledger, "update lines set state = 'in_doubt'")
-    run_sql(ledger, "update batches set state = 'in_doubt', lease_until = null")
-    return Made(taken(batch), fill(ledger, 2, start=10), TERMS)
-
-
-def one_stood_back(ledger: Ledger) -> Made:
-    opt_out(ledger, "email:p11@example.test")
-    fill(ledger, people(1, start=11, state="excluded", reason="same_person"))
-    return Made(None, fill(ledger, 3, start=10), TERMS)
-
-
-def excluded_once_more(ledger: Ledger) -> Made:
-    opt_out(ledger, "email:p11@example.test")
-    old = claim(ledger, fill(ledger, 1))
-    settle(ledger, taken(old), actor=ACTOR)
-    lines = [*people(1, start=10), *people(1, start=11, batch=old.id)]
-    return Made(None, fill(ledger, lines), TERMS)
-
-
-def all_excluded(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 2))
-    return Made(taken(batch), fill(ledger, 2), TERMS)
-
-
-def some_held(ledger: Ledger) -> Made:
-    lines = [*people(2, start=10), *people(2, start=20, state="held")]
-    return Made(taken(claim(ledger, fill(ledger, 1))), fill(ledger, lines), TERMS)
-
-
-def outdated(ledger: Ledger) -> Made:
-    return Made(
-        taken(claim(ledger, fill(ledger, 1))), fill(ledger, 2, start=10, age_hours=37), TERMS
-    )
-
-
-def other_rules(ledger: Ledger) -> Made:
-    return Made(
-        taken(claim(ledger, fill(ledger, 1))), fill(ledger, 2, start=10, rules="old"), TERMS
-    )
-
-
-def extraction_unknown(ledger: Ledger) -> Made:
-    batch, envelope = claim(ledger, fill(ledger, 1)), fill(ledger, 2, start=10)
-    run_sql(ledger, "update envelopes set extraction = 'x' where id = :id", id=envelope)
-    return Made(taken(batch), envelope, TERMS)
-
-
-def stopped(ledger: Ledger) -> Made:
-    batch, envelope = claim(ledger, fill(ledger, 1)), fill(ledger, 2, start=10)
-    stop_service(ledger, hospital="HMS", why="captcha", status=405, actor=ACTOR)
-    return Made(taken(batch), envelope, TERMS)
-
-
-def budget_spent(ledger: Ledger) -> Made:
-    batch, envelope = claim(ledger, fill(ledger, 1)), fill(ledger, 2, start=10)
-    return Made(taken(batch), envelope, replace(TERMS, requests_per_5_minutes=1))
-
-
-def survey_busy(ledger: Ledger) -> Made:
-    batch, envelope = claim(ledger, fill(ledger, 1)), fill(ledger, 2, start=10, unit=OTHER_UNIT)
-    terms = replace(TERMS, survey=OTHER_SURVEY)
-    claim(ledger, fill(ledger, 1, start=20, unit=OTHER_UNIT), terms=terms)
-    return Made(taken(batch), envelope, terms)
-
-
-def nothing_ready(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 1))
-    return Made(taken(batch), fill(ledger, people(2, start=10, state="held")), TERMS)
-
-
-NOT_PLAIN: dict[str, Callable[[Ledger], Made]] = {
-    one.__name__: one
-    for one in (
-        refused_some, not_delivered, uncertain, answered_late, one_stood_back, excluded_once_more,
-        all_excluded, some_held, outdated, other_rules, extraction_unknown, stopped, budget_spent,
-        survey_busy, nothing_ready,
-    )
-}  # fmt: skip
-WHY = {
-    "last_batch": Hindrance.NOTHING_READY,
-    "all_excluded": Hindrance.ALL_EXCLUDED,
-    "outdated": Hindrance.OUTDATED,
-    "other_rules": Hindrance.OUTDATED,
-    "extraction_unknown": Hindrance.OUTDATED,
-    "stopped": Hindrance.STOPPED,
-    "budget_spent": Hindrance.BUDGET_SPENT,
-    "survey_busy": Hindrance.SURVEY_BUSY,
-    "nothing_ready": Hindrance.NOTHING_READY,
-}
-
-
-def shape(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
-    """Return what the ledger holds, free of moments and of ids that are new each time."""
-    envelopes = {row["id"]: n for n, row in enumerate(rows_of(ledger, schema.envelopes))}
-    batches = {row: n for n, row in enumerate(batches_of(ledger))}
-
-    def place(address: int) -> tuple[int, int]:
-        return envelopes[address // PLACES], address % PLACES
-
-    return {
-        "lines": [
-            (place(row["id"]), place(row["address"]), row["state"], row["reason"],
-             batches.get(row["batch"]), row["question"])
-            for row in rows_of(ledger, schema.lines)
-        ],
-        "envelopes": [
-            (row["version"], row["waiting"], row["reopened"], row["payload"] is None)
-            for row in rows_of(ledger, schema.envelopes)
-        ],
-        "batches": [
-            (row["survey"], envelopes.get(row["envelope"]), row["state"], row["lines"],
-             row["lease_until"] is None, row["validity_at"], row["reminder_at"], row["status"],
-             row["receipt"], row["run_id"], row["try_number"])
-            for row in batches_of(ledger).values()
-        ],
-        "events": [
-            (envelopes[row["envelope"]], row["places"], row["transition"], row["state"],
-             row["reason"], row["detail"], batches.get(row["batch"]), row["actor"], row["run_id"],
-             row["try_number"], row["decision"], row["came_from"])
-            for row in rows_of(ledger, schema.events)
-        ],
-        "requests": [(sum(row["taken"] for row in rows_of(ledger, schema.requests, "slot")),)],
-    }  # fmt: skip
-
-
-def carried_out(ledger: Ledger, way: Callable[..., Any], made: Made) -> Any:
-    settlement, envelope, terms = made
-    following = None if envelope is None else wanted(ledger, envelope, terms=terms)
-    return way(ledger, settlement=settlement, wanted=following, actor=ACTOR)
-
-
-def the_short_way(
-    ledger: Ledger, *, settlement: Settlement | None, wanted: Wanted | None, actor: Actor
-) -> bool:
-    if wanted is None:
-        return settlement is not None and settle_at_once(ledger, settlement, actor=actor)
-    claimed = settle_and_claim_at_once(ledger, settlement=settlement, wanted=wanted, actor=actor)
-    return claimed is not None
-
-
-def emptied(ledger: Ledger) -> None:
-    for table in ("events", "lines", "envelopes", "batches", "identities", "requests", "stops",
-                  "optouts", "extractions"):  # fmt: skip
-        run_sql(ledger, f"delete from {table}")
-
-
-@pytest.mark.parametrize("case", [*PLAIN, *NOT_PLAIN])
-def test_both_ways_leave_the_same_ledger(ledger: Ledger, case: str) -> None:
-    make = (PLAIN | NOT_PLAIN)[case]
-    short = carried_out(ledger, settle_and_claim, make(ledger))
-    after = shape(ledger)
-    emptied(ledger)
-    careful = carried_out(ledger, settle_and_claim_with_care, make(ledger))
-
-    assert shape(ledger) == after
-    for outcome in (short, careful):
-        why = outcome.why if isinstance(outcome, NotClaimed) else None
-        assert why is WHY.get(case)
-    assert counts_are_true(ledger)
-
-
-@pytest.mark.parametrize("case", PLAIN)
-def test_a_plain_case_goes_the_short_way(ledger: Ledger, case: str) -> None:
-    assert carried_out(ledger, the_short_way, PLAIN[case](ledger))
-
-
-@pytest.mark.parametrize("case", NOT_PLAIN)
-def test_the_short_way_leaves_what_is_not_plain_alone(ledger: Ledger, case: str) -> None:
-    made = NOT_PLAIN[case](ledger)
-    before = shape(ledger)
-
-    assert not carried_out(ledger, the_short_way, made)
-    assert shape(ledger) == before
-
-
-def test_a_held_line_whose_payload_grew_too_old_is_counted_by_the_claim_of_another(
-    ledger: Ledger,
-) -> None:
-    """It waits, but is no longer in what is sealed: the short way would not see it."""
-    lines = [*people(1, start=10), *people(1, start=20, state="held")]
-    envelope = fill(ledger, lines, age_hours=35.9)
-    batch = claim(ledger, envelope)
-    drop_old_payloads(ledger, max_age_hours=35, actor=ACTOR)
-    released = Settlement(batch, released=batch.places, batch_state=BatchState.NOT_DELIVERED)
-    settle(ledger, released, actor=ACTOR)
-
-    claim(ledger, envelope)
-
-    (row,) = rows_of(ledger, schema.envelopes)
-    assert (states_of(ledger), row["waiting"]) == (["sending", "held"], 1)
-
-
-@pytest.mark.parametrize(
-    "accident",
-    [
-        "update batches set state = 'in_doubt'",
-        "update batches set claim = 'another'",
-        "update lines set batch = 'another' where id = (select min(id) from lines)",
-        "update lines set state = 'in_doubt' where id = (select min(id) from lines)",
-    ],
-)
-def test_the_short_way_settles_nothing_but_a_batch_in_flight_and_its_lines(
-    ledger: Ledger, accident: str
-) -> None:
-    made = last_batch(ledger)
-    run_sql(ledger, accident)
-    before = shape(ledger)
-
-    assert not carried_out(ledger, the_short_way, made)
-    assert shape(ledger) == before
-
-
-# -- the settlement and the claim are not bound to each other --------------------
-
-
-@pytest.mark.parametrize("case", WHY)
-def test_no_hindrance_of_the_claim_takes_the_settlement_down(ledger: Ledger, case: str) -> None:
-    made = (PLAIN | NOT_PLAIN)[case](ledger)
-    carried_out(ledger, settle_and_claim, made)
-
-    assert set(states_of(ledger, made.answered.batch.envelope)) == {"accepted"}
-    assert batch_state(ledger, made.answered.batch.id) is BatchState.SETTLED
-
-
-def test_a_claim_that_fails_leaves_the_settlement_and_nothing_else(ledger: Ledger) -> None:
-    made = plain(ledger)
-    with (
-        refusing(ledger, "lines", "update", "new.state = 'sending'"),
-        pytest.raises(LedgerError),
-    ):
-        try_claim(ledger, made.following, settlement=made.settlement)
-
-    assert states_of(ledger) == ["accepted"] * 3 + ["ready"] * 3
-    assert [row["state"] for row in batches_of(ledger).values()] == ["settled"]
-    assert counts_are_true(ledger)
-
-
-def test_a_settlement_that_fails_claims_nothing(ledger: Ledger) -> None:
-    made = plain(ledger)
-    before = shape(ledger)
-    with (
-        refusing(ledger, "lines", "update", "new.state = 'accepted'"),
-        pytest.raises(LedgerError),
-    ):
-        try_claim(ledger, made.following, settlement=made.settlement)
-
-    assert shape(ledger) == before
-
-
-def test_to_settle_again_changes_nothing(ledger: Ledger) -> None:
-    """Whoever met an error of the claim settles alone: the settlement may be there already."""
-    made = plain(ledger)
-    carried_out(ledger, settle_and_claim, made)
-    before = shape(ledger)
-    settle(ledger, made.answered, actor=ACTOR)
-
-    assert shape(ledger) == before
-
-
 # -- a commit whose answer is lost -----------------------------------------------
 
 
@@ -569,13 +177,13 @@ def test_a_lost_commit_is_told_and_the_ids_say_what_became_of_it(
 def test_a_lost_joint_commit_holds_for_both_batches_or_for_none(
     ledger: Ledger, committed: bool
 ) -> None:
-    made = plain(ledger)
-    following = wanted(ledger, made.following)
+    batch = claim(ledger, fill(ledger, 3))
+    following = wanted(ledger, fill(ledger, 3, start=10))
     with commit_answer_lost(ledger, committed=committed), pytest.raises(CommitUnknownError):
-        settle_and_claim(ledger, settlement=made.settlement, wanted=following, actor=ACTOR)
+        settle_and_claim(ledger, settlement=taken(batch), wanted=following, actor=ACTOR)
 
     settled, claimed = (BatchState.SETTLED, BatchState.SENDING)
-    assert batch_state(ledger, made.answered.batch.id) is (settled if committed else claimed)
+    assert batch_state(ledger, batch.id) is (settled if committed else claimed)
     assert batch_state(ledger, following.batch_id) is (claimed if committed else None)
     assert not committed or states_of(ledger) == ["accepted"] * 3 + ["sending"] * 3
 
