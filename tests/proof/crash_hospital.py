@@ -53,6 +53,7 @@ class Visit:
             "unidade": "ERP",
             "setor": "A",
             "x_obito": "N",
+            "x_idade": "40",
             **dict(self.fields),
         }
 
@@ -102,7 +103,7 @@ def extract_days(ledger: Ledger, reading: Reading) -> None:
 def _chunks(rows: list[dict[str, str]]) -> Iterator[Mapping[str, list[str]]]:
     for first in range(0, len(rows), CHUNK):
         some = rows[first : first + CHUNK]
-        yield {name: [row[name] for row in some] for name in COLUMNS}
+        yield {name: [row[name] for row in some] for name in some[0]}
 
 
 def dispatch_once(

@@ -31,7 +31,11 @@ class FileModel(BaseModel):
     """A part of a configuration file: unknown fields are errors, values never change."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
 
@@ -40,15 +44,15 @@ class VolumeGate(FileModel):
 
     low: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Fewer lines than this share of the usual number are odd."""
-    high: Annotated[float, Field(ge=1)] = 3
+    high: Annotated[float, Field(ge=1, le=1000)] = 3
     """More lines than this many times the usual number are odd."""
-    min_lines: Annotated[int, Field(strict=True, ge=0)] = 30
+    min_lines: Annotated[int, Field(strict=True, ge=0, le=100_000)] = 30
     """Only days that are at least so many lines away from the usual number ask."""
-    weeks: Annotated[int, Field(strict=True, ge=1)] = 8
+    weeks: Annotated[int, Field(strict=True, ge=1, le=52)] = 8
     """How many weeks back the usual number is counted from."""
-    min_history_days: Annotated[int, Field(strict=True, ge=1)] = 4
+    min_history_days: Annotated[int, Field(strict=True, ge=1, le=52)] = 4
     """With fewer days to compare with, nobody is asked."""
-    timeout_hours: Annotated[float, Field(gt=0)] = 8
+    timeout_hours: Annotated[float, Field(ge=0.1, le=168)] = 8
     """Hours until an unanswered question counts as a no."""
 
 
@@ -72,8 +76,10 @@ def _all_as_none(value: object) -> object:
     return value
 
 
-Count = Annotated[int, Field(strict=True, ge=0)]
-PositiveCount = Annotated[int, Field(strict=True, ge=1)]
+#: Whole numbers. Each has a largest value, too: beyond it a typing slip would overflow a date, or
+#: keep a run busy for ever.
+Whole = Annotated[int, Field(strict=True)]
+Days = Annotated[Whole, Field(ge=0, le=366)]
 #: A column that an import line may carry. Built of the contract, so that a typo names the nearest.
 ImportField = Literal[COLUMNS]  # type: ignore[valid-type]
 #: A member of a JSON answer, at the top or, dotted, further down.
@@ -120,13 +126,13 @@ class RehearsalContact(FileModel):
 class SharedPolicies(FileModel):
     """What is one setting for all hospitals: patients, Track and the ledger know only one."""
 
-    contact_cap_days: Annotated[Count, CLOCK_BOUND]
+    contact_cap_days: Annotated[Days, CLOCK_BOUND]
     """Days in which one person is asked at most once, over all hospitals; 0 = off."""
     identifier: Identifier
     """The field that Track tells customers apart by; a line without it is excluded."""
-    extraction_max_age_hours: PositiveCount
+    extraction_max_age_hours: Annotated[Whole, Field(ge=1, le=168)]
     """Hours after which what was read from an ERP is no longer sent, but read again."""
-    requests_per_5_minutes: PositiveCount
+    requests_per_5_minutes: Annotated[Whole, Field(ge=1, le=10_000)]
     """Requests to Track in any 5 minutes, at most, over all hospitals."""
     acceptance: Annotated[tuple[MemberPath, ...], Field(min_length=1, examples=[["uuid", "id"]])]
     """The members of Track's answer of which one must hold a receipt; `data.uuid` is one of
@@ -138,9 +144,9 @@ class Policies(SharedPolicies):
 
     batch_size: Annotated[int, Field(strict=True, ge=1, le=1000)]
     """Lines in one POST, at most."""
-    validity_days: PositiveCount
+    validity_days: Annotated[Whole, Field(ge=1, le=366)]
     """Days from dispatch until the survey can no longer be answered."""
-    reminder_days: PositiveCount
+    reminder_days: Annotated[Whole, Field(ge=1, le=366)]
     """Days from dispatch until the reminder; before the validity ends."""
     send_window: Annotated[
         str,
@@ -149,9 +155,9 @@ class Policies(SharedPolicies):
         CLOCK_BOUND,
     ]
     """Hours of the hospital's day in which surveys go out, HH:MM-HH:MM; 24:00 may end it."""
-    max_age_days: Annotated[Count, CLOCK_BOUND]
+    max_age_days: Annotated[Days, CLOCK_BOUND]
     """Days from the business day after which nobody is asked any more; 0 = no limit."""
-    look_back_days: Count
+    look_back_days: Annotated[Whole, Field(ge=0, le=31)]
     """Days before its own that a run reads again: late entries and failed days mend themselves."""
     volume_gate: Annotated[
         VolumeGate | None,
@@ -170,17 +176,17 @@ class Policies(SharedPolicies):
     """Regular expressions; a name or an e-mail that holds one is a test record. Case is ignored."""
     staff_patterns: tuple[Pattern, ...]
     """The same for the hospital's own staff, who are not asked."""
-    min_age_years: Count
+    min_age_years: Annotated[Whole, Field(ge=0, le=120)]
     """Younger patients are not asked, where the query gives `x_idade`; 0 = off."""
-    rehearsal_lines: PositiveCount
+    rehearsal_lines: Annotated[Whole, Field(ge=1, le=100)]
     """Lines of a rehearsal for each area, at most."""
     rehearsal_contacts: Annotated[tuple[RehearsalContact, ...], Field(repr=False)]
     """Contacts of our own staff that receive a rehearsal."""
-    ledger_retention_days: Annotated[Count, CLOCK_BOUND]
+    ledger_retention_days: Annotated[Annotated[Whole, Field(ge=0, le=36_500)], CLOCK_BOUND]
     """Days after which settled lines leave the ledger; 0 = kept for ever."""
-    post_deadline_seconds: PositiveCount
+    post_deadline_seconds: Annotated[Whole, Field(ge=1, le=600)]
     """Seconds for one whole POST: connecting, uploading, reading the answer."""
-    lease_margin_seconds: PositiveCount
+    lease_margin_seconds: Annotated[Whole, Field(ge=1, le=3600)]
     """Seconds a claim outlives its POST, to write the outcome down."""
 
     @field_validator("reminder_days")
