@@ -1,4 +1,4 @@
-"""The pipeline, once; one DAG for each file in `include/hospitals/`.
+"""The pipeline, once; `hospitals_1.py` and its neighbours build a DAG for each hospital's file.
 
 extract -> transform -> volume_gate (-> approve_volume) -> dispatch -> report
 rehearse, instead of all of them, in a dry run or a rehearsal
@@ -12,9 +12,16 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, time
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, TriggerRule, get_current_context, task
+from airflow.sdk import (
+    DAG,
+    CronDataIntervalTimetable,
+    TriggerRule,
+    get_current_context,
+    get_parsing_context,
+    task,
+)
 
-from track_dispatch.config import BrokenHospital, Hospital, load_hospitals
+from track_dispatch.config import BrokenHospital, Hospital, load_shard
 from track_dispatch.errors import RedDayError
 from track_dispatch.hooks.context import open_dispatch
 from track_dispatch.hooks.ledger import open_configured
@@ -108,9 +115,8 @@ def build(hospital: Hospital) -> None:
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULTS,
-        params=run_params(),
         tags=["pesquisa", hospital.erp, hospital.source],
-    ):
+    ) as dag:
         code = hospital.code
         extracted = extract.override(pool=hospital.pool)(code)
         gate, approval = volume_gate(code), approve_volume(hospital)
@@ -122,10 +128,13 @@ def build(hospital: Hospital) -> None:
         extracted >> transform(code) >> gate >> [approval, dispatch]
         approval >> dispatch >> report(code)
         rehearse.override(pool=hospital.pool)(code)
+    dag.params = run_params()  # now, not before: each task would carry, check and store a copy
 
 
-for found in load_hospitals():
-    if isinstance(found, BrokenHospital):
-        build_broken(found)
-    else:
-        build(found)
+def build_shard(number: int, *, of: int) -> None:
+    """Build the DAGs of one shard of the hospitals; in a task, its own DAG and no other."""
+    for found in load_shard(number, of=of, dag_id=get_parsing_context().dag_id):
+        if isinstance(found, BrokenHospital):
+            build_broken(found)
+        else:
+            build(found)

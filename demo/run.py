@@ -124,11 +124,17 @@ def prepare() -> None:
     create_pools()
 
 
-def load_dags() -> dict[str, Any]:
-    """Load the project's DAGs as the DAG processor does."""
-    from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
+def dag_bag() -> Any:
+    """Parse the project's DAG files as the DAG processor and each task do."""
+    from airflow.dag_processing.dagbag import BundleDagBag  # noqa: PLC0415
 
-    bag = DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder")
+    folder = ROOT / "dags"
+    return BundleDagBag(dag_folder=str(folder), bundle_path=folder, bundle_name="dags-folder")
+
+
+def load_dags() -> dict[str, Any]:
+    """Load the project's DAGs."""
+    bag = dag_bag()
     if bag.import_errors:
         raise SystemExit("\n".join(bag.import_errors.values()))
     return dict(bag.dags)

@@ -7,8 +7,10 @@ any kind, works them off, clears tasks and works them off again. A retry's delay
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -17,11 +19,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from airflow import settings
-from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import clear_task_instances
 from airflow.models.trigger import handle_event_submit
+from airflow.sdk.definitions.context import _AIRFLOW_PARSING_CONTEXT_DAG_ID
 from airflow.sdk.definitions.dag import _run_task
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.triggers.base import TriggerEvent
@@ -29,7 +31,7 @@ from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select, text
 
-from demo.world import ROOT
+from demo.run import dag_bag
 from track_dispatch.hooks.ledger import open_configured
 from track_dispatch.ledger.views import day_counts
 from track_dispatch.records import HospitalDay
@@ -286,7 +288,18 @@ class AirflowWorld:
 
 def parsed_dag(dag_id: str) -> DAG:
     """Parse the DAG anew, as each worker does: the Params of a run stay in the object it ran on."""
-    return DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder").dags[dag_id]
+    with parsing_for(dag_id):
+        return dag_bag().dags[dag_id]
+
+
+@contextmanager
+def parsing_for(dag_id: str) -> Iterator[None]:
+    """Let DAG files be parsed for a task of one DAG; Airflow's own way does not end."""
+    os.environ[_AIRFLOW_PARSING_CONTEXT_DAG_ID] = dag_id
+    try:
+        yield
+    finally:
+        del os.environ[_AIRFLOW_PARSING_CONTEXT_DAG_ID]
 
 
 def scheduled_dag(dag: DAG) -> SerializedDAG:

@@ -45,6 +45,7 @@ def watch(event: str, arguments: tuple[object, ...]) -> None:
 
 
 if __name__ == "__main__":
+    sys.path.append(str(ROOT / "dags"))  # as each bundle's folder is
     sys.addaudithook(watch)
     started = time.monotonic()
     runpy.run_path(sys.argv[1])

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
-from demo.world import ROOT, practice_include
+from demo.run import dag_bag
+from demo.world import practice_include
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, DAG]
     text = file.read_text(encoding="utf-8")
     assert text.count("timezone:") == 1
     file.write_text(text.replace("timezone:", "timezome:"), encoding="utf-8")
-    bag = DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder")
+    bag = dag_bag()
     assert bag.import_errors == {}
     return dict(bag.dags)
 

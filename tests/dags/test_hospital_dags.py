@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import CronDataIntervalTimetable, TriggerRule
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
+from demo.run import dag_bag
 from demo.world import ROOT
 from track_dispatch.config import Hospital, working_hospitals
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
@@ -166,6 +166,6 @@ def test_what_airflow_stores_is_the_dag(dag: DAG) -> None:
 
 
 def test_parsing_again_makes_no_new_version_of_a_dag(dag: DAG) -> None:
-    again = DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder").dags[dag.dag_id]
+    again = dag_bag().dags[dag.dag_id]
 
     assert DagSerialization.to_dict(again) == DagSerialization.to_dict(dag)

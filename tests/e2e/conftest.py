@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from airflow import settings
 from airflow.dag_processing.bundles.manager import DagBundlesManager
-from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+from airflow.dag_processing.dagbag import sync_bag_to_db
 from airflow.models.dagrun import DagRun
 from sqlalchemy import delete
 
-from demo.world import ROOT, World, chosen_hospitals, practice_include
+from demo.run import dag_bag
+from demo.world import World, chosen_hospitals, practice_include
 from tests.airflow_world import AirflowWorld, ledger_connection
 from tests.e2e.webhook import Webhook
 from track_dispatch.hooks import ledger as ledger_hook
@@ -29,7 +30,7 @@ def airflow(airflow_db: None) -> None:
     """Bring the DAGs into Airflow's database, as the DAG processor does."""
     create_pools()
     DagBundlesManager().sync_bundles_to_db()
-    bag = DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder")
+    bag = dag_bag()
     assert bag.import_errors == {}
     sync_bag_to_db(bag, "dags-folder", None)
 
@@ -65,7 +66,7 @@ def open_world(
         def opened(codes: Sequence[str] = ("HMS",), *, days: Sequence[date] = ()) -> AirflowWorld:
             for file in (include / "hospitals").iterdir():
                 if file.stem.upper() not in codes:
-                    file.unlink()  # each task reads them all
+                    file.unlink()  # parsing is quicker
             stand_ins = running.enter_context(World(chosen_hospitals(codes), days=days))
             for name, value in stand_ins.connections().items():
                 monkeypatch.setenv(name, value)

@@ -143,10 +143,12 @@ def _results(codes: Sequence[str]) -> Iterator[Result]:
 def _register_dags() -> None:
     """Bring the DAGs into Airflow's database, as the DAG processor does."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager  # noqa: PLC0415
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db  # noqa: PLC0415
+    from airflow.dag_processing.dagbag import sync_bag_to_db  # noqa: PLC0415
+
+    from demo.run import dag_bag  # noqa: PLC0415 - with the ones before
 
     DagBundlesManager().sync_bundles_to_db()
-    bag = DagBag(dag_folder=str(ROOT / "dags"), bundle_name="dags-folder")
+    bag = dag_bag()
     sync_bag_to_db(bag, "dags-folder", None)
 
 

@@ -339,4 +339,4 @@ def test_a_hospital_that_another_file_contradicts_reads_nobody(
     said = run.said("extract") or run.said("rehearse")
     assert (run.state, world.lines("HMS", DAY)) == ("failed", {})
     assert f"surveys.exames: {exams} is also a survey in hospitals/hpc.yaml" in said
-    assert world.track.received == []
+    assert world.track.requests == {}
