@@ -107,8 +107,16 @@ CONTRACT = (
 )
 COLUMNS = tuple(column.name for column in CONTRACT)
 
+#: What a query returns for a date that no calendar has, before the year 1 or of zeros. Other
+#: programs write it for "no date", too: it is never one.
+FIRST_DAY = "0001-01-01"
+
 #: Further columns of an extraction start with this and never leave the house.
 EXTRA_PREFIX = "x_"
+
+#: One that the reading itself adds to a chunk of rows where the ERP returned something that nobody
+#: can read: for each row the names, with commas, of the columns whose value became empty.
+UNREADABLE_COLUMN = "x_unreadable"
 
 #: One row of an extraction: column name to text, "" where the ERP has null.
 ErpRow = dict[str, str]

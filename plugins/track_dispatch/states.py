@@ -97,6 +97,13 @@ class Reason(Labelled):
         "atendido antes da entrada em operação",
     )
     """Attended before `first_business_day`; nothing overrides it."""
+    UNREADABLE = (
+        "unreadable",
+        "dado ilegível",
+        "o ERP traz em forma ilegível um dado que decide se a pessoa pode ser convidada",
+    )
+    """What may forbid to ask cannot be read: the number of the attendance, the name, the area, or a
+    column `x_...`."""
     UNKNOWN_AREA = (
         "unknown_area",
         "área desconhecida",

@@ -9,7 +9,7 @@ Source: read off python-oracledb 26.1 in thin mode.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stand_ins.oracle.columns import ColumnType
 
 PROTOCOL, DATA_TYPES, ERROR, ROW_HEADER, ROW_DATA, PARAMETER, STATUS = 1, 2, 4, 6, 7, 8, 9
+WARNING = 15
 DESCRIBE = 16
 
 FIELD_VERSION_19C = 12
@@ -66,6 +67,12 @@ def status() -> bytes:
     return bytes([STATUS, 0, 0])
 
 
+def warning(code: int, text: str) -> bytes:
+    """Warn of something at a log-on that goes well all the same."""
+    message = f"ORA-{code:05}: {text}".encode()
+    return bytes([WARNING]) + ub(code) + ub(len(message)) + ub(0) + lv(message)
+
+
 def describe(columns: Sequence[ColumnType]) -> bytes:
     """Describe the columns of a query."""
     return b"".join(
@@ -105,8 +112,17 @@ def row_header() -> bytes:
     return bytes([ROW_HEADER]) + bytes(7)
 
 
-def rows(columns: Sequence[ColumnType], batch: Sequence[tuple[Any, ...]]) -> bytes:
+def rows(
+    columns: Sequence[ColumnType],
+    batch: Sequence[tuple[Any, ...]],
+    spoilt: Mapping[Any, bytes] | None = None,
+) -> bytes:
     """Send one message per row, encoded column by column (faster in Python).
+
+    Args:
+        columns: What was described.
+        batch: The rows.
+        spoilt: Values to send as these bytes instead.
 
     Raises:
         OverflowError: A number does not fit NUMBER.
@@ -114,9 +130,15 @@ def rows(columns: Sequence[ColumnType], batch: Sequence[tuple[Any, ...]]) -> byt
     if not batch:
         return b""
     by_column = zip(columns, zip(*batch, strict=True), strict=True)
-    encoded = [map(column.encode, cells) for column, cells in by_column]
+    encoded = [map(_encoder(column, spoilt), cells) for column, cells in by_column]
     mark = bytes([ROW_DATA])
     return mark + mark.join(map(b"".join, zip(*encoded, strict=True)))
+
+
+def _encoder(column: ColumnType, spoilt: Mapping[Any, bytes] | None) -> Callable[[Any], bytes]:
+    if not spoilt:
+        return column.encode
+    return lambda value: lv(spoilt[value]) if value in spoilt else column.encode(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +146,7 @@ class CallStatus:
     """What ends the answer to an execute or a fetch: an ORA number (zero: well done) and a count.
 
     A cursor id of zero on a failure means that the statement never got a cursor; with another one
-    the client forgets that cursor. `offset` is the error's position in the SQL, in characters.
+    the client forgets that cursor. `offset` is the error's position in the SQL, in bytes.
     """
 
     code: int = 0

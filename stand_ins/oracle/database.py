@@ -24,14 +24,20 @@ class Faults:
         drop_after_rows: Cut a connection, within an answer, once it was sent that many rows.
         refuse: Refuse new connections with this listener's error, e.g. 12516.
         log_on: Refuse log-ons, the right password or not, with this ORA number, e.g. 28000.
+        log_on_silence: Seconds before a log-on is answered.
+        log_on_warning: Let users in with this ORA number and text, e.g. (28002, "... 5 days").
         errors: Statements to fail: pattern of the SQL, ORA number, text ("" for the usual).
+        cells: Values that are sent as these bytes instead, as a spoilt database would hold them.
     """
 
     latency: float = 0.0
     drop_after_rows: int | None = None
     refuse: int = 0
     log_on: int = 0
+    log_on_silence: float = 0.0
+    log_on_warning: tuple[int, str] | None = None
     errors: list[tuple[str, int, str]] = field(default_factory=list)
+    cells: dict[Any, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -219,6 +219,15 @@ def _concatenation(node: exp.Expr) -> exp.Expr:
     return _null_if_empty(_call("concat", *_operands(node)))
 
 
+def _greatest(node: exp.Expr) -> exp.Expr:
+    """Return NULL where one of the values is: DuckDB leaves it out."""
+    values = [node.this, *node.expressions]
+    no_null = exp.and_(
+        *(exp.Not(this=exp.Is(this=v.copy(), expression=exp.Null())) for v in values)
+    )
+    return exp.Case(ifs=[exp.If(this=no_null, true=node.copy())])
+
+
 def _replacement(node: exp.Expr) -> exp.Expr:
     if not node.args.get("replacement"):
         node.set("replacement", exp.Literal.string(""))
@@ -319,6 +328,8 @@ _RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.DPipe: _concatenation,
     exp.Trim: _null_if_empty,
     exp.Substring: _null_if_empty,
+    exp.Greatest: _greatest,
+    exp.Least: _greatest,
     exp.Replace: _replacement,
     exp.RegexpReplace: _regexp_replacement,
     exp.DateTrunc: _date_trunc,

@@ -160,7 +160,9 @@ class Session:
 
     def _log_on(self, user: str, fields: dict[str, str]) -> bytes:
         proof = self._handshake.verify(fields) if self._handshake else None
-        refusal = self._database.faults.log_on
+        faults = self._database.faults
+        refusal = faults.log_on
+        self._net.wait(faults.log_on_silence)
         if refusal or proof is None:
             self._net.send_data(_failure(OraError(refusal or 1017)))
             raise Disconnected("login denied")
@@ -178,7 +180,8 @@ class Session:
             "AUTH_SVR_RESPONSE": proof,
         }
         described = [(key, value, 0) for key, value in pairs.items()]
-        return answers.parameters(described) + answers.status()
+        warned = answers.warning(*faults.log_on_warning) if faults.log_on_warning else b""
+        return warned + answers.parameters(described) + answers.status()
 
     # -- statements ------------------------------------------------------------------
 
@@ -250,12 +253,16 @@ class Session:
             if re.search(pattern, cursor.sql, re.IGNORECASE | re.DOTALL):
                 raise OraError(code, text=text)
         casts = tuple(BIND_CASTS.get(bind.type_number, "") for bind in cursor.binds)
-        return translate(cursor.sql, casts)
+        try:
+            return translate(cursor.sql, casts)
+        except OraError as error:
+            error.offset = len(cursor.sql[: error.offset].encode())
+            raise
 
     def _fetch(self, cursor: Cursor, count: int) -> bytes:
         try:
             batch = self._queries.fetch(cursor, count)
-            data = answers.rows(cursor.columns, batch)
+            data = answers.rows(cursor.columns, batch, self._database.faults.cells)
         except OraError as error:
             return _failure(error, cursor_id=cursor.identity)
         except OverflowError as error:  # DuckDB divides by zero without an error, into infinity

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 #: POST. All others count, so that a new one is in force at once, also for whoever waits.
 _READ_LATER = (
     "acceptance", "batch_size", "code", "contact_cap_days", "extraction_max_age_hours",
-    "import_fields", "lease_margin_seconds", "ledger_retention_days", "look_back_days",
-    "max_age_days", "name", "oracle_conn_id", "post_deadline_seconds", "rehearsal_contacts",
-    "rehearsal_lines", "reminder_days", "requests_per_5_minutes", "schedule", "send_days",
-    "send_window", "surveys", "template_set", "templates", "validity_days", "volume_gate",
+    "import_fields",
+    "lease_margin_seconds", "ledger_retention_days", "look_back_days", "max_age_days", "name",
+    "oracle_conn_id", "oracle_logon_deadline_seconds", "post_deadline_seconds",
+    "rehearsal_contacts", "rehearsal_lines", "reminder_days", "requests_per_5_minutes",
+    "schedule", "send_days", "send_window", "surveys", "template_set", "templates",
+    "validity_days", "volume_gate",
 )  # fmt: skip
 
 

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.doctor.check import DoubtError, check, obtain
 from track_dispatch.errors import ConfigError, SourceContractError
-from track_dispatch.extraction.contract import check_columns
+from track_dispatch.extraction.contract import ReturnedColumn, check_columns
 from track_dispatch.extraction.lint import lint
-from track_dispatch.extraction.oracle import describe_query, open_connection
+from track_dispatch.extraction.oracle import Erp, open_erp
 from track_dispatch.extraction.query import render
 from track_dispatch.hooks.pools import pool_slots
 
 if TYPE_CHECKING:
-    import oracledb
-
     from track_dispatch.config import Hospital
     from track_dispatch.doctor.check import Check
 
@@ -33,10 +31,13 @@ def check_erp(conn_id: str, hospitals: Sequence[Hospital]) -> Iterator[Check]:
     for pool in sorted({hospital.pool for hospital in hospitals}):
         yield check(pool, "pool", partial(_look_up, pool))
     with ExitStack() as stack:
-        connection, reached = obtain(conn_id, "connection", lambda: _open(conn_id, stack))
+        deadline = hospitals[0].oracle_logon_deadline_seconds  # one for all hospitals
+        erp, reached = obtain(conn_id, "connection", lambda: _open(conn_id, deadline, stack))
         yield reached
+        if erp is not None:
+            yield check(conn_id, "log-on", partial(_look_for_warning, erp))
         for hospital in hospitals:
-            yield from _check_query(hospital, connection)
+            yield from _check_query(hospital, erp)
 
 
 def _look_up(pool: str) -> str:
@@ -54,21 +55,27 @@ def _look_up(pool: str) -> str:
     return "one slot"
 
 
-def _open(conn_id: str, stack: ExitStack) -> tuple[oracledb.Connection, str]:
-    connection = stack.enter_context(open_connection(conn_id))
-    return connection, f"Oracle {connection.version} lets {connection.username} in"
+def _open(conn_id: str, deadline_seconds: float, stack: ExitStack) -> tuple[Erp, str]:
+    erp = stack.enter_context(
+        open_erp(conn_id, logon_deadline_seconds=deadline_seconds, call_timeout_seconds=PATIENCE)
+    )
+    return erp, f"Oracle {erp.version} lets {erp.user} in"
 
 
-def _check_query(hospital: Hospital, connection: oracledb.Connection | None) -> Iterator[Check]:
+def _look_for_warning(erp: Erp) -> str:
+    if erp.warning:
+        raise DoubtError(erp.warning)
+    return "without a warning"
+
+
+def _check_query(hospital: Hospital, erp: Erp | None) -> Iterator[Check]:
     """Let the ERP parse a hospital's query; it is never run."""
-    columns, parsed = obtain(hospital.code, "query", lambda: _parse(hospital, connection))
+    columns, parsed = obtain(hospital.code, "query", lambda: _parse(hospital, erp))
     yield parsed
     yield check(hospital.code, "columns", lambda: _compare_columns(columns))
 
 
-def _parse(
-    hospital: Hospital, connection: oracledb.Connection | None
-) -> tuple[Sequence[oracledb.FetchInfo], str]:
+def _parse(hospital: Hospital, erp: Erp | None) -> tuple[Sequence[ReturnedColumn], str]:
     sql = render(hospital)
     # Oracle runs what is no query as soon as it parses it: nothing doubtful gets there.
     if findings := lint(sql, file=hospital.sql):
@@ -76,19 +83,13 @@ def _parse(
             f"the linter refuses it, {findings[0]}; all of it:"
             f" `python -m track_dispatch sql {hospital.code} --check`"
         )
-    if connection is None:
+    if erp is None:
         raise DoubtError(f"not looked at: {hospital.oracle_conn_id} could not be opened")
-    columns = describe_query(
-        connection,
-        sql=sql,
-        module="track_dispatch",
-        action=f"{hospital.code} doctor",
-        call_timeout_seconds=PATIENCE,
-    )
+    columns = erp.describe(sql, action=f"{hospital.code} doctor")
     return columns, "the ERP parses it, with its binds; it was not run"
 
 
-def _compare_columns(columns: Sequence[oracledb.FetchInfo] | None) -> str:
+def _compare_columns(columns: Sequence[ReturnedColumn] | None) -> str:
     if columns is None:
         raise DoubtError("not looked at: the query was not parsed")
-    return f"{len(check_columns(columns).names)} columns, as agreed"
+    return f"{len(check_columns(columns))} columns, as agreed"

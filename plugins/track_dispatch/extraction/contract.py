@@ -1,37 +1,42 @@
-"""What a query must return: the agreed columns, in order, each of a type that fits."""
+"""What a query must return: the agreed columns, in order, each of a type that fits; and its texts.
+
+A value that nobody can read never stops a day: it becomes empty, and its row says which it was.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from types import NoneType
 from typing import Any
 
-import oracledb
-
 from track_dispatch.errors import SourceContractError
-from track_dispatch.records import COLUMNS, CONTRACT, EXTRA_PREFIX, ColumnKind
-
-_TEXT = frozenset(
-    {
-        oracledb.DB_TYPE_VARCHAR,
-        oracledb.DB_TYPE_CHAR,
-        oracledb.DB_TYPE_NVARCHAR,
-        oracledb.DB_TYPE_NCHAR,
-    }
+from track_dispatch.records import (
+    COLUMNS,
+    CONTRACT,
+    EXTRA_PREFIX,
+    FIRST_DAY,
+    UNREADABLE_COLUMN,
+    ColumnKind,
 )
-_NUMBER = frozenset({oracledb.DB_TYPE_NUMBER})
-_DATE = frozenset({oracledb.DB_TYPE_DATE, oracledb.DB_TYPE_TIMESTAMP})
-_TYPES = {ColumnKind.TEXT: _TEXT, ColumnKind.DIGITS: _TEXT | _NUMBER, ColumnKind.MOMENT: _DATE}
-_ANY = _TEXT | _NUMBER | _DATE
-#: What each agreed column may be returned as.
-_ALLOWED = {column.name: _TYPES[column.kind] for column in CONTRACT}
+
+#: What each agreed column must fit, and how a message calls that.
+_ALLOWED = {column.name: column.kind for column in CONTRACT}
+_CALLED = {
+    ColumnKind.TEXT: "text",
+    ColumnKind.DIGITS: "text or number",
+    ColumnKind.MOMENT: "date",
+}
 
 _ID = "cd_atendimento"
 
 #: A CPF has this many digits; a number has lost the zeros in front.
 _CPF_DIGITS = 11
+
+#: Stands in a text for bytes that are no text: half a surrogate pair, which no real text holds.
+UNDECODED = "\udcff"
 
 #: Rows as columns: name to texts, all of one length, in the query's order of columns and rows.
 ErpColumns = dict[str, list[str]]
@@ -43,55 +48,46 @@ _HOW = (
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnPlan:
-    """Columns that keep the contract, in the order of the query."""
+class ReturnedColumn:
+    """A column as the ERP describes it.
 
-    names: tuple[str, ...]
+    Attributes:
+        name: as the query writes it.
+        type: as DBAs call it, `VARCHAR`.
+        fits: the kinds that it can be taken for; every one where it holds null only.
+    """
 
-    def to_columns(self, rows: Sequence[Sequence[Any]], *, position: int) -> ErpColumns:
-        """Turn fetched rows into columns of texts: "" for null, `YYYY-MM-DD HH:MM:SS` for a date.
-
-        Column by column, since the values of one column are of one type and mostly need nothing.
-
-        Args:
-            rows: as the driver returns them, at least one.
-            position: of the first row in the extraction, from 1; all that a message may say of one.
-
-        Raises:
-            SourceContractError: a row has no attendance id.
-        """
-        values = dict(zip(self.names, zip(*rows, strict=True), strict=True))
-        columns = {name: _texts(column) for name, column in values.items()}
-        if not all(map(str.strip, columns[_ID])):
-            empty = next(place for place, text in enumerate(columns[_ID]) if not text.strip())
-            raise _without_id(position + empty)
-        if str not in set(map(type, values["cpf"])):
-            columns["cpf"] = [text and text.zfill(_CPF_DIGITS) for text in columns["cpf"]]
-        return columns
+    name: str
+    type: str
+    fits: frozenset[ColumnKind]
 
 
-def check_columns(description: Sequence[oracledb.FetchInfo]) -> ColumnPlan:
-    """Hold a cursor's description against the contract, before any row is used.
+def check_columns(columns: Sequence[ReturnedColumn]) -> tuple[str, ...]:
+    """Hold what a query returns against the contract, before any row is used; return the names.
 
     Raises:
         SourceContractError: a column is missing, misplaced, of another name or of another type.
     """
-    names = tuple(column.name for column in description)
+    names = tuple(column.name for column in columns)
     if names[: len(COLUMNS)] != COLUMNS:
         raise SourceContractError(f"{_misplaced(names)}; {_HOW}")
     extras = names[len(COLUMNS) :]
-    if strangers := [name for name in extras if not name.startswith(EXTRA_PREFIX)]:
+    if strangers := [name for name in extras if not _is_extra(name)]:
         raise SourceContractError(f"the query has unknown columns {', '.join(strangers)}; {_HOW}")
     if len(set(names)) < len(names):
         raise SourceContractError(f"the query has two columns of one name; {_HOW}")
-    for column in description:
-        allowed = _ALLOWED.get(column.name, _ANY)  # of a further column any
-        if column.type_code not in allowed and not _is_only_null(column):
+    for column in columns:
+        allowed = _ALLOWED.get(column.name, ColumnKind.DIGITS)  # of a further one: text or number
+        if allowed not in column.fits:
             raise SourceContractError(
-                f"column {column.name} is of type {_name(column.type_code)}, allowed are "
-                f"{', '.join(sorted(_name(kind) for kind in allowed))}; correct the SQL"
+                f"column {column.name} is of type {column.type}, where {_CALLED[allowed]} is "
+                f"agreed; correct the SQL"
             )
-    return ColumnPlan(names=names)
+    return names
+
+
+def _is_extra(name: str) -> bool:
+    return name.startswith(EXTRA_PREFIX) and name != UNREADABLE_COLUMN
 
 
 def _misplaced(names: tuple[str, ...]) -> str:
@@ -106,21 +102,49 @@ def _misplaced(names: tuple[str, ...]) -> str:
     return f"column {place} of the query is {found} where {agreed} is agreed"
 
 
-def _is_only_null(column: oracledb.FetchInfo) -> bool:
-    """Tell `select null`, which Oracle describes as a text of no length, from a real text."""
-    return column.type_code in _TEXT and not column.internal_size
+def to_columns(
+    names: Sequence[str], rows: Sequence[Sequence[Any]], *, day: date, position: int
+) -> ErpColumns:
+    """Turn fetched rows into columns of texts: "" for null, `YYYY-MM-DD HH:MM:SS` for a date.
+
+    Column by column, since the values of one column are of one type and mostly need nothing. A
+    value that cannot be read becomes "", and `UNREADABLE_COLUMN` is added: it names such columns of
+    each row, with commas. An attendance id that is missing is one; in its place comes an id that no
+    other row has, so that the row is counted as an attendance.
+
+    Args:
+        names: of the columns.
+        rows: as the driver returns them, at least one; bytes that are no text as `UNDECODED`.
+        day: the business day, for the ids made up.
+        position: of the first row in the extraction, from 1, for the ids made up.
+    """
+    columns: ErpColumns = {}
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for name, values in zip(names, zip(*rows, strict=True), strict=True):
+        columns[name] = texts = _texts(values)
+        if name == "cpf" and str not in set(map(type, values)):
+            columns[name] = texts = [text and text.zfill(_CPF_DIGITS) for text in texts]
+        for place in _unreadable(texts, is_id=name == _ID):
+            texts[place] = f"{day} #{position + place}" if name == _ID else ""
+            found[place].append(name)
+    if found:
+        columns[UNREADABLE_COLUMN] = [",".join(found[place]) for place in range(len(rows))]
+    return columns
 
 
-def _name(kind: Any) -> str:
-    """Name a type as DBAs do."""
-    return str(kind.name).removeprefix("DB_TYPE_")
-
-
-def _without_id(position: int) -> SourceContractError:
-    return SourceContractError(
-        f"row {position} of the query has an empty {_ID}: without it nobody can tell whether the "
-        f"attendance was asked; correct the SQL"
-    )
+def _unreadable(texts: Sequence[str], *, is_id: bool) -> list[int]:
+    """Return the places of the texts that cannot be read; an id must also be there."""
+    together = "".join(texts)
+    found: list[int] = []
+    if UNDECODED in together or FIRST_DAY in together:
+        found = [
+            place
+            for place, text in enumerate(texts)
+            if UNDECODED in text or text.startswith(FIRST_DAY)
+        ]
+    if is_id and not all(map(str.strip, texts)):
+        found += [place for place, text in enumerate(texts) if not text.strip()]
+    return found
 
 
 def _texts(column: Sequence[Any]) -> list[str]:

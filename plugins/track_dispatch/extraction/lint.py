@@ -21,7 +21,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from track_dispatch.extraction import query_tree
 from track_dispatch.extraction.query import BINDS
-from track_dispatch.records import COLUMNS, EXTRA_PREFIX, Area
+from track_dispatch.records import COLUMNS, CONTRACT, EXTRA_PREFIX, FIRST_DAY, Area, ColumnKind
 from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _CLOCKS = frozenset(
 _WRITES = (exp.DML, exp.DDL, exp.Into, exp.Lock)
 
 _AREA = "AREA_PESQUISA"
+_MOMENTS = {column.name for column in CONTRACT if column.kind is ColumnKind.MOMENT}
 _LABELS = frozenset(Area)
 _COMPARISONS = (exp.GTE, exp.GT, exp.LTE, exp.LT, exp.EQ, exp.NEQ, exp.Between, exp.In, exp.Case)
 
@@ -138,6 +139,21 @@ def _final_columns(query: exp.Query) -> Iterator[Problem]:
     further = query_tree.names(selects[0])[len(COLUMNS) :] if selects else []
     extras = [name for name in further if name.startswith(EXTRA_PREFIX)]
     yield from _compare(selects, [*COLUMNS, *extras])
+    for select in selects:
+        yield from _bare_moments(select)
+
+
+def _bare_moments(select: exp.Select) -> Iterator[Problem]:
+    """Find dates that come out as they are: the driver breaks off at one that no calendar has."""
+    for projection in select.expressions:
+        value = projection.unalias()
+        if projection.alias_or_name not in _MOMENTS or isinstance(value, exp.Null):
+            continue
+        least = value.expressions if isinstance(value, exp.Greatest) else []
+        if not any(FIRST_DAY in one.sql() for one in least):
+            name, least_day = projection.alias_or_name, f"greatest(..., date '{FIRST_DAY}')"
+            message = f"{name} may be a date before the year 1, which stops the day: {least_day}"
+            yield query_tree.line(projection), message
 
 
 def _block_columns(query: exp.Query) -> Iterator[Problem]:

@@ -1,55 +1,214 @@
-"""Reading one business day from an ERP through Airflow's OracleHook, chunk by chunk."""
+"""Oracle's driver, and all that says so: an ERP is opened, its query described, a day read.
+
+Everybody else knows columns and their kinds. `oracle_errors` says what the driver's errors mean.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import codecs
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from datetime import date
-from typing import TYPE_CHECKING
 
 import oracledb
 
-from track_dispatch.errors import ConfigError, SourceContractError, raised_alone
-from track_dispatch.extraction.contract import check_columns
+from track_dispatch.errors import (
+    ConfigError,
+    SourceContractError,
+    SourceUnavailableError,
+    raised_alone,
+)
+from track_dispatch.extraction.contract import (
+    UNDECODED,
+    ErpColumns,
+    ReturnedColumn,
+    check_columns,
+    to_columns,
+)
 from track_dispatch.extraction.oracle_errors import explain
 from track_dispatch.extraction.query import BINDS, binds, typed
+from track_dispatch.records import FIRST_DAY, UNREADABLE_COLUMN, ColumnKind
 
-if TYPE_CHECKING:
-    from track_dispatch.extraction.contract import ErpColumns
+log = logging.getLogger(__name__)
 
-#: V$SESSION keeps no more bytes of them on servers before 12.2.
-_MODULE_BYTES, _ACTION_BYTES = 48, 32
+#: What a DBA sees in V$SESSION.MODULE.
+MODULE = "track_dispatch"
+#: V$SESSION keeps no more bytes of an action on servers before 12.2.
+_ACTION_BYTES = 32
+#: Rows of one extraction whose unreadable values are named in the log.
+_ROWS_NAMED = 20
+
+_TEXT, _NUMBER = {ColumnKind.TEXT, ColumnKind.DIGITS}, {ColumnKind.DIGITS}
+_MOMENT = {ColumnKind.MOMENT}
+#: What a column of each type can be taken for; of any other type, for nothing.
+_FITS = {
+    oracledb.DB_TYPE_VARCHAR: _TEXT,
+    oracledb.DB_TYPE_CHAR: _TEXT,
+    oracledb.DB_TYPE_NVARCHAR: _TEXT,
+    oracledb.DB_TYPE_NCHAR: _TEXT,
+    oracledb.DB_TYPE_NUMBER: _NUMBER,
+    oracledb.DB_TYPE_DATE: _MOMENT,
+    oracledb.DB_TYPE_TIMESTAMP: _MOMENT,
+}
+
+#: How the driver decodes texts: what is none, in whatever character set, leaves a mark.
+_MARKED = "track_dispatch.marked"
+codecs.register_error(_MARKED, lambda error: (UNDECODED, error.end))  # type: ignore[attr-defined]
+
+
+class Erp:
+    """An open connection to a hospital's ERP, for one thread at a time.
+
+    Args:
+        connection: the driver's.
+        call_timeout_seconds: the longest that one round trip may take.
+    """
+
+    def __init__(self, connection: oracledb.Connection, *, call_timeout_seconds: float) -> None:
+        self._connection = connection
+        connection.call_timeout = round(call_timeout_seconds * 1000)
+        connection.module = MODULE
+
+    @property
+    def version(self) -> str:
+        """The server's version, 19.22.0.0.0."""
+        return self._connection.version
+
+    @property
+    def user(self) -> str:
+        """Who is logged on."""
+        return self._connection.username
+
+    @property
+    def warning(self) -> str | None:
+        """What the ERP warned of when it let the user in, and what to do; None: of nothing."""
+        warned = self._connection.warning
+        if warned is None:
+            return None
+        days = re.search(r"within (\d+) day", warned.message)
+        if days or warned.full_code == "ORA-28002":
+            when = f"in {days[1]} days" if days else "soon"
+            return (
+                f"the password of {self.user} expires {when} ({warned.full_code}): agree on a new"
+                f" one with the DBA, and put it in the connection"
+            )
+        return f"the ERP let {self.user} in with {warned.full_code}: ask the DBA what it is about"
+
+    def read(
+        self, sql: str, *, day: date, action: str, chunk_rows: int = 2000
+    ) -> Iterator[ErpColumns]:
+        """Yield a day's rows as columns, `chunk_rows` rows in each chunk; one is held at most.
+
+        Everything is read in one read-only transaction, so that the day is seen as of one moment.
+        The columns are checked before the first row is used. A value that cannot be read stops
+        nothing: `contract.to_columns` marks it, and the log names its row and column.
+
+        Args:
+            sql: from `query.render`.
+            day: the business day.
+            action: what a DBA sees in V$SESSION.ACTION; cut at 32 bytes.
+            chunk_rows: rows of each round trip and each chunk.
+
+        Raises:
+            SourceContractError: the columns are not the agreed ones, or the ERP refuses the query.
+            SourceUnavailableError: the ERP broke off or was too slow.
+        """
+        where = f"reading the ERP ({action})"
+        with raised_alone(), _explained(where, sql):
+            self._introduce(action)
+            self._connection.rollback()  # the next statement must be the first of its transaction
+            with _cursor(self._connection) as cursor:
+                cursor.execute("set transaction read only")
+                cursor.outputtypehandler = _fetched_as
+                cursor.arraysize = cursor.prefetchrows = chunk_rows
+                cursor.execute(sql, binds(day))
+                names = check_columns(_returned(cursor))
+                position, unreadable = 1, _Unreadable(where)
+                while rows := cursor.fetchmany(chunk_rows):
+                    columns = to_columns(names, rows, day=day, position=position)
+                    unreadable.note(columns, position)
+                    yield columns
+                    position += len(rows)
+                unreadable.tell()
+
+    def describe(self, sql: str, *, action: str) -> tuple[ReturnedColumn, ...]:
+        """Let the ERP parse a query, and return its columns; nothing is executed, no row is read.
+
+        Args:
+            sql: one SELECT, from `query.render`; Oracle would run anything else when parsing it.
+            action: as for `read`.
+
+        Raises:
+            SourceContractError: the ERP refuses the query, or it has other binds than the day's.
+            SourceUnavailableError: the ERP broke off or was too slow.
+        """
+        with raised_alone(), _explained(f"parsing on the ERP ({action})", typed(sql)):
+            self._introduce(action)
+            with _cursor(self._connection) as cursor:
+                cursor.parse(typed(sql))
+                found = sorted(name.lower() for name in cursor.bindnames())
+                if found != sorted(BINDS):
+                    raise SourceContractError(
+                        f"the query has the binds {', '.join(found) or 'none'}; it must have "
+                        f"{' and '.join(BINDS)}; correct the SQL"
+                    )
+                return _returned(cursor)
+
+    def _introduce(self, action: str) -> None:
+        self._connection.action = action.encode()[:_ACTION_BYTES].decode(errors="ignore")
 
 
 @contextmanager
-def open_connection(conn_id: str) -> Iterator[oracledb.Connection]:
-    """Open the ERP's connection as Airflow knows it, and close it afterwards.
+def open_erp(
+    conn_id: str, *, logon_deadline_seconds: float, call_timeout_seconds: float
+) -> Iterator[Erp]:
+    """Open an ERP as Airflow knows it, and close it afterwards.
 
     The hook reads everything from the connection, thick mode included.
 
+    Args:
+        conn_id: of the Airflow connection.
+        logon_deadline_seconds: the longest that the whole log-on may take.
+        call_timeout_seconds: the longest that one round trip may take after it.
+
     Raises:
         ConfigError: Airflow has no such connection, or the ERP refuses what it says.
-        SourceUnavailableError: the ERP cannot be reached.
+        SourceUnavailableError: the ERP cannot be reached, or lets nobody in in time.
     """
-    connection = _connect(conn_id)
+    connection = _connect(conn_id, logon_deadline_seconds)
     try:
-        yield connection
+        erp = Erp(connection, call_timeout_seconds=call_timeout_seconds)
+        if erp.warning:
+            log.warning("connection %s: %s", conn_id, erp.warning)
+        yield erp
     finally:
         with suppress(oracledb.Error):  # a broken connection has nothing left to close
             connection.close()
 
 
 @raised_alone()
-def _connect(conn_id: str) -> oracledb.Connection:
+def _connect(conn_id: str, deadline_seconds: float) -> oracledb.Connection:
+    """Log on, in a thread that is left behind when it is late.
+
+    The driver limits no more than the TCP handshake: a listener that takes a connection and says
+    nothing would be waited for without end.
+    """
     # Imported here: the hook is slow to load, and whoever parses a DAG file passes by.
     from airflow.providers.oracle.hooks.oracle import (  # noqa: PLC0415, TID251 - the one reader
         OracleHook,
     )
     from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415, TID251
 
+    # log_sql: the hook would log every statement with its parameters
+    get_conn = OracleHook(oracle_conn_id=conn_id, log_sql=False).get_conn
+    opened: Future[oracledb.Connection] = Future()
+    threading.Thread(target=_log_on, args=(get_conn, opened), name="log_on", daemon=True).start()
     try:
-        # log_sql: the hook would log every statement with its parameters
-        return OracleHook(oracle_conn_id=conn_id, log_sql=False).get_conn()
+        return opened.result(deadline_seconds)
     except AirflowNotFoundException:
         raise ConfigError(
             f"Airflow has no connection {conn_id}: create it (type oracle; host, port, login, "
@@ -59,94 +218,79 @@ def _connect(conn_id: str) -> oracledb.Connection:
         raise ConfigError(f"connection {conn_id}: its extra is malformed: {error}") from None
     except oracledb.Error as error:
         raise explain(error, where=f"connection {conn_id}", otherwise=ConfigError) from None
+    except TimeoutError:
+        raise SourceUnavailableError(
+            f"connection {conn_id}: the ERP let nobody in within {deadline_seconds:g} s "
+            f"(oracle_logon_deadline_seconds): ask the DBA whether its listener hangs, and the "
+            f"network's people for a firewall between; nothing was sent, and trying again is safe"
+        ) from None
+    finally:
+        opened.cancel()
 
 
-def read_columns(
-    connection: oracledb.Connection,
-    *,
-    sql: str,
-    day: date,
-    module: str,
-    action: str,
-    call_timeout_seconds: float,
-    chunk_rows: int = 2000,
-) -> Iterator[ErpColumns]:
-    """Yield the day's rows as columns, in chunks of `chunk_rows` rows; one chunk is held at most.
-
-    Everything is read in one read-only transaction, so that the day is seen as of one moment. The
-    columns are checked before the first row is used.
-
-    Args:
-        connection: from `open_connection`; whoever iterates uses it, from one thread at a time.
-        sql: from `query.render`.
-        day: the business day.
-        module: what a DBA sees in V$SESSION.MODULE; cut at 48 bytes.
-        action: what a DBA sees in V$SESSION.ACTION; cut at 32 bytes.
-        call_timeout_seconds: the longest that one round trip to the ERP may take.
-        chunk_rows: rows for each round trip and each chunk.
-
-    Raises:
-        SourceContractError: the columns are not the agreed ones, a row has no attendance id, or the
-            ERP refuses the query.
-        SourceUnavailableError: the ERP broke off or was too slow.
-    """
-    where = f"reading the ERP ({module}, {action})"
-    with raised_alone(), _explained(where):
-        _introduce(connection, module, action, call_timeout_seconds)
-        connection.rollback()  # the next statement must be the first of its transaction
-        with _cursor(connection) as cursor:
-            cursor.execute("set transaction read only")
-            cursor.arraysize = cursor.prefetchrows = chunk_rows
-            cursor.execute(sql, binds(day))
-            plan = check_columns(cursor.description or ())
-            position = 1
-            while rows := cursor.fetchmany(chunk_rows):
-                yield plan.to_columns(rows, position=position)
-                position += len(rows)
-
-
-def describe_query(
-    connection: oracledb.Connection,
-    *,
-    sql: str,
-    module: str,
-    action: str,
-    call_timeout_seconds: float,
-) -> Sequence[oracledb.FetchInfo]:
-    """Let the ERP parse a query, and return its columns; nothing is executed, no row is read.
-
-    Args:
-        connection: from `open_connection`.
-        sql: one SELECT, from `query.render`; Oracle would run anything but a query when parsing it.
-        module: as for `read_columns`.
-        action: as for `read_columns`.
-        call_timeout_seconds: the longest that one round trip to the ERP may take.
-
-    Raises:
-        SourceContractError: the ERP refuses the query, or it has other binds than the day's.
-        SourceUnavailableError: the ERP broke off or was too slow.
-    """
-    where = f"parsing on the ERP ({module}, {action})"
-    with raised_alone(), _explained(where):
-        _introduce(connection, module, action, call_timeout_seconds)
-        with _cursor(connection) as cursor:
-            cursor.parse(typed(sql))
-            found = sorted(name.lower() for name in cursor.bindnames())
-            if found != sorted(BINDS):
-                raise SourceContractError(
-                    f"the query has the binds {', '.join(found) or 'none'}; it must have "
-                    f"{' and '.join(BINDS)}; correct the SQL"
-                )
-            return cursor.description or ()
-
-
-def _introduce(
-    connection: oracledb.Connection, module: str, action: str, call_timeout_seconds: float
+def _log_on(
+    get_conn: Callable[[], oracledb.Connection], opened: Future[oracledb.Connection]
 ) -> None:
-    """Limit each round trip, and tell the DBA who asks."""
-    connection.call_timeout = round(call_timeout_seconds * 1000)
-    connection.module = module.encode()[:_MODULE_BYTES].decode(errors="ignore")
-    connection.action = action.encode()[:_ACTION_BYTES].decode(errors="ignore")
+    """Open the connection; close it again if nobody waits for it any more."""
+    try:
+        connection = get_conn()
+    except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+        with suppress(InvalidStateError):
+            opened.set_exception(error)
+        return
+    try:
+        opened.set_result(connection)
+    except InvalidStateError:
+        with suppress(oracledb.Error):
+            connection.close()
+
+
+class _Unreadable:
+    """The values of a reading that could not be read, by row and column; never a value."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._rows = 0
+        self._named: list[str] = []
+
+    def note(self, columns: ErpColumns, position: int) -> None:
+        """Keep what a chunk has; `position`: of its first row."""
+        for place, names in enumerate(columns.get(UNREADABLE_COLUMN, ())):
+            if names:
+                self._rows += 1
+                if self._rows <= _ROWS_NAMED:
+                    self._named.append(f"row {position + place} ({names})")
+
+    def tell(self) -> None:
+        """Log it."""
+        if more := self._rows - len(self._named):
+            self._named.append(f"and {more} rows more")
+        if self._rows:
+            log.warning("%s: could not be read: %s", self._where, ", ".join(self._named))
+
+
+def _returned(cursor: oracledb.Cursor) -> tuple[ReturnedColumn, ...]:
+    return tuple(map(_returned_column, cursor.description or ()))
+
+
+def _returned_column(column: oracledb.FetchInfo) -> ReturnedColumn:
+    fits = _FITS.get(column.type_code, set())
+    if fits is _TEXT and not column.internal_size:
+        fits = set(ColumnKind)  # `select null`, which Oracle describes as a text of no length
+    kind = str(column.type_code.name).removeprefix("DB_TYPE_")
+    return ReturnedColumn(column.name, kind, frozenset(fits))
+
+
+def _fetched_as(cursor: oracledb.Cursor, column: oracledb.FetchInfo) -> oracledb.Var | None:
+    """Let bytes that are no text leave a mark, where the driver would break off."""
+    if _FITS.get(column.type_code) is not _TEXT or not column.internal_size:
+        return None
+    return cursor.var(
+        column.type_code,
+        column.internal_size,
+        arraysize=cursor.arraysize,
+        encoding_errors=_MARKED,
+    )
 
 
 @contextmanager
@@ -160,16 +304,16 @@ def _cursor(connection: oracledb.Connection) -> Iterator[oracledb.Cursor]:
 
 
 @contextmanager
-def _explained(where: str) -> Iterator[None]:
+def _explained(where: str, sql: str) -> Iterator[None]:
     try:
         yield
     except oracledb.Error as error:
-        raise explain(error, where=where, otherwise=SourceContractError) from None
+        raise explain(error, where=where, otherwise=SourceContractError, sql=sql) from None
     except SourceContractError as error:
         raise SourceContractError(f"{where}: {error}") from None
-    except ValueError:
+    except (ValueError, OverflowError):
         # what the driver cannot decode: its message, and its object even more, hold the value
         raise SourceContractError(
-            f"{where}: the ERP returned a text or a date that the driver cannot read; find it with "
-            f"the DBA, then cleanse it in the SQL"
+            f"{where}: the ERP returned a date that the driver cannot read: let the SQL return "
+            f"greatest(..., date '{FIRST_DAY}') of each date"
         ) from None

@@ -15,6 +15,7 @@ from track_dispatch.errors import (
     SourceUnavailableError,
     TrackDispatchError,
 )
+from track_dispatch.extraction.query import place_in
 
 if TYPE_CHECKING:
     import oracledb
@@ -64,6 +65,12 @@ _MEANINGS = (
         "service_name; or a whole dsn in the extra",
     ),
     _Meaning(
+        "ORA-01435",
+        ConfigError,
+        "the connection's Schema field, or the path of its URI, names no schema of this ERP: leave "
+        "it empty, and put service_name in the extra",
+    ),
+    _Meaning(
         "ORA-00942 ORA-01031 ORA-04043",
         SourceContractError,
         "the query names a table that is not there or not granted to the connection's user: ask "
@@ -75,22 +82,24 @@ _MEANINGS = (
         "the query names a column or function that this ERP has not: correct the SQL",
     ),
     _Meaning(
-        "DPY-4024 DPI-1067 ORA-01013 ORA-03136",
+        "DPY-4024 DPI-1067 ORA-00040 ORA-01013 ORA-03136 ORA-10173 ORA-56735",
         SourceUnavailableError,
         f"the ERP did not answer within the call timeout; {_AGAIN}",
     ),
     _Meaning(
-        "ORA-01555 ORA-01652 ORA-04031 ORA-04068 ORA-08103 ORA-30036",
+        "ORA-01555 ORA-01652 ORA-04020 ORA-04021 ORA-04030 ORA-04031 ORA-04036 ORA-04061 ORA-04065 "
+        "ORA-04068 ORA-08103 ORA-12805 ORA-12827 ORA-12842 ORA-30036",
         SourceUnavailableError,
         f"the ERP could not keep what the query needs while it ran; {_AGAIN}",
     ),
     _Meaning(
-        "ORA-01033 ORA-01034 ORA-01089 ORA-01090 ORA-01109",
+        "ORA-00257 ORA-01033 ORA-01034 ORA-01035 ORA-01089 ORA-01090 ORA-01109 ORA-01219 ORA-12526 "
+        "ORA-12527 ORA-16456 ORA-27101",
         SourceUnavailableError,
-        f"the ERP is starting or shutting down; {_AGAIN}",
+        f"the ERP is starting, shutting down or being maintained; {_AGAIN}",
     ),
     _Meaning(
-        "ORA-00018 ORA-00020 ORA-02391 ORA-12516 ORA-12519 ORA-12520",
+        "ORA-00018 ORA-00020 ORA-02391 ORA-12516 ORA-12519 ORA-12520 ORA-12540",
         SourceUnavailableError,
         f"the ERP takes no further sessions now; {_AGAIN}",
     ),
@@ -101,13 +110,15 @@ _MEANINGS = (
         f"connection's extra is wrong; {_AGAIN}",
     ),
     _Meaning(
-        "DPY-6000 DPY-6005 ORA-12170 ORA-12518 ORA-12541 ORA-12543 ORA-12545 ORA-12560",
+        "DPY-6000 DPY-6005 ORA-12170 ORA-12518 ORA-12535 ORA-12541 ORA-12543 ORA-12545 ORA-12560",
         SourceUnavailableError,
         f"the ERP cannot be reached: check its listener, host and port; {_AGAIN}",
     ),
     _Meaning(
-        "DPY-1001 DPY-4011 DPI-1010 DPI-1080 ORA-00028 ORA-01012 ORA-01092 ORA-02396 ORA-03113 "
-        "ORA-03114 ORA-03135 ORA-12537 ORA-12547",
+        "DPY-1001 DPY-4011 DPI-1010 DPI-1080 ORA-00028 ORA-01012 ORA-01092 ORA-02068 ORA-02396 "
+        "ORA-02399 ORA-03113 ORA-03114 ORA-03135 ORA-03150 ORA-12537 ORA-12547 ORA-12571 ORA-25400 "
+        "ORA-25401 ORA-25402 ORA-25403 ORA-25404 ORA-25405 ORA-25406 ORA-25407 ORA-25408 ORA-25409 "
+        "ORA-25425",
         SourceUnavailableError,
         f"the connection to the ERP broke off; {_AGAIN}",
     ),
@@ -115,7 +126,11 @@ _MEANINGS = (
 
 
 def explain(
-    error: oracledb.Error, *, where: str, otherwise: type[TrackDispatchError]
+    error: oracledb.Error,
+    *,
+    where: str,
+    otherwise: type[TrackDispatchError],
+    sql: str = "",
 ) -> TrackDispatchError:
     """Return our error for Oracle's; raise it `from None`.
 
@@ -124,15 +139,19 @@ def explain(
         where: connection, or module and action: what the reader of the message must look at.
         otherwise: what an unknown error is, unless the driver calls it recoverable. Never a type
             that is tried again: the error could be a log-on that fails.
+        sql: what was sent, if the error is about it; the place in it is named where Oracle does.
     """
     text = str(error)
+    told = error.args[0] if error.args else None
     numbers = list(dict.fromkeys(_NUMBER.findall(text)))
     named = _UNKNOWN_NAME.search(text)
     label = f"{where}: {', '.join(numbers) or type(error).__name__}"
     label += f" {named['name']}" if named else ""
+    if offset := getattr(told, "offset", 0) if sql else 0:
+        label += f" at {place_in(sql, offset)} of what `python -m track_dispatch sql` prints"
     for meaning in _MEANINGS:
         if not set(meaning.numbers.split()).isdisjoint(numbers):
             return meaning.kind(f"{label}: {meaning.advice}")
-    if getattr(error.args[0] if error.args else None, "isrecoverable", False):
+    if getattr(told, "isrecoverable", False):
         return SourceUnavailableError(f"{label}: the ERP failed for now; {_AGAIN}")
     return otherwise(f"{label}: the ERP refused; look the number up, then mend SQL or connection")

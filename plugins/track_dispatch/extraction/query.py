@@ -16,7 +16,7 @@ import jinja2
 from track_dispatch.business_day import day_bounds
 from track_dispatch.config import include_dir
 from track_dispatch.errors import ConfigError
-from track_dispatch.records import COLUMNS, Area
+from track_dispatch.records import COLUMNS, CONTRACT, Area, ColumnKind
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
@@ -120,6 +120,19 @@ def typed(sql: str) -> str:
     return _replace(sql, lambda name: f"cast(:{name} as date)")
 
 
+def place_in(sql: str, offset: int) -> str:
+    """Name the place in a query that a database means, as `script` prints the query.
+
+    Args:
+        sql: as it was sent, `typed` or not.
+        offset: in bytes, from 0.
+    """
+    before = sql.encode()[:offset].decode(errors="ignore")
+    before = re.sub(rf"cast\((:(?:{'|'.join(BINDS)})) as date\)", r"\1", before)
+    *lines, last = before.split("\n")
+    return f"line {len(lines) + 1}, column {len(last) + 1}"
+
+
 def _environment(folder: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder, encoding="utf-8"),
@@ -129,7 +142,8 @@ def _environment(folder: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["literal"] = literal
-    environment.globals |= {"columns": COLUMNS, "areas": tuple(Area)}
+    moments = [column.name for column in CONTRACT if column.kind is ColumnKind.MOMENT]
+    environment.globals |= {"columns": COLUMNS, "moments": moments, "areas": tuple(Area)}
     return environment
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from track_dispatch.records import UNREADABLE_COLUMN
 from track_dispatch.transformation.attendances import rank
 from track_dispatch.transformation.clean_text import clean_column
 
@@ -65,7 +66,9 @@ class DayEvaluation:
     def chunks(self, columns: Iterable[Columns]) -> Iterator[EvaluatedChunk]:
         """Read all rows, in the order of the ids, and yield them evaluated."""
         names: list[str] = []
-        for chunk in columns:
+        for read in columns:
+            # in the first place of every chunk, whether or not it has unreadable values
+            chunk = {UNREADABLE_COLUMN: [""] * len(read[_ID]), **read}
             names = list(chunk)
             alone = self._put_aside(chunk) if self._several else chunk
             if alone[_ID]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from track_dispatch.collector import paused_collector
 from track_dispatch.config import check_conflicts, check_go_live
 from track_dispatch.errors import ConfigError, SourceError
-from track_dispatch.extraction.oracle import open_connection, read_columns
+from track_dispatch.extraction.oracle import Erp, open_erp
 from track_dispatch.extraction.query import render
 from track_dispatch.extraction.read_ahead import read_ahead
 from track_dispatch.ledger.backups import require_extractable
@@ -25,8 +25,6 @@ from track_dispatch.pipeline.counts import day_text
 from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
-    import oracledb
-
     from track_dispatch.extraction.contract import ErpColumns
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline.run import Run
@@ -78,10 +76,10 @@ def extract(
     with ExitStack() as held:
 
         @cache
-        def erp() -> oracledb.Connection:
-            return held.enter_context(open_connection(hospital.oracle_conn_id))
+        def erp() -> Erp:
+            return held.enter_context(_open(run, call_timeout_seconds))
 
-        read = partial(_read, run, erp, sql, call_timeout_seconds)
+        read = partial(_read, run, erp, sql)
         rows = _stage(ledger, run, run.day, read)
         failed = 0
         for day in others:
@@ -131,29 +129,24 @@ def _stage(ledger: Ledger, run: Run, day: HospitalDay, read: Read) -> int:
     return rows
 
 
-def _read(
-    run: Run,
-    erp: Callable[[], oracledb.Connection],
-    sql: str,
-    call_timeout_seconds: float,
-    day: date,
-) -> Iterator[ErpColumns]:
+def _open(run: Run, call_timeout_seconds: float) -> AbstractContextManager[Erp]:
+    return open_erp(
+        run.hospital.oracle_conn_id,
+        logon_deadline_seconds=run.hospital.oracle_logon_deadline_seconds,
+        call_timeout_seconds=call_timeout_seconds,
+    )
+
+
+def _read(run: Run, erp: Callable[[], Erp], sql: str, day: date) -> Iterator[ErpColumns]:
     """Read a day; the ERP is not asked before the first chunk is.
 
     So that a reading which fails at the log-on is on record, too: `report` trusts work done.
     """
-    yield from read_columns(
-        erp(),
-        sql=sql,
-        day=day,
-        module="track_dispatch",
-        action=f"{run.hospital.code} {day}",
-        call_timeout_seconds=call_timeout_seconds,
-    )
+    yield from erp().read(sql, day=day, action=f"{run.hospital.code} {day}")
 
 
 def read_columns_of(run: Run, day: date) -> Iterator[ErpColumns]:
     """Yield a day as the ERP gives it, for whoever keeps it in memory only."""
     check_conflicts(run.hospital.code)
-    with open_connection(run.hospital.oracle_conn_id) as erp:
-        yield from _read(run, lambda: erp, render(run.hospital), CALL_TIMEOUT, day)
+    with _open(run, CALL_TIMEOUT) as erp:
+        yield from _read(run, lambda: erp, render(run.hospital), day)

@@ -10,6 +10,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from track_dispatch.errors import ConfigError
+from track_dispatch.records import EXTRA_PREFIX, UNREADABLE_COLUMN
 from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import Chunk
 from track_dispatch.transformation.import_lines import CONTACT, import_lines
@@ -17,6 +18,10 @@ from track_dispatch.transformation.import_lines import CONTACT, import_lines
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.records import Area, Channel
+
+#: Without one of these, or of the query's own columns, nobody can tell whether a patient may be
+#: asked. Any other value that cannot be read counts as an empty one.
+_DECIDING = frozenset({"cd_atendimento", "name", "area_pesquisa"})
 
 #: How the ERPs name a newborn before it has a name ("RN DE MARIA ...").
 _NEWBORN = "RN "
@@ -95,6 +100,18 @@ Rule = Callable[[EvaluatedRows, Sequence[int]], Sequence[int]]
 
 def _before_go_live(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
     return among if rows.policy.before_go_live else ()
+
+
+def _unreadable(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
+    """Look for what the reading could not read: it might forbid to ask."""
+    if UNREADABLE_COLUMN not in rows:
+        return ()
+    named = [text.split(",") if text else () for text in rows.clean(UNREADABLE_COLUMN)]
+    return [position for position in among if any(map(_decides, named[position]))]
+
+
+def _decides(column: str) -> bool:
+    return column in _DECIDING or column.startswith(EXTRA_PREFIX)
 
 
 def _unknown_area(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
@@ -176,6 +193,7 @@ def _no_identifier(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
 #: reasons before the patient's, so that no contact is read on a day when nobody is asked.
 RULES: tuple[tuple[Reason, Rule], ...] = (
     (Reason.BEFORE_GO_LIVE, _before_go_live),
+    (Reason.UNREADABLE, _unreadable),
     (Reason.UNKNOWN_AREA, _unknown_area),
     (Reason.TOO_OLD, _too_old),
     (Reason.NO_SURVEY, _no_survey),

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import load_hospital
-from track_dispatch.extraction.oracle import open_connection, read_columns
+from track_dispatch.extraction.oracle import open_erp
 from track_dispatch.extraction.query import render
 
 if TYPE_CHECKING:
@@ -61,15 +61,8 @@ def hospital(code: str) -> Hospital:
 def read(code: str, day: date) -> list[ErpRow]:
     """Read a hospital's day through Airflow's hook, the driver and a socket."""
     where = hospital(code)
-    with open_connection(where.oracle_conn_id) as connection:
-        chunks = read_columns(
-            connection,
-            sql=render(where),
-            day=day,
-            module="test",
-            action="rules",
-            call_timeout_seconds=30,
-        )
+    with open_erp(where.oracle_conn_id, logon_deadline_seconds=30, call_timeout_seconds=30) as erp:
+        chunks = erp.read(render(where), day=day, action="rules")
         return [row for chunk in chunks for row in as_rows(chunk)]
 
 

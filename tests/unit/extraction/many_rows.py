@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING
 
 from erp_rows import as_rows
 
 from demo.world import PASSWORD, SERVICE, USER
-from track_dispatch.extraction.oracle import open_connection, read_columns
+from track_dispatch.extraction.oracle import Erp, open_erp
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
@@ -61,6 +62,10 @@ where m.moment >= :day_start
 """
 
 
+def opened(conn_id: str = CONN_ID, *, timeout: float = 30) -> AbstractContextManager[Erp]:
+    return open_erp(conn_id, logon_deadline_seconds=30, call_timeout_seconds=timeout)
+
+
 def chunks(
     sql: str = SELECT,
     *,
@@ -69,16 +74,9 @@ def chunks(
     timeout: float = 30,
 ) -> Iterator[list[ErpRow]]:
     """Yield the day's chunks as rows."""
-    with open_connection(CONN_ID) as connection:
-        for chunk in read_columns(
-            connection,
-            sql=f"{sql}  and m.cd_atendimento < {950_000_000 + rows}",
-            day=DAY,
-            module="track_test",
-            action="TEST 2026-11-20",
-            call_timeout_seconds=timeout,
-            chunk_rows=chunk_rows,
-        ):
+    limited = f"{sql}  and m.cd_atendimento < {950_000_000 + rows}"
+    with opened(timeout=timeout) as erp:
+        for chunk in erp.read(limited, day=DAY, action="TEST 2026-11-20", chunk_rows=chunk_rows):
             yield as_rows(chunk)
 
 

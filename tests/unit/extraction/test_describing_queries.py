@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 import pytest
-from many_rows import CONN_ID
+from many_rows import CONN_ID, opened
 
 from demo.world import erp_server, oracle_connection
 from stand_ins.erp_data import erp_sql
 from stand_ins.oracle import OracleStandIn
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import SourceContractError, SourceUnavailableError
-from track_dispatch.extraction.contract import check_columns
-from track_dispatch.extraction.oracle import describe_query, open_connection
+from track_dispatch.extraction.contract import ReturnedColumn, check_columns
 from track_dispatch.extraction.query import render
 from track_dispatch.records import COLUMNS
 
-if TYPE_CHECKING:
-    import oracledb
 
-
-def described(sql: str, conn_id: str = CONN_ID) -> Sequence[oracledb.FetchInfo]:
-    with open_connection(conn_id) as connection:
-        return describe_query(
-            connection, sql=sql, module="tests", action="describe", call_timeout_seconds=30
-        )
+def described(sql: str, conn_id: str = CONN_ID) -> Sequence[ReturnedColumn]:
+    with opened(conn_id) as erp:
+        return erp.describe(sql, action="describe")
 
 
 @pytest.mark.parametrize("code", ["HMS", "ENCORE"])
@@ -40,9 +33,9 @@ def test_a_hospital_s_query_is_described_and_not_run(
         monkeypatch.setenv("AIRFLOW_CONN_ORACLE_HERE", oracle_connection(erp.port))
         columns = described(render(hospital), "oracle_here")
 
-    assert check_columns(columns).names == COLUMNS
+    assert check_columns(columns) == COLUMNS
     assert [(one.executed, one.module, one.action) for one in erp.statements] == [
-        (False, "tests", "describe")
+        (False, "track_dispatch", "describe")
     ]
 
 
@@ -62,7 +55,7 @@ def test_other_binds_are_refused(server: OracleStandIn, where: str, named: str) 
 
 
 def test_what_the_erp_does_not_know_is_a_broken_contract(server: OracleStandIn) -> None:
-    with pytest.raises(SourceContractError, match=r"parsing on the ERP \(tests.*ORA-00942"):
+    with pytest.raises(SourceContractError, match=r"parsing on the ERP \(describe\): ORA-00942"):
         described("select 1 from nowhere where x between :day_start and :day_end")
 
 

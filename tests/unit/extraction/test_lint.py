@@ -13,8 +13,9 @@ import pytest
 from track_dispatch.config import include_dir, load_hospital
 from track_dispatch.extraction.lint import Finding, lint
 from track_dispatch.extraction.query import render
-from track_dispatch.records import COLUMNS
+from track_dispatch.records import COLUMNS, CONTRACT, ColumnKind
 
+MOMENTS = [column.name for column in CONTRACT if column.kind is ColumnKind.MOMENT]
 CODES = sorted(path.stem.upper() for path in (include_dir() / "hospitals").glob("*.yaml"))
 
 #: One hospital of each ERP whose every mutant is tried; of the others so many of each kind, but
@@ -150,9 +151,27 @@ def test_a_mutant_of_ours_is_caught(code: str, mutation: str) -> None:
 def select(*, instead: dict[str, str] | None = None, where: str = "") -> str:
     """Return a small query that is right, but for the expressions given by name."""
     of_day = "a.dt_alta >= :day_start and a.dt_alta < :day_end"
-    values = dict.fromkeys(COLUMNS, "a.x") | {"area_pesquisa": "'EXAMES'"} | (instead or {})
+    values = dict.fromkeys(COLUMNS, "a.x") | {"area_pesquisa": "'EXAMES'"}
+    values |= dict.fromkeys(MOMENTS, "greatest(a.x, date '0001-01-01')")
+    values |= instead or {}
     listed = ",\n".join(f'  {value} as "{name}"' for name, value in values.items())
     return f"select\n{listed}\nfrom dbamv.atendime a\nwhere {where or of_day}"
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+@pytest.mark.parametrize(
+    "value",
+    ["a.hr_alta", "greatest(a.hr_alta, a.dt_alta)", "least(a.hr_alta, date '0001-01-01')"],
+)
+def test_a_date_that_no_calendar_may_have_is_told(name: str, value: str) -> None:
+    [message] = messages(select(instead={name: value}))
+
+    assert message.startswith(f"{name} may be a date before the year 1, which stops the day: great")
+
+
+@pytest.mark.parametrize("value", ["null", "greatest(nvl(a.x, a.y), date '0001-01-01')"])
+def test_a_date_that_every_calendar_has_passes(value: str) -> None:
+    assert messages(select(instead={"data_saida_alta": value})) == []
 
 
 def messages(sql: str) -> list[str]:

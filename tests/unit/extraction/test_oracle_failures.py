@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from many_rows import CONN_ID, SELECT, chunks, connection_to, consume
+from many_rows import CONN_ID, SELECT, chunks, connection_to, consume, opened
 
+import track_dispatch
 from demo.world import PASSWORD, erp_server
 from stand_ins.oracle import OracleStandIn
 from track_dispatch.errors import ConfigError, SourceContractError, SourceUnavailableError
-from track_dispatch.extraction.oracle import open_connection
 
 if TYPE_CHECKING:
     from track_dispatch.errors import TrackDispatchError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def test_an_unknown_connection_is_to_be_created(server: OracleStandIn) -> None:
     with pytest.raises(ConfigError, match="Airflow has no connection oracle_nowhere"):  # noqa: SIM117
-        with open_connection("oracle_nowhere"):
+        with opened("oracle_nowhere"):
             pass
 
 
@@ -54,7 +55,7 @@ def test_a_malformed_extra_is_to_be_corrected(monkeypatch: pytest.MonkeyPatch) -
     )
 
     with pytest.raises(ConfigError, match=r"oracle_odd: its extra .*thick_mode_lib_dir expected"):  # noqa: SIM117
-        with open_connection("oracle_odd"):
+        with opened("oracle_odd"):
             pass
 
 
@@ -80,7 +81,7 @@ def test_a_connection_that_breaks_amid_the_rows_is_tried_again(server: OracleSta
     server.faults.drop_after_rows = 2500
     got = []
 
-    with pytest.raises(SourceUnavailableError, match=r"track_test, TEST.*DPY-4011: .*broke off"):
+    with pytest.raises(SourceUnavailableError, match=r"TEST.*DPY-4011: .*broke off"):
         got.extend(map(len, chunks()))
 
     assert got == [1000, 1000]
@@ -117,9 +118,16 @@ def test_an_error_of_the_query_says_how_to_recover(
 
     assert caught.value.__cause__ is None
     assert "SECRETA" not in str(caught.value)
-    assert "track_test, TEST 2026-11-20" in str(caught.value)
+    assert "(TEST 2026-11-20)" in str(caught.value)
 
 
 def test_a_table_that_is_not_there_is_no_reason_to_try_again(server: OracleStandIn) -> None:
     with pytest.raises(SourceContractError, match=r"ORA-00942: .*grant, or correct the SQL"):
         consume(SELECT.replace("dbamv.many", "dbamv.none"))
+
+
+def test_one_module_and_its_errors_say_oracles_driver() -> None:
+    plugins = Path(track_dispatch.__file__).parent
+    naming = [path for path in plugins.rglob("*.py") if "oracledb" in path.read_text("utf-8")]
+
+    assert sorted(path.name for path in naming) == ["oracle.py", "oracle_errors.py"]

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from erp_rows import as_rows
-from many_rows import CONN_ID, DAY, SELECT
+from many_rows import DAY, SELECT, opened
 
 from track_dispatch.errors import SourceContractError, SourceUnavailableError
-from track_dispatch.extraction.oracle import open_connection, read_columns
 from track_dispatch.extraction.read_ahead import read_ahead
 
 if TYPE_CHECKING:
-    import oracledb
-
     from stand_ins.oracle import OracleStandIn
     from track_dispatch.extraction.contract import ErpColumns
+    from track_dispatch.extraction.oracle import Erp
 
 #: Seconds after which something that never happens is given up; nothing waits so long.
 NEVER = 20
@@ -192,22 +190,14 @@ def test_nothing_of_a_chunk_is_kept_once_it_was_taken() -> None:
             assert taken() is None
 
 
-def days(connection: oracledb.Connection) -> Iterator[ErpColumns]:
-    return read_columns(
-        connection,
-        sql=SELECT,
-        day=DAY,
-        module="track_test",
-        action="ahead",
-        call_timeout_seconds=30,
-        chunk_rows=1000,
-    )
+def days(erp: Erp) -> Iterator[ErpColumns]:
+    return erp.read(SELECT, day=DAY, action="ahead", chunk_rows=1000)
 
 
 def test_a_day_read_ahead_is_the_day(server: OracleStandIn) -> None:
-    with open_connection(CONN_ID) as connection:
-        read = [row for chunk in days(connection) for row in as_rows(chunk)]
-        with read_ahead(days(connection)) as chunks:
+    with opened() as erp:
+        read = [row for chunk in days(erp) for row in as_rows(chunk)]
+        with read_ahead(days(erp)) as chunks:
             ahead = [row for chunk in chunks for row in as_rows(chunk)]
 
     assert len(read) == 20_000
@@ -215,11 +205,11 @@ def test_a_day_read_ahead_is_the_day(server: OracleStandIn) -> None:
 
 
 def test_a_connection_is_free_again_when_its_reader_is_left_early(server: OracleStandIn) -> None:
-    with open_connection(CONN_ID) as connection:
-        with read_ahead(days(connection)) as chunks:
+    with opened() as erp:
+        with read_ahead(days(erp)) as chunks:
             first = next(chunks)
 
-        assert next(days(connection)) == first
+        assert next(days(erp)) == first
 
 
 def test_an_erp_that_breaks_off_is_told_after_the_chunks_before(server: OracleStandIn) -> None:
@@ -227,9 +217,9 @@ def test_an_erp_that_breaks_off_is_told_after_the_chunks_before(server: OracleSt
     got: list[int] = []
 
     with (
-        open_connection(CONN_ID) as connection,
-        pytest.raises(SourceUnavailableError, match=r"track_test, ahead.*DPY-4011") as caught,
-        read_ahead(days(connection)) as chunks,
+        opened() as erp,
+        pytest.raises(SourceUnavailableError, match=r"\(ahead\).*DPY-4011") as caught,
+        read_ahead(days(erp)) as chunks,
     ):
         got.extend(len(as_rows(chunk)) for chunk in chunks)
 

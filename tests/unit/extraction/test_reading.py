@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from erp_rows import as_rows
-from many_rows import CONN_ID, DAY, MANY, SELECT, chunks, connection_to, consume
+from many_rows import DAY, MANY, SELECT, chunks, connection_to, consume, opened
 
-from track_dispatch.errors import SourceContractError
-from track_dispatch.extraction.oracle import open_connection, read_columns
+from track_dispatch.errors import SourceContractError, SourceUnavailableError
 from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:
@@ -40,9 +39,6 @@ select
   'Unidade' as "unidade",
   m.txt as "setor",
   m.txt as "x_text",
-  m.dat as "x_date",
-  m.late_dat as "x_late_date",
-  m.stamp as "x_stamp",
   m.digits as "x_whole",
   m.fraction as "x_fraction",
   m.plain_number as "x_plain_number",
@@ -63,17 +59,10 @@ def test_an_empty_day_has_no_chunk(server: OracleStandIn) -> None:
 
 
 def test_columns_are_in_the_query_s_order_and_of_equal_length(server: OracleStandIn) -> None:
-    with open_connection(CONN_ID) as connection:
-        [columns] = read_columns(
-            connection,
-            sql=MIXED,
-            day=DAY,
-            module="track_test",
-            action="columns",
-            call_timeout_seconds=30,
-        )
+    with opened() as erp:
+        [columns] = erp.read(MIXED, day=DAY, action="columns")
 
-    extras = "text date late_date stamp whole fraction plain_number large nothing"
+    extras = "text whole fraction plain_number large nothing"
     assert tuple(columns) == (*COLUMNS, *(f"x_{name}" for name in extras.split()))
     assert {len(texts) for texts in columns.values()} == {1500}
     assert columns["cd_atendimento"] == [str(950_000_000 + number) for number in range(1500)]
@@ -96,16 +85,9 @@ def test_the_transaction_is_made_read_only_before_anything_is_read(server: Oracl
 
 
 def test_one_connection_reads_day_after_day(server: OracleStandIn) -> None:
-    with open_connection(CONN_ID) as connection:
+    with opened() as erp:
         for _ in range(2):
-            days = read_columns(
-                connection,
-                sql=SELECT,
-                day=DAY,
-                module="track_test",
-                action="again",
-                call_timeout_seconds=30,
-            )
+            days = erp.read(SELECT, day=DAY, action="again")
             assert len(as_rows(next(days))) == 2000
             days.close()
 
@@ -116,23 +98,15 @@ def test_the_dba_sees_who_asks_for_what(server: OracleStandIn) -> None:
     consume(rows=10)
 
     assert {(seen.module, seen.action) for seen in server.statements} == {
-        ("track_test", "TEST 2026-11-20")
+        ("track_dispatch", "TEST 2026-11-20")
     }
 
 
-def test_long_names_are_cut_to_what_old_servers_keep(server: OracleStandIn) -> None:
-    with open_connection(CONN_ID) as connection:
-        days = read_columns(
-            connection,
-            sql=SELECT,
-            day=DAY,
-            module="m" * 100,
-            action="é" * 100,
-            call_timeout_seconds=30,
-        )
+def test_a_long_action_is_cut_to_what_old_servers_keep(server: OracleStandIn) -> None:
+    with opened() as erp:
+        days = erp.read(SELECT, day=DAY, action="é" * 100)
         next(days)
 
-    assert server.statements[-1].module == "m" * 48
     assert server.statements[-1].action == "é" * 16
 
 
@@ -146,15 +120,8 @@ def test_the_day_is_bound_as_naive_moments(server: OracleStandIn) -> None:
 
 def test_who_stops_half_way_leaves_nothing_behind(server: OracleStandIn) -> None:
     """The generator may outlive the connection; its end must be quiet (warnings are errors)."""
-    with open_connection(CONN_ID) as connection:
-        days = read_columns(
-            connection,
-            sql=SELECT,
-            day=DAY,
-            module="track_test",
-            action="half",
-            call_timeout_seconds=30,
-        )
+    with opened() as erp:
+        days = erp.read(SELECT, day=DAY, action="half")
         next(days)
     days.close()
 
@@ -162,10 +129,11 @@ def test_who_stops_half_way_leaves_nothing_behind(server: OracleStandIn) -> None
 
 
 def test_the_session_is_gone_afterwards(server: OracleStandIn) -> None:
-    with open_connection(CONN_ID) as connection:
+    with opened() as erp:
         pass
 
-    assert not connection.is_healthy()
+    with pytest.raises(SourceUnavailableError, match="DPY-1001"):
+        next(erp.read(SELECT, day=DAY, action="late"))
 
 
 def test_memory_does_not_grow_with_the_day(server: OracleStandIn) -> None:
@@ -184,15 +152,8 @@ def test_memory_does_not_grow_with_the_day(server: OracleStandIn) -> None:
 def test_the_columns_are_checked_before_a_row_is_used(server: OracleStandIn) -> None:
     swapped = SELECT.replace('as "email"', 'as "x"').replace('as "medico"', 'as "email"')
 
-    with pytest.raises(SourceContractError, match=r"track_test.*lacks the columns medico"):
+    with pytest.raises(SourceContractError, match=r"TEST.*lacks the columns medico"):
         next(chunks(swapped.replace('as "x"', 'as "x_medico"')))
-
-
-def test_a_row_without_id_is_named_by_its_position_in_the_day(server: OracleStandIn) -> None:
-    sql = SELECT.replace('m.cd_atendimento as "cd', 'nullif(m.cd_atendimento, 950001203) as "cd')
-
-    with pytest.raises(SourceContractError, match=r"track_test.*row 1204 of the query"):
-        consume(sql, rows=2000)
 
 
 def test_nothing_of_the_query_or_its_rows_is_logged(
@@ -209,9 +170,10 @@ def test_thick_mode_is_asked_for_in_the_connection(tmp_path: Path) -> None:
     """In a process of its own, since a driver that was thin once stays so."""
     extra = f"&thick_mode=true&thick_mode_lib_dir={tmp_path}"
     script = (
-        "from track_dispatch.extraction.oracle import open_connection\n"
+        "from track_dispatch.extraction.oracle import open_erp\n"
+        "limits = {'logon_deadline_seconds': 30, 'call_timeout_seconds': 30}\n"
         "try:\n"
-        "    open_connection('oracle_old').__enter__()\n"
+        "    open_erp('oracle_old', **limits).__enter__()\n"
         "except Exception as error:\n"
         "    print(type(error).__name__, error)\n"
     )

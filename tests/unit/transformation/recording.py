@@ -26,7 +26,7 @@ from stand_ins.oracle import OracleStandIn
 from tests.unit.transformation.dirty_rows import dirty_rows
 from tests.unit.transformation.one_row import evaluate, person_keys, usable_email, usable_mobile
 from track_dispatch.config import Hospital, Identifier, working_hospitals
-from track_dispatch.extraction.oracle import read_columns
+from track_dispatch.extraction.oracle import Erp
 from track_dispatch.extraction.query import render
 from track_dispatch.records import Area, Channel
 from track_dispatch.transformation.attendances import rank
@@ -176,13 +176,9 @@ def _extracted(erp: OracleStandIn, hospital: Hospital, day: date) -> list[ErpRow
     with oracledb.connect(
         user=USER, password=PASSWORD, host="127.0.0.1", port=erp.port, service_name=SERVICE
     ) as connection:
-        chunks = read_columns(
-            connection,
-            sql=render(hospital, ROOT / "include"),
-            day=day,
-            module="tests",
-            action=f"{hospital.code} {day}",
-            call_timeout_seconds=60,
+        erp = Erp(connection, call_timeout_seconds=60)
+        chunks = erp.read(
+            render(hospital, ROOT / "include"), day=day, action=f"{hospital.code} {day}"
         )
         rows = (
             dict(zip(columns, texts, strict=True))

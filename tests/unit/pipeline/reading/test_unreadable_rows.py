@@ -1,0 +1,75 @@
+"""What becomes of a day's rows that the ERP returns spoilt: never the day is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from erp_days import DAY
+
+if TYPE_CHECKING:
+    from erp_days import ErpDays
+
+#: A text that the ERP sends as bytes that are none.
+SPOILT = "SPOILT"
+
+
+def spoil(erp_days: ErpDays) -> None:
+    erp_days.erp.faults.cells = {SPOILT: b"\xff\xfe"}
+
+
+@pytest.mark.parametrize("column", ["cd_atendimento", "name", "area_pesquisa", "x_obito"])
+def test_a_row_is_excluded_if_what_decides_cannot_be_read(erp_days: ErpDays, column: str) -> None:
+    spoil(erp_days)
+    erp_days.add(1)
+    erp_days.add(2, **{column: SPOILT})
+
+    assert erp_days.read().counts == {"ready": 1, "excluded(unreadable)": 1}
+
+
+@pytest.mark.parametrize("column", ["medico", "unidade", "setor", "cpf", "phone"])
+def test_a_row_goes_without_what_does_not_decide(erp_days: ErpDays, column: str) -> None:
+    spoil(erp_days)
+    erp_days.add(1, **{column: SPOILT})
+
+    assert erp_days.read().counts == {"ready": 1}
+
+
+def test_the_next_channel_is_taken_for_an_address_that_cannot_be_read(erp_days: ErpDays) -> None:
+    spoil(erp_days)
+    erp_days.add(1, email=SPOILT, phone="5527998761234")
+    erp_days.add(2, email=SPOILT)
+
+    assert erp_days.read().counts == {"ready": 1, "excluded(no_contact)": 1}
+
+
+def test_each_row_without_an_attendance_number_counts(erp_days: ErpDays) -> None:
+    for _ in range(3):
+        erp_days.add(1, cd_atendimento="")
+    erp_days.add(2)
+
+    assert erp_days.read().counts == {"ready": 1, "excluded(unreadable)": 3}
+
+
+def test_a_number_that_comes_later_makes_the_row_an_attendance(erp_days: ErpDays) -> None:
+    erp_days.add(1, cd_atendimento="")
+    erp_days.read("run-0")
+    erp_days.clear()
+    erp_days.add(1)
+
+    erp_days.read("run-1")
+
+    assert erp_days.stands() == {"1": f"{DAY} ready", f"{DAY} #1": f"{DAY} excluded unreadable"}
+
+
+def test_rows_of_one_attendance_are_merged_across_spoilt_chunks(
+    erp_days: ErpDays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunk without spoilt values has a column less."""
+    spoil(erp_days)
+    for number in range(2500):
+        erp_days.add(number, medico=SPOILT if number == 2400 else "")
+    for number in (3, 2400):
+        erp_days.add(number)
+
+    assert erp_days.read().counts == {"ready": 2500}
