@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from track_dispatch.doctor.check import DoubtError, check, obtain
+from track_dispatch.doctor.check import Check, CheckStatus, DoubtError, check, obtain
 from track_dispatch.errors import ConfigError, SourceContractError
 from track_dispatch.extraction.contract import ReturnedColumn, check_columns
 from track_dispatch.extraction.lint import lint
@@ -17,7 +17,6 @@ from track_dispatch.hooks.pools import pool_slots
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
-    from track_dispatch.doctor.check import Check
 
 #: Seconds for one round trip: parsing is quick, however long the query would take.
 PATIENCE = 60.0
@@ -34,8 +33,8 @@ def check_erp(conn_id: str, hospitals: Sequence[Hospital]) -> Iterator[Check]:
         deadline = hospitals[0].oracle_logon_deadline_seconds  # one for all hospitals
         erp, reached = obtain(conn_id, "connection", lambda: _open(conn_id, deadline, stack))
         yield reached
-        if erp is not None:
-            yield check(conn_id, "log-on", partial(_look_for_warning, erp))
+        if erp is not None and erp.warning:
+            yield Check(conn_id, "log-on", CheckStatus.WARN, erp.warning)
         for hospital in hospitals:
             yield from _check_query(hospital, erp)
 
@@ -60,12 +59,6 @@ def _open(conn_id: str, deadline_seconds: float, stack: ExitStack) -> tuple[Erp,
         open_erp(conn_id, logon_deadline_seconds=deadline_seconds, call_timeout_seconds=PATIENCE)
     )
     return erp, f"Oracle {erp.version} lets {erp.user} in"
-
-
-def _look_for_warning(erp: Erp) -> str:
-    if erp.warning:
-        raise DoubtError(erp.warning)
-    return "without a warning"
 
 
 def _check_query(hospital: Hospital, erp: Erp | None) -> Iterator[Check]:

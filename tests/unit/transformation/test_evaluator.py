@@ -17,7 +17,7 @@ from tests.unit.transformation.dirty_rows import dirty_rows
 from tests.unit.transformation.one_row import person_keys
 from track_dispatch.config import Hospital, Identifier, load_hospital
 from track_dispatch.errors import ConfigError
-from track_dispatch.records import COLUMNS, Area, Channel
+from track_dispatch.records import COLUMNS, UNREADABLE_COLUMN, Area, Channel
 from track_dispatch.states import Reason
 from track_dispatch.transformation.evaluator import Candidate, Evaluator, Identities
 from track_dispatch.transformation.rules import RULES
@@ -87,6 +87,7 @@ def test_a_chunk_without_rows_gives_none(hospital: Hospital) -> None:
 #: What makes each reason hold, in the order in which they count.
 _CAUSES: list[tuple[Reason, dict[str, Any]]] = [
     (Reason.BEFORE_GO_LIVE, {"first_business_day": DAY + timedelta(days=1)}),
+    (Reason.UNREADABLE, {UNREADABLE_COLUMN: "setor,name"}),
     (Reason.UNKNOWN_AREA, {"area_pesquisa": "UTI"}),
     (Reason.TOO_OLD, {"max_age_days": 1}),
     (Reason.NO_SURVEY, {"surveys": {}}),
@@ -111,7 +112,7 @@ def test_of_several_reasons_the_first_in_the_order_counts(
 ) -> None:
     causes = {key: value for _, cause in _CAUSES[first:] for key, value in cause.items()}
     barred = causes.pop("barred", None)
-    row = row | {"x_obito": "N", "x_idade": "44"}
+    row = row | {"x_obito": "N", "x_idade": "44", UNREADABLE_COLUMN: "setor"}
     policies = {key: value for key, value in causes.items() if key not in row}
     dirty = row | {key: value for key, value in causes.items() if key in row}
 

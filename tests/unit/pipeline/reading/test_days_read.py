@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 BEFORE = DAY - timedelta(days=1)
 LONG_BEFORE = DAY - timedelta(days=5)
+
+
+def spoil_dates(erp_days: ErpDays, day: date) -> None:
+    """Let the driver break off in the rows of a day, whose query lets every date through."""
+    erp_days.erp.faults.cells = {datetime.combine(day, time(8)): bytes(7)}
 
 
 def days_of(erp_days: ErpDays, name: str) -> dict[date, tuple[bool, bool]]:
@@ -97,7 +102,7 @@ def test_another_day_that_fails_is_noted_and_does_nothing_else(erp_days: ErpDays
     erp_days.settings["look_back_days"] = 2
     for number in range(3):
         erp_days.add(number, DAY - timedelta(days=number))
-    erp_days.add(9, BEFORE, cd_atendimento="")
+    spoil_dates(erp_days, BEFORE)
 
     run = erp_days.run()
     told = erp_days.extract(run)
@@ -145,9 +150,10 @@ def test_each_day_says_in_one_line_how_many_were_read_and_where_they_stand(
 
 
 def test_a_failure_of_the_own_day_fails_the_task(erp_days: ErpDays) -> None:
-    erp_days.add(1, cd_atendimento="")
+    erp_days.add(1)
+    spoil_dates(erp_days, DAY)
 
-    with pytest.raises(SourceContractError, match="row 1 of the query has an empty"):
+    with pytest.raises(SourceContractError, match="a date that the driver cannot read"):
         erp_days.extract(erp_days.run())
     with pytest.raises(ConfigError, match="this run holds no complete extraction"):
         erp_days.transform(erp_days.run())
