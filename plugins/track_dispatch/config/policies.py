@@ -137,7 +137,7 @@ class SharedPolicies(FileModel):
     acceptance: Annotated[tuple[MemberPath, ...], Field(min_length=1, examples=[["uuid", "id"]])]
     """The members of Track's answer of which one must hold a receipt; `data.uuid` is one of
     `data`. A success without any is in doubt, unless it has no body at all."""
-    oracle_logon_deadline_seconds: PositiveCount
+    oracle_logon_deadline_seconds: Annotated[Whole, Field(ge=1, le=600)]
     """Seconds that a whole log-on to an ERP may take."""
 
 
