@@ -28,12 +28,16 @@ PARTLY_USED = "only a part of it could be used"
 
 #: 2.79988E+10, 2,8e10: what a spreadsheet shows and saves of a long number.
 _SHORTENED = re.compile(r"(?<![\w.@-])[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+(?![\w.@-])")
-#: What sets several identities apart, for certain and as a rule.
+#: Eleven digits as a CPF has them, between blanks and separators.
+_CPF = re.compile(r"(?<![^\s;,/|\\:])[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}[-/.]?[0-9]{2}(?![^\s;,/|\\])")
+#: What sets texts apart that are read each by itself.
+_BETWEEN_TEXTS = re.compile(r"[;\r\n]+")
+#: What sets several identities apart: for certain, as a rule, and around addresses.
 _BETWEEN_PARTS = re.compile(r"[;\t\r\n]+")
 _BETWEEN_NUMBERS = re.compile(r"[,/|\\]+")
-_BETWEEN_WORDS = re.compile(r"[\s,/|\\]+")
+_BETWEEN_WORDS = re.compile(r"[\s;,/|\\]+")
 _DIGIT = re.compile(r"[0-9]")
-#: Digits of which a number would have more: a house number, an extension.
+#: Digits of which a number has more: fewer are an extension, or a house.
 _FEW_DIGITS = 8
 
 
@@ -60,16 +64,16 @@ def read_identities(text: str, kinds: Collection[str] = KINDS) -> TypedIdentitie
     """
     if _SHORTENED.search(text):
         return TypedIdentities((), LOST_DIGITS)
-    values: dict[str, None] = {}
-    complete = True
-    for part in filter(None, map(str.strip, _BETWEEN_PARTS.split(text))):
-        whole = identity_values(part, kinds)
-        pieces = [identity_values(piece, kinds) for piece in _pieces(part, whole)]
-        complete = complete and bool(whole or pieces) and all(pieces)
-        values |= dict.fromkeys(value for found in (whole, *pieces) for value in found)
+    whole = identity_values(text, kinds)
+    by_part = (one for part in _BETWEEN_TEXTS.split(text) for one in identity_values(part, kinds))
+    values = tuple(dict.fromkeys((*whole, *by_part, *_several_cpfs(text, kinds))))
     if not values:
         return TypedIdentities((), _not_usable(kinds))
-    return TypedIdentities(tuple(values), None if complete else PARTLY_USED)
+    complete = all(
+        not {*identity_values(piece, kinds), *_several_cpfs(piece, kinds)}.isdisjoint(values)
+        for piece in _pieces(text, is_one_cpf=any(one.startswith("cpf:") for one in whole))
+    )
+    return TypedIdentities(values, None if complete else PARTLY_USED)
 
 
 def count_rows(columns: Mapping[str, Sequence[str]], *, values: Collection[str]) -> int:
@@ -90,14 +94,33 @@ def count_rows(columns: Mapping[str, Sequence[str]], *, values: Collection[str])
     )
 
 
-def _pieces(part: str, whole: Collection[str]) -> Iterator[str]:
-    """Yield what in a part must be an identity of its own: addresses, and numbers."""
-    yield from (word for word in _BETWEEN_WORDS.split(part) if "@" in word)
-    if any(value.startswith("cpf:") for value in whole):
-        return  # all the digits together are one: 529.982.247/25
-    for piece in _BETWEEN_NUMBERS.split(part):
-        if "@" not in piece and len(_DIGIT.findall(piece)) >= _FEW_DIGITS:
-            yield piece
+def _several_cpfs(text: str, kinds: Collection[str]) -> list[str]:
+    """Return each CPF of several; addresses and numbers are told apart where they are read."""
+    if "cpf" not in kinds:
+        return []
+    return [value for found in _CPF.findall(text) for value in identity_values(found, ("cpf",))]
+
+
+def _pieces(text: str, *, is_one_cpf: bool) -> Iterator[str]:
+    """Yield what in a text must have given something: addresses, numbers, words that stand alone.
+
+    They only tell what was left out: read by itself, the rest of an address that a blank has cut
+    is a stranger's.
+
+    Args:
+        text: as it was typed.
+        is_one_cpf: whether all of its digits together are one CPF.
+    """
+    yield from (word for word in _BETWEEN_WORDS.split(text) if "@" in word)
+    if not is_one_cpf:
+        yield from _CPF.findall(text)
+    for part in filter(str.strip, _BETWEEN_PARTS.split(text)):
+        pieces = [one for one in _BETWEEN_NUMBERS.split(part) if "@" not in one]
+        numbers = [one for one in pieces if len(_DIGIT.findall(one)) >= _FEW_DIGITS]
+        if not is_one_cpf:
+            yield from numbers
+        if "@" not in part and not (numbers or (is_one_cpf and _DIGIT.search(part))):
+            yield part
 
 
 def _not_usable(kinds: Collection[str]) -> str:

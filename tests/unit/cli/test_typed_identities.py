@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
-from track_dispatch.cli.typed_identities import LOST_DIGITS, PARTLY_USED, read_identities
+from tests.unit.transformation.dirty_rows import dirty_rows
+from track_dispatch.cli.typed_identities import KINDS, LOST_DIGITS, PARTLY_USED, read_identities
+from track_dispatch.config import load_hospital
+from track_dispatch.transformation.evaluator import Evaluator
 
+DAY = date(2026, 11, 20)
 ANA, RUI = "email:ana@example.com", "email:rui@example.com"
 PHONE, OTHER_PHONE = "phone:5527999990001", "phone:5527988887777"
 CPF, OTHER_CPF = "cpf:52998224725", "cpf:11144477735"
@@ -21,7 +27,7 @@ NOTHING = "no CPF, e-mail address or mobile number"
         ("529.982.247-25", {CPF}),
         ("529.982.247/25", {CPF}),
         ("CPF 529 982 247 25", {CPF}),
-        ("1234567890", {"cpf:01234567890"}),  # a spreadsheet took its zero away
+        ("2371869422", {"cpf:02371869422"}),  # a spreadsheet took its zero away
         ("529.982.247-25 / 111.444.777-35", {CPF, OTHER_CPF}),
         ("529.982.247-25, 111.444.777-35", {CPF, OTHER_CPF}),
         ("Ana@Example.com", {ANA}),
@@ -30,6 +36,7 @@ NOTHING = "no CPF, e-mail address or mobile number"
         ("ana@example.com rui@example.com", {ANA, RUI}),
         ("ana@example.com\nrui@example.com", {ANA, RUI}),
         ("ana@example.com; ana@example.com", {ANA}),
+        ("529.982.247-25\nana@example.com\n27999990001\n", {CPF, ANA, PHONE}),
         ("+55 (27) 99999-0001", {PHONE}),
         ("(27) 99999-0001 ramal 12", {PHONE}),
         ("27999990001/27988887777", {PHONE, OTHER_PHONE}),
@@ -56,6 +63,9 @@ def test_all_that_a_text_holds_is_read(text: str, values: set[str]) -> None:
         ("(27) 99999-0001 / 98888-7777", {PHONE}),
         ("529.982.247-25, 111.444.777-00", {CPF}),
         ("111.444.777-00, ana@example.com", {ANA}),
+        ("529.982.247-25 111.444.777-00", {CPF}),
+        ("529.982.247-25; Maria", {CPF}),
+        ("ana@example.com, joao silva@example.com", {ANA}),
     ],
 )
 def test_a_part_that_is_no_identity_is_told_beside_one_that_is(text: str, values: set[str]) -> None:
@@ -79,6 +89,8 @@ def test_a_part_that_is_no_identity_is_told_beside_one_that_is(text: str, values
         ("########", ["cpf"], NO_CPF),
         ("ana@", ["email"], NO_EMAIL),
         ("não tem", ["email"], NO_EMAIL),
+        ("joao silva@example.com", ["email"], NO_EMAIL),  # silva is somebody else
+        ("52998224725'1", ["cpf"], NO_CPF),
         ("27999990001", ["email"], NO_EMAIL),
         ("(27) 3333-4444", ["phone"], NO_PHONE),
         ("99999-0001", ["phone"], NO_PHONE),
@@ -92,6 +104,29 @@ def test_what_gives_nobody_is_told_by_what_is_wrong(
     found = read_identities(text, kinds) if kinds else read_identities(text)
 
     assert (found.values, found.fault) == ((), fault)
+
+
+def test_whatever_a_line_is_recognised_by_is_read_out_of_the_same_text() -> None:
+    """An opt-out of the address, the number or the CPF as the ERP has it must meet the line."""
+    rows = dirty_rows(1, extra_columns=True)
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    hospital = load_hospital("HMS").model_copy(update={"first_business_day": DAY})
+    compared = 0
+    for row, line in zip(
+        rows, Evaluator(hospital, DAY, evaluated_on=DAY).evaluate(columns), strict=True
+    ):
+        known = {one for kind in line.identities for one in kind if not one.startswith("name:")}
+        read = {value for kind in KINDS for value in read_identities(row[kind], [kind]).values}
+        compared += len(known)
+        assert known <= read
+    assert compared > 900
+
+
+def test_a_filled_text_gives_somebody_or_a_fault() -> None:
+    for row in dirty_rows(2, extra_columns=False):
+        for kind in KINDS:
+            found = read_identities(row[kind], [kind])
+            assert found.values or found.fault
 
 
 def test_it_is_shown_without_what_it_holds() -> None:
