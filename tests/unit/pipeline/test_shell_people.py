@@ -26,6 +26,7 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.extractions import stage_extraction
 from track_dispatch.ledger.privacy import optouts_of
 from track_dispatch.records import IdentityKind
+from track_dispatch.transformation.identities import identity_values
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -145,6 +146,14 @@ def test_check_tells_since_when_and_from_whom(installed: Ledger) -> None:
 
     assert [done.exit_code for done in (before, after, at_last)] == [1, 0, 1]
     assert "from ouvidoria, entered by ana: pedido da pessoa" in after.stdout
+
+
+def test_a_mailbox_is_one_however_it_is_spelt(installed: Ledger) -> None:
+    put_lines(installed, 1, patients=[{IdentityKind.OTHER: identity_values("msilva@gmail.com")}])
+    run(*ADD, said="M.Silva+hospital@GoogleMail.com")
+
+    assert run("optout", "check", said="msilva@gmail.com").exit_code == 0
+    assert "lines 1" in run("person", said="m.silva@gmail.com").stdout
 
 
 def test_the_list_is_counted(installed: Ledger) -> None:
