@@ -146,10 +146,12 @@ class Transport:
     def _make_head(self, method: str, url: str) -> _Head:
         session = self._session
         request = session.prepare_request(requests.Request(method, url, headers=_HEADERS))
-        # the environment may name certificates where the session is silent, not against its word
+        # the environment may speak where the session is silent, not against its word
         verify = None if session.verify is True else session.verify
-        settings = session.merge_environment_settings(request.url, {}, True, verify, None)
-        return _Head(request, dict(settings))
+        settings = dict(session.merge_environment_settings(request.url, {}, True, verify, None))
+        if session.proxies:
+            settings["proxies"] = session.proxies
+        return _Head(request, settings)
 
 
 class _Exchange:

@@ -30,7 +30,8 @@ class TrackHook(HttpHook):
 
     The connection: host `https://api.track.co`, login the organization's UUID, password the token.
     Of its extra only `proxies`, `verify`, `cert` and `trust_env` count; HttpHook would send any
-    other key as a header.
+    other key as a header. With `trust_env` the environment's proxies and certificates count where
+    the extra has none; without it they never do.
 
     Args:
         track_conn_id: the connection's id.
@@ -113,6 +114,8 @@ class TrackHook(HttpHook):
         session.headers.update(requests.utils.default_headers())
         session.headers.update(headers or {})
         session.trust_env = to_boolean(str(connection.extra_dejson.get("trust_env", False)))
+        if _verify(connection.extra_dejson) is True:
+            session.verify = requests.certs.where()  # said, so the environment has no say
         if isinstance(session.cert, list):
             session.cert = tuple(session.cert)
         return session
@@ -139,7 +142,9 @@ def _check_address(connection: Connection, conn_id: str) -> None:
         address, name = urlsplit(""), None
     if address.scheme not in {"http", "https"} or not name:
         problem = "needs a host with its scheme"
-    elif address.username or address.query or address.fragment:
+    elif "@" in host + scheme:  # also where the address hides it, in a path or a backslash
+        problem = "has a user or a password in its host, which stand in login and password only"
+    elif address.query or address.fragment:
         problem = "has more in its host than scheme, name, port and path"
     elif address.scheme == "http" and not is_practice_host(host):
         problem = "would send patients' data unencrypted: its host needs https"
@@ -164,7 +169,7 @@ def _organization(login: str | None, conn_id: str) -> str:
 def _check_extra(extra: Mapping[str, Any], conn_id: str) -> None:
     """Check the shape of what `requests` will be given; it fails on others without a hint."""
     proxies = extra.get("proxies", extra.get("proxy"))
-    verify = extra.get("verify", extra.get("verify_ssl"))
+    verify = _verify(extra)
     cert = extra.get("cert")
     if not (proxies is None or _are_http_proxies(proxies)):
         problem = '`proxies` must be an object like {"https": "http://proxy.example:3128"}'
@@ -175,6 +180,10 @@ def _check_extra(extra: Mapping[str, Any], conn_id: str) -> None:
     else:
         return
     raise ConfigError(f"The extra of the Airflow connection {conn_id!r} is wrong: {problem}.")
+
+
+def _verify(extra: Mapping[str, Any]) -> object:
+    return extra.get("verify", extra.get("verify_ssl"))
 
 
 def _are_http_proxies(proxies: object) -> bool:

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
+from tests.unit.delivery.certificates import self_signed, serving
 from tests.unit.delivery.raw_server import RawServer, answer, reset
 from track_dispatch.delivery.responses import TransportFailure
-from track_dispatch.errors import ConfigError, ServiceStoppedError
+from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 from track_dispatch.hooks.track import TrackHook
 
 ORGANIZATION = "6f9b3c52-0000-4000-8000-0000000000aa"
@@ -103,6 +108,44 @@ def test_a_proxy_of_the_extra_is_used(connect: Callable[..., TrackHook]) -> None
     assert proxy.requests[0].startswith(b"GET http://track-api.test/v1/")
 
 
+def test_a_proxy_of_the_extra_wins_over_the_environments(
+    connect: Callable[..., TrackHook], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RawServer(SURVEYS) as proxy, RawServer(SURVEYS) as other:
+        for name in ("http_proxy", "all_proxy"):
+            monkeypatch.setenv(name, other.url)
+        extra = {"trust_env": True, "proxies": {"all": proxy.url}}
+        connect(host="http://track-api.test", extra=extra).list_surveys()
+
+    assert (proxy.connections, other.connections) == (1, 0)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+@pytest.mark.parametrize("name", ["verify", "verify_ssl"])
+@pytest.mark.parametrize(
+    ("verify", "is_trusted"), [(None, True), (True, False), (False, True), ("own", False)]
+)
+def test_a_verify_of_the_extra_wins_over_the_environments_certificates(
+    connect: Callable[..., TrackHook],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    verify: object,
+    is_trusted: bool,
+) -> None:
+    name_of_server = x509.IPAddress(ip_address("127.0.0.1"))
+    certificate, own = (self_signed(tmp_path / f"{i}.pem", name_of_server) for i in range(2))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    said = {} if verify is None else {name: str(own) if verify == "own" else verify}
+
+    with (
+        RawServer(SURVEYS, tls=serving(certificate)) as server,
+        connect(host=server.url, extra={"trust_env": True, **said}).client() as client,
+        nullcontext() if is_trusted else pytest.raises(NotDeliveredError, match="`verify`"),
+    ):
+        client.probe()
+
+
 def test_verify_and_cert_of_the_extra_reach_the_session(connect: Callable[..., TrackHook]) -> None:
     extra = {"verify": "/etc/ssl/own.pem", "cert": ["/etc/ssl/a.pem", "/etc/ssl/a.key"]}
 
@@ -129,7 +172,15 @@ def test_verify_and_cert_of_the_extra_reach_the_session(connect: Callable[..., T
         ({"host": "http://api.track.co"}, "https"),
         ({"host": "api.track.co", "schema": "http"}, "https"),
         ({"host": "http://10.0.0.1"}, "https"),
-        ({"host": "https://user:planted@api.track.co"}, "more in its host"),
+        ({"host": "https://user:planted@api.track.co"}, "login and password only"),
+        ({"host": "https://:planted@api.track.co"}, "login and password only"),
+        ({"host": "https://planted@api.track.co"}, "login and password only"),
+        ({"host": "user:planted@api.track.co", "schema": "https"}, "login and password only"),
+        ({"host": "https:/user:planted@api.track.co", "schema": "https"}, "password only"),
+        ({"host": "https://api.track.co\\:planted@other"}, "login and password only"),
+        ({"host": "https://api.track.co/planted@x"}, "login and password only"),
+        ({"host": "https://api.track.co/?token=planted@x"}, "login and password only"),
+        ({"host": "api.track.co", "schema": "https://user:planted@x"}, "password only"),
         ({"host": "https://api.track.co?planted=1"}, "more in its host"),
         ({"extra": {"proxies": "planted:3128"}}, "proxies"),
         ({"extra": {"proxies": {"https": "socks5://planted"}}}, "proxies"),
