@@ -12,6 +12,7 @@ from itertools import pairwise
 from docs.make_tables import code, table
 from track_dispatch import records, states
 from track_dispatch.delivery.answer_table import AnswerCase, OutcomeKind, TransportFailure
+from track_dispatch.delivery.assumptions import ASSUMPTIONS
 from track_dispatch.delivery.claim import Claim
 from track_dispatch.delivery.responses import Outcome
 from track_dispatch.doctor.check import CheckStatus
@@ -105,6 +106,12 @@ def _module(term: type) -> str:
 
 def _purpose(term: type) -> str:
     return re.split(r"\n\n", inspect.getdoc(term) or "")[0]
+
+
+def assumptions() -> str:
+    """Return the list of what is assumed of Track."""
+    rows = [(one.assumed, code(one.place), one.if_wrong) for one in ASSUMPTIONS]
+    return table(("assumption", "in the code", "if it is wrong"), rows)
 
 
 def answers() -> str:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from docs.make_cli import commands
-from docs.make_closed_sets import CLOSED_SETS, answers, closed_set, reasons, terms
+from docs.make_closed_sets import CLOSED_SETS, answers, assumptions, closed_set, reasons, terms
 from docs.make_settings import hospital_settings, policies, templates
 from docs.make_state_machine import diagram_inside, diagram_leaving, transitions
 
@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "answers": answers,
+    "assumptions": assumptions,
     "commands": commands,
     "diagram before a line leaves": diagram_inside,
     "diagram on its way": diagram_leaving,

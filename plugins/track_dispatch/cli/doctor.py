@@ -12,6 +12,7 @@ import typer
 
 from track_dispatch.cli.options import Json
 from track_dispatch.config import BrokenHospital, load_hospitals, working_hospitals
+from track_dispatch.delivery.assumptions import ASSUMPTIONS
 from track_dispatch.errors import ConfigError
 from track_dispatch.suggestions import did_you_mean
 
@@ -28,12 +29,19 @@ def doctor(
         list[str] | None, typer.Argument(metavar="HMS ...", help="All by default.")
     ] = None,
     *,
+    first_day: Annotated[
+        bool,
+        typer.Option("--first-day", help="Track's first answers beside what was assumed of it."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check the installation and its hospitals; nothing is sent, no patient's row is read.
 
     One line for each check: ok, warn or FAIL, and what to do. Exits 1 when one failed.
     """
+    if first_day:
+        _show_first_day(as_json=as_json)
+        return
     from track_dispatch.doctor.run_checks import run_checks  # noqa: PLC0415 - imports Airflow
 
     done: list[Check] = []
@@ -49,6 +57,22 @@ def doctor(
         typer.echo(", ".join(f"{verdicts.count(name)} {name}" for name in _COLOURS))
     if "FAIL" in verdicts:
         raise typer.Exit(1)
+
+
+def _show_first_day(*, as_json: bool) -> None:
+    """Show what Track answered first, and what was assumed of it."""
+    from track_dispatch.doctor import first_day  # noqa: PLC0415 - imports Airflow
+
+    answers = first_day.read_answers()
+    if as_json:
+        held = {
+            "answers": [asdict(answer) for answer in answers],
+            "assumptions": [one._asdict() for one in ASSUMPTIONS],
+        }
+        typer.echo(json.dumps(held, ensure_ascii=False, indent=2, default=str))
+    else:
+        for line in first_day.told(answers):
+            typer.echo(line)
 
 
 def surveys(*, as_json: Json = False) -> None:

@@ -30,21 +30,21 @@ def check_ledger() -> Iterator[Check]:
 
 
 def _reach() -> str:
-    with _reading() as connection:
+    with reading() as connection:
         creation.require_current(connection)
     address = make_url(place().url).render_as_string(hide_password=True)
     return f"{address} answers and is migrated"
 
 
 def _recognise_server() -> str:
-    with _reading() as connection:
+    with reading() as connection:
         creation.require_same_server(connection)
     return "it is the server that the ledger was last used on"
 
 
 def _use_keys() -> str:
     keys = place().keys()
-    with _reading() as connection:
+    with reading() as connection:
         require_same_ledger(connection, keys)
         creation.require_keys(connection, keys)
         closed = creation.unopened(connection, keys)
@@ -57,12 +57,12 @@ def _use_keys() -> str:
 
 
 def _weigh_commits() -> str:
-    with _reading() as connection:
+    with reading() as connection:
         return creation.durability(connection)
 
 
 @contextmanager
-def _reading() -> Iterator[Connection]:
+def reading() -> Iterator[Connection]:
     """Open the ledger's tables, whatever its keys are like: they play no part in reading."""
     here = place()
     with Ledger(connect(here.url, options=here.options), new_keys()) as ledger:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import is_practice_host
+from track_dispatch.delivery.assumptions import ASSUMPTIONS
 from track_dispatch.doctor.check import INSTALLATION, DoubtError, check, obtain
 from track_dispatch.hooks.track import TrackHook, track_host
 
@@ -35,7 +36,8 @@ def check_track(now: Callable[[], datetime]) -> tuple[Track, list[Check]]:
     host, connection = obtain(INSTALLATION, "track connection", _find)
     surveys, answers = obtain(INSTALLATION, "track surveys", _ask)
     clock = check(INSTALLATION, "track clock", lambda: _compare_clocks(now))
-    return Track(host, surveys), [connection, answers, clock]
+    assumed = check(INSTALLATION, "track assumptions", _assumed)
+    return Track(host, surveys), [connection, answers, clock, assumed]
 
 
 def _find() -> tuple[str, str]:
@@ -49,6 +51,13 @@ def _ask() -> tuple[list[TrackSurvey], str]:
     with TrackHook().client(deadline_seconds=PATIENCE) as client:
         surveys = client.list_surveys()
     return surveys, f"Track knows our token and lists {len(surveys)} surveys"
+
+
+def _assumed() -> str:
+    return (
+        f"{len(ASSUMPTIONS)} things are assumed of Track, to be confirmed with it: `doctor"
+        " --first-day` lists them beside its first answers"
+    )
 
 
 def _compare_clocks(now: Callable[[], datetime]) -> str:

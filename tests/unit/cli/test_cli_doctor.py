@@ -93,6 +93,15 @@ def test_checks_as_json(installed: World, monkeypatch: pytest.MonkeyPatch) -> No
     assert done.exit_code == 1
 
 
+def test_the_first_day_shows_what_was_assumed_of_track(installed: World) -> None:
+    text, held = run("doctor", "--first-day"), run("doctor", "--first-day", "--json")
+
+    assert text.stdout.startswith("Track has accepted nothing yet.")
+    assert "(acceptance)" in text.stdout
+    assert [*json.loads(held.stdout)] == ["answers", "assumptions"]
+    assert (text.exit_code, held.exit_code) == (0, 0)
+
+
 def test_an_unknown_hospital_is_no_visit(installed: World) -> None:
     error = run("doctor", "HMS", "OTOX").exception
 
@@ -108,7 +117,7 @@ def test_a_process_of_its_own_finds_the_installation_and_keeps_airflow_quiet(
 
     done = shell.track_dispatch("doctor", "HMS", **more)
 
-    assert (done.stdout.splitlines()[-1], done.stderr) == ("16 ok, 0 warn, 0 FAIL", "")
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("17 ok, 0 warn, 0 FAIL", "")
 
 
 def test_surveys_are_listed_with_who_uses_them(installed: World) -> None:
