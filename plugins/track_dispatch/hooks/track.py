@@ -115,9 +115,8 @@ class TrackHook(HttpHook):
         session.headers.update(headers or {})
         session.trust_env = to_boolean(str(connection.extra_dejson.get("trust_env", False)))
         if _verify(connection.extra_dejson) is True:
-            session.verify = (
-                requests.utils.DEFAULT_CA_BUNDLE_PATH
-            )  # said, so the environment has no say
+            # by its path, so that the environment cannot overrule what was said
+            session.verify = requests.utils.DEFAULT_CA_BUNDLE_PATH
         if isinstance(session.cert, list):
             session.cert = tuple(session.cert)
         return session

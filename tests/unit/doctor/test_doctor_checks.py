@@ -22,6 +22,7 @@ ALL = [
     (INSTALLATION, "track connection"),
     (INSTALLATION, "track surveys"),
     (INSTALLATION, "track clock"),
+    (INSTALLATION, "track assumptions"),
     ("HMS", "configuration"),
     ("HMS", "go-live"),
     ("HMS", "lease margin"),
