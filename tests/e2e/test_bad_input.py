@@ -137,7 +137,7 @@ def test_a_session_that_the_erp_ends_is_tried_again(world: AirflowWorld) -> None
 
 
 def test_an_empty_day_is_green_with_zeros(world: AirflowWorld) -> None:
-    empty = date(2026, 3, 12)
+    empty = date(2026, 3, 20)
 
     run = world.run_day("HMS", empty)
 

@@ -32,6 +32,12 @@ NOTHING = {
     "reopened": 0,
     "abandoned": 0,
 }
+#: What the report says of a day on which nobody came.
+NOBODY = (
+    "0 registros do ERP = 0 atendimentos + 0 repetidos",
+    "0 atendimentos = 0 deste dia + 0 já conhecidos em outro dia + 0 de outro hospital",
+    "0 deste dia = nenhum",
+)
 
 
 @pytest.fixture
@@ -68,6 +74,10 @@ def test_the_report_is_what_the_analyst_reads_last(
         "AMBULATORIO · WhatsApp: 2 aceitas",
         "PRONTO SOCORRO GERAL · e-mail: 3 aceitas",
         "excluídas: 1 sem contato utilizável (no_contact)",
+        "HMS · dia 09/03/2026 (relido)",
+        *NOBODY,
+        "HMS · dia 08/03/2026 (relido)",
+        *NOBODY,
         "VERDE: o dia está completo",
     ]
 

@@ -29,6 +29,7 @@ POLICIES = {
     "contact_cap_days": 30,  # what the ledger keeps for it is searched, too
     "post_deadline_seconds": 2,
     "lease_margin_seconds": 1,
+    "look_back_days": 0,  # each day meets its own fault alone
 }
 
 

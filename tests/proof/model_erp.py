@@ -26,9 +26,10 @@ POLICIES = {
     "extraction_max_age_hours": 36,
 }
 #: The first two share a source, so that one attendance may come up in both by mistake; the third
-#: shares nothing with them but patients.
+#: shares nothing with them but patients. It looks back; what waits at the others may expire.
 HOSPITALS: dict[str, Hospital] = {
-    code: load_hospital(code).model_copy(update=POLICIES) for code in ("HMSM", "HMV", "OTOA")
+    code: load_hospital(code).model_copy(update=POLICIES | {"look_back_days": days})
+    for code, days in {"HMSM": 0, "HMV": 0, "OTOA": 2}.items()
 }
 CODES = tuple(HOSPITALS)
 BEGINNING = datetime.fromisoformat("2026-03-04T12:00:00+00:00")

@@ -373,7 +373,11 @@ class _Dispatch:
         with self._context.ledger.reading() as connection:
             lines = sum(one.lines for one in in_doubt_batches(connection, hospital=hospital))
         if lines:
-            log.warning("%d lines of %s are in doubt: a person must decide", lines, hospital)
+            log.warning(
+                "ATENÇÃO: %s: %d linhas continuam em dúvida: decida com track_decide",
+                hospital,
+                lines,
+            )
 
     def _require_nothing_in_flight(self, also: str) -> None:
         hospital = self._context.hospital.code

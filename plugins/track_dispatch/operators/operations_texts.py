@@ -16,7 +16,7 @@ MORNING_DOC = """
 
 Às 9h15, ou quando você acionar: **tudo o que está em aberto, de qualquer dia**. O log da tarefa começa pelo que
 precisa de alguém (linhas `VERMELHO`), depois o que vence amanhã (`ATENÇÃO`), depois a tabela: um hospital por linha, com
-a execução encontrada, extraídas, aceitas, excluídas, recusadas, retidas e em dúvida.
+a execução encontrada, atendimentos lidos, aceitas, excluídas, recusadas, retidas e em dúvida.
 
 **Vermelho** se um hospital está vermelho, atrasado, sem execução ou com algo em aberto; se algum dia desde a entrada em
 operação não foi lido por ninguém; ou se o envio está parado para todos.

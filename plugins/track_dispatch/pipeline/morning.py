@@ -45,9 +45,10 @@ if TYPE_CHECKING:
 PATIENCE = timedelta(minutes=5)
 #: The table's columns, as the analyst reads them.
 COLUMNS = (
-    "hospital", "dia", "o que fazer", "execução", "extraídas", "aceitas", "excluídas", "recusadas",
+    "hospital", "dia", "o que fazer", "execução", "lidos", "aceitas", "excluídas", "recusadas",
     "retidas", "em dúvida",
 )  # fmt: skip
+_FIRST_COUNT = COLUMNS.index("lidos")
 _STATES = (
     LineState.ACCEPTED,
     LineState.EXCLUDED,
@@ -62,7 +63,7 @@ class NoRun(Labelled):
     """Why a hospital's row is about no run."""
 
     MISSING = "missing", "FALTA"
-    NOT_LIVE = "not live yet", "ainda não está em operação"
+    NOT_LIVE = "not live yet", "não começou"
     NO_FILE = "file is broken", "não há"
 
 
@@ -91,7 +92,7 @@ class MorningRow:
         blank = ("-",) * len(_STATES)
         return (
             self.code,
-            f"{self.business_day:%d/%m/%Y}" if self.business_day else "-",
+            f"{self.business_day:%d/%m}" if self.business_day else "-",
             "ver acima" if self.problems else "nada",
             self.run.label if isinstance(self.run, NoRun) else f"{self.run:%d/%m %H:%M}",
             "-" if self.extracted is None else str(self.extracted),
@@ -126,11 +127,7 @@ class Morning:
         yield from (f"{day_text(doubt.day)}: {doubt_text(doubt)}" for doubt in self.doubts)
         for day, lines in self.last_chance:
             yield f"ATENÇÃO: {day_text(day)}: {lines} linhas vencem amanhã se não saírem hoje"
-        table = [COLUMNS, *(row.cells() for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for row in table:
-            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            yield "  ".join(padded).rstrip()
+        yield from _table_text([COLUMNS, *(row.cells() for row in self.rows)])
         yield (
             f"VERMELHO: há o que fazer ({len(self.problems)}): veja o começo deste log"
             if self.problems
@@ -207,6 +204,7 @@ class _Look:
         moment: datetime,
         business_day: date | None,
     ) -> None:
+        self._business_day = business_day
         self._broken = [one for one in hospitals if isinstance(one, BrokenHospital)]
         self._hospitals = [one for one in hospitals if not isinstance(one, BrokenHospital)]
         self._due = {one.code: business_day or due_day(one, moment) for one in self._hospitals}
@@ -217,15 +215,15 @@ class _Look:
         found = load_facts(connection, judged)
         self._reports = {one.run.day: judge(one) for one in found}
         told = {day.day for report in self._reports.values() for day in report.facts.days}
+        today = min(
+            (moment.astimezone(one.zone).date() for one in self._hospitals), default=moment.date()
+        )
+        self.open_days = [
+            one for one in open_days(connection, today=today) if self._is_asked_for(one.day)
+        ]
         if business_day is None:
-            today = min(
-                (moment.astimezone(one.zone).date() for one in self._hospitals),
-                default=moment.date(),
-            )
-            self.open_days = open_days(connection, today=today)
             unread = _unread_days(connection, self._hospitals, self._due)
         else:
-            self.open_days = []
             unread = {
                 one.code: [business_day] for one in self._hospitals if _is_live(one, business_day)
             }
@@ -234,6 +232,9 @@ class _Look:
             code: [day for day in days if HospitalDay(code, day) not in told]
             for code, days in unread.items()
         }
+
+    def _is_asked_for(self, day: HospitalDay | None) -> bool:
+        return day is None or self._business_day in {None, day.business_day}
 
     def problems(self) -> list[DayProblem]:
         """Return every problem once, whoever tells it."""
@@ -244,7 +245,11 @@ class _Look:
             if days
         ]
         for report in self._reports.values():
-            found += [one for one in report.problems if one.kind is not ProblemKind.STOPPED]
+            found += [
+                one
+                for one in report.problems
+                if one.kind is not ProblemKind.STOPPED and self._is_asked_for(one.day)
+            ]
         for one in self._open:
             waits = self._waits.get(one.day.hospital, False)
             found += open_problems(one.day, one.states, one.question, waits=waits)
@@ -266,6 +271,17 @@ class _Look:
             return _report_row(hospital, day, report, problems)
         run = NoRun.MISSING if _is_live(hospital, day) else NoRun.NOT_LIVE
         return MorningRow(hospital.code, day, run, problems=problems)
+
+
+def _table_text(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Set rows of cells as a table: words to the left, counts to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        yield "  ".join(
+            cell.rjust(width) if number >= _FIRST_COUNT else cell.ljust(width)
+            for number, (cell, width) in enumerate(cells)
+        )
 
 
 def _report_row(hospital: Hospital, day: date, report: Report, problems: int) -> MorningRow:

@@ -125,7 +125,7 @@ def test_a_dispatch_that_finds_nothing_to_send_says_what_is_still_in_doubt(
     with caplog.at_level("INFO", logger="track_dispatch"):
         rig.dispatch()
 
-    assert "2 lines of HMS are in doubt" in caplog.text
+    assert "ATENÇÃO: HMS: 2 linhas continuam em dúvida" in caplog.text
 
 
 def test_no_proper_answer_after_an_unknown_outcome_ends_the_dispatch(rig: Rig) -> None:

@@ -18,12 +18,11 @@ from tests.unit.ledger.decisions_rig import (
 from track_dispatch.config import BrokenHospital, load_hospital
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.stop_switch import stop_service
-from track_dispatch.pipeline.morning import COLUMNS, MorningRow, due_day, morning
+from track_dispatch.pipeline.morning import COLUMNS, Morning, MorningRow, NoRun, due_day, morning
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.pipeline.morning import Morning
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 HMS, OTOSD, HSMC = (load_hospital(code) for code in ("HMS", "OTOSD", "HSMC"))
@@ -83,7 +82,7 @@ def test_a_day_that_is_done_is_green(ledger: Ledger) -> None:
     assert found.red == []
     assert list(found.text())[-1] == "VERDE: nada a fazer"
     cells = dict(zip(COLUMNS, found.rows[0].cells(), strict=True))
-    assert (cells["o que fazer"], cells["extraídas"], cells["aceitas"]) == ("nada", "3", "3")
+    assert (cells["o que fazer"], cells["lidos"], cells["aceitas"]) == ("nada", "3", "3")
 
 
 def test_a_day_that_nobody_extracted_is_missing(ledger: Ledger) -> None:
@@ -139,7 +138,7 @@ def test_a_hospital_that_has_not_begun_is_not_missing(ledger: Ledger) -> None:
 
     found = look(ledger, beginner)
 
-    assert (found.red, found.rows[0].cells()[3]) == ([], "ainda não está em operação")
+    assert (found.red, found.rows[0].cells()[3]) == ([], "não começou")
 
 
 # -- whatever day ------------------------------------------------------------------
@@ -323,10 +322,33 @@ def test_the_table_says_counts_and_no_patient(ledger: Ledger) -> None:
         assert secret not in said
 
 
-def test_the_table_fits_a_screen(ledger: Ledger) -> None:
-    put_lines(ledger, 2, day=DAY)
-    put_extraction(ledger, 2, day=DAY)
+def test_the_table_fits_a_screen() -> None:
+    """Before, what to do was beyond the right edge of 1,440 pixels."""
+    run = datetime(2026, 3, 3, 12, tzinfo=UTC)
+    rows = [
+        MorningRow("OTOSD", DUE, run, extracted=98_765, counts=(98_765,) * 5, problems=12),
+        *(MorningRow("ENCORE", DUE, reason) for reason in NoRun),
+    ]
 
-    table = [line for line in look(ledger).text() if line.startswith(("hospital", "HMS"))]
+    *table, _ = Morning(tuple(rows), ()).text()
 
-    assert max(map(len, table)) <= 120
+    assert max(map(len, table)) < 100
+    assert {len(line) for line in table} == {len(table[0])}
+    assert table[0].split()[:5] == ["hospital", "dia", "o", "que", "fazer"]
+
+
+def test_one_day_is_told_without_the_other_days_that_its_run_read(ledger: Ledger) -> None:
+    done(ledger)
+    put_lines(ledger, 2, day=back(1), first=100)
+    put_extraction(ledger, 2, day=back(1))
+
+    assert [one.day for one in look(ledger).problems] == [back(1)]
+    assert look(ledger, business_day=DUE).red == []
+    assert len(look(ledger, business_day=DUE - timedelta(days=1)).red) == 1
+
+
+def test_one_day_is_not_green_while_a_hospital_without_a_file_has_it_open(ledger: Ledger) -> None:
+    done(ledger)
+    put_lines(ledger, 2, "held", day=HospitalDay("GONE", DUE))
+
+    assert [one.hospital for one in look(ledger, business_day=DUE).problems] == ["GONE"]
