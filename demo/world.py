@@ -139,8 +139,12 @@ def _write_yaml(path: Path, content: dict[str, Any]) -> None:
 def airflow_settings(home: Path, **policies: Any) -> dict[str, str]:
     """Return the environment of an Airflow of its own below `home`, with the project's DAGs.
 
-    Its include folder is a `practice_include` with these `policies`.
+    Its include folder is a `practice_include` with these `policies`; its config folder is ours.
     """
+    config = home / "config"
+    if not config.is_symlink():
+        home.mkdir(parents=True, exist_ok=True)
+        config.symlink_to(ROOT / "config")
     return {
         "TRACK_INCLUDE_DIR": str(practice_include(home / "include", **policies)),
         "AIRFLOW_HOME": str(home),
