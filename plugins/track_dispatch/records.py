@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -120,6 +121,17 @@ UNREADABLE_COLUMN = "x_unreadable"
 
 #: One row of an extraction: column name to text, "" where the ERP has null.
 ErpRow = dict[str, str]
+
+
+class ValueKind(StrEnum):
+    """What a reading counts of a column's values, so that nothing in it is lost without a word."""
+
+    FILLED = "filled"
+    UNREADABLE = "unreadable"
+
+
+#: How many values of a column are of a kind.
+ColumnCounts = Counter[tuple[str, ValueKind]]
 
 
 class HospitalDay(NamedTuple):

@@ -103,7 +103,7 @@ class Reason(Labelled):
         "o ERP traz em forma ilegível um dado que decide se a pessoa pode ser convidada",
     )
     """What may forbid to ask cannot be read: the number of the attendance, the name, the area, or a
-    column `x_...`."""
+    column `x_...`; or `x_obito` or, with a minimum, `x_idade` holds something else than agreed."""
     UNKNOWN_AREA = (
         "unknown_area",
         "área desconhecida",
@@ -114,10 +114,11 @@ class Reason(Labelled):
     """The visit is longer ago than `max_age_days`; a person may ask for one day (`include_old`)."""
     NO_SURVEY = "no_survey", "área sem pesquisa", "a área não tem pesquisa neste hospital"
     """The area has no survey under `surveys` of the hospital."""
-    DEATH = "death", "óbito", "óbito, pela regra do hospital"
-    """The hospital's own rule: in its query, or a column `x_obito` = `S`."""
-    NEWBORN = "newborn", "recém-nascido", "recém-nascido (`RN ...`)"
-    """The record is called `RN ...`."""
+    DEATH = "death", "óbito", "óbito, pela regra do hospital ou pelo nome (`NATIMORTO ...`)"
+    """The hospital's own rule: in its query, or a column `x_obito` = `S`; or the name holds one of
+    `death_patterns`."""
+    NEWBORN = "newborn", "recém-nascido", "recém-nascido ainda sem nome (`RN DE ...`)"
+    """The name holds one of `newborn_patterns`."""
     UNDER_AGE = "under_age", "abaixo da idade mínima", "abaixo da idade mínima (`min_age_years`)"
     """Younger than `min_age_years` (0 = off); a minimum without `x_idade` in the query is
     refused."""

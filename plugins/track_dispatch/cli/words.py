@@ -17,6 +17,10 @@ ENGLISH: Mapping[K, str] = {
     K.LACKING: "{lines} known attendances are lacking, most of the day: ERP or SQL?",
     K.EMPTY_DAY: "0 attendances, usually {usual}: ERP or SQL?",
     K.UNKNOWN_AREA: "{lines} attendances of an unknown area: mend the hospital's SQL",
+    K.UNREADABLE_COLUMN: (
+        "none of the {lines} values of column {detail} can be read: mend the hospital's SQL, then"
+        " trigger {dag} with business_day={day}"
+    ),
     K.CLAIMED_ANEW: "{lines} lines were accepted twice: an answer came after a person's decision",
     K.IN_DOUBT: "{lines} lines in doubt: `doubt list`, look at Track, `doubt settle`",
     K.UNANSWERED: "{lines} lines held, usually {usual}: nobody answered; `release`, or ask again",

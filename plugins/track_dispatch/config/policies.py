@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Annotated, Literal, get_args
 
 from pydantic import (
@@ -92,18 +93,50 @@ CLOCK_BOUND = Field(json_schema_extra={"clock_bound": True})
 #: Days that the ledger remembers somebody beyond the last rule that could ask for him.
 RETENTION_MARGIN_DAYS = 15
 
+#: How Python's own parser names a repetition and a choice.
+_REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
+_BRANCH = _constants.BRANCH
+#: Rounds in which a choice can do no harm.
+_FEW_TIMES = 9
+
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 _WINDOW = rf"^{_CLOCK}-({_CLOCK}|24:00)$"
 
 
 def _compiled(pattern: str) -> str:
-    """Refuse what is no regular expression."""
+    """Refuse what is no regular expression, or one that nobody means for names."""
     try:
-        re.compile(pattern)
+        compiled = re.compile(pattern)
     except re.error as error:
         message = f"is no regular expression: {error}"
         raise ValueError(message) from None
+    if compiled.search(""):
+        message = "holds in an empty text, so it would exclude everybody"
+        raise ValueError(message)
+    if _repeats_a_choice(_parser.parse(pattern)):
+        message = (
+            "repeats a choice or a repetition, as in (a+)+ or (a|ab)*: some searches would"
+            " never end; repeat single letters, or a few times only, as in {0,3}"
+        )
+        raise ValueError(message)
     return pattern
+
+
+def _repeats_a_choice(node: object, *, repeated: bool = False) -> bool:
+    """Tell whether a parsed expression may try the same text in exponentially many ways.
+
+    Python's search has no time limit. What repeats often must therefore leave no choice of how much
+    each round takes.
+    """
+    if isinstance(node, tuple) and node[0] in _REPEATS:
+        least, most, body = node[1]
+        return (repeated and least != most) or _repeats_a_choice(
+            body, repeated=repeated or most > _FEW_TIMES
+        )
+    if isinstance(node, tuple) and node[0] is _BRANCH and repeated:
+        return True
+    parts = node if isinstance(node, tuple | list | _parser.SubPattern) else ()
+    return any(_repeats_a_choice(part, repeated=repeated) for part in parts)
 
 
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(_compiled)]
@@ -174,8 +207,14 @@ class Policies(SharedPolicies):
     the contact of the channel always go."""
     send_days: Annotated[Annotated[tuple[Weekday, ...], Field(min_length=1)] | None, CLOCK_BOUND]
     """Weekdays on which surveys go out; null = every day."""
+    newborn_patterns: tuple[Pattern, ...]
+    """Regular expressions; a name that holds one is a newborn's. Case and accents are ignored; each
+    is searched in the name without signs, and as it is typed."""
+    death_patterns: tuple[Pattern, ...]
+    """The same for a stillbirth, and for whoever the name itself calls dead."""
     test_patterns: tuple[Pattern, ...]
-    """Regular expressions; a name or an e-mail that holds one is a test record. Case is ignored."""
+    """The same for a test record, searched in e-mails, too: `^` and `$` are the ends of a name and
+    of an address."""
     staff_patterns: tuple[Pattern, ...]
     """The same for the hospital's own staff, who are not asked."""
     min_age_years: Annotated[Whole, Field(ge=0, le=120)]

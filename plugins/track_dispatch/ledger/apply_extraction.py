@@ -298,6 +298,7 @@ class ExtractionApply:
             day.extraction,
             applied_at=moment_in(),
             rows_merged=day.rows_merged,
+            column_counts=[[*key, values] for key, values in sorted(day.column_counts.items())],
             absent=absent,
             lacking=lacking,
             volume=volume.lines,

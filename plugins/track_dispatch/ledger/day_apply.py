@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.apply_extraction import Lookups
     from track_dispatch.ledger.extractions import Extraction
     from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.records import Actor, Area, Channel
+    from track_dispatch.records import Actor, Area, Channel, ColumnCounts
 
     #: Evaluates again the rows of patients who opted out, by position, with the barred channels.
     Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "Evaluated"]]
@@ -99,6 +99,7 @@ class DayApply:
         terms: how.
         counts: attendances, and those of another day and of another hospital.
         rows_merged: further rows of an attendance that has one already.
+        column_counts: values of its columns, by kind.
         seen: ids of the day's known lines that it brought.
         ended: ids of lines that it excluded, of those that waited.
         deferred: by address, what was excluded as the same person's and would be ready otherwise.
@@ -119,6 +120,7 @@ class DayApply:
         self.extraction, self.terms, self.day = extraction, terms, extraction.day
         self.counts = Counter[str]()
         self.rows_merged = 0
+        self.column_counts: ColumnCounts = Counter()
         self.seen = array("q")
         self.ended: list[int] = []
         self.moved_from: list[KnownLine] = []
@@ -182,9 +184,12 @@ class DayApply:
             else:
                 self._find(one, of_one)
 
-    def end_of_reading(self, *, rows_merged: int) -> None:
-        """Write what is left of the reading."""
+    def end_of_reading(
+        self, *, rows_merged: int, column_counts: ColumnCounts | None = None
+    ) -> None:
+        """Write what is left of the reading, and keep what was counted of it."""
         self.rows_merged = rows_merged
+        self.column_counts = column_counts or Counter()
         self.writer.flush()
 
     def finish(self, standing_back: Collection[int]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -109,6 +110,7 @@ extractions = Table(
     Column("other_hospital", Integer),  # known as another hospital's
     Column("absent", Integer),  # the day's known lines that it did not bring, whatever their state
     Column("lacking", Integer),  # known attendances that a wrong reading lacks, and keeps
+    Column("column_counts", JSON),  # [column, kind, values]: `records.ColumnCounts`
     Column("volume", Integer),  # the day's lines that are not excluded, after transform
     Index("ix_extractions_hospital_business_day", "hospital", "business_day"),
     Index("ix_extractions_run_id", "run_id"),

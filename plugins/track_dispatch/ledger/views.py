@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from track_dispatch.ledger.schema import (
 )
 from track_dispatch.ledger.settling import CLAIMED_ANEW
 from track_dispatch.ledger.sql import among
-from track_dispatch.records import Channel, HospitalDay
+from track_dispatch.records import Channel, ColumnCounts, HospitalDay, ValueKind
 from track_dispatch.states import OPEN, WAITING, LineState
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Equation:
         absent: lines of the day that this reading did not bring.
         lacking: known attendances that a wrong reading lacks; 0 when it is not wrong.
         states: the day's lines by state, counted where they are.
+        column_counts: values of the reading's columns, by kind.
     """
 
     rows: int
@@ -91,6 +92,7 @@ class Equation:
     absent: int
     lacking: int
     states: Mapping[LineState, int]
+    column_counts: ColumnCounts = field(default_factory=Counter)
 
     @property
     def brought(self) -> int:
@@ -359,6 +361,9 @@ def _equations(
             absent=row.absent or 0,
             lacking=row.lacking or 0,
             states=_by_state(counts[day]),
+            column_counts=Counter(
+                {(name, ValueKind(kind)): values for name, kind, values in row.column_counts or ()}
+            ),
         )
         for day, row in newest.items()
         if day in counts

@@ -7,6 +7,7 @@ row is put aside and evaluated at the end. Memory holds a number for each row, n
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +19,7 @@ from track_dispatch.transformation.attendances import rank
 from track_dispatch.transformation.clean_text import clean_column
 
 if TYPE_CHECKING:
-    from track_dispatch.records import Channel
+    from track_dispatch.records import Channel, ColumnCounts
     from track_dispatch.transformation.evaluator import Candidate, Evaluator
 
     #: Rows as columns: name to texts, all of one length.
@@ -47,6 +48,7 @@ class DayEvaluation:
     Attributes:
         rows: how many rows the day has.
         attendances: how many attendances they are; known when all chunks were evaluated.
+        column_counts: what was counted of their values; known then, too.
 
     Args:
         evaluator: the rules.
@@ -59,9 +61,10 @@ class DayEvaluation:
         for chunk in ids:
             hashed.extend(map(hash, clean_column(chunk)))
         self.rows, self.attendances = len(hashed), 0
+        self.column_counts: ColumnCounts = Counter()
         self._several = frozenset(one for one, other in pairwise(sorted(hashed)) if one == other)
         #: What stands for each attendance of several rows: its rank, and its row as JSON.
-        self._aside: dict[str, tuple[tuple[int, int], bytes]] = {}
+        self._aside: dict[str, tuple[tuple[bool, int, int], bytes]] = {}
 
     def chunks(self, columns: Iterable[Columns]) -> Iterator[EvaluatedChunk]:
         """Read all rows, in the order of the ids, and yield them evaluated."""
@@ -96,4 +99,5 @@ class DayEvaluation:
     def _evaluated(self, columns: Columns) -> EvaluatedChunk:
         candidates = self._evaluator.evaluate(columns)
         self.attendances += len(candidates)
+        self.column_counts.update(self._evaluator.count_values(columns))
         return EvaluatedChunk(candidates, columns, self._evaluator)

@@ -55,6 +55,13 @@ class ProblemKind(Labelled):
         "unknown_area",
         "{lines} atendimentos com área desconhecida: corrija o SQL do hospital",
     )
+    UNREADABLE_COLUMN = (
+        "unreadable_column",
+        (
+            "nenhum dos {lines} valores da coluna {detail} pôde ser lido: corrija o SQL do hospital"
+            " e acione {dag} com business_day={day}"
+        ),
+    )
     CLAIMED_ANEW = (
         "claimed_anew",
         (

@@ -22,7 +22,7 @@ from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import DayFacts, day_facts, run_work
 from track_dispatch.pipeline.counts import excluded_by_reason, reason_label, states_text
 from track_dispatch.pipeline.problems import DayProblem, ProblemKind
-from track_dispatch.records import Channel, HospitalDay
+from track_dispatch.records import Channel, ColumnCounts, HospitalDay, ValueKind
 from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:
@@ -234,9 +234,18 @@ def _reading_problems(day: DayFacts) -> Iterator[DayProblem]:
             yield DayProblem(_K.LACKING, code, day.day, balance.lacking)
         if not balance.attendances and len(day.usual) >= LEAST_HISTORY and min(day.usual):
             yield DayProblem(_K.EMPTY_DAY, code, day.day, usual=round(median(day.usual)))
+        for column, filled in _unreadable_columns(balance.column_counts):
+            yield DayProblem(_K.UNREADABLE_COLUMN, code, day.day, filled, detail=column)
     unknown = sum(count.lines for count in day.counts if count.reason == Reason.UNKNOWN_AREA)
     if unknown:
         yield DayProblem(_K.UNKNOWN_AREA, code, day.day, unknown)
+
+
+def _unreadable_columns(counts: ColumnCounts) -> Iterator[tuple[str, int]]:
+    """Yield the columns of whose filled values none can be read, with the number of values."""
+    for (column, kind), values in sorted(counts.items()):
+        if kind is ValueKind.UNREADABLE and values == counts[column, ValueKind.FILLED] > 0:
+            yield column, values
 
 
 def _unit_problems(day: DayFacts) -> Iterator[DayProblem]:
@@ -289,6 +298,10 @@ def _balance_text(balance: Equation) -> Iterator[str]:
         f" + {balance.other_hospital} de outro hospital"
     )
     absent = f" + {balance.absent} que esta leitura não traz" if balance.absent else ""
+    for (column, kind), values in sorted(balance.column_counts.items()):
+        if kind is ValueKind.UNREADABLE and values:
+            filled = balance.column_counts[column, ValueKind.FILLED]
+            yield f"coluna {column}: {values} de {filled} valores ilegíveis"
     yield f"{balance.brought} deste dia{absent} = {states_text(balance.states) or 'nenhum'}"
 
 

@@ -153,4 +153,7 @@ def apply_day(run: Run, transforming: ExtractionApply, extraction: Extraction, t
     evaluation = DayEvaluation(evaluator, staged_ids(connection, keys, extraction.id))
     for chunk in evaluation.chunks(staged_columns(connection, keys, extraction.id)):
         day.take(chunk.candidates, chunk.again)
-    day.end_of_reading(rows_merged=evaluation.rows - evaluation.attendances)
+    day.end_of_reading(
+        rows_merged=evaluation.rows - evaluation.attendances,
+        column_counts=evaluation.column_counts,
+    )

@@ -10,11 +10,18 @@ from track_dispatch.transformation.attendances import AREA_BY_LABEL
 from track_dispatch.transformation.clean_text import clean_column
 from track_dispatch.transformation.cpf import usable_cpf
 from track_dispatch.transformation.email_addresses import usable_emails
-from track_dispatch.transformation.names import read_names
+from track_dispatch.transformation.names import read_names, without_accents
 from track_dispatch.transformation.phones import usable_mobiles
 
 if TYPE_CHECKING:
     from track_dispatch.records import Area
+
+
+#: No clean text holds it.
+_BETWEEN_ROWS = "\x1e"
+
+#: What stands between two addresses of one cell.
+_ONE_A_LINE = dict.fromkeys(map(ord, ";,/|\\ "), "\n")
 
 
 class Chunk:
@@ -22,24 +29,24 @@ class Chunk:
 
     Every list has a value for each row, in the rows' order. All of it is patient data.
 
-    Args:
+    Attributes:
         columns: the texts of each column as the ERP has them.
     """
 
     def __init__(self, columns: Mapping[str, Sequence[str]]) -> None:
-        self._columns = columns
+        self.columns = columns
         self._clean: dict[str, list[str]] = {}
 
     def __len__(self) -> int:
-        return len(self._columns["cd_atendimento"])
+        return len(self.columns["cd_atendimento"])
 
     def __contains__(self, column: str) -> bool:
-        return column in self._columns
+        return column in self.columns
 
     def clean(self, column: str) -> list[str]:
         """Return a column's texts clean."""
         if column not in self._clean:
-            self._clean[column] = clean_column(self._columns[column])
+            self._clean[column] = clean_column(self.columns[column])
         return self._clean[column]
 
     @cached_property
@@ -53,16 +60,34 @@ class Chunk:
         return read_names(self.clean("name"))
 
     @cached_property
+    def searched_names(self) -> list[str]:
+        """The names as patterns are searched in them: as they are compared, in a line of its own.
+
+        A name that holds more than letters, digits and blanks has a second line: as it is typed,
+        without its accents. So a pattern may name signs, and need not.
+        """
+        return [
+            plain if text.replace(" ", "").isalnum() else f"{plain}\n{without_accents(text)}"
+            for text, plain in zip(self.clean("name"), self.names[1], strict=True)
+        ]
+
+    @cached_property
+    def addresses(self) -> list[str]:
+        """What stands where e-mails should, as it is typed, without accents, an address a line."""
+        together = _BETWEEN_ROWS.join(map(without_accents, self.clean("email")))
+        return together.translate(_ONE_A_LINE).split(_BETWEEN_ROWS) if len(self) else []
+
+    @cached_property
     def cpfs(self) -> list[str]:
         """Each patient's CPF, "" where there is no valid one."""
-        return [usable_cpf(text) for text in self._columns["cpf"]]
+        return [usable_cpf(text) for text in self.columns["cpf"]]
 
     @cached_property
     def emails(self) -> list[tuple[str, ...]]:
         """Each row's usable addresses."""
-        return [usable_emails(text) for text in self._columns["email"]]
+        return [usable_emails(text) for text in self.columns["email"]]
 
     @cached_property
     def phones(self) -> list[tuple[str, ...]]:
         """Each row's usable mobiles."""
-        return [usable_mobiles(text) for text in self._columns["phone"]]
+        return [usable_mobiles(text) for text in self.columns["phone"]]

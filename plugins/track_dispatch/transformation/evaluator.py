@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
-from track_dispatch.records import Area, Channel
+from track_dispatch.records import Area, Channel, ColumnCounts
 from track_dispatch.transformation.identities import mailbox
 from track_dispatch.transformation.import_lines import encode_lines
 from track_dispatch.transformation.rules import DayPolicy, EvaluatedRows, is_too_old, reasons
@@ -114,6 +114,14 @@ class Evaluator:
             ConfigError: a rule needs a column that the query does not return.
         """
         return list(_candidates(EvaluatedRows(columns, self._policy, barred or {})))
+
+    def count_values(self, columns: Mapping[str, Sequence[str]]) -> ColumnCounts:
+        """Count what no reading may lose without a word: filled and unreadable safeguards.
+
+        Args:
+            columns: as for `evaluate`.
+        """
+        return EvaluatedRows(columns, self._policy, {}).count_values()
 
     def evaluate_barred(
         self,

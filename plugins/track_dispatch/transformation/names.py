@@ -22,12 +22,17 @@ _WORD = re.compile(r"[^\W_]+")
 _REMEMBERED_WORDS = 1 << 14
 
 
+def without_accents(text: str) -> str:
+    """Return the text without the marks that combine with letters: accents, tilde, cedilla."""
+    if text.isascii():
+        return text
+    folded = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in folded if not unicodedata.combining(c))
+
+
 def plain_name(name: str) -> str:
     """Return the name in small letters, without accents and signs; patient data."""
-    folded = unicodedata.normalize("NFKD", name.casefold())
-    if not folded.isascii():
-        folded = "".join(c for c in folded if not unicodedata.combining(c))
-    return " ".join(_WORD.findall(folded))
+    return " ".join(_WORD.findall(without_accents(name.casefold())))
 
 
 def read_names(texts: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,21 +11,26 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from track_dispatch.errors import ConfigError
-from track_dispatch.records import EXTRA_PREFIX, UNREADABLE_COLUMN
+from track_dispatch.records import EXTRA_PREFIX, UNREADABLE_COLUMN, ValueKind
 from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import Chunk
 from track_dispatch.transformation.import_lines import CONTACT, import_lines
+from track_dispatch.transformation.names import without_accents
+from track_dispatch.transformation.safeguards import (
+    AGE,
+    DEATH,
+    count_values,
+    read_column,
+    safeguards_of,
+)
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
-    from track_dispatch.records import Area, Channel
+    from track_dispatch.records import Area, Channel, ColumnCounts
 
 #: Without one of these, or of the query's own columns, nobody can tell whether a patient may be
 #: asked. Any other value that cannot be read counts as an empty one.
 _DECIDING = frozenset({"cd_atendimento", "name", "area_pesquisa"})
-
-#: How the ERPs name a newborn before it has a name ("RN DE MARIA ...").
-_NEWBORN = "RN "
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,33 @@ class EvaluatedRows(Chunk):
         return import_lines(self, client_id=hospital.client_id, unidade=hospital.unidade)
 
     @cached_property
+    def forbidden(self) -> dict[str, list[bool | None]]:
+        """What each safeguard says of each row, by column; None where nobody can read it."""
+        return {
+            column: read_column(self.clean(column), forbids)
+            for column, forbids in safeguards_of(self.hospital, self.columns).items()
+        }
+
+    @cached_property
+    def searched(self) -> list[str]:
+        """What patterns for names and e-mails are searched in, each in a line of its own."""
+        return list(map("\n".join, zip(self.searched_names, self.addresses, strict=True)))
+
+    def count_values(self) -> ColumnCounts:
+        """Count the values of safeguards, and of columns that the reading could not read whole."""
+        counts: ColumnCounts = Counter()
+        for column, forbids in safeguards_of(self.hospital, self.columns).items():
+            counts.update(count_values(self.clean(column), column, forbids))
+        marks = self.clean(UNREADABLE_COLUMN) if UNREADABLE_COLUMN in self else []
+        marked = Counter(column for mark in filter(None, marks) for column in mark.split(","))
+        for column, values in marked.items():
+            if (column, ValueKind.FILLED) not in counts:
+                counts[column, ValueKind.FILLED] = sum(map(bool, self.clean(column)))
+            counts[column, ValueKind.FILLED] += values
+            counts[column, ValueKind.UNREADABLE] += values
+        return counts
+
+    @cached_property
     def reachable(self) -> list[Channel | None]:
         """The hospital's first channel that each patient has a contact for."""
         found: list[Channel | None] = [None] * len(self)
@@ -103,11 +136,22 @@ def _before_go_live(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
 
 
 def _unreadable(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    """Look for what the reading could not read: it might forbid to ask."""
-    if UNREADABLE_COLUMN not in rows:
-        return ()
-    named = [text.split(",") if text else () for text in rows.clean(UNREADABLE_COLUMN)]
-    return [position for position in among if any(map(_decides, named[position]))]
+    """Look for what the reading could not read, or a safeguard cannot: it might forbid to ask."""
+    found = [
+        position
+        for column in rows.forbidden.values()
+        if None in column
+        for position in among
+        if column[position] is None
+    ]
+    if UNREADABLE_COLUMN in rows:
+        marks = rows.clean(UNREADABLE_COLUMN)
+        found += [
+            position
+            for position in among
+            if marks[position] and any(map(_decides, marks[position].split(",")))
+        ]
+    return found
 
 
 def _decides(column: str) -> bool:
@@ -129,16 +173,14 @@ def _no_survey(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
 
 
 def _death(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    """Look at what the hospital's own query calls a death: `x_obito`, where it has that column."""
-    if "x_obito" not in rows:
-        return ()
-    deaths = rows.clean("x_obito")
-    return [position for position in among if deaths[position].upper() == "S"]
+    """Look at what the query calls a death, where it has that column, and at what names say."""
+    told = rows.forbidden.get(DEATH)
+    dead = [position for position in among if told[position]] if told else []
+    return dead + _holding(rows.hospital.death_patterns, rows.searched_names, among)
 
 
 def _newborn(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    names = rows.clean("name")
-    return [position for position in among if names[position][:3].upper() == _NEWBORN]
+    return _holding(rows.hospital.newborn_patterns, rows.searched_names, among)
 
 
 def _under_age(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
@@ -150,25 +192,21 @@ def _under_age(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
     hospital = rows.hospital
     if not hospital.min_age_years:
         return ()
-    if "x_idade" not in rows:
+    if AGE not in rows:
         raise ConfigError(
-            f"{hospital.code}: min_age_years is set, but the query returns no x_idade: add that"
+            f"{hospital.code}: min_age_years is set, but the query returns no {AGE}: add that"
             f" column to {hospital.sql}, or set min_age_years to 0"
         )
-    ages = rows.clean("x_idade")
-    return [
-        position
-        for position in among
-        if ages[position].isdecimal() and int(ages[position]) < hospital.min_age_years
-    ]
+    under_age = rows.forbidden[AGE]
+    return [position for position in among if under_age[position]]
 
 
 def _test_record(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    return _matching(rows.hospital.test_patterns, rows, among)
+    return _holding(rows.hospital.test_patterns, rows.searched, among)
 
 
 def _staff(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    return _matching(rows.hospital.staff_patterns, rows, among)
+    return _holding(rows.hospital.staff_patterns, rows.searched, among)
 
 
 def _no_contact(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
@@ -231,17 +269,17 @@ def is_too_old(business_day: date, on: date, *, max_age_days: int) -> bool:
     return max_age_days > 0 and (on - business_day).days > max_age_days
 
 
-def _matching(
-    patterns: tuple[str, ...], rows: EvaluatedRows, among: Sequence[int]
-) -> Sequence[int]:
-    """Return the rows whose name or e-mail, as it is typed, holds one of the patterns."""
+def _holding(patterns: tuple[str, ...], texts: Sequence[str], among: Sequence[int]) -> list[int]:
+    """Return the rows whose text holds one of the patterns."""
     if not patterns:
-        return ()
+        return []
     search = _any_of(patterns).search
-    names, emails = rows.clean("name"), rows.clean("email")
-    return [position for position in among if search(f"{names[position]}\n{emails[position]}")]
+    return [position for position in among if search(texts[position])]
 
 
 @cache
 def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+    return re.compile(
+        "|".join(f"(?:{without_accents(pattern)})" for pattern in patterns),
+        re.IGNORECASE | re.MULTILINE,
+    )

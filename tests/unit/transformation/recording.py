@@ -50,7 +50,8 @@ DEMO_DAYS = tuple(DAY + timedelta(days=n) for n in range(3))
 #: What the rules read of a hospital: with other settings, other results are right.
 SETTINGS = (
     *("client_id", "unidade", "channels", "surveys", "identifier", "first_business_day"),
-    *("max_age_days", "min_age_years", "test_patterns", "staff_patterns"),
+    *("max_age_days", "min_age_years", "newborn_patterns", "death_patterns"),
+    *("test_patterns", "staff_patterns"),
 )
 _SURVEYS = {area.key: UUID(int=number) for number, area in enumerate(Area, start=1)}
 _PLAIN: dict[str, Any] = {
@@ -62,6 +63,8 @@ _PLAIN: dict[str, Any] = {
     "first_business_day": DAY,
     "max_age_days": 15,
     "min_age_years": 0,
+    "newborn_patterns": (r"\brn\b", "^r n "),
+    "death_patterns": (r"\bfeto\b",),
     "test_patterns": (r"\bteste\b", r"\bhomologa[cç][aã]o\b"),
     "staff_patterns": (),
 }
@@ -255,7 +258,7 @@ def _of_candidate(candidate: Candidate) -> RowResult:
 
 def standing(rows: Iterable[ErpRow]) -> list[ErpRow]:
     """Return of each attendance the row that stands for it."""
-    best: dict[str, tuple[tuple[int, int], int, ErpRow]] = {}
+    best: dict[str, tuple[tuple[bool, int, int], int, ErpRow]] = {}
     for position, row in enumerate(rows):
         found = (rank(row), position, row)
         key = clean(row["cd_atendimento"])

@@ -29,7 +29,7 @@ def area_of(row: ErpRow) -> Area | None:
 
 
 def test_areas_rank_as_the_hospitals_agreed_and_an_unknown_one_comes_last(row: ErpRow) -> None:
-    ranks = [rank(row | {"area_pesquisa": label})[0] for label in IN_ORDER]
+    ranks = [rank(row | {"area_pesquisa": label})[1] for label in IN_ORDER]
 
     assert ranks == [0, 1, 2, 3, 4, 5, 6]
 
@@ -43,7 +43,7 @@ def test_blanks_around_a_label_do_not_matter(row: ErpRow) -> None:
     """Oracle pads CHAR columns."""
     padded = row | {"area_pesquisa": "EXAMES   "}
 
-    assert (area_of(padded), rank(padded)[0]) == (Area.EXAMES, Area.EXAMES.priority)
+    assert (area_of(padded), rank(padded)[1]) == (Area.EXAMES, Area.EXAMES.priority)
 
 
 @pytest.mark.parametrize("labels", list(itertools.combinations(IN_ORDER, 2)))

@@ -30,17 +30,19 @@ CONN_ID = "oracle_days"
 
 #: What a test may say of an attendance; its moment is both of its dates.
 TEXTS = tuple(column for column in COLUMNS if not column.startswith("data_"))
+EXTRAS = ("x_obito", "x_idade")
 TABLE = f"""
 create schema dbamv;
 create table dbamv.days (
-  moment timestamp_s, {", ".join(f"{column} varchar" for column in TEXTS)}, x_obito varchar
+  moment timestamp_s, {", ".join(f"{column} varchar" for column in (*TEXTS, *EXTRAS))}
 );
 """
 _CHOSEN = ", ".join(
-    f'd.{column if column in TEXTS else "moment"} as "{column}"' for column in COLUMNS
+    f'd.{column if column in (*TEXTS, *EXTRAS) else "moment"} as "{column}"'
+    for column in (*COLUMNS, *EXTRAS)
 )
 SQL = f"""
-select {_CHOSEN}, d.x_obito as "x_obito" from dbamv.days d
+select {_CHOSEN} from dbamv.days d
 where d.moment >= :day_start and d.moment < :day_end
 """
 HOSPITAL = load_hospital("HMS").model_copy(
@@ -83,6 +85,7 @@ class ErpDays:
             "unidade": "Meridional Serra",
             "setor": "UTI",
             "x_obito": "",
+            "x_idade": "",
             **changed,
         }
         marks = ", ".join("?" for _ in row)

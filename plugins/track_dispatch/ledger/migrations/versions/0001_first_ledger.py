@@ -103,6 +103,7 @@ def upgrade() -> None:
         sa.Column("other_hospital", sa.Integer(), nullable=True),
         sa.Column("absent", sa.Integer(), nullable=True),
         sa.Column("lacking", sa.Integer(), nullable=True),
+        sa.Column("column_counts", sa.JSON(), nullable=True),
         sa.Column("volume", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_extractions")),
     )
