@@ -20,7 +20,7 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger.claims import ClaimTerms
 from track_dispatch.ledger.contact_policy import ContactPolicy
-from track_dispatch.ledger.request_budget import take_request
+from track_dispatch.ledger.request_budget import room_to_begin, take_request
 from track_dispatch.ledger.stop_switch import require_running, stop_service
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def probe(context: DispatchContext) -> None:
     """
     limit = context.hospital.requests_per_5_minutes
     with context.ledger.writing() as connection:
-        seconds = take_request(connection, limit=limit)
+        seconds = take_request(connection, limit=limit, room=room_to_begin(limit))
         require_running(connection)
     if seconds:
         raise budget_spent(context, seconds)

@@ -6,6 +6,7 @@ any moment of it may lie within the last 300 seconds: too many are counted rathe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
@@ -22,6 +23,8 @@ WINDOW = 300
 SLOT = 5
 #: Slots that may hold a moment of the window.
 SLOTS = WINDOW // SLOT + 1
+#: The share of the limit that must be left for whoever begins: at 800, the POSTs of a hospital.
+_ROOM_SHARE = 20
 
 _requests = schema.requests
 
@@ -34,7 +37,7 @@ where coalesce((select sum(taken) from requests where slot > unix_seconds() / {S
 on conflict (slot) do update set taken = requests.taken + 1"""  # noqa: S608 - our own numbers
 
 
-def take_request(connection: Connection, *, limit: int) -> float:
+def take_request(connection: Connection, *, limit: int, room: int = 0) -> float:
     """Take one request of the budget, in the transaction that the request depends on.
 
     On PostgreSQL the turn is taken with it: it comes before any row is locked.
@@ -42,16 +45,26 @@ def take_request(connection: Connection, *, limit: int) -> float:
     Args:
         connection: of the writing transaction.
         limit: requests within the window, of all hospitals.
+        room: requests that must be left over after this one.
 
     Returns:
-        0 when it is taken; else the seconds until one is free.
+        0 when it is taken; else the seconds until there is room for it.
     """
     take_turn(connection)
     statement = prepared(TAKE, connection.dialect.name)
-    if connection.exec_driver_sql(statement, {"limit": limit}).rowcount == 1:
+    if connection.exec_driver_sql(statement, {"limit": limit - room}).rowcount == 1:
         _forget_old(connection)
         return 0.0
-    return _seconds_until_free(connection, limit)
+    return seconds_until_free(_counted(connection), _now(connection), limit=limit - room)
+
+
+def room_to_begin(limit: int) -> int:
+    """Return the requests that must be left for whoever begins with a probe.
+
+    Where many hospitals wait for the same requests, each would spend one on a probe and none would
+    be left for a POST: those who have begun come first.
+    """
+    return limit // _ROOM_SHARE
 
 
 def _counted(connection: Connection) -> list[tuple[int, int]]:
@@ -64,10 +77,15 @@ def _counted(connection: Connection) -> list[tuple[int, int]]:
     return [(slot, taken) for slot, taken in rows]
 
 
-def _seconds_until_free(connection: Connection, limit: int) -> float:
-    """Return when enough of the oldest slots no longer count; they leave one after the other."""
-    counted = _counted(connection)
-    left, now = sum(taken for _, taken in counted), _now(connection)
+def seconds_until_free(counted: Sequence[tuple[int, int]], now: int, *, limit: int) -> float:
+    """Return when enough of the oldest slots no longer count; they leave one after the other.
+
+    Args:
+        counted: the slots that count, with what was taken in each, the oldest first.
+        now: unix seconds.
+        limit: requests within the window.
+    """
+    left = sum(taken for _, taken in counted)
     for slot, taken in counted:
         left -= taken
         if left < limit:

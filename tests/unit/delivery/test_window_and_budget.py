@@ -131,6 +131,19 @@ def test_the_next_run_begins_at_the_hospitals_hour(now: datetime, begins: dateti
 # -- Track's limit of requests -----------------------------------------------------
 
 
+def test_a_dispatch_does_not_begin_where_its_probe_would_be_all_that_fits(rig: Rig) -> None:
+    rig.fill(2, requests_per_5_minutes=40)
+    with rig.ledger.writing() as connection:
+        for _ in range(38):
+            take_request(connection, limit=40)
+
+    with pytest.raises(BudgetSpentError):
+        rig.dispatch()
+
+    assert rig.api.requests == {}
+    assert rig.counts() == {"ready": 2}
+
+
 def let_time_pass(rig: Rig, seconds: float) -> None:
     """Set every request back, as if it had been taken so much earlier."""
     slots = int(seconds) // SLOT

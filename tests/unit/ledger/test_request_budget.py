@@ -10,7 +10,13 @@ from ledger_rig import requests_taken, rows_of
 from sqlalchemy import insert, text
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.request_budget import SLOT, SLOTS, WINDOW, take_request
+from track_dispatch.ledger.request_budget import (
+    SLOT,
+    SLOTS,
+    WINDOW,
+    room_to_begin,
+    take_request,
+)
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
@@ -120,3 +126,17 @@ def test_many_at_once_take_no_more_than_the_limit(ledger: Ledger) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(session, range(8))) == 20
     assert requests_taken(ledger) == 20
+
+
+def test_whoever_begins_leaves_room_for_those_who_have_begun(ledger: Ledger) -> None:
+    """Else each of many spends a request on its probe, and none is left to post."""
+    with ledger.writing() as connection:
+        first = take_request(connection, limit=40, room=room_to_begin(40))
+    for _ in range(37):
+        take(ledger, 40)
+    with ledger.writing() as connection:
+        waits = take_request(connection, limit=40, room=room_to_begin(40))
+
+    assert first == 0
+    assert waits > 0
+    assert [take(ledger, 40), take(ledger, 40) > 0] == [0, False]
