@@ -93,13 +93,13 @@ def _print(found: Morning) -> None:
     from rich.console import Console  # noqa: PLC0415 - with the next
     from rich.table import Table  # noqa: PLC0415
 
-    from track_dispatch.cli.words import ENGLISH  # noqa: PLC0415
+    from track_dispatch.cli.words import ENGLISH, NOTICES  # noqa: PLC0415
 
     for problem in found.problems:
         where = str(problem.day or problem.hospital or "all hospitals")
         typer.secho(f"{where}: {problem.text(ENGLISH[problem.kind])}", fg="red")
-    for ending, lines in found.last_chance:
-        typer.secho(f"{ending}: {lines} lines expire tomorrow unless they leave today", fg="yellow")
+    for notice in found.notices:
+        typer.secho(f"{notice.day}: {notice.text(NOTICES[notice.kind])}", fg="yellow")
     table = Table(*_COLUMNS)
     for row in found.rows:
         table.add_row(*_cells(row), style="red" if row.problems else None)

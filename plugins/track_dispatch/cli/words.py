@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from track_dispatch.pipeline.problems import NoticeKind
 from track_dispatch.pipeline.problems import ProblemKind as K
 
 ENGLISH: Mapping[K, str] = {
@@ -33,4 +34,10 @@ ENGLISH: Mapping[K, str] = {
         "{lines} lines to be read again: the next run takes them; now: trigger {dag} with"
         " business_day={day}"
     ),
+}
+
+NOTICES: Mapping[NoticeKind, str] = {
+    NoticeKind.EXPIRING: "{lines} lines expire tomorrow unless they leave today",
+    NoticeKind.WAITING: "{lines} lines wait for the hours of dispatch: the next run sends them",
+    NoticeKind.KEPT: "{lines} lines held, by a person's decision",
 }

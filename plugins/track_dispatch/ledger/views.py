@@ -156,7 +156,7 @@ class OpenDay:
     """A day with lines that something still has to happen to; `last_chance`: not after today."""
 
     day: HospitalDay
-    states: Mapping[LineState, int]
+    states: Counter[LineState]
     last_chance: int = 0
     question: AskedVolume | None = None
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.config import BrokenHospital
 from track_dispatch.config.go_live import SHIPPED_FIRST_BUSINESS_DAY
+from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.ledger.batches import expire_leases, in_doubt_batches
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import days_read, first_known_days, last_runs, open_days
 from track_dispatch.pipeline.counts import day_text
-from track_dispatch.pipeline.problems import DayProblem, ProblemKind
+from track_dispatch.pipeline.problems import DayNotice, DayProblem, NoticeKind, ProblemKind
 from track_dispatch.pipeline.report import (
     JudgedRun,
     Report,
@@ -108,13 +109,13 @@ class Morning:
         rows: one a hospital; those with problems come first.
         problems: what needs a person comes first; without any it is green.
         doubts: the batches that somebody has to decide about, the oldest first.
-        last_chance: lines of days that may be asked today and no longer.
+        notices: what else is open, and needs nobody; those that expire tomorrow come first.
     """
 
     rows: tuple[MorningRow, ...]
     problems: tuple[DayProblem, ...]
     doubts: tuple[InDoubtBatch, ...] = ()
-    last_chance: tuple[tuple[HospitalDay, int], ...] = ()
+    notices: tuple[DayNotice, ...] = ()
 
     @property
     def red(self) -> list[str]:
@@ -125,8 +126,7 @@ class Morning:
         """Yield it line by line, set for a log: what to do first, then the table."""
         yield from (f"VERMELHO: {line}" for line in self.red)
         yield from (f"{day_text(doubt.day)}: {doubt_text(doubt)}" for doubt in self.doubts)
-        for day, lines in self.last_chance:
-            yield f"ATENÇÃO: {day_text(day)}: {lines} linhas vencem amanhã se não saírem hoje"
+        yield from (f"ATENÇÃO: {day_text(one.day)}: {one.text()}" for one in self.notices)
         yield from _table_text([COLUMNS, *(row.cells() for row in self.rows)])
         yield (
             f"VERMELHO: há o que fazer ({len(self.problems)}): veja o começo deste log"
@@ -161,7 +161,7 @@ def morning(
         problems = [stop_problem(stop) for stop in standing_stops(connection)]
         problems += look.problems()
         rows = look.rows(problems)
-        last_chance = [(one.day, one.last_chance) for one in look.open_days if one.last_chance]
+        notices = sorted(look.notices(), key=lambda one: list(NoticeKind).index(one.kind))
         doubts = [
             one
             for one in in_doubt_batches(connection)
@@ -169,7 +169,7 @@ def morning(
         ]
     problems.sort(key=lambda one: (not one.needs_person, one.hospital))
     rows.sort(key=lambda row: not row.problems)
-    return Morning(tuple(rows), tuple(problems), tuple(doubts), tuple(last_chance))
+    return Morning(tuple(rows), tuple(problems), tuple(doubts), tuple(notices))
 
 
 def problem_line(problem: DayProblem, template: str | None = None) -> str:
@@ -254,6 +254,18 @@ class _Look:
             waits = self._waits.get(one.day.hospital, False)
             found += open_problems(one.day, one.states, one.question, waits=waits)
         return found
+
+    def notices(self) -> Iterator[DayNotice]:
+        """Yield what is open and needs nobody, or not yet."""
+        for one in self.open_days:
+            if one.last_chance:
+                yield DayNotice(NoticeKind.EXPIRING, one.day, one.last_chance)
+            ready, held = one.states[LineState.READY], one.states[LineState.HELD]
+            if ready and self._waits.get(one.day.hospital):
+                yield DayNotice(NoticeKind.WAITING, one.day, ready)
+            answer = one.question.answer if one.question else None
+            if held and answer == ApprovalAnswer.REJECTED:
+                yield DayNotice(NoticeKind.KEPT, one.day, held)
 
     def rows(self, problems: Iterable[DayProblem]) -> list[MorningRow]:
         """Return a row for each hospital, with how many problems it has."""

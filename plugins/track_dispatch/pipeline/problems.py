@@ -1,4 +1,4 @@
-"""What can keep a day from being green: a closed set, each with what an analyst reads and does.
+"""What can keep a day from being green, or is open besides: each with what an analyst reads.
 
 `report`, `track_morning`, the command line and the board tell the same problems; only their words
 for a shell are elsewhere (`cli`).
@@ -7,12 +7,10 @@ for a shell are elsewhere (`cli`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
+from track_dispatch.records import HospitalDay
 from track_dispatch.states import Labelled
-
-if TYPE_CHECKING:
-    from track_dispatch.records import HospitalDay
 
 
 class ProblemKind(Labelled):
@@ -141,3 +139,26 @@ class DayProblem:
             dag=f"track_{self.hospital.lower()}",
             day=self.day.business_day if self.day else "",
         )
+
+
+class NoticeKind(Labelled):
+    """What is open of a day and needs nobody; the label is filled with a number of lines."""
+
+    EXPIRING = "expiring", "{lines} linhas vencem amanhã se não saírem hoje"
+    WAITING = (
+        "waiting",
+        "{lines} linhas esperam o horário de envio; a próxima execução as envia",
+    )
+    KEPT = "kept", "{lines} linhas retidas, por decisão de uma pessoa"
+
+
+class DayNotice(NamedTuple):
+    """Lines of a day that somebody should know of; by themselves they make nothing red."""
+
+    kind: NoticeKind
+    day: HospitalDay
+    lines: int
+
+    def text(self, template: str | None = None) -> str:
+        """Say it in Portuguese or by another template."""
+        return (template or self.kind.label).format(lines=self.lines)

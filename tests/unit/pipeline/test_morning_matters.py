@@ -179,7 +179,10 @@ def test_a_held_day_that_a_person_rejected_is_nobodys_matter(ledger: Ledger) -> 
     put_question(ledger, 5, day=back(1), answer="rejected")
     put_extraction(ledger, 5, day=back(1), run_id="yesterday")
 
-    assert look(ledger).red == []
+    found = look(ledger)
+
+    assert found.red == []
+    assert "ATENÇÃO: HMS · 01/03/2026: 5 linhas retidas, por decisão de uma pessoa" in found.text()
 
 
 def test_a_hospital_without_a_file_is_listed_by_what_the_ledger_has(ledger: Ledger) -> None:
@@ -295,7 +298,13 @@ def test_lines_that_wait_for_their_hours_are_no_matter(ledger: Ledger) -> None:
     tuesday = MORNING
     hospital = HMS.model_copy(update={"send_days": ("fri",)})
 
-    assert look(ledger, hospital, moment=tuesday).red == []
+    found = look(ledger, hospital, moment=tuesday)
+
+    assert found.red == []
+    assert [line for line in found.text() if line.startswith("ATENÇÃO")] == [
+        f"ATENÇÃO: HMS · {day}: 2 linhas esperam o horário de envio; a próxima execução as envia"
+        for day in ("01/03/2026", "02/03/2026")
+    ]
 
 
 # -- one day -----------------------------------------------------------------------

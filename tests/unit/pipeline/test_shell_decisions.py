@@ -21,12 +21,12 @@ from tests.unit.ledger.decisions_rig import (
     states_of,
 )
 from tests.unit.pipeline.shell_rig import message_of, run
-from track_dispatch.cli.words import ENGLISH
+from track_dispatch.cli.words import ENGLISH, NOTICES
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.retention import purge
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.ledger.transitions import Transition, append_events
-from track_dispatch.pipeline.problems import DayProblem, ProblemKind
+from track_dispatch.pipeline.problems import DayNotice, DayProblem, NoticeKind, ProblemKind
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import LineState
 
@@ -243,6 +243,13 @@ def test_day_prints_the_problems_as_json(installed: Ledger) -> None:
 
     (doubt,) = [one for one in found if one["kind"] == "in_doubt"]
     assert (doubt["hospital"], doubt["lines"]) == ("HMS", 2)
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_every_notice_has_words_for_the_shell(kind: NoticeKind) -> None:
+    words = DayNotice(kind, HMS_DAY, 7).text(NOTICES[kind])
+
+    assert words.startswith("7 lines ")
 
 
 @pytest.mark.parametrize("kind", ProblemKind)
