@@ -33,6 +33,7 @@ _LIKELY = re.compile(r"[ -~\xa0\xad\xaa\xba\xb0\xb4\xa7\xc0-\xd6\xd8-\xf6\xf8-\x
 
 #: What is left of a text that lost letters on its way: U+FFFD, Oracle's "¿", and "?" in a word.
 _DAMAGED = re.compile(rf"\ufffd|\xbf|[^\W\d_]\?[^\W\d_]|{_MISREAD.pattern}")
+_SUSPECT = re.compile(rf"[\ud800-\udfff]|\ufffd|\xbf|{_MISREAD.pattern}")
 
 
 def clean(text: str) -> str:
@@ -68,10 +69,15 @@ def clean_column(texts: Sequence[str]) -> list[str]:
 
 
 def count_damaged(texts: Sequence[str]) -> int:
-    """Return how many of a column's clean texts have lost letters that nobody can bring back."""
-    if not _DAMAGED.search("\n".join(texts)):
+    """Return how many of a column's texts lost letters that nobody can bring back.
+
+    Args:
+        texts: as the ERP has them.
+    """
+    together = "".join(texts)
+    if "?" not in together and (together.isascii() or not _SUSPECT.search(together)):
         return 0
-    return sum(1 for text in texts if _DAMAGED.search(text))
+    return sum(1 for text in texts if _DAMAGED.search(clean(text)))
 
 
 def _mended(text: str) -> str:

@@ -98,8 +98,8 @@ def test_a_blank_behind_a_word_stays_a_blank() -> None:
     ("texts", "damaged"),
     [
         (["JO\ufffdO", "JO¿O", "JO?O", "MANHÃ–TARDE", "SCHRÃ–DER"], 5),
-        ([clean("JO\udcc3O"), "ANA"], 1),
-        ([clean("JoÃ£o"), "João", "CONCEIÇÃO", "IRMÃ", "EXAMES?", "?", "", "¡"], 0),
+        (["JO\udcc3O", "ANA"], 1),
+        (["JoÃ£o", "João", "CONCEIÇÃO", "IRMÃ", "EXAMES?", "?", "", "¡"], 0),
         ([], 0),
     ],
 )

@@ -35,6 +35,16 @@ def test_a_row_goes_without_what_does_not_decide(erp_days: ErpDays, column: str)
     assert erp_days.read().counts == {"ready": 1}
 
 
+@pytest.mark.parametrize("half", [b"JO\xed\xa0\x80O", b"JO\xed\xb0\x80"])
+@pytest.mark.parametrize("column", ["name", "phone", "email", "setor", "cd_atendimento"])
+def test_half_a_surrogate_pair_stops_no_day(erp_days: ErpDays, column: str, half: bytes) -> None:
+    erp_days.erp.faults.cells = {SPOILT: half}
+    erp_days.add(1, **{column: SPOILT})
+    erp_days.add(2)
+
+    assert sum(erp_days.read().counts.values()) == 2
+
+
 def test_the_next_channel_is_taken_for_an_address_that_cannot_be_read(erp_days: ErpDays) -> None:
     spoil(erp_days)
     erp_days.add(1, email=SPOILT, phone="5527998761234")
