@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class Area(StrEnum):
@@ -31,17 +31,27 @@ class Area(StrEnum):
 
 
 class Channel(StrEnum):
-    """How Track reaches the patient; the value is Track's `distribution_channel`."""
+    """How Track reaches the patient; the value is Track's `distribution_channel`.
 
-    EMAIL = "email"
+    Attributes:
+        label: the channel as an operator reads it.
+        contact: the field of the import line that it needs.
+    """
+
+    label: str
+    contact: str
+
+    def __new__(cls, value: str, label: str = "", contact: str = "") -> Self:
+        """Make a member of its value and what is true of it; a look-up gives the value alone."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label, member.contact = label, contact
+        return member
+
+    EMAIL = "email", "e-mail", "email"
     """To the address of the import line."""
-    WHATSAPP = "whatsapp"
+    WHATSAPP = "whatsapp", "WhatsApp", "phone"
     """To the mobile of the import line."""
-
-    @property
-    def label(self) -> str:
-        """The channel as an operator reads it."""
-        return {Channel.EMAIL: "e-mail", Channel.WHATSAPP: "WhatsApp"}[self]
 
 
 class IdentityKind(StrEnum):

@@ -22,8 +22,7 @@ _DEMO_NAMESPACE = UUID("0d5d6fdc-2b53-4c0b-9f7e-6f2d3b0b4a10")
 _DEMO_MARK = bytes.fromhex("de300de3")
 
 #: How the demo's e-mail templates and WhatsApp messages are called.
-_DEMO_HASH = re.compile(r"dm[A-Z][a-z]{2}[1-3]")
-_DEMO_PROVIDER = re.compile(r"HX0{20}")
+_DEMO_TEMPLATE = re.compile(r"dm[A-Z][a-z]{2}[1-3]$|HX0{20}")
 
 #: The first business day that the hospital files are shipped with.
 SHIPPED_FIRST_BUSINESS_DAY = date(2024, 1, 1)
@@ -46,14 +45,7 @@ def is_demo_survey(survey: UUID) -> bool:
 
 def is_demo_template_set(templates: TemplateSet) -> bool:
     """Tell whether a set of templates is the demo's, even in part: Track does not know those."""
-    email, whatsapp = templates.email, templates.whatsapp
-    hashes = [email.invite, email.expired, email.thanks] if email else []
-    providers = (
-        [one.id_provider for one in (whatsapp.template, whatsapp.reminder)] if whatsapp else []
-    )
-    return any(_DEMO_HASH.fullmatch(one) for one in hashes) or any(
-        _DEMO_PROVIDER.match(one) for one in providers
-    )
+    return any(_DEMO_TEMPLATE.match(one) for one in templates.ids())
 
 
 def is_practice_host(host: str) -> bool:

@@ -220,16 +220,19 @@ class Hospital(Policies):
             raise ValueError(f"must list one of {', '.join(Channel)} at least")
         _unique(channels)
         templates: TemplateSet | None = info.data.get("template_set")
-        missing = [c.value for c in channels if templates and not templates.serves(c)]
-        if missing:
-            name = info.data.get("templates")
-            raise ValueError(f'need templates, but the set "{name}" has none for {missing[0]}')
+        if templates is None:  # the set itself is broken, and is told of
+            return channels
         fields = info.data.get("import_fields")
-        if templates and fields is not None and Channel.WHATSAPP in channels:
-            held_back = sorted(templates.attributes() - set(fields))
+        for channel in channels:
+            needed = templates.of(channel)
+            if needed is None:
+                name = info.data.get("templates")
+                raise ValueError(f'need templates, but the set "{name}" has none for {channel}')
+            held_back = sorted(needed.attributes() - {*fields}) if fields is not None else []
             if held_back:
                 raise ValueError(
-                    f"need {held_back[0]} for the WhatsApp message, but import_fields holds it back"
+                    f"need {held_back[0]} for the {channel.label} message, but import_fields holds"
+                    " it back"
                 )
         return channels
 

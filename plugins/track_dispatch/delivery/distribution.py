@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Channel
-from track_dispatch.transformation.import_lines import CONTACT
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
-    from track_dispatch.config.templates import TemplateSet, WhatsappTemplate
+    from track_dispatch.config.templates import TemplateSet
 
 
 def validity_and_reminder(now: datetime, hospital: Hospital) -> tuple[int, int | None]:
@@ -40,7 +39,7 @@ def posted_fields(line: Mapping[str, str], hospital: Hospital, channel: Channel)
     """
     if hospital.import_fields is None:
         return dict(line)
-    going = {*hospital.import_fields, hospital.identifier, "name", CONTACT[channel]}
+    going = {*hospital.import_fields, hospital.identifier, "name", channel.contact}
     return {name: value for name, value in line.items() if name in going}
 
 
@@ -66,6 +65,12 @@ def distribution(
     Raises:
         ConfigError: the template set has no templates for the channel.
     """
+    templates = template_set.of(channel)
+    if templates is None:
+        raise ConfigError(
+            f"The hospital's template set has no templates for {channel.label}: add them to its"
+            " file, or take the channel out of the hospital's channels."
+        )
     body: dict[str, Any] = {
         "survey_uuid": survey_uuid,
         "distribution_channel": channel.value,
@@ -73,32 +78,6 @@ def distribution(
     }
     if reminder_at is not None:
         body |= {"reminder_channel": channel.value, "reminder_at": reminder_at}
-    body |= _templates(channel, template_set, reminder=reminder_at is not None)
+    body |= templates.posted(reminder=reminder_at is not None)
     body["import_lines"] = [{**line, "uuid": survey_uuid} for line in lines]
     return body
-
-
-def _templates(channel: Channel, templates: TemplateSet, *, reminder: bool) -> dict[str, Any]:
-    email, whatsapp = templates.email, templates.whatsapp
-    if channel is Channel.EMAIL and email is not None:
-        return {
-            "template_invite_hash": email.invite,
-            "template_expired_hash": email.expired,
-            "template_thanks_hash": email.thanks,
-        }
-    if channel is Channel.WHATSAPP and whatsapp is not None:
-        found: dict[str, Any] = {
-            "whatsapp_template": _whatsapp(whatsapp.template),
-            "whatsapp_integration_uuid": str(whatsapp.integration_uuid),
-        }
-        if reminder:
-            found["whatsapp_reminder_template"] = _whatsapp(whatsapp.reminder)
-        return found
-    raise ConfigError(
-        f"The hospital's template set has no templates for {channel.label}: add them to its file,"
-        " or take the channel out of the hospital's channels."
-    )
-
-
-def _whatsapp(template: WhatsappTemplate) -> dict[str, Any]:
-    return template.model_dump(mode="json")

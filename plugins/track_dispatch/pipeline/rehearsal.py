@@ -40,7 +40,6 @@ from track_dispatch.pipeline.extract import read_columns_of
 from track_dispatch.records import CONTRACT, Area, Channel, Unit
 from track_dispatch.states import BatchState
 from track_dispatch.transformation.evaluator import Evaluator
-from track_dispatch.transformation.import_lines import CONTACT
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
@@ -125,7 +124,7 @@ def invented_lines(
         for number, line in enumerate(lines):
             contact = hospital.rehearsal_contacts[number % len(hospital.rehearsal_contacts)]
             reached = {"email": contact.email, "phone": contact.phone}
-            channel = next((one for one in hospital.channels if reached[CONTACT[one]]), None)
+            channel = next((one for one in hospital.channels if reached[one.contact]), None)
             if channel is not None:
                 made[area, channel].append(_invented(orjson.loads(line), number, reached))
     return dict(made)

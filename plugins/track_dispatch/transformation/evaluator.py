@@ -178,7 +178,8 @@ def _identities(
     if name and phones:
         persons.append(f"name:{phones[0]}\x1f{name}")
     addresses, numbers = tuple(map(_ADDRESS, mailboxes)), tuple(map(_NUMBER, phones))
-    chosen, others = (addresses, numbers) if channel is Channel.EMAIL else (numbers, addresses)
+    by_mail = channel is not None and channel.contact == "email"
+    chosen, others = (addresses, numbers) if by_mail else (numbers, addresses)
     return Identities(tuple(persons), chosen[:1], chosen[1:] + others)
 
 

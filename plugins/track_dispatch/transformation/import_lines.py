@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from track_dispatch.records import COLUMNS, Channel
+from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:
     from track_dispatch.transformation.chunk import Chunk
-
-#: The field of an import line that each channel needs.
-CONTACT = {Channel.EMAIL: "email", Channel.WHATSAPP: "phone"}
 
 
 def import_lines(chunk: Chunk, *, client_id: str, unidade: str | None) -> dict[str, list[str]]:

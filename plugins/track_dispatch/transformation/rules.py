@@ -14,7 +14,7 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.records import EXTRA_PREFIX, UNREADABLE_COLUMN, ValueKind
 from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import Chunk
-from track_dispatch.transformation.import_lines import CONTACT, import_lines
+from track_dispatch.transformation.import_lines import import_lines
 from track_dispatch.transformation.names import without_accents
 from track_dispatch.transformation.safeguards import (
     AGE,
@@ -107,7 +107,7 @@ class EvaluatedRows(Chunk):
         """The hospital's first channel that each patient has a contact for."""
         found: list[Channel | None] = [None] * len(self)
         for channel in reversed(self.hospital.channels):
-            contacts = self.fields[CONTACT[channel]]
+            contacts = self.fields[channel.contact]
             found = [channel if has else later for has, later in zip(contacts, found, strict=True)]
         return found
 
@@ -120,7 +120,7 @@ class EvaluatedRows(Chunk):
                 (
                     channel
                     for channel in self.hospital.channels
-                    if self.fields[CONTACT[channel]][position] and channel not in barred
+                    if self.fields[channel.contact][position] and channel not in barred
                 ),
                 None,
             )

@@ -8,8 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from track_dispatch.config import check_go_live, check_lease_margin, load_hospital
+from track_dispatch.config import (
+    TemplateSet,
+    check_go_live,
+    check_lease_margin,
+    is_demo_template_set,
+    load_hospital,
+)
 from track_dispatch.errors import ConfigError
+from track_dispatch.records import Channel
 
 PRACTICE_HOSTS = [
     "127.0.0.1",
@@ -104,3 +111,10 @@ def test_a_margin_too_short_for_a_real_host_is_refused(
 
     with pytest.raises(ConfigError, match=r"lease_margin_seconds: 59 .* at least 60"):
         check_lease_margin(load_hospital("HMS", include), "https://api.track.co")
+
+
+@pytest.mark.parametrize("channel", Channel)
+def test_the_demos_templates_of_each_channel_are_known_by_sight(channel: Channel) -> None:
+    shipped = load_hospital("HMS").template_set
+
+    assert is_demo_template_set(TemplateSet.model_validate({channel: shipped.of(channel)}))

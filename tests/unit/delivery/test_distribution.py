@@ -96,6 +96,12 @@ def test_the_lines_that_were_given_stay_as_they_are() -> None:
     assert line == {"cd_atendimento": "900000001"}
 
 
+def test_every_channel_has_templates_of_its_own_and_a_contact_in_the_line() -> None:
+    assert {*TemplateSet.model_fields} == {*Channel}
+    assert {channel.contact for channel in Channel} <= {*COLUMNS}
+    assert all(channel.label for channel in Channel)
+
+
 @pytest.mark.parametrize(
     ("channel", "templates"),
     [(Channel.EMAIL, {"whatsapp": WHATSAPP}), (Channel.WHATSAPP, {"email": EMAIL})],
