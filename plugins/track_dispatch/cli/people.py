@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -34,6 +34,11 @@ OneChannel = Annotated[
 Source = Annotated[
     str, typer.Option("--source", help="Who told us: a desk, a list. No data of patients.")
 ]
+#: Where a decision is made only with, or without, another option.
+PerhapsBy = Annotated[str | None, typer.Option("--by", help="Who decides this: a person's name.")]
+PerhapsWhy = Annotated[
+    str | None, typer.Option("--why", help="The reason; kept and shown, so no data of patients.")
+]
 #: Lines of a file that are listed for one fault; a wrong column has a fault in each of them.
 _LINES_SHOWN = 20
 #: Kinds of identities, as messages count them.
@@ -43,16 +48,8 @@ _KIND_NAMES = {"cpf": "CPF", "email": "e-mail", "phone": "phone"}
 @optout_app.command("add")
 def optout_add(*, source: Source, by: By, why: Why, channel: OneChannel = None) -> None:
     """Enter a CPF, e-mail addresses or phones, asked for at a prompt."""
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.privacy import add_optouts  # noqa: PLC0415
-    from track_dispatch.pipeline.decide import make_decision, refuse_personal  # noqa: PLC0415
-    from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
-
-    decision = make_decision(Verb.OPT_OUT, decided_by=by, why=why)
-    told_by = refuse_personal(source, "source")
     values = _asked_for()
-    with open_configured() as ledger:
-        new = add_optouts(ledger, [(values, channel)], source=told_by, decision=decision)
+    new = _enter([(values, channel)], source=source, by=by, why=why)
     known = "new on the list" if new else "on the list already"
     typer.echo(f"{_counted(values)}, {known}: {_where(channel)}")
 
@@ -131,37 +128,32 @@ def optout_import(
         ),
     ],
     *,
-    source: Source,
-    by: By,
-    why: Why,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be entered; write nothing.")
     ] = False,
+    source: Annotated[
+        str, typer.Option("--source", help="Who told us: a list's name. No data of patients.")
+    ] = "",
+    by: PerhapsBy = None,
+    why: PerhapsWhy = None,
 ) -> None:
     """Enter a list of people, a CSV as spreadsheets save it; look at it with --dry-run first.
+
+    Without --dry-run it needs --source, --by and --why, which are kept.
 
     Every CPF, address and number of a line enters. What cannot be used is told by line and
     column, without the values, and the exit code is 1; the rest of its line enters all the same.
     """
-    from track_dispatch.cli.optout_file import read_optout_list  # noqa: PLC0415 - with the next
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.privacy import add_optouts  # noqa: PLC0415
-    from track_dispatch.pipeline.decide import make_decision, refuse_personal  # noqa: PLC0415
-    from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
+    from track_dispatch.cli.optout_file import read_optout_list  # noqa: PLC0415 - phonenumbers
 
-    decision = make_decision(Verb.OPT_OUT, decided_by=by, why=why)
-    told_by = refuse_personal(source, "source")
     found = read_optout_list(file)
     people = f"{len(found.entries)} lines ({_kinds_counted(found.values_by_kind)})"
     if dry_run:
         _echo_columns(found)
         typer.echo(f"{people} would be entered; nothing was written")
-    elif found.entries:
-        with open_configured() as ledger:
-            new = add_optouts(ledger, found.entries, source=told_by, decision=decision)
-        typer.echo(f"{people} entered, {new} of them new to the list")
     else:
-        typer.echo("nobody was entered")
+        new = _enter(found.entries, source=source, by=by, why=why)
+        typer.echo(f"{people} entered, {new} of them new to the list")
     _echo_faults(found)
     if found.faults:
         raise typer.Exit(1)
@@ -172,15 +164,11 @@ def person(
     erase: Annotated[
         bool, typer.Option("--erase", help="Erase it, and never ask her again.")
     ] = False,
-    by: Annotated[
-        str | None, typer.Option("--by", help="With --erase: who decides this, a person's name.")
-    ] = None,
-    why: Annotated[
-        str | None, typer.Option("--why", help="With --erase: the reason; no data of patients.")
-    ] = None,
+    by: PerhapsBy = None,
+    why: PerhapsWhy = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is held about a person; with --erase, erase it and never ask her again.
+    """Say what is held about a person; with --erase (and --by, --why) erase it, ask her no more.
 
     Give all that the person gave, CPF, e-mail addresses and phones, with `;` between them: a line
     is found by any of them. It prints attendance numbers: patient data, for your eyes only.
@@ -207,6 +195,31 @@ def person(
     _echo_held(held)
     if erased:
         _echo_erased(erased, held)
+
+
+def _enter(
+    entries: Sequence[tuple[tuple[str, ...], Channel | None]],
+    *,
+    source: str,
+    by: str | None,
+    why: str | None,
+) -> int:
+    """Enter people into the list of opt-outs; return how many of them are new to it.
+
+    Raises:
+        ConfigError: who told us, who answers for it or why is missing, or looks like patient data.
+    """
+    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.ledger.privacy import add_optouts  # noqa: PLC0415
+    from track_dispatch.pipeline.decide import make_decision, refuse_personal  # noqa: PLC0415
+    from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
+
+    decision = make_decision(Verb.OPT_OUT, decided_by=by, why=why or "")
+    told_by = refuse_personal(" ".join(source.split()), "source")
+    if not told_by:
+        raise ConfigError("say who told us, with --source: it is kept with each entry")
+    with open_configured() as ledger:
+        return add_optouts(ledger, entries, source=told_by, decision=decision)
 
 
 def _asked_for() -> tuple[str, ...]:
@@ -300,7 +313,8 @@ def _counted(values: Iterable[str]) -> str:
 
 def _kinds_counted(counts: Mapping[str, int]) -> str:
     """Say how many different identities there are of each kind."""
-    return ", ".join(f"{counts[kind]} {name}" for kind, name in _KIND_NAMES.items() if counts[kind])
+    told = [f"{counts[kind]} {name}" for kind, name in _KIND_NAMES.items() if counts[kind]]
+    return ", ".join(told) or "nobody"
 
 
 def _listed(found: OptOut) -> str:

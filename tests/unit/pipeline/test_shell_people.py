@@ -88,9 +88,9 @@ def test_texts_that_are_kept_hold_nobodys_data(
 
 
 def test_a_source_that_looks_like_a_patient_is_refused(installed: Ledger) -> None:
-    for verb in (("add",), ("import", __file__)):
-        said = message_of("optout", *verb, "--source", "maria@exemplo.test", *WHO, said=CPF)
-        assert "the source looks as if it held" in said
+    said = message_of("optout", "add", "--source", "maria@exemplo.test", *WHO, said=CPF)
+
+    assert "the source looks as if it held" in said
 
 
 def test_who_changes_the_list_and_why_is_on_record_without_the_person(installed: Ledger) -> None:
@@ -206,7 +206,9 @@ def test_a_list_of_which_all_is_used_exits_with_0(installed: Ledger, tmp_path: P
 
 
 def test_a_preview_says_the_same_and_writes_nothing(installed: Ledger, tmp_path: Path) -> None:
-    shown = imported(tmp_path / "lista.csv", LIST, "--dry-run")
+    file = tmp_path / "lista.csv"
+    file.write_bytes(LIST)
+    shown = run("optout", "import", str(file), "--dry-run")
 
     assert shown.stdout.splitlines() == [
         'column 1, "cpf": cpf',
@@ -218,6 +220,25 @@ def test_a_preview_says_the_same_and_writes_nothing(installed: Ledger, tmp_path:
     assert shown.exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (WHO, "say who told us, with --source"),
+        (("--source", " ", *WHO), "say who told us, with --source"),
+        (("--source", "lista"), "needs the name of a person"),
+        (("--source", "lista", "--by", "ana"), "say why"),
+    ],
+)
+def test_a_list_is_entered_by_somebody_only(
+    installed: Ledger, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    file = tmp_path / "lista.csv"
+    file.write_bytes(LIST)
+
+    assert said in message_of("optout", "import", str(file), *options)
+    assert barred(installed, CPF) == set()
+
+
 def test_a_preview_needs_no_ledger(tmp_path: Path) -> None:
     assert imported(tmp_path / "lista.csv", LIST, "--dry-run").exit_code == 1
 
@@ -225,7 +246,7 @@ def test_a_preview_needs_no_ledger(tmp_path: Path) -> None:
 def test_a_wrong_column_is_told_in_one_short_line(installed: Ledger, tmp_path: Path) -> None:
     done = imported(tmp_path / "lista.csv", b"telefone\n" + b"Rua Um\n" * 30)
 
-    assert done.stdout == "nobody was entered\n"
+    assert done.stdout == "0 lines (nobody) entered, 0 of them new to the list\n"
     assert "19, 20, 21 and 10 more" in done.stderr
     assert rows_of(installed, schema.optouts, "full_hash") == []
 
