@@ -64,6 +64,25 @@ def test_hospitals_of_one_connection_log_on_once(premises: Premises) -> None:
     }
 
 
+def test_a_listener_that_says_nothing_is_told(premises: Premises) -> None:
+    premises.erp.faults.log_on_silence = 3
+    hms = load_hospital("HMS").model_copy(update={"oracle_logon_deadline_seconds": 1})
+
+    visit = premises.visit(hms)
+
+    assert visit.not_well() == {CONNECTION: "FAIL", QUERY: "warn", COLUMNS: "warn"}
+    assert "the ERP let nobody in within 1 s" in visit[CONNECTION].detail
+
+
+def test_a_password_that_expires_is_told(premises: Premises) -> None:
+    premises.erp.faults.log_on_warning = (28002, "the password will expire within 5 days")
+
+    visit = premises.visit()
+
+    assert visit.not_well() == {("oracle_hms", "log-on"): "warn"}
+    assert "expires in 5 days (ORA-28002)" in visit["oracle_hms", "log-on"].detail
+
+
 def test_a_table_that_is_not_granted_is_told(premises: Premises) -> None:
     premises.erp.faults.errors.append(("dbamv", 942, ""))
 

@@ -62,8 +62,10 @@ where m.moment >= :day_start
 """
 
 
-def opened(conn_id: str = CONN_ID, *, timeout: float = 30) -> AbstractContextManager[Erp]:
-    return open_erp(conn_id, logon_deadline_seconds=30, call_timeout_seconds=timeout)
+def opened(
+    conn_id: str = CONN_ID, *, deadline: float = 30, timeout: float = 30
+) -> AbstractContextManager[Erp]:
+    return open_erp(conn_id, logon_deadline_seconds=deadline, call_timeout_seconds=timeout)
 
 
 def chunks(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from many_rows import CONN_ID, SELECT, chunks, connection_to, consume, opened
+from many_rows import CONN_ID, DAY, SELECT, chunks, connection_to, consume, opened
 
 import track_dispatch
-from demo.world import PASSWORD, erp_server
+from demo.world import PASSWORD, SERVICE, USER, erp_server
 from stand_ins.oracle import OracleStandIn
 from track_dispatch.errors import ConfigError, SourceContractError, SourceUnavailableError
 
@@ -92,6 +96,115 @@ def test_a_slow_answer_is_cut_off_and_tried_again(server: OracleStandIn) -> None
 
     with pytest.raises(SourceUnavailableError, match=r"DPY-4024: .*call timeout"):
         consume(timeout=0.2)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Return the port of a listener that takes every connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+        client, _ = listener.accept()
+        with client:
+            client.recv(8192)
+    join_threads("log_on")
+
+
+def join_threads(*names: str) -> None:
+    for thread in threading.enumerate():
+        if thread.name in names:
+            thread.join(30)
+
+
+def test_a_listener_that_says_nothing_is_given_up(
+    silent_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver limits the TCP handshake alone."""
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", connection_to(silent_port))
+
+    with pytest.raises(SourceUnavailableError, match=r"let nobody in within 0.2 s") as told:  # noqa: SIM117
+        with opened(deadline=0.2):
+            pass
+
+    assert told.value.__context__ is None
+
+
+def test_a_log_on_that_comes_too_late_is_closed_again(server: OracleStandIn) -> None:
+    server.faults.log_on_silence = 1
+
+    with pytest.raises(SourceUnavailableError, match="oracle_logon_deadline_seconds"):  # noqa: SIM117
+        with opened(deadline=0.2):
+            pass
+
+    join_threads("log_on", "oracle-session")
+    assert server.session_count == 0
+
+
+@pytest.mark.parametrize("code", [257, 1035, 1219, 12526])
+def test_a_log_on_that_will_do_later_is_tried_again(server: OracleStandIn, code: int) -> None:
+    server.faults.log_on = code
+
+    with pytest.raises(SourceUnavailableError, match=f"oracle_test: ORA-{code:05}: .*safe"):
+        consume()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [2068, 2399, 3150, 4021, 4030, 4036, 4061, 4065, 12805, 12842, 25401, 25402, 25408, 25409],
+)
+def test_an_error_that_passes_is_tried_again(server: OracleStandIn, code: int) -> None:
+    server.faults.errors = [("dbamv", code, f"ORA-{code:05}: it passes")]
+
+    with pytest.raises(SourceUnavailableError, match=f"ORA-{code:05}: .*safe"):
+        consume()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"schema": "HIS"}, {"schema": "HIS", "extra": {"service_name": SERVICE}}]
+)
+def test_a_service_name_in_the_place_of_a_schema_is_told(
+    server: OracleStandIn, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+) -> None:
+    server.services = (*server.services, "HIS")
+    known = {"host": "127.0.0.1", "port": server.port, "login": USER, "password": PASSWORD}
+    monkeypatch.setenv(
+        f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps({"conn_type": "oracle", **known, **changes})
+    )
+
+    with pytest.raises(ConfigError, match=r"ORA-01435: .*Schema field, or the path.*service_name"):
+        consume()
+
+
+@pytest.mark.parametrize("describing", [True, False])
+def test_a_refused_query_is_told_with_its_place(server: OracleStandIn, describing: bool) -> None:
+    sql = "select 'É'\n  as x\nfrom dual\nwhere 'É' < 'x' and and 1 = 1\nand :day_start < :day_end"
+    place = "line 4, column 21 of what `python -m track_dispatch sql` prints"
+
+    with opened() as erp, pytest.raises(SourceContractError, match=f"ORA-00936 at {place}"):
+        erp.describe(sql, action="a") if describing else next(erp.read(sql, day=DAY, action="a"))
+
+
+@pytest.mark.parametrize(
+    ("warned", "said"),
+    [
+        (
+            (28002, "the password will expire within 5 days"),
+            r"expires in 5 days \(ORA-28002",
+        ),
+        ((28002, "a senha vai expirar"), r"expires soon \(ORA-28002"),
+        ((28011, "the account will expire soon"), "with ORA-28011: ask the DBA"),
+    ],
+)
+def test_a_password_that_expires_is_told_with_the_log_on(
+    server: OracleStandIn, caplog: pytest.LogCaptureFixture, warned: tuple[int, str], said: str
+) -> None:
+    with opened() as erp:
+        assert erp.warning is None
+    server.faults.log_on_warning = warned
+
+    assert consume(rows=10) == 10
+
+    [message] = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert re.search(f"connection oracle_test: .*{said}", message)
 
 
 @pytest.mark.parametrize(

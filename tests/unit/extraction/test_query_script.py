@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -9,7 +10,7 @@ import sqlglot
 from erp_rows import UNIDADES, hospital
 from sqlglot import exp
 
-from track_dispatch.extraction.query import render, script, typed
+from track_dispatch.extraction.query import place_in, render, script, typed
 
 LEAP_DAY = date(2024, 2, 29)
 
@@ -55,3 +56,18 @@ def test_a_typed_query_says_that_its_binds_are_dates() -> None:
     assert typed("select 1 from q where d >= :day_start - 1 -- :day_end") == (
         "select 1 from q where d >= cast(:day_start as date) - 1 -- :day_end"
     )
+
+
+@pytest.mark.parametrize("sent", [str, typed], ids=["as_it_is", "typed"])
+@pytest.mark.parametrize(
+    ("word", "place"),
+    [("select", "line 1, column 1"), ("wrong", "line 3, column 39"), ("é.b", "line 4, column 5")],
+)
+def test_a_place_is_that_of_the_printed_query(
+    sent: Callable[[str], str], word: str, place: str
+) -> None:
+    sql = "select 'São'\nfrom é\nwhere :day_start < x and x < :day_end wrong\nand é.b = :DAY_END"
+
+    text = sent(sql)
+
+    assert place_in(text, text.encode().index(word.encode())) == place
