@@ -104,14 +104,16 @@ def rehearse(code: str) -> dict[str, int]:
 
 
 def build(hospital: Hospital) -> None:
-    """Build the DAG of one hospital."""
+    """Build the DAG of one hospital; one that is not live yet runs only by hand."""
+    first = hospital.first_business_day
+    timetable = CronDataIntervalTimetable(hospital.schedule, timezone=hospital.timezone)
     with DAG(
         dag_id=hospital.dag_id,
         dag_display_name=f"Pesquisa · {hospital.name}",
         description=f"Convida os pacientes de ontem de {hospital.name} a responder a pesquisa",
         doc_md=hospital_doc(hospital),
-        schedule=CronDataIntervalTimetable(hospital.schedule, timezone=hospital.timezone),
-        start_date=datetime.combine(hospital.first_business_day, time.min, hospital.zone),
+        schedule=timetable if first else None,
+        start_date=datetime.combine(first, time.min, hospital.zone) if first else None,
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULTS,

@@ -6,23 +6,31 @@ One task each. What they log is read by an analyst; what they return is counts.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
+from airflow.sdk import (
+    DAG,
+    CronDataIntervalTimetable,
+    Param,
+    get_current_context,
+    get_parsing_context,
+    task,
+)
 
 from track_dispatch.business_day import check_conf
-from track_dispatch.config import load_hospitals, working_hospitals
-from track_dispatch.errors import RedDayError
+from track_dispatch.config import all_conflicts, load_hospitals, working_hospitals
+from track_dispatch.errors import ConfigError, RedDayError
 from track_dispatch.hooks.alert import send_alert
 from track_dispatch.hooks.ledger import open_configured
 from track_dispatch.operators.operations_texts import (
     DECIDE_DOC,
     HOUSEKEEPING_DOC,
-    MORNING_DOC,
     PARAMS,
     WHAT,
     done_text,
+    morning_doc,
 )
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
 from track_dispatch.operators.run_context import actor_of
@@ -130,6 +138,16 @@ def tidy() -> dict[str, int]:
     return done
 
 
+def known_conflicts() -> Mapping[str, Sequence[str]]:
+    """Return what hospitals' files contradict each other in; a task judges when it runs."""
+    if get_parsing_context().dag_id:
+        return {}
+    try:
+        return all_conflicts()
+    except ConfigError as error:  # a person must be able to decide nevertheless
+        return {"": [str(error)]}
+
+
 COMMON = {
     "start_date": datetime(2024, 1, 1, tzinfo=UTC),
     "catchup": False,
@@ -141,7 +159,7 @@ with DAG(
     dag_id="track_morning",
     dag_display_name="Operação · manhã",
     description="Todos os hospitais em uma tabela: quem está vermelho, atrasado ou sem execução",
-    doc_md=MORNING_DOC,
+    doc_md=morning_doc(known_conflicts()),
     schedule=CronDataIntervalTimetable("15 9 * * *", timezone=ZONE),
     params={"business_day": param("morning_day", format="date")},
     default_args=DEFAULTS,

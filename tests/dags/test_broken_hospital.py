@@ -61,3 +61,33 @@ def test_its_page_shows_the_message_too(broken: Mapping[str, DAG]) -> None:
 
 def test_airflow_can_store_it(broken: Mapping[str, DAG]) -> None:
     assert DagSerialization.to_dict(broken["track_hms"])["dag"]["dag_id"] == "track_hms"
+
+
+def test_files_in_conflict_are_named_where_the_operations_are_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    include = practice_include(tmp_path / "include")
+    monkeypatch.setenv("TRACK_INCLUDE_DIR", str(include))
+    before = dag_bag().dags["track_morning"].doc_md
+    file = include / "hospitals" / "hst.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert text.count("companies: [81]") == 1
+    file.write_text(text.replace("companies: [81]", "companies: [71, 81]"), encoding="utf-8")
+
+    bag = dag_bag()
+
+    told = "hospitals/hst.yaml: companies: 71 of the source hpm_hst is also listed"
+    assert bag.import_errors == {}
+    assert told not in str(before)
+    assert told in str(bag.dags["track_morning"].doc_md)
+
+
+def test_without_an_include_folder_a_person_can_still_decide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACK_INCLUDE_DIR", str(tmp_path / "nowhere"))
+
+    bag = dag_bag()
+
+    assert set(bag.dags) == {"track_morning", "track_decide", "track_housekeeping"}
+    assert "set TRACK_INCLUDE_DIR" in str(bag.dags["track_morning"].doc_md)

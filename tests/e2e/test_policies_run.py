@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from demo.world import ROOT
 from stand_ins.track_api import faults
+from tests.airflow_world import parsed_dag
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
 from track_dispatch.cli import app
@@ -340,3 +341,17 @@ def test_a_hospital_that_another_file_contradicts_reads_nobody(
     assert (run.state, world.lines("HMS", DAY)) == ("failed", {})
     assert f"surveys.exames: {exams} is also a survey in hospitals/hpc.yaml" in said
     assert world.track.requests == {}
+
+
+@pytest.mark.parametrize("first", [None, DAY + timedelta(days=1)])
+def test_a_hospital_that_is_not_live_asks_nobody_and_is_green(
+    world: AirflowWorld, include: Path, first: date | None
+) -> None:
+    set_policies(include, first_business_day=first)
+    plant(world.erp(), DAY, 2)
+
+    run = world.run_day("HMS", DAY)
+
+    assert (run.state, world.lines("HMS", DAY)) == ("success", {"excluded(before_go_live)": 2})
+    assert parsed_dag("track_hms").timetable.can_be_scheduled is (first is not None)
+    assert world.track.received == ()

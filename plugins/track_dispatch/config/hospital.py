@@ -59,8 +59,8 @@ class Surveys(TypedDict, total=False):
 
 def _day(value: object) -> object:
     """Let only days through: a bare number would count as seconds since 1970."""
-    if not isinstance(value, date | str):
-        message = "must be a day, YYYY-MM-DD"
+    if not isinstance(value, date | str | None):
+        message = "must be a day, YYYY-MM-DD, or null"
         raise ValueError(message)  # noqa: TRY004 - pydantic collects ValueErrors only
     return value
 
@@ -99,8 +99,8 @@ class Hospital(Policies):
     """The hospital's IANA time zone, which decides when its day begins."""
     schedule: Annotated[str, Field(pattern=_ONCE_A_DAY, examples=["0 9 * * *"])]
     """Cron "minute hour * * *" in that zone; patients of a day left out would never be asked."""
-    first_business_day: Annotated[date, BeforeValidator(_day)]
-    """Nobody who attended before this day is ever asked."""
+    first_business_day: Annotated[date | None, BeforeValidator(_day)]
+    """Nobody who attended before this day is ever asked; null: the hospital is not live yet."""
     sql: Annotated[str, Field(pattern=r"^(mv|tasy)/[a-z][a-z0-9_]*\.sql$", examples=["mv/hms.sql"])]
     """The extraction query, below include/sql."""
     companies: tuple[Annotated[int, Field(strict=True, ge=1)], ...] = ()
@@ -140,6 +140,10 @@ class Hospital(Policies):
         return SendWindow(
             *parse_hours(self.send_window), weekday_numbers(self.send_days), self.zone
         )
+
+    def is_live(self, day: date) -> bool:
+        """Tell whether the patients of a day may be asked: the hospital had begun by then."""
+        return self.first_business_day is not None and day >= self.first_business_day
 
     def survey(self, area: Area) -> UUID | None:
         """Return the area's survey, or None where there is none to ask with."""

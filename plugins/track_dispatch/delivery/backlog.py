@@ -139,6 +139,6 @@ def _unasked(hospital: Hospital, unit: Unit) -> Reason | None:
     """Return why the hospital's file, as it is now, lets nobody of a unit be asked."""
     if hospital.survey(unit.area) is None:
         return Reason.NO_SURVEY
-    if unit.business_day < hospital.first_business_day:
+    if not hospital.is_live(unit.business_day):
         return Reason.BEFORE_GO_LIVE
     return None

@@ -52,7 +52,9 @@ def _read(entry: Hospital | BrokenHospital) -> str:
         raise DoubtError(
             f"hospitals/{entry.code.lower()}.yaml: {', '.join(left)}: still a placeholder"
         )
-    return f"{entry.name}, from {entry.first_business_day} on, {entry.schedule} {entry.timezone}"
+    first = entry.first_business_day
+    begins = f"from {first} on" if first else "not live yet"
+    return f"{entry.name}, {begins}, {entry.schedule} {entry.timezone}"
 
 
 def _go_live(hospital: Hospital, track: Track) -> str:

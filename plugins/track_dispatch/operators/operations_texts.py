@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from track_dispatch.states import SHELL_ONLY, Verb
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.decisions import DecidedLines
     from track_dispatch.pipeline.decide import Done
 
-MORNING_DOC = """
+_MORNING_DOC = """
 ### A manhã de todos os hospitais
 
 Às 9h15, ou quando você acionar: **tudo o que está em aberto, de qualquer dia**. O log da tarefa começa pelo que
@@ -27,6 +28,17 @@ ou às 9h20 aparece às 9h15 com o dia anterior.
 **Aviso** (opcional): se existir a conexão `track_alert` (tipo http, um webhook), uma manhã vermelha manda para lá o
 texto do que fazer, só com contagens.
 """
+
+_CONFLICTS_DOC = """
+#### Configuração com conflito
+
+Os arquivos destes hospitais se contradizem, e a extração deles para até que alguém corrija. Mostre à engenharia de dados:
+
+```
+{problems}
+```
+"""
+
 
 DECIDE_DOC = """
 ### Decidir o que as máquinas não decidem
@@ -81,6 +93,14 @@ PARAMS = {
         "Deixe vazio para tudo o que está em aberto. Preenchido, só esse dia é mostrado.",
     ),
 }
+
+
+def morning_doc(conflicts: Mapping[str, Sequence[str]]) -> str:
+    """Describe `track_morning`, with what hospitals' files contradict each other in, by code."""
+    if not conflicts:
+        return _MORNING_DOC
+    problems = "\n".join(problem for told in conflicts.values() for problem in told)
+    return _MORNING_DOC + _CONFLICTS_DOC.format(problems=problems)
 
 
 def done_text(done: Done) -> str:

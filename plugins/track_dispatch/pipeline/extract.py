@@ -116,7 +116,7 @@ def other_days(run: Run, stale: list[date]) -> list[HospitalDay]:
     return [
         HospitalDay(hospital.code, day)
         for day in sorted(due, reverse=True)
-        if day >= hospital.first_business_day
+        if hospital.is_live(day)
     ]
 
 

@@ -225,7 +225,7 @@ class _Look:
             unread = _unread_days(connection, self._hospitals, self._due)
         else:
             unread = {
-                one.code: [business_day] for one in self._hospitals if _is_live(one, business_day)
+                one.code: [business_day] for one in self._hospitals if one.is_live(business_day)
             }
         self._open = [one for one in self.open_days if one.day not in told]
         self._unread = {
@@ -281,7 +281,7 @@ class _Look:
         report = self._reports.get(HospitalDay(hospital.code, day))
         if report is not None:
             return _report_row(hospital, day, report, problems)
-        run = NoRun.MISSING if _is_live(hospital, day) else NoRun.NOT_LIVE
+        run = NoRun.MISSING if hospital.is_live(day) else NoRun.NOT_LIVE
         return MorningRow(hospital.code, day, run, problems=problems)
 
 
@@ -321,16 +321,14 @@ def _unread_days(
     for one in hospitals:
         last, done = due[one.code], read.get(one.code, set())
         first = one.first_business_day
+        if first is None:
+            continue
         if first == SHIPPED_FIRST_BUSINESS_DAY:
             first = min(done, default=last)
         first = max(first, known.get(one.code, first))
         days = (first + number * _ONE_DAY for number in range((last - first).days + 1))
-        unread[one.code] = [day for day in days if day not in done and _is_live(one, day)]
+        unread[one.code] = [day for day in days if day not in done and one.is_live(day)]
     return unread
-
-
-def _is_live(hospital: Hospital, day: date) -> bool:
-    return day >= hospital.first_business_day
 
 
 def _ranges(days: Sequence[date]) -> str:

@@ -89,7 +89,7 @@ class Evaluator:
         old = is_too_old(business_day, evaluated_on, max_age_days=hospital.max_age_days)
         self._policy = DayPolicy(
             hospital,
-            before_go_live=business_day < hospital.first_business_day,
+            before_go_live=not hospital.is_live(business_day),
             too_old=old and not include_old,
             surveyed=frozenset(area for area in Area if hospital.survey(area) is not None),
         )

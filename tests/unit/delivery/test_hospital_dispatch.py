@@ -274,8 +274,9 @@ def test_a_survey_removed_meanwhile_excludes_the_unit_and_no_other(rig: Rig) -> 
     assert rig.kept_payloads() == 0
 
 
-def test_a_day_before_the_go_live_is_excluded(rig: Rig) -> None:
-    rig.fill(2, first_business_day=date(2026, 3, 3))
+@pytest.mark.parametrize("first", [date(2026, 3, 3), None])
+def test_a_day_before_the_go_live_is_excluded(rig: Rig, first: date | None) -> None:
+    rig.fill(2, first_business_day=first)
 
     rig.dispatch()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,6 +86,25 @@ def test_a_broken_file_fails_alone(premises: Premises) -> None:
 
     assert visit["HMX", "configuration"].detail == "hospitals/hmx.yaml: name: is missing; sql: ..."
     assert visit.not_well() == {("HMX", "configuration"): "FAIL"}
+
+
+@on_one_database
+@pytest.mark.parametrize(
+    ("first", "verdict"), [(None, "warn"), (date(2026, 3, 4), "warn"), (date(2026, 3, 3), "FAIL")]
+)
+def test_what_a_hospital_lacks_is_a_warning_until_it_is_live(
+    premises: Premises, first: date | None, verdict: str
+) -> None:
+    """Eighteen hospitals go live one after the other; those to come must make nothing red."""
+    premises.disconnect("oracle_hms")
+    hospital = load_hospital("HMS").model_copy(
+        update={"first_business_day": first, "lease_margin_seconds": 0}
+    )
+
+    found = premises.visit(hospital).not_well()
+
+    assert found["oracle_hms", "connection"] == found["HMS", "lease margin"] == verdict
+    assert set(found.values()) == {"warn", verdict}
 
 
 @on_one_database

@@ -133,8 +133,9 @@ def test_a_hospital_whose_file_is_broken_is_red(ledger: Ledger) -> None:
     assert found.red == ["HMS: arquivo com erro: avise a engenharia de dados"]
 
 
-def test_a_hospital_that_has_not_begun_is_not_missing(ledger: Ledger) -> None:
-    beginner = HMS.model_copy(update={"first_business_day": date(2026, 3, 3)})
+@pytest.mark.parametrize("first", [date(2026, 3, 3), None])
+def test_a_hospital_that_has_not_begun_is_not_missing(ledger: Ledger, first: date | None) -> None:
+    beginner = HMS.model_copy(update={"first_business_day": first})
 
     found = look(ledger, beginner)
 
