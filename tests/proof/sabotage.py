@@ -221,6 +221,42 @@ SABOTAGES = (
         "::test_a_failure_is_uncertain_only_once_the_request_had_begun",
     ),
     Sabotage(
+        "a success without a receipt is an acceptance",
+        (
+            Edit(
+                f"{DELIVERY}/acceptance.py",
+                "    if receipt is None:\n        return AnswerCase.NO_RECEIPT\n",
+                "",
+            ),
+        ),
+        f"{DELIVERY_TESTS}/test_acceptance.py"
+        "::test_what_proves_no_acceptance_leaves_it_to_a_person",
+    ),
+    Sabotage(
+        "a failure inside a success is not read",
+        (
+            Edit(
+                f"{DELIVERY}/acceptance.py",
+                "    if says_failure(",
+                "    if False and says_failure(",
+            ),
+        ),
+        f"{DELIVERY_TESTS}/test_acceptance.py"
+        "::test_what_proves_no_acceptance_leaves_it_to_a_person",
+    ),
+    Sabotage(
+        "lines are released when Track redirects",
+        (
+            Edit(
+                f"{DELIVERY}/answer_table.py",
+                'was carried out)",\n        OutcomeKind.UNCERTAIN,',
+                'was carried out)",\n        OutcomeKind.MISCONFIGURED,',
+            ),
+        ),
+        f"{DELIVERY_TESTS}/test_responses.py"
+        "::test_without_success_the_status_decides_whatever_the_body",
+    ),
+    Sabotage(
         "a redirect is followed",
         (Edit(f"{DELIVERY}/transport.py", "self._adapter.send(", "self._session.send("),),
         f"{DELIVERY_TESTS}/test_transport.py::test_a_redirect_is_an_answer_and_never_followed",

@@ -84,7 +84,9 @@ Days = Annotated[Whole, Field(ge=0, le=366)]
 #: A column that an import line may carry. Built of the contract, so that a typo names the nearest.
 ImportField = Literal[COLUMNS]  # type: ignore[valid-type]
 #: A member of a JSON answer, at the top or, dotted, further down.
-MemberPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
+MemberPath = Annotated[
+    str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$", examples=["data.uuid"])
+]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 #: Marks a policy under which the moment of a run decides whether somebody is asked, in the schema.
 #: What must say the same at any hour and on any day sets all of them aside: demo/policies.yaml.

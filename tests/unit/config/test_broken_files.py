@@ -56,6 +56,9 @@ def test_a_file_that_cannot_be_read_is_told(include: Path, broken: Broken) -> No
         ("batch_size", None, "defaults.yaml: batch_size: is missing"),
         ("bacth_size", 5, 'defaults.yaml: bacth_size: is no field (did you mean "batch_size"?)'),
         ("code", "HMS", "defaults.yaml: code: is no field"),
+        ("acceptance", [], "defaults.yaml: acceptance: "),
+        ("acceptance", "uuid", "defaults.yaml: acceptance: "),
+        ("acceptance", ["data..uuid"], 'defaults.yaml: acceptance.0: "data..uuid"'),
         (
             "identifier",
             "CPF",

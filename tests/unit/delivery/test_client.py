@@ -23,6 +23,7 @@ from tests.unit.delivery.raw_server import (
     say,
     say_and_reset,
 )
+from track_dispatch.delivery.answer_table import AnswerCase
 from track_dispatch.delivery.client import MAX_PAGES, TrackClient, TrackSurvey
 from track_dispatch.delivery.responses import (
     BatchTexts,
@@ -115,6 +116,9 @@ ROWS: list[tuple[str, Behaviour, OutcomeKind]] = [
     ("200 HTML", answer(200, HTML, "text/html; charset=utf-8"), OutcomeKind.UNCERTAIN),
     ("200 text", answer(200, "OK", "text/plain"), OutcomeKind.UNCERTAIN),
     ("200 cut in the head", say(b"HTTP/1.1 200 OK\r\nContent-Ty"), OutcomeKind.UNCERTAIN),
+    ("207", answer(207, '{"uuid": "d-1"}'), OutcomeKind.UNCERTAIN),
+    ("103 and no answer", say(b"HTTP/1.1 103 Early Hints\r\n\r\n"), OutcomeKind.UNCERTAIN),
+    ("999", answer(999), OutcomeKind.UNCERTAIN),
     ("408", answer(408), OutcomeKind.UNCERTAIN),
     ("409", answer(409), OutcomeKind.UNCERTAIN),
     ("500", answer(500, HTML, "text/html"), OutcomeKind.UNCERTAIN),
@@ -133,6 +137,16 @@ def test_each_row_of_the_table_of_outcomes(behaviour: Behaviour, verdict: Outcom
         outcome = posted(client_of(server.url))
 
     assert (outcome.verdict, len(server.requests)) == (verdict, 1)
+
+
+def test_every_case_that_a_status_tells_comes_over_the_wire() -> None:
+    told = []
+    for _, behaviour, _ in ROWS:
+        with RawServer(behaviour) as server:
+            told.append(posted(client_of(server.url)).detail)
+
+    cases = [case for case in AnswerCase if case.statuses or case is AnswerCase.UNFORESEEN]
+    assert [case for case in cases if not any(text.startswith(case.fact) for text in told)] == []
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,30 @@ def test_a_second_unknown_outcome_ends_the_dispatch_whatever_the_unit(rig: Rig) 
     assert rig.counts() == {"in_doubt": 2, "accepted": 1, "ready": 2}
 
 
+@on_one_database
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.failure_within(),
+        faults.without_receipt(),
+        faults.plain_text(),
+        faults.in_parts(),
+        faults.redirect(302),
+        faults.html(),
+    ],
+    ids=by_name,
+)
+def test_a_strange_answer_to_everything_costs_two_doubts(rig: Rig, fault: Fault) -> None:
+    ids = rig.fill(6, batch_size=1)
+    rig.api.script(*[fault] * 6)
+
+    with pytest.raises(DeliveryUncertainError, match="the rest is ready"):
+        rig.dispatch()
+
+    assert rig.counts() == {"in_doubt": 2, "ready": 4}
+    assert rig.posts == [[id_] for id_ in ids[:2]]
+
+
 def test_the_next_dispatch_sends_the_rest_and_nothing_in_doubt(rig: Rig) -> None:
     ids = rig.fill(4, batch_size=1)
     rig.api.script(UNCERTAIN, UNCERTAIN)
