@@ -202,7 +202,7 @@ def _receipt(
         found = document
         for name in path.split("."):
             found = found.get(name) if isinstance(found, dict) else None
-        if isinstance(found, bool) or not isinstance(found, (int, str)):
+        if not isinstance(found, (int, str)):
             continue
         receipt = str(found)
         is_word = receipt.casefold() in _NO_RECEIPT
