@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from track_dispatch.hooks.ledger import open_configured
-from track_dispatch.ledger.views import DayFacts, Equation, day_facts
+from track_dispatch.ledger.views import DayFacts, Equation, day_facts, days_read
 from track_dispatch.records import Area, HospitalDay
 from track_dispatch.states import LineState
 
@@ -36,16 +37,24 @@ def show(world: World, days: dict[str, date], states: dict[str, str], console: C
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("excluded", overflow="fold")
     sentences = []
-    asked = {code: HospitalDay(code, day) for code, day in days.items()}
     with open_configured() as ledger, ledger.reading() as connection:
-        facts = day_facts(connection, asked.values())
+        read = days_read(connection, days)
+        facts = day_facts(
+            connection,
+            [HospitalDay(code, day) for code in days for day in {days[code], *read[code]}],
+        )
     for hospital in world.hospitals:
-        day = facts[asked[hospital.code]]
-        good &= _rows(table, hospital, day, received)
-        sentence, holds = _equation(day.equation)
+        own, *before = _own_first(facts, HospitalDay(hospital.code, days[hospital.code]))
+        good &= _rows(table, hospital, [own, *before], received)
         green = states[hospital.code] == "success"
-        sentences.append(f"{hospital.dag_id}: run {'green' if green else 'RED'}\n{sentence}")
-        good &= holds and green
+        sentences.append(f"{hospital.dag_id}: run {'green' if green else 'RED'}")
+        for day in (own, *before):
+            sentence, holds = _equation(day.equation)
+            if day is not own:
+                sentences.append(f"  of {day.day.business_day}, which the run read, too:")
+            sentences.append(sentence)
+            good &= holds
+        good &= green
     console.print(table)
     console.print("\n".join(sentences), highlight=False, soft_wrap=True)
     twice = world.track.accepted_twice()
@@ -53,10 +62,30 @@ def show(world: World, days: dict[str, date], states: dict[str, str], console: C
     return 0 if good and not twice else 1
 
 
-def _rows(table: Table, hospital: Hospital, day: DayFacts, received: Counter[str]) -> bool:
-    """Add a hospital's rows; tell whether Track received what the ledger calls accepted."""
+def _own_first(facts: Mapping[HospitalDay, DayFacts], own: HospitalDay) -> list[DayFacts]:
+    """Return a run's own day, then those before it on which somebody came, the latest first."""
+    others = [
+        day
+        for of, day in facts.items()
+        if of.hospital == own.hospital and of != own and (day.counts or not _is_balanced(day))
+    ]
+    return [facts[own], *sorted(others, key=lambda day: day.day.business_day, reverse=True)]
+
+
+def _is_balanced(day: DayFacts) -> bool:
+    return day.equation is not None and day.equation.holds
+
+
+def _rows(
+    table: Table, hospital: Hospital, days: Sequence[DayFacts], received: Counter[str]
+) -> bool:
+    """Add a hospital's rows, its run's days together, the own one named.
+
+    Returns:
+        Whether Track received what the ledger calls accepted.
+    """
     areas: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for count in day.counts:
+    for count in (count for day in days for count in day.counts):
         kind = count.reason if count.state is LineState.EXCLUDED else count.state
         areas[count.area or NO_AREA][str(kind)] += count.lines
     agree = True
@@ -69,7 +98,7 @@ def _rows(table: Table, hospital: Hospital, day: DayFacts, received: Counter[str
         agree &= at_track == kinds["accepted"]
         table.add_row(
             hospital.code,
-            str(day.day.business_day),
+            str(days[0].day.business_day),
             area,
             str(kinds.total()),
             *(str(kinds[state]) for state in STATES),

@@ -45,6 +45,19 @@ def test_what_is_no_day_is_told_as_it_was_typed(capsys: pytest.CaptureFixture[st
     assert "isoformat" not in said
 
 
+def test_a_green_run_accounts_for_every_day_that_it_read_and_nobody_is_asked_twice(
+    tmp_path: Path,
+) -> None:
+    demo = start(tmp_path / "demo", "--day", "2026-11-20")
+
+    said, errors = demo.communicate(timeout=300)
+
+    assert (demo.returncode, errors) == (0, "")
+    assert said.splitlines()[-1] == "accepted twice by Track: 0"
+    assert "track_hms: run green" in said
+    assert said.count(": holds") == said.count(" rows = ") > 1
+
+
 def test_a_red_run_says_why_and_where_its_log_is(tmp_path: Path) -> None:
     home = tmp_path / "demo"
 
