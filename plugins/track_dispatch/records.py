@@ -138,6 +138,8 @@ class ValueKind(StrEnum):
 
     FILLED = "filled"
     UNREADABLE = "unreadable"
+    DAMAGED = "damaged"
+    """Goes out as it is, though letters of it were lost in the ERP."""
 
 
 #: How many values of a column are of a kind.

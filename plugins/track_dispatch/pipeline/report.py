@@ -302,6 +302,8 @@ def _balance_text(balance: Equation) -> Iterator[str]:
         if kind is ValueKind.UNREADABLE and values:
             filled = balance.column_counts[column, ValueKind.FILLED]
             yield f"coluna {column}: {values} de {filled} valores ilegíveis"
+        elif kind is ValueKind.DAMAGED:
+            yield f"coluna {column}: {values} textos danificados no ERP (perderam letras)"
     yield f"{balance.brought} deste dia{absent} = {states_text(balance.states) or 'nenhum'}"
 
 

@@ -116,7 +116,7 @@ class Evaluator:
         return list(_candidates(EvaluatedRows(columns, self._policy, barred or {})))
 
     def count_values(self, columns: Mapping[str, Sequence[str]]) -> ColumnCounts:
-        """Count what no reading may lose without a word: filled and unreadable safeguards.
+        """Count what no reading may lose without a word: unreadable values and damaged texts.
 
         Args:
             columns: as for `evaluate`.

@@ -11,9 +11,10 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from track_dispatch.errors import ConfigError
-from track_dispatch.records import EXTRA_PREFIX, UNREADABLE_COLUMN, ValueKind
+from track_dispatch.records import CONTRACT, EXTRA_PREFIX, UNREADABLE_COLUMN, ColumnKind, ValueKind
 from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import Chunk
+from track_dispatch.transformation.clean_text import count_damaged
 from track_dispatch.transformation.import_lines import import_lines
 from track_dispatch.transformation.names import without_accents
 from track_dispatch.transformation.safeguards import (
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 #: Without one of these, or of the query's own columns, nobody can tell whether a patient may be
 #: asked. Any other value that cannot be read counts as an empty one.
 _DECIDING = frozenset({"cd_atendimento", "name", "area_pesquisa"})
+
+_TEXTS = tuple(column.name for column in CONTRACT if column.kind is ColumnKind.TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class EvaluatedRows(Chunk):
         return list(map("\n".join, zip(self.searched_names, self.addresses, strict=True)))
 
     def count_values(self) -> ColumnCounts:
-        """Count the values of safeguards, and of columns that the reading could not read whole."""
+        """Count the values of safeguards, and in any column what nobody can read whole."""
         counts: ColumnCounts = Counter()
         for column, forbids in safeguards_of(self.hospital, self.columns).items():
             counts.update(count_values(self.clean(column), column, forbids))
@@ -100,6 +103,9 @@ class EvaluatedRows(Chunk):
                 counts[column, ValueKind.FILLED] = sum(map(bool, self.clean(column)))
             counts[column, ValueKind.FILLED] += values
             counts[column, ValueKind.UNREADABLE] += values
+        for column in _TEXTS:
+            if damaged := count_damaged(self.columns[column]):
+                counts[column, ValueKind.DAMAGED] = damaged
         return counts
 
     @cached_property

@@ -166,6 +166,20 @@ def test_the_report_counts_unreadable_values_by_column(erp: ErpDays) -> None:
     assert "excluídas: 2 dado ilegível (unreadable)" in text
 
 
+def test_the_report_counts_damaged_texts_by_column_and_asks_their_patients(erp: ErpDays) -> None:
+    names = ["JO\ufffdO", "JO¿O", "JoÃ£o", "JOÃO", "MARIA"]
+    for number, name in enumerate(names):
+        erp.add(number, name=name, medico="DR. JOS¿")
+
+    assert erp.read().counts == {"ready": 5}
+    assert words(erp) == []
+    text = list(report(erp.run(), ledger=erp.ledger, now=NOW).text())
+    assert [line for line in text if "danificados" in line] == [
+        "coluna medico: 5 textos danificados no ERP (perderam letras)",
+        "coluna name: 2 textos danificados no ERP (perderam letras)",
+    ]
+
+
 def test_a_query_mended_ends_the_red(erp: ErpDays) -> None:
     erp.add(1, x_idade="dois anos")
     erp.read("run-0")
