@@ -132,9 +132,10 @@ def enter_optouts(
             kind=value.partition(":")[0],
             source=source,
             decision=decision,
-            added_at=moment_in(),
         )
-        connection.execute(insert_into(connection, _optouts).values(rows).on_conflict_do_nothing())
+        # rows as parameters: as values they would be compiled anew each time
+        entered = insert_into(connection, _optouts).values(added_at=moment_in())
+        connection.execute(entered.on_conflict_do_nothing(), rows)
     return new
 
 
