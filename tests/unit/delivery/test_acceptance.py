@@ -174,11 +174,15 @@ DOES_NOT = {
     "without a last chunk": chunked(OK, end=b""),
     "chunks that are none": http(OK, "Transfer-Encoding: chunked", length=False),
     "cut amid gzip": http(PACKED[:12], "Content-Encoding: gzip"),
+    "gzip that unpacks to nothing": http(PACKED[:10], "Content-Encoding: gzip"),
     "no gzip": http(OK, "Content-Encoding: gzip"),
     "packed as we cannot read": http(b"\x0b\x02\x80{}\x03", "Content-Encoding: x-strange"),
     "two lengths": http(OK, "Content-Length: 2"),
     "206": http(OK, start="HTTP/1.1 206 Partial Content"),
     "207": http(OK, start="HTTP/1.1 207 Multi-Status"),
+    "207 that names a line": http(
+        b'{"uuid": "d-1", "errors": [{"line": 0}]}', start="HTTP/1.1 207 Multi-Status"
+    ),
     "207 and no body": http(b"", start="HTTP/1.1 207 Multi-Status"),
     "103 in place of the answer": b"HTTP/1.1 103 Early Hints\r\n\r\n" + http(OK),
     "no HTTP at all": OK,
