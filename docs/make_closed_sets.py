@@ -18,6 +18,7 @@ from track_dispatch.delivery.responses import Outcome
 from track_dispatch.doctor.check import CheckStatus
 from track_dispatch.ledger import batches, claims, keys, settling
 from track_dispatch.ledger.approvals import ApprovalAnswer
+from track_dispatch.pipeline.problems import ProblemKind
 from track_dispatch.pipeline.run import Mode
 from track_dispatch.transformation.rules import RULES
 
@@ -92,6 +93,13 @@ def reasons() -> str:
         for one in states.Reason
     ]
     return table(("reason", "rule", "decided by"), rows)
+
+
+def problems() -> str:
+    """Return what a red report or morning may say, and what it means."""
+    filled = {"lines": "N", "usual": "M", "detail": "…", "dag": "track_hms", "day": "AAAA-MM-DD"}
+    rows = [(kind.label.format(**filled), kind.explanation) for kind in ProblemKind]
+    return table(("a linha diz", "significa"), rows)
 
 
 def terms() -> str:

@@ -12,7 +12,15 @@ from functools import partial
 from pathlib import Path
 
 from docs.make_cli import commands
-from docs.make_closed_sets import CLOSED_SETS, answers, assumptions, closed_set, reasons, terms
+from docs.make_closed_sets import (
+    CLOSED_SETS,
+    answers,
+    assumptions,
+    closed_set,
+    problems,
+    reasons,
+    terms,
+)
 from docs.make_settings import hospital_settings, policies, templates
 from docs.make_state_machine import diagram_inside, diagram_leaving, transitions
 
@@ -27,6 +35,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "estados": lambda: closed_set("LineState", portuguese=True),
     "motivos": lambda: closed_set("Reason", portuguese=True),
     "policies": policies,
+    "problemas": problems,
     "reasons": reasons,
     "settings of a hospital": hospital_settings,
     "templates": templates,

@@ -14,7 +14,10 @@ from track_dispatch.states import Labelled
 
 
 class ProblemKind(Labelled):
-    """Why somebody should look; the label is filled with what a `DayProblem` says."""
+    """Why somebody should look; the label is filled with what a `DayProblem` says.
+
+    The explanation is for the analyst's page, which lists them all.
+    """
 
     STOPPED = (
         "stopped",
@@ -22,54 +25,88 @@ class ProblemKind(Labelled):
             "envio parado para todos os hospitais {detail}: confira a conta no Track; depois"
             " track_decide, resume, e limpe dispatch (Enviar ao Track)"
         ),
+        "o Track pediu uma pessoa (CAPTCHA, HTTP 405) ou recusou a chave (401, 403)",
     )
-    BROKEN_FILE = "broken_file", "arquivo com erro: avise a engenharia de dados"
+    BROKEN_FILE = (
+        "broken_file",
+        "arquivo com erro: avise a engenharia de dados",
+        "o arquivo do hospital está errado (etiqueta `config-error`); os outros seguem",
+    )
     NOT_READ = (
         "not_read",
-        "nenhuma execução leu {detail}: veja se {dag} está pausada e acione cada dia, ou Backfill",
+        (
+            "nenhuma execução leu {detail}: veja se {dag} está pausada e acione cada dia, ou"
+            " Backfill"
+        ),
+        "a DAG está pausada, ou o Airflow esteve parado (só na manhã)",
     )
     NOT_EXTRACTED = (
         "not_extracted",
         "a extração desta execução não terminou: veja o log de extract e limpe a tarefa",
+        (
+            "o ERP não respondeu, a senha ou a consulta está errada; resolvido, *Limpar*"
+            " `extract` com as seguintes"
+        ),
     )
     NOT_TRANSFORMED = (
         "not_transformed",
         "a transformação desta execução não terminou: veja o log de transform e limpe-a",
+        ("o livro-razão falhou, ou um arquivo está errado; resolvido, *Limpar* com as seguintes"),
     )
-    UNBALANCED = "unbalanced", "a conta do dia não fecha: avise a engenharia de dados"
+    UNBALANCED = (
+        "unbalanced",
+        "a conta do dia não fecha: avise a engenharia de dados",
+        "falta um atendimento na conta",
+    )
     OTHER_HOSPITAL = (
         "other_hospital",
-        "{lines} atendimentos já são de outro hospital: revise `companies` nos arquivos YAML",
+        ("{lines} atendimentos já são de outro hospital: revise `companies` nos arquivos YAML"),
+        "dois hospitais leem os mesmos atendimentos: avise a engenharia de dados",
     )
     LACKING = (
         "lacking",
         (
-            "faltam {lines} atendimentos já conhecidos, a maior parte do dia: ERP ou SQL? Nenhuma"
-            " linha foi retirada"
+            "faltam {lines} atendimentos já conhecidos, a maior parte do dia: ERP ou SQL?"
+            " Nenhuma linha foi retirada"
+        ),
+        (
+            "a leitura veio pela metade; por cautela, ninguém foi retirado: avise a engenharia"
+            " de dados"
         ),
     )
-    EMPTY_DAY = "empty_day", "0 atendimentos, usual {usual}: ERP ou SQL?"
+    EMPTY_DAY = (
+        "empty_day",
+        "0 atendimentos, usual {usual}: ERP ou SQL?",
+        "o dia veio vazio, e nunca vem: avise a engenharia de dados",
+    )
     UNKNOWN_AREA = (
         "unknown_area",
         "{lines} atendimentos com área desconhecida: corrija o SQL do hospital",
+        "a consulta devolveu uma área fora das seis: avise a engenharia de dados",
     )
     UNREADABLE_COLUMN = (
         "unreadable_column",
         (
-            "nenhum dos {lines} valores da coluna {detail} pôde ser lido: corrija o SQL do hospital"
-            " e acione {dag} com business_day={day}"
+            "nenhum dos {lines} valores da coluna {detail} pôde ser lido: corrija o SQL do"
+            " hospital e acione {dag} com business_day={day}"
+        ),
+        (
+            "sem ela uma regra de cautela não vale, e ninguém foi perguntado: avise a"
+            " engenharia de dados"
         ),
     )
     CLAIMED_ANEW = (
         "claimed_anew",
         (
-            "{lines} linhas aceitas duas vezes pelo Track: a resposta de um lote chegou depois que"
-            " alguém decidiu por ele; avise a engenharia de dados"
+            "{lines} linhas aceitas duas vezes pelo Track: a resposta de um lote chegou depois"
+            " que alguém decidiu por ele; avise a engenharia de dados"
         ),
+        "os pacientes podem ter recebido dois convites",
     )
     IN_DOUBT = (
         "in_doubt",
         "{lines} linhas em dúvida: confira no Track e decida com track_decide",
+        "o Track pode ter recebido, mas a resposta se perdeu; nada é reenviado sozinho",
     )
     UNANSWERED = (
         "unanswered",
@@ -77,26 +114,48 @@ class ProblemKind(Labelled):
             "{lines} linhas retidas, usual {usual}: ninguém respondeu à aprovação; limpe"
             " volume_gate com as seguintes e responda, ou libere com track_decide"
         ),
+        "o volume do dia foge do comum, e ninguém o aprovou a tempo",
     )
     HELD = (
         "held",
-        "{lines} linhas retidas depois da última resposta: confira e libere com track_decide",
+        ("{lines} linhas retidas depois da última resposta: confira e libere com track_decide"),
+        "o dia foge do comum, e há linhas que nenhuma resposta contou",
     )
-    UNIT_REFUSED = "unit_refused", "{detail}: o Track recusou todas as linhas"
+    UNIT_REFUSED = (
+        "unit_refused",
+        "{detail}: o Track recusou todas as linhas",
+        "modelo, pesquisa ou chave errados: avise a engenharia de dados",
+    )
     UNIT_FAILED = (
         "unit_failed",
-        "{detail}: o envio falhou em definitivo, {lines} linhas não saíram: veja o log de dispatch",
+        (
+            "{detail}: o envio falhou em definitivo, {lines} linhas não saíram: veja o log de"
+            " dispatch"
+        ),
+        (
+            "o mesmo, de uma área e um canal; os outros saíram: avise a engenharia de dados;"
+            " resolvido, *Limpar* `dispatch`"
+        ),
     )
     READY = (
         "ready",
         "{lines} linhas prontas não foram enviadas: limpe dispatch (Enviar ao Track)",
+        "o Track não recebeu; limpar envia só o que falta",
     )
-    SENDING = "sending", "{lines} linhas em envio: aguarde o prazo e limpe dispatch"
+    SENDING = (
+        "sending",
+        "{lines} linhas em envio: aguarde o prazo e limpe dispatch",
+        "outra tarefa está enviando, ou caiu no meio",
+    )
     REOPENED = (
         "reopened",
         (
-            "{lines} linhas a reler: vão com a próxima execução; para enviar agora, Acionar {dag}"
-            " com business_day={day}"
+            "{lines} linhas a reler: vão com a próxima execução; para enviar agora, Acionar"
+            " {dag} com business_day={day}"
+        ),
+        (
+            "o que se leu é antigo demais para sair, ou alguém decidiu que seja relido (veja"
+            " *Enviar agora*)"
         ),
     )
 

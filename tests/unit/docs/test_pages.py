@@ -11,6 +11,7 @@ import pytest
 
 from docs.make_closed_sets import member_docs
 from docs.make_docs import BLOCKS, PAGES, ROOT, blocks_of, render
+from track_dispatch.pipeline.problems import ProblemKind
 from track_dispatch.states import SHELL_ONLY, Reason, Verb
 from track_dispatch.transformation.rules import RULES
 
@@ -47,6 +48,10 @@ def test_the_rules_stand_in_the_order_in_which_the_pages_list_their_reasons() ->
     order = [reason for reason, _ in RULES]
 
     assert order == sorted(order, key=list(Reason).index)
+
+
+def test_every_problem_is_explained_on_the_analysts_page() -> None:
+    assert [kind for kind in ProblemKind if not kind.explanation] == []
 
 
 def test_every_decision_is_offered_on_the_analysts_page() -> None:
