@@ -22,7 +22,7 @@ from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import DayFacts, day_facts, run_work
 from track_dispatch.pipeline.counts import excluded_by_reason, reason_label, states_text
 from track_dispatch.pipeline.problems import DayProblem, ProblemKind
-from track_dispatch.records import Channel, ColumnCounts, HospitalDay, ValueKind
+from track_dispatch.records import Channel, HospitalDay, ValueKind
 from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:
@@ -234,18 +234,28 @@ def _reading_problems(day: DayFacts) -> Iterator[DayProblem]:
             yield DayProblem(_K.LACKING, code, day.day, balance.lacking)
         if not balance.attendances and len(day.usual) >= LEAST_HISTORY and min(day.usual):
             yield DayProblem(_K.EMPTY_DAY, code, day.day, usual=round(median(day.usual)))
-        for column, filled in _unreadable_columns(balance.column_counts):
+        for column, filled in _unreadable_columns(balance):
             yield DayProblem(_K.UNREADABLE_COLUMN, code, day.day, filled, detail=column)
     unknown = sum(count.lines for count in day.counts if count.reason == Reason.UNKNOWN_AREA)
     if unknown:
         yield DayProblem(_K.UNKNOWN_AREA, code, day.day, unknown)
 
 
-def _unreadable_columns(counts: ColumnCounts) -> Iterator[tuple[str, int]]:
+def _unreadable_columns(balance: Equation) -> Iterator[tuple[str, int]]:
     """Yield the columns of whose filled values none can be read, with the number of values."""
-    for (column, kind), values in sorted(counts.items()):
-        if kind is ValueKind.UNREADABLE and values == counts[column, ValueKind.FILLED] > 0:
+    for column, values, filled in _unreadable_values(balance):
+        if values == filled:
             yield column, values
+
+
+def _unreadable_values(balance: Equation) -> Iterator[tuple[str, int, int]]:
+    """Yield columns with how many of their values cannot be read, of how many.
+
+    Those that are filled are counted of safeguards only: of another column, all rows are meant.
+    """
+    for (column, kind), values in sorted(balance.column_counts.items()):
+        if kind is ValueKind.UNREADABLE and values:
+            yield column, values, balance.column_counts[column, ValueKind.FILLED] or balance.rows
 
 
 def _unit_problems(day: DayFacts) -> Iterator[DayProblem]:
@@ -298,11 +308,10 @@ def _balance_text(balance: Equation) -> Iterator[str]:
         f" + {balance.other_hospital} de outro hospital"
     )
     absent = f" + {balance.absent} que esta leitura não traz" if balance.absent else ""
+    for column, values, filled in _unreadable_values(balance):
+        yield f"coluna {column}: {values} de {filled} valores ilegíveis"
     for (column, kind), values in sorted(balance.column_counts.items()):
-        if kind is ValueKind.UNREADABLE and values:
-            filled = balance.column_counts[column, ValueKind.FILLED]
-            yield f"coluna {column}: {values} de {filled} valores ilegíveis"
-        elif kind is ValueKind.DAMAGED:
+        if kind is ValueKind.DAMAGED:
             yield f"coluna {column}: {values} textos danificados no ERP (perderam letras)"
     yield f"{balance.brought} deste dia{absent} = {states_text(balance.states) or 'nenhum'}"
 

@@ -94,15 +94,15 @@ class EvaluatedRows(Chunk):
     def count_values(self) -> ColumnCounts:
         """Count the values of safeguards, and in any column what nobody can read whole."""
         counts: ColumnCounts = Counter()
-        for column, forbids in safeguards_of(self.hospital, self.columns).items():
+        safeguards = safeguards_of(self.hospital, self.columns)
+        for column, forbids in safeguards.items():
             counts.update(count_values(self.clean(column), column, forbids))
         marks = self.clean(UNREADABLE_COLUMN) if UNREADABLE_COLUMN in self else []
         marked = Counter(column for mark in filter(None, marks) for column in mark.split(","))
         for column, values in marked.items():
-            if (column, ValueKind.FILLED) not in counts:
-                counts[column, ValueKind.FILLED] = sum(map(bool, self.clean(column)))
-            counts[column, ValueKind.FILLED] += values
             counts[column, ValueKind.UNREADABLE] += values
+            if column in safeguards:  # it is empty now, and was filled
+                counts[column, ValueKind.FILLED] += values
         for column in _TEXTS:
             if damaged := count_damaged(self.columns[column]):
                 counts[column, ValueKind.DAMAGED] = damaged

@@ -151,9 +151,7 @@ def test_what_the_reading_could_not_read_is_counted_too(row: ErpRow) -> None:
     counts = Evaluator(HOSPITAL, DAY, evaluated_on=DAY).count_values(chunk)
 
     assert counts == {
-        ("cpf", ValueKind.FILLED): 2,
         ("cpf", ValueKind.UNREADABLE): 2,
-        ("name", ValueKind.FILLED): 3,
         ("name", ValueKind.UNREADABLE): 1,
         ("x_obito", ValueKind.FILLED): 3,
         ("x_obito", ValueKind.UNREADABLE): 2,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from erp_days import DAY
+from erp_days import DAY, NOW
+
+from track_dispatch.pipeline.report import report
 
 if TYPE_CHECKING:
     from erp_days import ErpDays
@@ -83,3 +85,33 @@ def test_rows_of_one_attendance_are_merged_across_spoilt_chunks(
         erp_days.add(number)
 
     assert erp_days.read().counts == {"ready": 2500}
+
+
+def lines_of_report(erp_days: ErpDays) -> list[str]:
+    return list(report(erp_days.run(), ledger=erp_days.ledger, now=NOW).text())
+
+
+def test_the_report_counts_what_could_not_be_read_by_column(erp_days: ErpDays) -> None:
+    """The chunk of the last row holds no other name: all rows of the day count."""
+    spoil(erp_days)
+    for number in range(2001):
+        last = {"name": SPOILT, "medico": SPOILT} if number == 2000 else {}
+        erp_days.add(number, **last)
+    erp_days.read()
+
+    text = lines_of_report(erp_days)
+
+    assert "coluna medico: 1 de 2001 valores ilegíveis" in text
+    assert "coluna name: 1 de 2001 valores ilegíveis" in text
+    assert not [line for line in text if "nenhum dos" in line]
+
+
+def test_a_day_of_which_no_name_can_be_read_is_red(erp_days: ErpDays) -> None:
+    spoil(erp_days)
+    for number in range(2):
+        erp_days.add(number, name=SPOILT)
+    erp_days.read()
+
+    text = lines_of_report(erp_days)
+
+    assert [line for line in text if "nenhum dos 2 valores da coluna name" in line]
