@@ -58,7 +58,7 @@ def day_of(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day: DAY=2026-11-20") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day: DAY=2026-11-20") from None
 
 
 def leave(console: Console) -> None:

@@ -38,7 +38,7 @@ def business_day(
         run_type: Airflow's type of the run.
 
     Raises:
-        ConfigError: An override in a scheduled or backfill run, a text that is no day, a day
+        ConfigError: An override in a scheduled or backfill run, a text that is not a day, a day
             that is not over, or a moment without a zone.
     """
     yesterday = _local_day(run_after, timezone, name="run_after") - timedelta(days=1)
@@ -95,4 +95,4 @@ def _parsed_day(text: str, *, name: str) -> date:
             return date.fromisoformat(text)
         except ValueError:
             pass
-    raise ConfigError(f'{name} "{text}" is no day: write YYYY-MM-DD')
+    raise ConfigError(f'{name} "{text}" is not a day: write YYYY-MM-DD')

@@ -207,7 +207,7 @@ def _line_problems(
     terms: ContractTerms, distribution: Distribution, position: int, line: Mapping[str, str]
 ) -> list[Problem]:
     problems = [
-        Problem("is no field of an import line", key, position)
+        Problem("is not a known field of an import line", key, position)
         for key in sorted(line.keys() - terms.line_fields)
     ]
     for field, (holds, text) in FIELD_RULES.items():

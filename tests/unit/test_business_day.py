@@ -183,7 +183,7 @@ def test_a_run_late_in_the_evening_has_no_today_although_utc_is_a_day_ahead() ->
 )
 @pytest.mark.parametrize("name", ["override", "partition_key"])
 def test_a_text_that_is_no_day_is_refused(name: str, text: str) -> None:
-    with pytest.raises(ConfigError, match="is no day: write YYYY-MM-DD"):
+    with pytest.raises(ConfigError, match="is not a day: write YYYY-MM-DD"):
         business_day(timezone=SAO_PAULO, run_after=_utc(22, 10), **{name: text})  # type: ignore[arg-type]
 
 

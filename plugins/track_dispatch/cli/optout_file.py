@@ -264,7 +264,7 @@ def _decoded(file: Path) -> str:
             continue
         if "\0" not in text:
             return text
-    raise ConfigError(f"{file}: is no text; save it as CSV in UTF-8")
+    raise ConfigError(f"{file}: is not text; save it as CSV in UTF-8")
 
 
 def _unaccented(text: str) -> str:

@@ -40,7 +40,7 @@ def _explain_one(detail: ErrorDetails, schema: Schema) -> str:
     if detail["type"] == "extra_forbidden":
         known = list(_node_at(schema, loc[:-1]).get("properties", {}))
         hint = did_you_mean(str(loc[-1]), known)
-        return f"{field}: is no field{hint}; allowed: {', '.join(sorted(known))}"
+        return f"{field}: is not a known field{hint}; allowed: {', '.join(sorted(known))}"
     value = "" if _PRIVATE.intersection(map(str, loc)) else f"{_as_written(detail['input'])} "
     return f"{field}: {value}{_rule(detail, schema)}"
 

@@ -193,7 +193,7 @@ class Hospital(Policies):
             ZoneInfo(timezone)
         except (KeyError, ValueError, OSError):
             hint = did_you_mean(timezone, available_timezones())
-            raise ValueError(f"is no IANA time zone{hint}") from None
+            raise ValueError(f"is not an IANA time zone{hint}") from None
         return timezone
 
     @field_validator("sql")
@@ -203,7 +203,7 @@ class Hospital(Policies):
             folder = info.context.include / "sql"
             if not (folder / sql).is_file():
                 known = (path.relative_to(folder).as_posix() for path in folder.rglob("*.sql"))
-                raise ValueError(f"is no file below {folder}{did_you_mean(sql, known)}")
+                raise ValueError(f"is not a file below {folder}{did_you_mean(sql, known)}")
         return sql
 
     @field_validator("templates")
@@ -212,7 +212,7 @@ class Hospital(Policies):
         if isinstance(info.context, Surroundings) and templates not in info.context.template_sets:
             known = sorted(info.context.template_sets)
             hint = did_you_mean(templates, known)
-            raise ValueError(f"is no set of defaults.yaml, which has {', '.join(known)}{hint}")
+            raise ValueError(f"is not a set of defaults.yaml, which has {', '.join(known)}{hint}")
         return templates
 
     @field_validator("channels")

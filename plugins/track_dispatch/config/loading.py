@@ -137,7 +137,7 @@ def hospital_files(include: Path) -> list[Path]:
     """
     folder = include / "hospitals"
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder: set TRACK_INCLUDE_DIR to the include folder")
+        raise ConfigError(f"{folder} is not a folder: set TRACK_INCLUDE_DIR to the include folder")
     return sorted(
         path
         for path in folder.iterdir()
@@ -200,7 +200,7 @@ def _entry(
         for shared in sorted(shared_policy_names() & content.keys())
     ]
     if "template_set" in content:
-        problems.append(f'{label}: template_set: is no field (did you mean "templates"?)')
+        problems.append(f'{label}: template_set: is not a known field (did you mean "templates"?)')
     problems += conflicts
     return _broken(path, "\n".join(problems)) if problems else hospital
 

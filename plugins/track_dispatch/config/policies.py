@@ -106,11 +106,11 @@ _WINDOW = rf"^{_CLOCK}-({_CLOCK}|24:00)$"
 
 
 def _compiled(pattern: str) -> str:
-    """Refuse what is no regular expression, or one that nobody means for names."""
+    """Refuse what is not a regular expression, or one that nobody means for names."""
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        message = f"is no regular expression: {error}"
+        message = f"is not a regular expression: {error}"
         raise ValueError(message) from None
     if compiled.search(""):
         message = "holds in an empty text, so it would exclude everybody"

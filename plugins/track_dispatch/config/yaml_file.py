@@ -41,7 +41,7 @@ class _StrictLoader(_SafeLoader):
             return self.construct_yaml_timestamp(node)
         except ValueError:
             raise yaml.constructor.ConstructorError(
-                problem=f'"{node.value}" is no day', problem_mark=node.start_mark
+                problem=f'"{node.value}" is not a day', problem_mark=node.start_mark
             ) from None
 
 
@@ -56,7 +56,7 @@ def read_yaml(path: Path, *, label: str) -> dict[str, Any]:
         label: What messages call it.
 
     Raises:
-        ConfigError: It cannot be read, is no YAML, holds a key twice or anything but a mapping.
+        ConfigError: It cannot be read, is not YAML, holds a key twice or anything but a mapping.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506
@@ -69,7 +69,7 @@ def read_yaml(path: Path, *, label: str) -> dict[str, Any]:
         line = f" line {mark.line + 1}:" if mark else ""
         raise ConfigError(f"{label}:{line} {error.problem or error.context}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{label}: is no YAML: {error}") from None
+        raise ConfigError(f"{label}: is not YAML: {error}") from None
     if not isinstance(content, dict):
         raise ConfigError(f'{label}: must hold fields like "code: HMS", one a line')
     return content

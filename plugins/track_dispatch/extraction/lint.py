@@ -205,7 +205,7 @@ def _unknown_columns(scope: Scope) -> Iterator[Problem]:
         block = query_tree.source(column, scope)
         selects = query_tree.branches(block.expression) if block else []
         if selects and column.name not in query_tree.names(selects[0]):
-            yield query_tree.line(column), f"{name} is no column of its block"
+            yield query_tree.line(column), f"{name} is not a column of its block"
 
 
 def _area_labels(scope: Scope, *, lines: Mapping[str, int]) -> Iterator[Problem]:

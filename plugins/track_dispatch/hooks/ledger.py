@@ -78,7 +78,7 @@ class Place:
         try:
             return parse_keys(json.loads(path.read_text(encoding="utf-8")), str(path))
         except json.JSONDecodeError:
-            message = f"{path} is no JSON: put the ledger's keys back from their backup"
+            message = f"{path} is not JSON: put the ledger's keys back from their backup"
             raise ConfigError(message) from None
 
 

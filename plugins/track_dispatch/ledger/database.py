@@ -254,7 +254,7 @@ def connect(url: str, *, options: Mapping[str, str] | None = None) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise ConfigError("the ledger's address is no database URL") from None
+        raise ConfigError("the ledger's address is not a database URL") from None
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(
             parsed,

@@ -183,7 +183,7 @@ def parse_keys(extra: Mapping[str, Any], where: str) -> KeyRing:
         )
         raise ConfigError(message) from None
     except ValueError:
-        message = f"{where}: payload_secrets holds something that is no Fernet key"
+        message = f"{where}: payload_secrets holds something that is not a Fernet key"
         raise ConfigError(message) from None
     return ring
 

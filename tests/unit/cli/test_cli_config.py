@@ -35,5 +35,5 @@ def test_a_missing_include_folder_is_a_message(empty_shell: Shell, tmp_path: Pat
         "config", "check", TRACK_INCLUDE_DIR=str(tmp_path / "nowhere")
     )
 
-    assert done.stderr.startswith(f"error: {tmp_path}/nowhere/hospitals is no folder")
+    assert done.stderr.startswith(f"error: {tmp_path}/nowhere/hospitals is not a folder")
     assert (done.stdout, done.returncode) == ("", 1)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
         ("code: HMS\nname: a\nname: b\n", 'hospitals/hms.yaml: line 3: the key "name" is there tw'),
         ("surveys:\n  exames: a\n  exames: b\n", "line 3: the key"),
         ("? [a]\n: b\n", "line 1: a key must be plain text"),
-        ("day: 2024-13-01\n", 'line 1: "2024-13-01" is no day'),
+        ("day: 2024-13-01\n", 'line 1: "2024-13-01" is not a day'),
         ("code: !!python/name:os.system\n", "line 1: could not determine a constructor"),
         ("code: HMS\n---\ncode: HMS\n", "line 2: but found another document"),
         ("code: *nothing\n", "line 1: found undefined alias"),
-        ("code: \x07\n", "hospitals/hms.yaml: is no YAML"),
+        ("code: \x07\n", "hospitals/hms.yaml: is not YAML"),
         ("", 'must hold fields like "code: HMS"'),
         ("- HMS\n", 'must hold fields like "code: HMS"'),
     ],
@@ -54,8 +54,12 @@ def test_a_file_that_cannot_be_read_is_told(include: Path, broken: Broken) -> No
     ("field", "value", "expected"),
     [
         ("batch_size", None, "defaults.yaml: batch_size: is missing"),
-        ("bacth_size", 5, 'defaults.yaml: bacth_size: is no field (did you mean "batch_size"?)'),
-        ("code", "HMS", "defaults.yaml: code: is no field"),
+        (
+            "bacth_size",
+            5,
+            'defaults.yaml: bacth_size: is not a known field (did you mean "batch_size"?)',
+        ),
+        ("code", "HMS", "defaults.yaml: code: is not a known field"),
         ("acceptance", [], "defaults.yaml: acceptance: "),
         ("acceptance", "uuid", "defaults.yaml: acceptance: "),
         ("acceptance", ["data..uuid"], 'defaults.yaml: acceptance.0: "data..uuid"'),
@@ -76,7 +80,7 @@ def test_a_file_that_cannot_be_read_is_told(include: Path, broken: Broken) -> No
         (
             "templates",
             {"x": {"emial": {}}},
-            'defaults.yaml: templates.x.emial: is no field (did you mean "email"?)',
+            'defaults.yaml: templates.x.emial: is not a known field (did you mean "email"?)',
         ),
     ],
 )

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"bacth_size": 5}, 'bacth_size: is no field (did you mean "batch_size"?); allowed: batch_'),
+    (
+        {"bacth_size": 5},
+        'bacth_size: is not a known field (did you mean "batch_size"?); allowed: batch_',
+    ),
     ({"name": None}, "name: is missing"),
-    ({"template_set": {}}, 'template_set: is no field (did you mean "templates"?)'),
+    ({"template_set": {}}, 'template_set: is not a known field (did you mean "templates"?)'),
     ({"code": "Hms"}, 'code: "Hms" must be like "HMS"'),
     ({"erp": "soul"}, 'erp: "soul" must be one of mv, tasy'),
     ({"client_id": 40085}, "client_id: 40085 must be text: put it in quotes"),
@@ -30,10 +33,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"oracle_conn_id": "hms"}, 'oracle_conn_id: "hms" must be like "oracle_oto_ing"'),
     (
         {"timezone": "America/São_Paulo"},
-        'timezone: "America/São_Paulo" is no IANA time zone (did you mean "America/Sao_Paulo"?)',
+        'timezone: "America/São_Paulo" is not an IANA time zone (did you mean "America/Sao_',
     ),
-    ({"timezone": "../../etc/passwd"}, 'timezone: "../../etc/passwd" is no IANA time zone'),
-    ({"timezone": "America"}, 'timezone: "America" is no IANA time zone'),
+    ({"timezone": "../../etc/passwd"}, 'timezone: "../../etc/passwd" is not an IANA time zone'),
+    ({"timezone": "America"}, 'timezone: "America" is not an IANA time zone'),
     ({"schedule": "0 25 * * *"}, 'schedule: "0 25 * * *" must be like "0 9 * * *"'),
     ({"schedule": "@daily"}, 'schedule: "@daily" must be like "0 9 * * *"'),
     ({"schedule": "0 9 * * 1-5"}, "patients of a day left out would never be asked"),
@@ -53,14 +56,14 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"templates": "hubes"},
         (
-            'templates: "hubes" is no set of defaults.yaml, which has anchieta, hub_es, ing, oto,'
-            ' tasy (did you mean "hub_es"?)'
+            'templates: "hubes" is not a set of defaults.yaml, which has anchieta, hub_es, ing,'
+            ' oto, tasy (did you mean "hub_es"?)'
         ),
     ),
     ({"templates": ["oto"]}, "templates: ['oto'] must be a valid string"),
     (
         {"surveys": {"internaco": "00000000-0000-4000-8000-000000000001"}},
-        'surveys.internaco: is no field (did you mean "internacao"?); allowed: ambulatorio, exames',
+        'surveys.internaco: is not a known field (did you mean "internacao"?); allowed: ambul',
     ),
     ({"surveys": {"exames": "abc"}}, 'surveys.exames: "abc" must be a valid UUID'),
     ({"surveys": ["exames"]}, "surveys: ['exames'] must hold fields: pronto_socorro, internacao"),
@@ -74,7 +77,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"max_age_days": -1}, "max_age_days: -1 must be greater than or equal to 0"),
     ({"reminder_days": 15}, "reminder_days: 15 must be less than validity_days, 15"),
     ({"send_window": "8-20"}, 'send_window: "8-20" must be like "08:00-20:00"'),
-    ({"volume_gate": {"lo": 1}}, 'volume_gate.lo: is no field (did you mean "low"?); allowed: h'),
+    (
+        {"volume_gate": {"lo": 1}},
+        'volume_gate.lo: is not a known field (did you mean "low"?); allowed: h',
+    ),
     ({"volume_gate": True}, "volume_gate: true must be off, or low, high"),
 ]
 
@@ -98,8 +104,8 @@ def test_a_mistake_is_told_with_file_field_value_and_what_is_allowed(
         ("import_fields", ["cd_atendimeto"], "cd_atendimento"),
         ("send_days", [], "send_days"),
         ("send_days", ["seg"], "mon"),
-        ("test_patterns", ["("], "is no regular expression"),
-        ("newborn_patterns", ["rn", "["], "is no regular expression"),
+        ("test_patterns", ["("], "is not a regular expression"),
+        ("newborn_patterns", ["rn", "["], "is not a regular expression"),
         ("death_patterns", ["x*"], "holds in an empty text"),
         ("staff_patterns", [r"(?:\w+ ?)+x"], "repeats a choice"),
         ("test_patterns", ["(?:a|ab)+c"], "repeats a choice"),

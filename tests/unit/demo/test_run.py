@@ -41,7 +41,7 @@ def test_what_is_no_day_is_told_as_it_was_typed(capsys: pytest.CaptureFixture[st
         run.main(["--day", "garbage"])
 
     said = capsys.readouterr().err
-    assert "'garbage' is no day: DAY=2026-11-20" in said
+    assert "'garbage' is not a day: DAY=2026-11-20" in said
     assert "isoformat" not in said
 
 
