@@ -145,7 +145,11 @@ class Scene:
     @property
     def hospital(self) -> Hospital:
         """The hospital, with the scene's policies."""
-        changes = {"batch_size": self.batch_size, "post_deadline_seconds": self.deadline}
+        changes = {
+            "batch_size": self.batch_size,
+            "post_deadline_seconds": self.deadline,
+            "look_back_days": 0,  # a fault meets one day
+        }
         return HOSPITAL.model_copy(update=changes)
 
     def connect_erp(self, **changes: Any) -> None:
