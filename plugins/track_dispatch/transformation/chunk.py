@@ -64,18 +64,20 @@ class Chunk:
         """The names as patterns are searched in them: as they are compared, in a line of its own.
 
         A name that holds more than letters, digits and blanks has a second line: as it is typed,
-        without its accents. So a pattern may name signs, and need not.
+        in small letters without accents. So a pattern may name signs, and need not.
         """
         return [
-            plain if text.replace(" ", "").isalnum() else f"{plain}\n{without_accents(text)}"
+            plain
+            if text.replace(" ", "").isalnum()
+            else f"{plain}\n{without_accents(text).lower()}"
             for text, plain in zip(self.clean("name"), self.names[1], strict=True)
         ]
 
     @cached_property
     def addresses(self) -> list[str]:
-        """What stands where e-mails should, as it is typed, without accents, an address a line."""
+        """What stands where e-mails should, in small letters without accents, an address a line."""
         together = _BETWEEN_ROWS.join(map(without_accents, self.clean("email")))
-        return together.translate(_ONE_A_LINE).split(_BETWEEN_ROWS) if len(self) else []
+        return together.lower().translate(_ONE_A_LINE).split(_BETWEEN_ROWS) if len(self) else []
 
     @cached_property
     def cpfs(self) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from track_dispatch.errors import ConfigError
@@ -16,7 +15,7 @@ from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import Chunk
 from track_dispatch.transformation.clean_text import count_damaged
 from track_dispatch.transformation.import_lines import import_lines
-from track_dispatch.transformation.names import without_accents
+from track_dispatch.transformation.patterns import found_in, searches
 from track_dispatch.transformation.safeguards import (
     AGE,
     DEATH,
@@ -87,9 +86,12 @@ class EvaluatedRows(Chunk):
         }
 
     @cached_property
-    def searched(self) -> list[str]:
-        """What patterns for names and e-mails are searched in, each in a line of its own."""
-        return list(map("\n".join, zip(self.searched_names, self.addresses, strict=True)))
+    def marked(self) -> set[int]:
+        """The few rows, by position, that any pattern of any reason holds for."""
+        hospital = self.hospital
+        anywhere = (*hospital.test_patterns, *hospital.staff_patterns)
+        in_names = (*hospital.newborn_patterns, *hospital.death_patterns, *anywhere)
+        return found_in(in_names, self.searched_names) | found_in(anywhere, self.addresses)
 
     def count_values(self) -> ColumnCounts:
         """Count the values of safeguards, and in any column what nobody can read whole."""
@@ -182,11 +184,11 @@ def _death(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
     """Look at what the query calls a death, where it has that column, and at what names say."""
     told = rows.forbidden.get(DEATH)
     dead = [position for position in among if told[position]] if told else []
-    return dead + _holding(rows.hospital.death_patterns, rows.searched_names, among)
+    return dead + _marked(rows, rows.hospital.death_patterns, among, rows.searched_names)
 
 
 def _newborn(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    return _holding(rows.hospital.newborn_patterns, rows.searched_names, among)
+    return _marked(rows, rows.hospital.newborn_patterns, among, rows.searched_names)
 
 
 def _under_age(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
@@ -208,11 +210,11 @@ def _under_age(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
 
 
 def _test_record(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    return _holding(rows.hospital.test_patterns, rows.searched, among)
+    return _marked(rows, rows.hospital.test_patterns, among, rows.searched_names, rows.addresses)
 
 
 def _staff(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    return _holding(rows.hospital.staff_patterns, rows.searched, among)
+    return _marked(rows, rows.hospital.staff_patterns, among, rows.searched_names, rows.addresses)
 
 
 def _no_contact(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
@@ -275,17 +277,16 @@ def is_too_old(business_day: date, on: date, *, max_age_days: int) -> bool:
     return max_age_days > 0 and (on - business_day).days > max_age_days
 
 
-def _holding(patterns: tuple[str, ...], texts: Sequence[str], among: Sequence[int]) -> list[int]:
-    """Return the rows whose text holds one of the patterns."""
-    if not patterns:
-        return []
-    search = _any_of(patterns).search
-    return [position for position in among if search(texts[position])]
-
-
-@cache
-def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(
-        "|".join(f"(?:{without_accents(pattern)})" for pattern in patterns),
-        re.IGNORECASE | re.MULTILINE,
-    )
+def _marked(
+    rows: EvaluatedRows,
+    patterns: tuple[str, ...],
+    among: Sequence[int],
+    *columns: Sequence[str],
+) -> list[int]:
+    """Return the rows of which some column holds one of the patterns."""
+    found = {
+        place
+        for place in rows.marked
+        if any(search(column[place]) for search in searches(patterns) for column in columns)
+    }
+    return [place for place in among if place in found] if found else []
