@@ -259,7 +259,7 @@ SABOTAGES = (
     Sabotage(
         "a redirect is followed",
         (Edit(f"{DELIVERY}/transport.py", "self._adapter.send(", "self._session.send("),),
-        f"{DELIVERY_TESTS}/test_transport.py::test_a_redirect_is_an_answer_and_never_followed",
+        f"{DELIVERY_TESTS}/test_transport_connections.py::test_a_redirect_is_an_answer_and_never_followed",
     ),
     Sabotage(
         "a connection is left open after its exchange",
@@ -275,7 +275,7 @@ SABOTAGES = (
                 "pass\n            self._twin.close()",
             ),
         ),
-        f"{DELIVERY_TESTS}/test_transport.py"
+        f"{DELIVERY_TESTS}/test_transport_connections.py"
         "::test_the_connection_is_closed_by_us_whatever_came_of_it",
     ),
     Sabotage(
