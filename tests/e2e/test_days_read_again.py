@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -203,9 +203,8 @@ def test_an_earlier_day_that_cannot_be_read_is_red_and_takes_nothing_from_the_ow
 ) -> None:
     plant(world.erp(), DAY)
     world.run_day("HMS", DAY)
-    world.erp().execute(
-        "insert into dbamv.atendime select * replace (null as cd_atendimento) from dbamv.atendime"
-    )
+    arrived = datetime.combine(DAY, time(9))
+    world.erp().faults.cells = {arrived: bytes(7)}  # no date that the driver can read
     plant(world.erp(), NEXT_DAY)
 
     run = world.run_day("HMS", NEXT_DAY)
