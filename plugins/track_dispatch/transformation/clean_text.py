@@ -85,10 +85,9 @@ def _mended(text: str) -> str:
     if _MEANT.search(text):
         return text
     # some 50 ms to import, for texts that most days do not have
-    from ftfy import TextFixerConfig, fix_encoding  # noqa: PLC0415
+    from ftfy import fix_encoding  # noqa: PLC0415
 
-    certain = TextFixerConfig(restore_byte_a0=False, replace_lossy_sequences=False)
-    mended = fix_encoding(text, certain)
+    mended = fix_encoding(text)
     return mended if _LIKELY.fullmatch(mended) else text
 
 

@@ -37,7 +37,7 @@ def test_a_valid_cpf_comes_out_as_eleven_digits(text: str, expected: str) -> Non
         "11222333000181",  # a company's number
         "191",  # completed it would be valid, but who would have meant it?
         "529982247-2X",
-        "5.2998224725E10",
+        "5.2998224E725",
         "1.23450E16",
         "123?45016",
         "12345016x",

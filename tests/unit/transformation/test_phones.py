@@ -159,6 +159,7 @@ def test_what_is_no_mobile_is_none(text: str) -> None:
         "552,7998761234",
         "5527.0998761234",  # an area code written as a decimal number
         "2798765432.1",
+        "2.7998761234 / 27 3333-4444",
         "279987612.34",
         "27998761234.5",
         "27998761234,5",
