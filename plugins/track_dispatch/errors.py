@@ -2,6 +2,7 @@
 
 TrackDispatchError
 ├── ConfigError                 fix and redeploy                              fail
+│   └── LogOnRefusedError       an ERP refused user and password: once        fail
 ├── SourceError
 │   ├── SourceUnavailableError  ERP unreachable or too slow; nothing was sent retry
 │   └── SourceContractError     a column is missing or of another type        fail
@@ -33,6 +34,10 @@ class TrackDispatchError(Exception):
 
 class ConfigError(TrackDispatchError):
     """A file, a connection or a setting is wrong: fix it and run again."""
+
+
+class LogOnRefusedError(ConfigError):
+    """An ERP refused user and password: nobody tries again, failed log-ons lock the account."""
 
 
 class SourceError(TrackDispatchError):

@@ -69,6 +69,7 @@ class OracleDatabase:
         services: Names that clients may ask for, as service name or SID; they share one database.
         faults: What to do wrong from now on.
         statements: What clients sent, oldest first, at most the last 10,000.
+        refused_log_ons: How many; a real one locks the account after some.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class OracleDatabase:
         self.services = services
         self.faults = faults or Faults()
         self.statements: deque[Recorded] = deque(maxlen=MAX_RECORDED)
+        self.refused_log_ons = 0
         self._lock = threading.Lock()
         # a database that never reaches for the network
         settings: dict[str, Any] = {"autoinstall_known_extensions": False}

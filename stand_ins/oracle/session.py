@@ -164,6 +164,7 @@ class Session:
         refusal = faults.log_on
         self._net.wait(faults.log_on_silence)
         if refusal or proof is None:
+            self._database.refused_log_ons += 1
             self._net.send_data(_failure(OraError(refusal or 1017)))
             raise Disconnected("login denied")
         self._user = self._schema = user.upper()

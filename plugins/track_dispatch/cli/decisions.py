@@ -94,10 +94,10 @@ def accepted_reopen(
 
 
 def resume(*, by: By, why: Why) -> None:
-    """Let all hospitals send again, after Track wanted a person or another key."""
+    """Let all hospitals go on, after Track wanted a person, or an ERP another password."""
     done = _decide(Verb.RESUME, by=by, why=why)
-    ended = "sending goes on for all hospitals" if done.lines else "sending was not stopped"
-    typer.echo(f"{ended}; clear dispatch where it is red")
+    ended = "all hospitals go on" if done.lines else "nothing was stopped"
+    typer.echo(f"{ended}; clear dispatch, or extract, where it is red")
 
 
 def release(code: Code, day: Day, *, by: By, why: Why) -> None:

@@ -191,6 +191,31 @@ def open_erp(
 
 
 @raised_alone()
+def account_of(conn_id: str) -> bytes:
+    """Return what tells one account of one ERP from another: a secret, for a keyed digest only.
+
+    Raises:
+        ConfigError: Airflow has no such connection.
+    """
+    from airflow.sdk import BaseHook  # noqa: PLC0415, TID251 - as below
+    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415, TID251
+
+    try:
+        found = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise _missing(conn_id) from None
+    where = (found.host, found.port, found.schema, found.extra, found.login, found.password)
+    return "\n".join(map(str, where)).encode()
+
+
+def _missing(conn_id: str) -> ConfigError:
+    return ConfigError(
+        f"Airflow has no connection {conn_id}: create it (type oracle; host, port, login, "
+        f'password; extra {{"service_name": ...}})'
+    )
+
+
+@raised_alone()
 def _connect(conn_id: str, deadline_seconds: float) -> oracledb.Connection:
     """Log on, in a thread that is left behind when it is late.
 
@@ -210,10 +235,7 @@ def _connect(conn_id: str, deadline_seconds: float) -> oracledb.Connection:
     try:
         return opened.result(deadline_seconds)
     except AirflowNotFoundException:
-        raise ConfigError(
-            f"Airflow has no connection {conn_id}: create it (type oracle; host, port, login, "
-            f'password; extra {{"service_name": ...}})'
-        ) from None
+        raise _missing(conn_id) from None
     except TypeError as error:
         raise ConfigError(f"connection {conn_id}: its extra is malformed: {error}") from None
     except oracledb.Error as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.errors import (
     ConfigError,
+    LogOnRefusedError,
     SourceContractError,
     SourceUnavailableError,
     TrackDispatchError,
@@ -36,10 +37,15 @@ class _Meaning(NamedTuple):
 #: Source: Oracle Database Error Messages; the cross reference in python-oracledb's errors.py.
 _MEANINGS = (
     _Meaning(
-        "ORA-01017 ORA-01005 DPY-4001",
-        ConfigError,
+        "ORA-01017 ORA-01005",
+        LogOnRefusedError,
         "the ERP refused user and password: correct the connection's login and password (never "
         "tried again by itself: failed log-ons lock the account)",
+    ),
+    _Meaning(
+        "DPY-4001",
+        ConfigError,
+        "the connection has no login or no password: put both in",
     ),
     _Meaning(
         "ORA-28000 ORA-28001 ORA-01045",

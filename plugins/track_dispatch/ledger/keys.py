@@ -115,6 +115,11 @@ class KeyRing(BaseModel):
         """Return an import line's digests by every key, the newest first, for comparing."""
         return tuple(_updated(begin(), line).digest() for _, begin in self._of_line)
 
+    def account_digests(self, account: bytes) -> tuple[bytes, ...]:
+        """Return the digests of an ERP's account by every key, the newest first."""
+        begun = self._begun(b"account")
+        return tuple(_updated(begin(), account).digest() for _, begin in begun)
+
     @staticmethod
     def _hashes(
         begun: Iterable[tuple[str, Callable[[], hashlib.blake2b]]], value: str

@@ -39,6 +39,7 @@ WITHOUT_A_PERSON: Mapping[str, str] = {
     "approvals": "counts of a day, and who answered for the hospital",
     "horizons": "days of a hospital",
     "stops": "of the service",
+    "refused_log_ons": "a keyed digest of an ERP's account",
     "forgotten": "a keyed hash of an attendance's number; `explain` finds it by that number",
 }
 

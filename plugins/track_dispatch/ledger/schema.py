@@ -277,6 +277,14 @@ stops = Table(
     _partial("ix_stops_standing", "id", where="resumed_at is null"),
 )
 
+refused_log_ons = Table(
+    "refused_log_ons",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # keyed, of an ERP, a user and a password
+    Column("conn_id", Text, nullable=False),
+    Column("refused_at", Moment, nullable=False),
+)
+
 requests = Table(
     "requests",
     metadata,

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 from track_dispatch.errors import ServiceStoppedError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.decisions import deciding, record_decision
+from track_dispatch.ledger.refused_log_ons import forget_refused_log_ons
 from track_dispatch.ledger.sql import moment_in, take_turn
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def stop_service(
 
 
 def resume_service(ledger: Ledger, decision: Decision) -> int:
-    """Open the switch again; return how many stops that ended.
+    """Open the switch again, and let refused log-ons be tried; return how many that ended.
 
     Raises:
         ConfigError: the run that decides this has done so before.
@@ -88,7 +89,7 @@ def resume_service(ledger: Ledger, decision: Decision) -> int:
             .where(_stops.c.resumed_at.is_(None))
             .values(resumed_at=moment_in(), decision=record_decision(connection, decision))
         )
-        return int(ended.rowcount)
+        return int(ended.rowcount) + forget_refused_log_ons(connection)
 
 
 def standing_stops(connection: Connection) -> list[Stop]:

@@ -53,7 +53,7 @@ Acione e preencha. Quem decide é **você**: o nome é o do seu usuário do Airf
 | `retry_refused` | um dia de um hospital | o motivo da recusa foi corrigido: as recusadas são relidas |
 | `reopen_accepted` | um lote aceito | o próprio Track confirmou que **nunca processou** o lote que tinha aceitado: os pacientes são relidos; marque a confirmação |
 | `release` | um dia de um hospital | as linhas retidas podem sair |
-| `resume` | todos os hospitais | o Track pediu uma pessoa (CAPTCHA) ou recusou a chave, e isso foi resolvido |
+| `resume` | todos os hospitais | o Track pediu uma pessoa (CAPTCHA) ou recusou a chave, ou um ERP recusou usuário e senha, e isso foi resolvido |
 
 Nada é reenviado às cegas: o que foi **relido** passa de novo por todas as regras (óbito, contato corrigido, quem pediu
 para não ser contatado). Vai com a próxima execução do hospital; para enviar agora, acione `track_<código>` com
@@ -108,9 +108,9 @@ def done_text(done: Done) -> str:
     if done.decided is None:
         if done.verb is Verb.RESUME:
             return (
-                "envio retomado para todos os hospitais: limpe dispatch onde ficou vermelho"
+                "retomado para todos os hospitais: limpe dispatch, ou extract, onde ficou vermelho"
                 if done.lines
-                else "o envio não estava parado"
+                else "nada estava parado"
             )
         return f"{done.lines} linhas em dúvida: decida cada lote"
     day = done.decided.day

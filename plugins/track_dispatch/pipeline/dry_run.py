@@ -99,7 +99,7 @@ def dry_run(run: Run, *, ledger: Ledger, now: datetime) -> DryRun:
         LedgerError: the ledger failed.
     """
     hospital, today = run.hospital, run.today(now)
-    chunks = list(read_columns_of(run, run.business_day))
+    chunks = list(read_columns_of(run, ledger, run.business_day))
     found: list[DayLine] = []
     with (
         suppress(_RolledBackError),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from track_dispatch.collector import paused_collector
 from track_dispatch.config import check_conflicts, check_go_live
 from track_dispatch.errors import ConfigError, SourceError
-from track_dispatch.extraction.oracle import Erp, open_erp
+from track_dispatch.extraction.oracle import Erp, account_of, open_erp
 from track_dispatch.extraction.query import render
 from track_dispatch.extraction.read_ahead import read_ahead
 from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
+from track_dispatch.ledger.refused_log_ons import tried_once
 from track_dispatch.pipeline.counts import day_text
 from track_dispatch.records import HospitalDay
 
@@ -77,7 +78,7 @@ def extract(
 
         @cache
         def erp() -> Erp:
-            return held.enter_context(_open(run, call_timeout_seconds))
+            return held.enter_context(_open(run, ledger, call_timeout_seconds))
 
         read = partial(_read, run, erp, sql)
         rows = _stage(ledger, run, run.day, read)
@@ -129,12 +130,20 @@ def _stage(ledger: Ledger, run: Run, day: HospitalDay, read: Read) -> int:
     return rows
 
 
-def _open(run: Run, call_timeout_seconds: float) -> AbstractContextManager[Erp]:
-    return open_erp(
-        run.hospital.oracle_conn_id,
-        logon_deadline_seconds=run.hospital.oracle_logon_deadline_seconds,
-        call_timeout_seconds=call_timeout_seconds,
-    )
+@contextmanager
+def _open(run: Run, ledger: Ledger, call_timeout_seconds: float) -> Iterator[Erp]:
+    """Log on, unless the ERP has refused what the connection says."""
+    conn_id = run.hospital.oracle_conn_id
+    with ExitStack() as held:
+        with tried_once(ledger, account_of(conn_id), conn_id=conn_id):
+            erp = held.enter_context(
+                open_erp(
+                    conn_id,
+                    logon_deadline_seconds=run.hospital.oracle_logon_deadline_seconds,
+                    call_timeout_seconds=call_timeout_seconds,
+                )
+            )
+        yield erp
 
 
 def _read(run: Run, erp: Callable[[], Erp], sql: str, day: date) -> Iterator[ErpColumns]:
@@ -145,8 +154,8 @@ def _read(run: Run, erp: Callable[[], Erp], sql: str, day: date) -> Iterator[Erp
     yield from erp().read(sql, day=day, action=f"{run.hospital.code} {day}")
 
 
-def read_columns_of(run: Run, day: date) -> Iterator[ErpColumns]:
+def read_columns_of(run: Run, ledger: Ledger, day: date) -> Iterator[ErpColumns]:
     """Yield a day as the ERP gives it, for whoever keeps it in memory only."""
     check_conflicts(run.hospital.code)
-    with _open(run, CALL_TIMEOUT) as erp:
+    with _open(run, ledger, CALL_TIMEOUT) as erp:
         yield from _read(run, lambda: erp, render(run.hospital), day)

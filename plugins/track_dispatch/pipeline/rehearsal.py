@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from track_dispatch.delivery.context import DispatchContext
     from track_dispatch.delivery.responses import Outcome
     from track_dispatch.ledger.claims import ClaimTerms, NotClaimed
+    from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline.run import Run
     from track_dispatch.transformation.evaluator import Candidate
 
@@ -90,7 +91,7 @@ def rehearsal(run: Run, *, context: DispatchContext) -> Rehearsal:
             " yours who receives rehearsals"
         )
     check_go_live(hospital, context.track_host)
-    invented = invented_lines(_candidates(run, context.now()), hospital)
+    invented = invented_lines(_candidates(run, context.ledger, context.now()), hospital)
     require_open_hours(context)
     probe(context)
     sent: Counter[Area] = Counter()
@@ -100,9 +101,9 @@ def rehearsal(run: Run, *, context: DispatchContext) -> Rehearsal:
     return Rehearsal(sent)
 
 
-def _candidates(run: Run, now: datetime) -> Iterable[Candidate]:
+def _candidates(run: Run, ledger: Ledger, now: datetime) -> Iterable[Candidate]:
     """Yield what the day's attendances would become, whatever the ledger has of them."""
-    chunks = list(read_columns_of(run, run.business_day))
+    chunks = list(read_columns_of(run, ledger, run.business_day))
     evaluator = Evaluator(
         run.hospital, run.business_day, evaluated_on=run.today(now), include_old=run.include_old
     )

@@ -50,6 +50,7 @@ COLUMNS_WITHOUT_A_PERSON = {
     " usual volume",
     "horizons": "first_known_day hospital",
     "stops": "actor decision hospital id resumed_at run_id status stopped_at try_number why",
+    "refused_log_ons": "conn_id digest refused_at",
     "forgotten": "hash key line source",
 }
 

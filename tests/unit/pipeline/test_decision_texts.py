@@ -60,8 +60,8 @@ def test_it_says_who_can_no_longer_be_asked() -> None:
 @pytest.mark.parametrize(
     ("done", "said"),
     [
-        (Done(Verb.RESUME, 2), "envio retomado"),
-        (Done(Verb.RESUME, 0), "não estava parado"),
+        (Done(Verb.RESUME, 2), "retomado para todos"),
+        (Done(Verb.RESUME, 0), "nada estava parado"),
         (Done(Verb.RESTORED, 7), "7 linhas em dúvida"),
     ],
 )

@@ -184,8 +184,8 @@ def test_resume_opens_the_switch(installed: Ledger) -> None:
     first = run("resume", *WHO).stdout
     second = run("resume", *WHO).stdout
 
-    assert first == "sending goes on for all hospitals; clear dispatch where it is red\n"
-    assert second.startswith("sending was not stopped")
+    assert first == "all hospitals go on; clear dispatch, or extract, where it is red\n"
+    assert second.startswith("nothing was stopped")
 
 
 # -- explain -----------------------------------------------------------------------

@@ -215,6 +215,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("slot", name=op.f("pk_requests")),
     )
     op.create_table(
+        "refused_log_ons",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("conn_id", sa.Text(), nullable=False),
+        sa.Column("refused_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_refused_log_ons")),
+    )
+    op.create_table(
         "stops",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("stopped_at", Moment(), nullable=False),
