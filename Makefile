@@ -32,10 +32,10 @@ setup: .venv/installed  ## the environment only: .venv with requirements.txt
 	@touch $@
 
 demo: setup  ## one day of three hospitals, from Oracle to Track, on the embedded default
-	@$(BIN)/python -m demo.run --hospitals $(HOSPITALS) $(if $(DAY),--day $(DAY))
+	@$(BIN)/python -m demo.run --hospitals '$(HOSPITALS)' $(if $(DAY),--day '$(DAY)')
 
 ui: setup  ## the same world under a live Airflow, http://localhost:8080
-	@$(BIN)/python -m demo.live --hospitals $(HOSPITALS) $(if $(PORT),--port $(PORT))
+	@$(BIN)/python -m demo.live --hospitals '$(HOSPITALS)' $(if $(PORT),--port '$(PORT)')
 
 check: .venv/installed-dev  ## format, lint, types, layers, SQL: the quick part of `make test`
 	$(BIN)/ruff format --check .

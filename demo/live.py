@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 import shlex
-import shutil
 import signal
 import socket
 import sys
@@ -18,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo.airflow_api import USER, AirflowApi, live_settings
+from demo.choices import Choices, hospitals_in
 from demo.components import AIRFLOW, Components, airflow_component
+from demo.folders import emptied_folder
 from demo.run import DEFAULT_HOSPITALS, prepare, terminal_apart
-from demo.world import ROOT, World, airflow_settings, chosen_hospitals
+from demo.world import ROOT, World, airflow_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,19 +39,17 @@ COMPONENTS = AIRFLOW | {"triggerer": airflow_component("triggerer", "--skip-serv
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until a signal comes; return 0, or 1 when a component failed."""
-    parser = argparse.ArgumentParser(prog="python -m demo.live", description=__doc__)
+    parser = Choices(prog="make ui", usage="make ui [HOSPITALS=HMS,OTOA] [PORT=8080]")
     parser.add_argument("--hospitals", default=DEFAULT_HOSPITALS, help="codes, or all")
     parser.add_argument("--port", type=int, default=8080, help="of the UI, on the loopback only")
     options = parser.parse_args(arguments)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
-    hospitals = chosen_hospitals(options.hospitals.upper().split(","))
+    hospitals = hospitals_in(options.hospitals)
     require_free(options.port)
-    shutil.rmtree(HOME, ignore_errors=True)
-    HOME.mkdir(parents=True)
     api = AirflowApi(options.port, secrets.token_urlsafe(9))
-    with World(hospitals, days=days_of(hospitals)) as world:
+    with emptied_folder(HOME), World(hospitals, days=days_of(hospitals)) as world:
         settings = airflow_settings(HOME) | world.connections() | live_settings(api, HOME)
         write_exports(HOME / "env", settings)
         os.environ.update(settings)

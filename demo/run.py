@@ -5,98 +5,100 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import re
-import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from demo.world import ROOT, World, airflow_settings, chosen_hospitals
+from demo.choices import Choices, day_of, days_of, hospitals_in
+from demo.folders import fresh_folder
+from demo.world import ROOT, World, airflow_settings
 
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
-
+#: Each run makes a folder of its own below it.
 HOME = ROOT / ".airflow" / "demo"
 DEFAULT_HOSPITALS = "HMS,OTOA,HSMC"
+#: Exit code of whoever is stopped from the keyboard, as shells give it.
+STOPPED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; return 0 when every run is green and every equation holds."""
-    parser = argparse.ArgumentParser(prog="python -m demo.run", description=__doc__)
+    parser = Choices(prog="make demo", usage="make demo [HOSPITALS=HMS,OTOA] [DAY=2026-11-20]")
     parser.add_argument("--hospitals", default=DEFAULT_HOSPITALS, help="codes, or all")
-    parser.add_argument("--day", type=day_of, help="YYYY-MM-DD; default: yesterday")
+    parser.add_argument("--day", help="YYYY-MM-DD; default: yesterday")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    hospitals = chosen_hospitals(options.hospitals.upper().split(","))
-    days = {hospital.code: options.day or yesterday(hospital) for hospital in hospitals}
-    shutil.rmtree(HOME, ignore_errors=True)
-    HOME.mkdir(parents=True)
-    with World(hospitals, days=sorted(set(days.values()))) as world:
-        os.environ.update(airflow_settings(HOME) | world.connections())
-        with terminal_apart(HOME / "demo.log") as console:
-            # not KeyboardInterrupt: Airflow takes it for a task's failure, and goes on
-            signal.signal(signal.SIGINT, lambda *_: leave(console))
-            return run(world, days, console)
+    stop_on_ctrl_c(Console())
+    hospitals = hospitals_in(options.hospitals)
+    chosen = day_of(options.day) if options.day else None
+    days = days_of(hospitals, chosen, moment=datetime.now(UTC))
+    with fresh_folder(HOME) as home, World(hospitals, days=sorted({*days.values()})) as world:
+        os.environ.update(airflow_settings(home) | world.connections())
+        log = home / "demo.log"
+        with terminal_apart(log) as console:
+            stop_on_ctrl_c(console)
+            code = run(world, days, console)
+            if code:
+                tell_why(log, console)
+    return code
 
 
-def day_of(text: str) -> date:
-    """Read a day.
+def stop_on_ctrl_c(console: Console) -> None:
+    """Let Ctrl-C end the process at once; the next demo begins anew anyway.
 
-    Raises:
-        argparse.ArgumentTypeError: it is none.
+    Not by KeyboardInterrupt: Airflow takes it for a task's failure, and goes on.
     """
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day: DAY=2026-11-20") from None
+    signal.signal(signal.SIGINT, partial(_leave, console))
 
 
-def leave(console: Console) -> None:
-    """End at once; the next demo begins anew anyway."""
+def _leave(console: Console, *_: object) -> None:
     console.show_cursor()
     console.print("stopped")
-    os._exit(130)
-
-
-def yesterday(hospital: Hospital) -> date:
-    """Return the last day that is over at the hospital."""
-    return datetime.now(UTC).astimezone(hospital.zone).date() - timedelta(days=1)
+    os._exit(STOPPED)
 
 
 def run(world: World, days: dict[str, date], console: Console) -> int:
     """Run each hospital's DAG and print what happened."""
-    from demo import summary  # noqa: PLC0415 - imports Airflow, which reads the environment
+    with step("Airflow database, ledger, pools", console):
+        from demo import summary  # noqa: PLC0415 - imports Airflow, which reads the environment
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        step = progress.add_task("Airflow database, ledger, pools", total=1)
         prepare()
-        progress.update(step, completed=1)
         dags = load_dags()
-        states = {}
-        for hospital in world.hospitals:
-            name = f"{hospital.dag_id} · {days[hospital.code]}"
-            step = progress.add_task(name, total=1)
-            done = run_dag(dags[hospital.dag_id], days[hospital.code])
-            states[hospital.code] = done
-            progress.update(step, completed=1, description=f"{name} · {done}")
-    code = summary.show(world, days, states, console)
-    if code:
-        log = HOME / "demo.log"
-        for reason in reasons(log.read_text(encoding="utf-8")):
-            console.print(reason, highlight=False, markup=False, soft_wrap=True)
-        console.print(f"the whole log: {log}", highlight=False, soft_wrap=True)
-    return code
+    states = {}
+    for hospital in world.hospitals:
+        day = days[hospital.code]
+        with step(f"{hospital.dag_id} · {day}", console):
+            states[hospital.code] = run_dag(dags[hospital.dag_id], day)
+    return summary.show(world, days, states, console)
+
+
+@contextmanager
+def step(name: str, console: Console) -> Iterator[None]:
+    """Show what is going on: with a spinner on a terminal, else by a line at its beginning."""
+    begun = time.monotonic()
+    if console.is_terminal:
+        with console.status(name):
+            yield
+    else:
+        console.print(f"{name} ...", highlight=False)
+        yield
+    console.print(f"{name}: {time.monotonic() - begun:.0f} s", highlight=False)
+
+
+def tell_why(log: Path, console: Console) -> None:
+    """Print what ended the tasks that failed, and where the rest stands."""
+    for reason in reasons(log.read_text(encoding="utf-8")):
+        console.print(reason, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"the whole log: {log}", highlight=False, soft_wrap=True)
 
 
 #: Our own errors in Airflow's log: a red report's lines, and what ends a traceback.

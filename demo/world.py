@@ -22,6 +22,7 @@ from track_dispatch.config import BrokenHospital, Hospital, include_dir, load_ho
 from track_dispatch.config.yaml_file import read_yaml
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Area
+from track_dispatch.suggestions import did_you_mean
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What `practice_include` puts in place of what is shipped.
@@ -168,7 +169,8 @@ def chosen_hospitals(codes: Collection[str]) -> list[Hospital]:
     for code in sorted(found) if "ALL" in codes else codes:
         hospital = found.get(code)
         if hospital is None:
-            raise SystemExit(f"there is no hospital {code}; there are {', '.join(sorted(found))}")
+            near, all_of_them = did_you_mean(code, found), ", ".join(sorted(found))
+            raise SystemExit(f'no hospital "{code}"{near}; there are {all_of_them}, or all of them')
         if isinstance(hospital, BrokenHospital):
             raise SystemExit(hospital.message)
         chosen.append(hospital)
