@@ -61,8 +61,9 @@ def stop_on_ctrl_c(console: Console) -> None:
 
 
 def _leave(console: Console, *_: object) -> None:
-    console.show_cursor()
-    console.print("stopped")
+    """Say so past the console's buffer, which may be at work, and end."""
+    show_cursor = "\x1b[?25h" if console.is_terminal else ""
+    os.write(console.file.fileno(), f"{show_cursor}stopped\n".encode())
     os._exit(STOPPED)
 
 
