@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.configuration import AIRFLOW_HOME, conf
-from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
-from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 from sqlalchemy.engine import URL, make_url
 
 from track_dispatch.errors import ConfigError
+from track_dispatch.hooks.connections import find_connection
 from track_dispatch.ledger import creation
 from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
@@ -87,12 +85,11 @@ def place() -> Place:
 
     Raises:
         ConfigError: two ledgers to choose from, an SQLite ledger where tasks run on several
-            machines, or another database.
+            machines, another database, or nobody can tell whether there is a connection.
     """
     file = Path(AIRFLOW_HOME) / "track_ledger.db"
-    try:
-        connection = BaseHook.get_connection(CONN_ID)
-    except AirflowNotFoundException:
+    connection = find_connection(CONN_ID)
+    if connection is None:
         found = Place(url=f"sqlite:///{file}", key_file=file.with_suffix(".keys"))
     else:
         found = Place(_url(connection), connection, options=_options(connection))
@@ -132,8 +129,6 @@ def init() -> tuple[str, bool]:
         LedgerError: the database does not answer.
     """
     here = place()
-    if here.connection is None:
-        _require_certain_absence()
     if here.key_file is not None and not here.key_file.exists():
         database = Path(make_url(here.url).database or "")
         if database.exists():
@@ -166,24 +161,6 @@ def _require_one_ledger(url: str, file: Path) -> None:
             " them knows who was asked, then remove the connection or move the file away"
         )
         raise ConfigError(message)
-
-
-def _require_certain_absence() -> None:
-    """Refuse to take a failing store of connections for one without the ledger's.
-
-    Looking a connection up passes over a store that fails; what follows from "there is none" would
-    be a second, empty ledger.
-    """
-    for store in ensure_secrets_backend_loaded():
-        try:
-            store.get_connection(CONN_ID)
-        except Exception as error:  # noqa: BLE001 - a store is anybody's plugin
-            message = (
-                f"{type(store).__name__} failed with {type(error).__name__}, so that nobody knows"
-                f" whether there is a connection {CONN_ID}: check that Airflow's database runs and"
-                " is migrated (`airflow db migrate`), then try again"
-            )
-            raise ConfigError(message) from None
 
 
 def _write_keys(path: Path, keys: KeyRing) -> None:

@@ -19,7 +19,14 @@ from sqlalchemy.engine import make_url
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.database import Ledger, connect, has_table, require_same_ledger
+from track_dispatch.ledger.database import (
+    MIGRATION,
+    Ledger,
+    Limits,
+    connect,
+    has_table,
+    require_same_ledger,
+)
 from track_dispatch.ledger.sql import insert_into, moment_in
 
 if TYPE_CHECKING:
@@ -52,7 +59,7 @@ def init_ledger(url: str, keys: KeyRing, *, options: Mapping[str, str] | None = 
         LedgerError: the database does not answer.
     """
     _make_private(url)
-    with Ledger(connect(url, options=options), keys) as new, new.long_writing() as connection:
+    with Ledger(connect(url, options=options), keys) as new, new.writing(MIGRATION) as connection:
         if has_table(connection, schema.ledger.name):
             found = connection.scalar(select(schema.ledger.c.ledger_id))
             if found == keys.ledger_id:
@@ -79,11 +86,21 @@ def _make_private(url: str) -> None:
 
 
 def migrate_ledger(
-    url: str, keys: KeyRing, *, options: Mapping[str, str] | None = None
+    url: str,
+    keys: KeyRing,
+    *,
+    options: Mapping[str, str] | None = None,
+    limits: Limits = MIGRATION,
 ) -> tuple[str, str]:
     """Bring a ledger to this version's tables; return the revisions before and after.
 
     A ledger that a newer version migrated stays as it is.
+
+    Args:
+        url: of the database.
+        keys: the ring that belongs to it.
+        options: libpq's own, as for `open_ledger`.
+        limits: how long it may wait for whoever works in the ledger.
 
     Raises:
         ConfigError: there is no ledger to migrate, or it is another one than the keys'.
@@ -91,7 +108,7 @@ def migrate_ledger(
     """
     with Ledger(connect(url, options=options), keys) as existing:
         require_existing(existing.engine)
-        with existing.long_writing() as connection:
+        with existing.writing(limits) as connection:
             before = _revision(connection)
             if before is None:
                 message = f"there is no ledger to migrate; {INIT_HINT}"

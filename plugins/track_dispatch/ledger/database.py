@@ -23,11 +23,13 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from track_dispatch.errors import ConfigError, LedgerError, raised_alone
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.connection_errors import PERMANENT, connection_error, refusal
 from track_dispatch.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from track_dispatch.errors import TrackDispatchError
     from track_dispatch.ledger.keys import KeyRing
 
 #: The engine logs neither rows (patients' data) nor statements, whatever level is set above it.
@@ -54,8 +56,10 @@ class Limits:
 
 #: Claims, settlements, decisions: one that waits long would outlive its lease.
 SHORT = Limits(lock=2, statement=20, whole=45)
-#: Transforms, housekeeping, migrations.
+#: Transforms, housekeeping.
 LONG = Limits(lock=60, statement=1800, whole=3600)
+#: Migrations: whoever waits for a table's lock lets everybody else wait behind him.
+MIGRATION = Limits(lock=5, statement=1800, whole=3600)
 
 #: Beside what a connection's extra says. No prepared statements: behind a pooler in transaction
 #: mode a session's name for one may stand for another session's statement.
@@ -72,11 +76,19 @@ _POSTGRESQL: Mapping[str, Any] = {
 
 
 class Ledger:
-    """An open ledger; `open_ledger` makes one. A context manager: it gives its connections back."""
+    """An open ledger; `open_ledger` makes one. A context manager: it gives its connections back.
 
-    def __init__(self, engine: Engine, keys: KeyRing) -> None:
+    Args:
+        engine: of its database.
+        keys: that belong to it.
+        short: how long a transaction may wait that says nothing else.
+    """
+
+    def __init__(self, engine: Engine, keys: KeyRing, *, short: Limits = SHORT) -> None:
         self.engine = engine
         self.keys = keys
+        self._short = short
+        self._let_in = False
         self._watchdog = Watchdog()
         self._opening = threading.local()
         self._look: Callable[[Connection], None] | None = None
@@ -99,13 +111,14 @@ class Ledger:
         return self.engine.dialect.name == "postgresql"
 
     @contextmanager
-    def writing(self, limits: Limits = SHORT) -> Iterator[Connection]:
+    def writing(self, limits: Limits | None = None) -> Iterator[Connection]:
         """Open one writing transaction, committed at the end of the block.
 
         Raises:
             LedgerError: the database failed; nothing of the block is in the ledger, unless it
                 failed while it committed: then nobody knows.
         """
+        limits = limits or self._short
         with self._connected(limits) as connection:
             writing = connection.execution_options(track_writing=True)
             with writing.begin():
@@ -118,13 +131,13 @@ class Ledger:
         return self.writing(LONG)
 
     @contextmanager
-    def reading(self, limits: Limits = SHORT) -> Iterator[Connection]:
+    def reading(self, limits: Limits | None = None) -> Iterator[Connection]:
         """Open one reading transaction: all it reads is of one moment.
 
         Raises:
             LedgerError: the database failed.
         """
-        with self._connected(limits) as connection:
+        with self._connected(limits or self._short) as connection:
             if self.on_postgresql:  # SQLite reads a snapshot anyway
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
@@ -147,19 +160,20 @@ class Ledger:
     @contextmanager
     def _connected(self, limits: Limits) -> Iterator[Connection]:
         """Connect; on PostgreSQL, cut the connection off when the block takes too long."""
-        with raised_alone(), database_errors():
-            if not self.on_postgresql:
-                with self.engine.connect() as connection:
-                    yield connection
-                return
-            current = self._opening.current = _Current()
-            with (
-                self._watchdog.limit(limits.whole, current.cut_off),
-                self.engine.connect() as found,
-            ):
-                current.driver = found.connection.driver_connection
-                self._recognise(found)
-                yield found
+        if not self.on_postgresql:
+            with raised_alone(), database_errors(), self.engine.connect() as connection:
+                yield connection
+            return
+        current = self._opening.current = _Current(limits.whole)
+        with (
+            raised_alone(),
+            database_errors(current.lateness),
+            self._watchdog.limit(limits.whole, current.cut_off),
+            self.engine.connect() as found,
+        ):
+            current.driver = found.connection.driver_connection
+            self._recognise(found)
+            yield found
 
     def _recognise(self, connection: Connection) -> None:
         if self._look is None or _RECOGNISED in connection.info:
@@ -169,8 +183,18 @@ class Ledger:
         connection.info[_RECOGNISED] = True
 
     def _do_connect(self, dialect: Any, _record: Any, cargs: Any, cparams: Any) -> Any:
-        """Put a new connection under the deadline before anything is asked over it."""
-        driver = dialect.loaded_dbapi.connect(*cargs, **cparams)
+        """Put a new connection under the deadline before anything is asked over it.
+
+        What let us in once may do so again, whatever it says now: it is tried again.
+        """
+        try:
+            driver = dialect.loaded_dbapi.connect(*cargs, **cparams)
+        except dialect.loaded_dbapi.Error as error:
+            if broken_in := interruption(error):
+                raise broken_in from None
+            cause = connection_error(str(error), self.engine.url, cparams)
+            raise (LedgerError(str(cause)) if self._let_in else cause) from None
+        self._let_in = True
         current = getattr(self._opening, "current", None)
         if current is not None:
             current.driver = driver
@@ -178,16 +202,32 @@ class Ledger:
 
 
 class _Current:
-    """The driver's connection of one transaction, to be cut off from another thread."""
+    """The driver's connection of one transaction, to be cut off from another thread.
 
-    def __init__(self) -> None:
+    Args:
+        seconds: after which that happens.
+    """
+
+    def __init__(self, seconds: float) -> None:
         self.driver: Any = None
+        self._seconds = seconds
+        self._is_cut_off = False
 
     def cut_off(self) -> None:
         """End the socket: whoever waits on it reads its end."""
         if self.driver is not None and not self.driver.closed:
+            self._is_cut_off = True
             with socket.socket(fileno=os.dup(self.driver.fileno())) as twin:
                 twin.shutdown(socket.SHUT_RDWR)
+
+    def lateness(self) -> str | None:
+        """Say that the connection was cut off, if it was."""
+        if not self._is_cut_off:
+            return None
+        return (
+            f"the ledger's PostgreSQL took longer than {self._seconds:g} s and was given up: is it"
+            " overloaded, or the network to it broken?"
+        )
 
 
 def open_ledger(
@@ -196,6 +236,7 @@ def open_ledger(
     *,
     options: Mapping[str, str] | None = None,
     restored: bool = False,
+    short: Limits = SHORT,
 ) -> Ledger:
     """Open a ledger that is there, migrated, and the one these keys belong to.
 
@@ -207,6 +248,7 @@ def open_ledger(
         options: libpq's own (`sslmode`, `sslrootcert`, `target_session_attrs`, ...).
         restored: whether a person is about to declare what another server than before has lost;
             nothing else may open the ledger on it.
+        short: how long a transaction may wait that says nothing else.
 
     Raises:
         ConfigError: it is not there, not migrated, or another one; or its identity keys lack one
@@ -224,7 +266,7 @@ def open_ledger(
         unregistered,
     )
 
-    opened = Ledger(connect(url, options=options), keys)
+    opened = Ledger(connect(url, options=options), keys, short=short)
     try:
         require_existing(opened.engine)
         with opened.reading() as connection:
@@ -314,20 +356,24 @@ def require_same_ledger(connection: Connection, keys: KeyRing) -> None:
 
 
 @contextmanager
-def database_errors() -> Iterator[None]:
+def database_errors(lateness: Callable[[], str | None] = lambda: None) -> Iterator[None]:
     """Turn the database's errors into ours: their texts quote values, so only the kind is kept.
 
     What is no error but the end of the task stays that, also where it made the driver fail.
+
+    Args:
+        lateness: says that we ended it ourselves, where we did.
     """
     try:
         yield
     except SQLAlchemyError as error:
-        origin = getattr(error, "orig", None)
-        raise interruption(error) or LedgerError(_kind(origin or error)) from None
+        raise interruption(error) or _ours(
+            getattr(error, "orig", None) or error, lateness()
+        ) from None
     except Exception as error:
         if not type(error).__module__.startswith(("psycopg", "sqlite3")):
             raise
-        raise interruption(error) or LedgerError(_kind(error)) from None
+        raise interruption(error) or _ours(error, lateness()) from None
 
 
 def interruption(error: BaseException) -> BaseException | None:
@@ -342,10 +388,14 @@ def interruption(error: BaseException) -> BaseException | None:
     return found
 
 
-def _kind(error: BaseException) -> str:
+def _ours(error: BaseException, late: str | None) -> TrackDispatchError:
     code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
+    if late and not code:
+        return LedgerError(late)
     name = type(error).__name__
-    return f"the ledger's database answered with {name}{f' ({code})' if code else ''}"
+    kind = f"the ledger's database answered with {name}{f' ({code})' if code else ''}"
+    kind += refusal(code, str(error))
+    return ConfigError(kind) if code in PERMANENT else LedgerError(kind)
 
 
 def has_table(connection: Connection, name: str) -> bool:

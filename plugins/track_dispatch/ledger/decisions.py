@@ -20,7 +20,6 @@ from track_dispatch.errors import ConfigError, LedgerError, LinesInFlightError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import lock_batch, move_batch
 from track_dispatch.ledger.contact_policy import come_back
-from track_dispatch.ledger.database import SHORT
 from track_dispatch.ledger.schema import Placed, addresses_in, of_batches, on_days, placed
 from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
 from track_dispatch.ledger.transitions import MovedLine, Transition, apply_transition
@@ -68,7 +67,7 @@ class Decision:
 
 
 @contextmanager
-def deciding(ledger: Ledger, limits: Limits = SHORT) -> Iterator[Connection]:
+def deciding(ledger: Ledger, limits: Limits | None = None) -> Iterator[Connection]:
     """Open the transaction of a person's decision, in its turn.
 
     Raises:

@@ -172,8 +172,8 @@ def parse_keys(extra: Mapping[str, Any], where: str) -> KeyRing:
     known = {name: extra[name] for name in KeyRing.model_fields if name in extra}
     if not known:
         message = (
-            f"{where} holds no keys of a ledger:"
-            " `python -m track_dispatch ledger new-keys` prints a set for a new one"
+            f"{where} holds no keys of a ledger: put them back from their backup; where no ledger"
+            " was ever made, `python -m track_dispatch ledger new-keys` prints its first ones"
         )
         raise ConfigError(message)
     try:

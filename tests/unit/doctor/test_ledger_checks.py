@@ -41,7 +41,8 @@ def test_a_database_that_does_not_answer_is_told(premises: Premises) -> None:
     visit = premises.visit()
 
     assert set(visit.not_well()) == {LEDGER, SERVER, KEYS, COMMITS}
-    assert visit[LEDGER].detail == "the ledger's database answered with OperationalError"
+    assert "at 127.0.0.1:1" in visit[LEDGER].detail
+    assert "nothing listens there: correct the Host and Port fields" in visit[LEDGER].detail
 
 
 @on_sqlite

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,45 @@ def test_an_sqlite_ledger_is_refused_where_tasks_run_on_several_machines(
 
     with pytest.raises(ConfigError, match="point the connection track_ledger to PostgreSQL"):
         place.place()
+
+
+@pytest.mark.parametrize("use", [place.open_configured, place.migrate, place.init])
+@pytest.mark.parametrize("spoilt", ["}", ","])
+def test_a_connection_that_cannot_be_read_is_not_taken_for_none(
+    home: Path, monkeypatch: pytest.MonkeyPatch, use: Callable[[], object], spoilt: str
+) -> None:
+    """Airflow passes over it, and the file beside would be a second, empty ledger."""
+    place.init()
+    written = postgres_connection() + spoilt
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", written)
+
+    with pytest.raises(ConfigError) as caught:
+        use()
+
+    assert f"is not JSON from character {len(written)} on" in str(caught.value)
+    assert "correct AIRFLOW_CONN_TRACK_LEDGER" in str(caught.value)
+    assert "not-to-be-shown" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_lost_keys_are_not_answered_with_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New keys would forget whom the ledger knows."""
+    connection = json.loads(postgres_connection()) | {"extra": {"sslmode": "require"}}
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", json.dumps(connection))
+
+    with pytest.raises(ConfigError) as caught:
+        place.place().keys()
+
+    message = str(caught.value)
+    asked = message.index("put them back from their backup")
+    assert asked < message.index("where no ledger was ever made") < message.index("new-keys")
+
+
+def test_a_spoilt_key_is_never_answered_with_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", postgres_connection(payload_secrets=[]))
+
+    with pytest.raises(ConfigError, match="put them right from their backup") as caught:
+        place.place().keys()
+    assert "new-keys" not in str(caught.value)
 
 
 def test_migrate_makes_no_ledger(home: Path) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ledger_basics import add_line, everything, relay, run_sql
+from ledger_basics import add_line, everything, run_sql
 from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 
+from tests.relay import relay
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger.database import SHORT, Ledger, Limits, connect
 from track_dispatch.ledger.keys import new_keys
@@ -165,7 +166,9 @@ def test_who_waits_for_a_row_gives_up_in_time(postgresql_ledger: Ledger) -> None
             second.execute(text("update lines set reason = 'b'"))
 
 
-@pytest.mark.parametrize("when", ["before the log-on", "within a transaction"])
+@pytest.mark.parametrize(
+    "when", ["before the log-on", "at the log-on", "within a transaction", "at its commit"]
+)
 def test_a_silent_server_is_waited_for_no_longer_than_our_own_deadline(
     postgresql_ledger: Ledger, when: str
 ) -> None:
@@ -180,15 +183,21 @@ def test_a_silent_server_is_waited_for_no_longer_than_our_own_deadline(
 
             def ask() -> None:
                 with ledger.writing(brief) as connection:
+                    if when == "at its commit":
+                        connection.execute(text("create table written (x int)"))
                     proxy.fall_silent()
-                    connection.execute(text("select 1"))
+                    if when == "within a transaction":
+                        connection.execute(text("select 1"))
 
             if when == "before the log-on":
                 proxy.fall_silent()
+            if when == "at the log-on":
+                proxy.fall_silent_after_first_answer()
             with ThreadPoolExecutor(1) as pool:
-                asked = pool.submit(ask)
+                error = pool.submit(ask).exception(30)
 
-                assert isinstance(asked.exception(30), LedgerError)
+    assert isinstance(error, LedgerError)
+    assert ("nobody answers there" if "log-on" in when else "longer than 1.5 s") in str(error)
 
 
 def test_a_database_that_does_not_answer_is_a_ledger_error_without_its_password() -> None:
