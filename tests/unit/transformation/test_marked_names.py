@@ -43,7 +43,7 @@ def found(
 
 
 def test_the_list_of_names_is_long_enough_to_tell() -> None:
-    assert len(NAMES) == len(set(NAMES)) > 300
+    assert len(NAMES) == len(set(NAMES)) > 400
     assert {reason for reason, _ in NAMES} == {"", "newborn", "death", "test_record"}
 
 
@@ -86,6 +86,11 @@ def test_what_nobody_sees_hides_no_mark(hospital: Hospital, blanks: str) -> None
         ("contestes@example.com", ""),
         ("celeste@example.com", ""),
         ("testa@example.com", ""),
+        ("treinamento@example.com", "test_record"),
+        ("joao@treinamentos.com.br", ""),  # somebody may work there, or be a coach
+        ("joao@sul-treinamentos.com.br", ""),
+        ("joao.treinamento@example.com", ""),
+        ("joao_treinamento@example.com", ""),
         ("rn@example.com", ""),  # no mark of a newborn is looked for in an address
         ("feto@example.com", ""),
     ],
