@@ -14,7 +14,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test e2e proof bench check lock docs schema new-hospital clean
+.PHONY: help setup demo ui test e2e proof bench check lock docs schema new-hospital examples clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ check: .venv/installed-dev  ## format, lint, types, layers, SQL: the quick part 
 	$(BIN)/python -m track_dispatch sql --all --check
 
 # databases that wait for the disk after each commit are quicker in memory
-test: check  ## everything that must hold; CI runs this
+test: check examples  ## everything that must hold; CI runs this
 	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) $(BIN)/pytest -n auto --dist loadfile
 
 # TRACK_PROOF=full: all hospitals, and an outage of five minutes
@@ -72,6 +72,9 @@ schema: setup  ## write include/hospitals.schema.json anew
 
 new-hospital: setup  ## CODE=abc ERP=mv: the files of a hospital to come; ERP=tasy for the other family
 	@$(BIN)/python -m demo.new_hospital $(CODE) $(ERP)
+
+examples: setup  ## what the examples beside the queries say, held against the queries; CODE=hms for one
+	@$(BIN)/python -m demo.examples $(CODE)
 
 clean:  ## remove the environment and Airflow's folder
 	rm -rf .venv .airflow

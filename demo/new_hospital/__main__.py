@@ -1,4 +1,4 @@
-"""Write the files of a hospital to come: its YAML, its SQL, and its made-up ERP.
+"""Write the files of a hospital to come: its YAML, its SQL with examples, and its made-up ERP.
 
 They are valid and reach nobody: `make demo HOSPITALS=<code>` runs them as they are.
 """
@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         f"\nReplace every TODO; on the way, see\n"
         f"  python -m track_dispatch sql {code} --check\n"
+        f"  make examples CODE={code.lower()}\n"
         f"  make demo HOSPITALS={code}\n"
         f"then create the connection oracle_{code.lower()} (docker-compose.yaml names it, too),"
         f" run `python -m track_dispatch setup` and `python -m track_dispatch doctor {code}`."
@@ -71,6 +72,7 @@ def new_files(code: str, erp: str) -> dict[Path, str]:
     return {
         include_dir() / "hospitals" / f"{source}.yaml": aligned(filled("hospital.yaml", values)),
         include_dir() / "sql" / erp / f"{source}.sql": filled(f"{erp}.sql", values),
+        include_dir() / "sql" / erp / f"{source}.examples.yaml": filled(f"{erp}.examples", values),
         FOLDER / f"{source}.yaml": aligned(filled(f"{erp}.site", values)),
     }
 

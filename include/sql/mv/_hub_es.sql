@@ -110,7 +110,7 @@ and {{ extraction.not_in("a.cd_ser_dis", clinics_out) }}
   only=mv.over_by_day_end(),
   shared=shared,
   carried=carried,
-  joins=joins,
+  joins=joins if setor_ambulatorio else [mv.join_clinic()],
   oncologia=oncologia,
   maternidade=maternidade,
   exames=exames,

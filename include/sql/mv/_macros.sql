@@ -65,6 +65,12 @@ case
 end
 {%- endmacro %}
 
+{#- The clinic (s), for a hospital whose setores go by `clinic_or`. -#}
+{% macro join_clinic() -%}
+left join dbamv.ser_dis s
+  on s.cd_ser_dis = a.cd_ser_dis
+{%- endmacro %}
+
 {#- Where an attendance came from (oa), for a hospital whose setores speak of it. -#}
 {% macro join_origin() -%}
 left join dbamv.ori_ate oa
@@ -134,8 +140,6 @@ left join dbamv.paciente p
   on p.cd_paciente = a.cd_paciente
 left join dbamv.prestador pr
   on pr.cd_prestador = a.cd_prestador
-left join dbamv.ser_dis s
-  on s.cd_ser_dis = a.cd_ser_dis
 {% for join in joins %}
 {{ join | trim }}
 {% endfor %}

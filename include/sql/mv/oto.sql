@@ -40,6 +40,7 @@ a.tp_atendimento = 'A'
   on_discharge=["U", "I"],
   on_attendance=["A", "E"],
   shared=true,
+  joins=[mv.join_clinic()],
   oncologia=none,
   maternidade=maternidade,
   exames=exames,

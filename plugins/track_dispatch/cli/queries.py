@@ -35,7 +35,9 @@ def sql(
     SQL Developer know no binds of type DATE: take `--literals`, which runs as pasted everywhere.
 
     With --check it prints a line for each hospital, or `file:line: message` for each finding, and
-    exits 1 when there is one. The line is that of the query as printed here.
+    exits 1 when there is one. The line is that of the query as printed here. The examples beside
+    the query are looked at, too: their form, and whether they show each of its areas; `make
+    examples` runs them.
     """
     if (code is None) is not every:
         message = "give the code of one hospital, or --all"
@@ -68,7 +70,8 @@ def _check(entries: Sequence[Hospital | BrokenHospital]) -> None:
 
 
 def _findings(entry: Hospital | BrokenHospital) -> list[str]:
-    from track_dispatch.extraction.lint import lint  # noqa: PLC0415 - imports sqlglot
+    from track_dispatch.extraction.examples import check_examples  # noqa: PLC0415 - with sqlglot
+    from track_dispatch.extraction.lint import lint  # noqa: PLC0415 - imports it, too
     from track_dispatch.extraction.query import render  # noqa: PLC0415 - imports Jinja
 
     if isinstance(entry, BrokenHospital):
@@ -77,7 +80,8 @@ def _findings(entry: Hospital | BrokenHospital) -> list[str]:
         query = render(entry)
     except ConfigError as error:
         return [str(error)]
-    return [f"{entry.code}: {finding}" for finding in lint(query, file=f"sql/{entry.sql}")]
+    found = [*map(str, lint(query, file=f"sql/{entry.sql}")), *check_examples(entry, query)]
+    return [f"{entry.code}: {finding}" for finding in found]
 
 
 def dry_run(

@@ -18,6 +18,9 @@ _PRIVATE = frozenset({"rehearsal_contacts"})
 
 _LONGEST_VALUE = 60
 
+#: What makes an alternative of a choice say more than its type.
+_TELLING = frozenset({"properties", "items", "enum"})
+
 
 def explain(error: ValidationError, schema: Schema, *, label: str) -> list[str]:
     """Return one line for each error: file, dotted field, value, what is allowed.
@@ -75,6 +78,8 @@ def _as_written(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     text = f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, dict | list) and len(text) > _LONGEST_VALUE:
+        return "..."
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
@@ -94,5 +99,5 @@ def _resolved(node: Schema, schema: Schema) -> Schema:
         target: Schema = schema["$defs"][str(node["$ref"]).rsplit("/", 1)[-1]]
         return {**target, **node}
     choices = [_resolved(choice, schema) for choice in node.get("anyOf", [])]
-    telling = next((choice for choice in choices if {"properties", "items"} & choice.keys()), {})
+    telling = next((choice for choice in choices if _TELLING & choice.keys()), {})
     return {**telling, **node}

@@ -18,6 +18,7 @@ FILES = {
     erp: {
         f"include/hospitals/{code}.yaml",
         f"include/sql/{erp}/{code}.sql",
+        f"include/sql/{erp}/{code}.examples.yaml",
         f"stand_ins/erp/sites/{code}.yaml",
     }
     for erp, code in (("mv", MV.lower()), ("tasy", TASY.lower()))
@@ -83,6 +84,12 @@ def test_the_queries_pass_the_linter(project: Path) -> None:
 
     assert {f"{MV}: ok", f"{TASY}: ok"} <= set(done.stdout.splitlines())
     assert done.returncode == 0
+
+
+def test_their_examples_say_what_the_queries_do(project: Path) -> None:
+    done = run(project, "demo.examples", MV.lower(), TASY)
+
+    assert (done.stdout, done.returncode) == (f"{MV}: ok\n{TASY}: ok\n", 0)
 
 
 def test_the_demo_runs_a_day_of_them(project: Path) -> None:
