@@ -37,7 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hospitals", default=DEFAULT_HOSPITALS, help="codes, or all")
     parser.add_argument("--day", help="YYYY-MM-DD; default: yesterday")
     options = parser.parse_args(arguments)
-    stop_on_ctrl_c(Console())
     hospitals = hospitals_in(options.hospitals)
     chosen = day_of(options.day) if options.day else None
     days = days_of(hospitals, chosen, moment=datetime.now(UTC))
@@ -170,4 +169,5 @@ def terminal_apart(log: Path) -> Iterator[Console]:
 
 
 if __name__ == "__main__":
+    stop_on_ctrl_c(Console())
     sys.exit(main())

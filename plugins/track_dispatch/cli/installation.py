@@ -47,18 +47,6 @@ def ledger_migrate() -> None:
     typer.echo(f"ledger: {changed}")
 
 
-@ledger_app.command("new-keys")
-def ledger_new_keys() -> None:
-    """Print the keys of a new ledger, as one line of JSON for the connection's extra.
-
-    Keep a copy apart from the ledger's backup: without them its payloads cannot be read, and
-    nobody it knows is recognised again.
-    """
-    from track_dispatch.ledger.keys import new_keys  # noqa: PLC0415 - imports cryptography
-
-    typer.echo(new_keys().model_dump_json())
-
-
 @config_app.command("check")
 def config_check() -> None:
     """Check every hospital's file; exit 1 when one has an error."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from track_dispatch import __version__
-from track_dispatch.cli import days, decisions, doctor, installation, people, queries
+from track_dispatch.cli import days, decisions, doctor, installation, keys, people, queries
 from track_dispatch.errors import TrackDispatchError
 
 app = typer.Typer(
@@ -48,6 +48,9 @@ app.command()(days.explain)
 app.command()(decisions.resume)
 app.command()(decisions.release)
 app.command()(people.person)
+installation.ledger_app.command("new-keys")(keys.new_keys)
+installation.ledger_app.command("keys")(keys.keys)
+installation.ledger_app.command("rotate-keys")(keys.rotate_keys)
 installation.ledger_app.command("restored")(decisions.ledger_restored)
 app.add_typer(installation.ledger_app, name="ledger", no_args_is_help=True)
 app.add_typer(decisions.doubt_app, name="doubt", no_args_is_help=True)

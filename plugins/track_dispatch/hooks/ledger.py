@@ -79,6 +79,10 @@ class Place:
             message = f"{path} is not JSON: put the ledger's keys back from their backup"
             raise ConfigError(message) from None
 
+    def extra_with(self, keys: KeyRing) -> str:
+        """Return the connection's extra with another ring, as one line of JSON."""
+        return json.dumps({**keys.model_dump(), **self.options})
+
 
 def place() -> Place:
     """Find the ledger's place.
@@ -149,6 +153,28 @@ def migrate() -> tuple[str, str]:
     return creation.migrate_ledger(here.url, here.keys(), options=here.options)
 
 
+def use_keys(keys: KeyRing) -> str | None:
+    """Put another ring in the place of the installation's, once its ledger opens with it.
+
+    Returns:
+        None where the ring was written into the key file, which keeps its mode; else the extra that
+        a person must give to the connection: who reads it has the keys.
+
+    Raises:
+        ConfigError: the ring lacks a key that is still needed.
+        LedgerError: the database does not answer.
+    """
+    here = place()
+    open_ledger(here.url, keys, options=here.options).close()
+    if here.key_file is None:
+        return here.extra_with(keys)
+    new = here.key_file.with_suffix(".keys.new")
+    new.unlink(missing_ok=True)
+    _write_keys(new, keys)
+    new.replace(here.key_file)
+    return None
+
+
 def _require_one_ledger(url: str, file: Path) -> None:
     """Refuse a ledger file beside the connection's ledger.
 
@@ -168,6 +194,8 @@ def _write_keys(path: Path, keys: KeyRing) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(keys.model_dump_json(indent=2))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _url(connection: Connection) -> str:

@@ -26,6 +26,7 @@ from track_dispatch.ledger.envelope_writer import (
     LineHashes,
     Placement,
 )
+from track_dispatch.ledger.key_rotation import carry_optouts
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, PLACES
 from track_dispatch.ledger.sql import among
 from track_dispatch.ledger.transitions import RULES, Transition
@@ -169,6 +170,7 @@ class DayApply:
         found = list(attendances)
         hashes = [self._hashes(one) for one in found]
         if barred := self._lookups.barred(hashes):
+            self._carry_optouts([found[position] for position in barred])
             for position, one in again(barred).items():
                 found[position], hashes[position] = one, self._hashes(one)
         self.counts["attendances"] += len(found)
@@ -183,6 +185,12 @@ class DayApply:
                 self.counts["other_day"] += 1
             else:
                 self._find(one, of_one)
+
+    def _carry_optouts(self, barred: Sequence[Evaluated]) -> None:
+        """Let an older key go some day: whom it bars is barred under the newest one as well."""
+        if len(self._keys.identity_secrets) > 1:
+            values = {value for one in barred for kind in one.identities for value in kind}
+            carry_optouts(self._connection, self._keys, values)
 
     def end_of_reading(
         self, *, rows_merged: int, column_counts: ColumnCounts | None = None

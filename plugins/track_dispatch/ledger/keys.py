@@ -66,6 +66,32 @@ class KeyRing(BaseModel):
             raise ValueError(message)
         return self
 
+    def with_new_keys(self) -> KeyRing:
+        """Return the ring with a new key of each kind in front: those behind it open and find."""
+        new = new_keys()
+        return self.holding(
+            payload_secrets=(*new.payload_secrets, *self.payload_secrets),
+            identity_secrets=(*new.identity_secrets, *self.identity_secrets),
+        )
+
+    def holding(
+        self,
+        *,
+        payload_secrets: tuple[str, ...] | None = None,
+        identity_secrets: tuple[IdentityKey, ...] | None = None,
+    ) -> KeyRing:
+        """Return the same ledger's ring with other keys; never a copy, which keeps what was begun.
+
+        Args:
+            payload_secrets: newest first; ours if they are not given.
+            identity_secrets: likewise.
+        """
+        return KeyRing(
+            ledger_id=self.ledger_id,
+            payload_secrets=payload_secrets or self.payload_secrets,
+            identity_secrets=identity_secrets or self.identity_secrets,
+        )
+
     def encrypt(self, content: bytes) -> bytes:
         """Compress and encrypt with the newest payload key.
 

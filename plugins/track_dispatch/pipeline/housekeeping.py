@@ -7,7 +7,7 @@ like the others, by the widest limits there are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
@@ -33,6 +33,34 @@ class Retention:
     age: int
     retention: int
 
+    def identity_days(self, cap: int) -> int | None:
+        """Return the days that a line's identities stay: a rule may need to recognise the patient.
+
+        None: they stay for good.
+        """
+        return self.age + cap + RETENTION_MARGIN_DAYS if self.age else None
+
+
+def identities_leave(hospitals: Sequence[Hospital], last_days: Mapping[str, date]) -> date | None:
+    """Return the first day without the identities of lines whose last days these are.
+
+    Args:
+        hospitals: those whose files can be used.
+        last_days: by hospital, of a visit or of a POST.
+
+    Returns:
+        None where a hospital's stay for good, or nobody can tell.
+    """
+    limits = _limits(hospitals)
+    leave = []
+    for code, last in last_days.items():
+        own = limits.get(code) or _widest([*limits.values()])
+        days = own.identity_days(_cap(hospitals)) if own else None
+        if days is None:
+            return None
+        leave.append(last + timedelta(days=days + 1))
+    return max(leave, default=None)
+
 
 def run_housekeeping(
     hospitals: Sequence[Hospital], *, ledger: Ledger, actor: Actor, now: datetime
@@ -57,7 +85,7 @@ def run_housekeeping(
         hours = max(one.extraction_max_age_hours for one in hospitals)
         old = retention.drop_old_payloads(ledger, max_age_hours=hours, actor=actor)
         done.update(reopened=old.reopened, erased=old.erased)
-    cap = max((one.contact_cap_days for one in hospitals), default=0)
+    cap = _cap(hospitals)
     limits = _limits(hospitals)
     with ledger.reading() as connection:
         codes = retention.known_hospitals(connection)
@@ -68,6 +96,10 @@ def run_housekeeping(
         if own:
             done.update(_let_go(ledger, code, own, today=today, cap=cap))
     return dict(done)
+
+
+def _cap(hospitals: Sequence[Hospital]) -> int:
+    return max((one.contact_cap_days for one in hospitals), default=0)
 
 
 def _limits(hospitals: Sequence[Hospital]) -> dict[str, Retention]:
@@ -92,9 +124,7 @@ def _widest(known: Sequence[Retention]) -> Retention | None:
 def _let_go(ledger: Ledger, code: str, own: Retention, *, today: date, cap: int) -> dict[str, int]:
     """Anonymise and purge a hospital's old lines."""
     done = {"anonymised": 0, "purged": 0}
-    if own.age:
-        # until then a rule may need to recognise the patient, or a correction in the ERP
-        days = own.age + cap + RETENTION_MARGIN_DAYS
+    if days := own.identity_days(cap):
         before = today - timedelta(days=days)
         done["anonymised"] = retention.anonymise(ledger, hospital=code, before=before, days=days)
     if own.retention:

@@ -210,3 +210,31 @@ def test_a_line_is_recognised_by_its_digest_under_an_old_key() -> None:
     old = new_keys()
 
     assert old.digest(b"line") in rotated(old).digests(b"line")
+
+
+def test_new_keys_come_before_those_that_are_there() -> None:
+    old = new_keys()
+    token = old.encrypt(b"x")
+
+    ring = old.with_new_keys()
+
+    assert (ring.payload_secrets[1:], ring.identity_secrets[1:]) == (
+        old.payload_secrets,
+        old.identity_secrets,
+    )
+    assert ring.decrypt(token) == b"x"
+    assert ring.identity_hashes("cpf:1")[1] == old.identity_hashes("cpf:1")[0]
+
+
+def test_a_ring_that_was_used_and_loses_a_key_has_lost_it() -> None:
+    ring = new_keys().with_new_keys()
+    token = ring.holding(payload_secrets=ring.payload_secrets[1:]).encrypt(b"x")
+    assert (ring.decrypt(token), len(ring.identity_hashes("cpf:1"))) == (b"x", 2)
+
+    less = ring.holding(
+        payload_secrets=ring.payload_secrets[:1], identity_secrets=ring.identity_secrets[:1]
+    )
+
+    assert len(less.identity_hashes("cpf:1")) == 1
+    with pytest.raises(ConfigError, match="payload_secrets"):
+        less.decrypt(token)
