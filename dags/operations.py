@@ -35,15 +35,16 @@ from track_dispatch.operators.operations_texts import (
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
 from track_dispatch.operators.run_context import actor_of
 from track_dispatch.operators.texts import log_text
-from track_dispatch.pipeline.decide import (
-    LONGEST_WHY,
-    WHY_PATTERN,
-    Order,
-    carry_out,
-    make_decision,
-)
+from track_dispatch.pipeline.decide import Order, carry_out, make_decision
 from track_dispatch.pipeline.housekeeping import run_housekeeping
 from track_dispatch.pipeline.morning import morning
+from track_dispatch.pipeline.screening import (
+    BATCH_PATTERN,
+    CODE_PATTERN,
+    IMPERSONAL,
+    LONGEST_WHY,
+    SHORTEST_WHY,
+)
 from track_dispatch.states import Verb
 
 log = logging.getLogger(__name__)
@@ -69,11 +70,17 @@ def step(**more: Any) -> Any:
     )
 
 
-def param(text: str, default: Any = None, **schema: Any) -> Param:
-    """Build a Param with its texts; one without a default may stay empty."""
+def param(text: str, **schema: Any) -> Param:
+    """Build a Param with its texts; it may stay empty."""
     title, description = PARAMS[text]
-    types = schema.pop("type", ["null", "string"])
-    return Param(default, type=types, title=title, description=description, **schema)
+    shape = {"default": None, "type": ["null", "string"]} | schema
+    return Param(title=title, description=description, **shape)
+
+
+def required(text: str, **schema: Any) -> Param:
+    """Build a Param with its texts that has no default: whoever triggers the run fills it in."""
+    title, description = PARAMS[text]
+    return Param(type="string", title=title, description=description, **schema)
 
 
 def chosen_day() -> date | None:
@@ -111,12 +118,12 @@ def decide() -> dict[str, int]:
     decision = make_decision(
         Verb(params["what"]),
         decided_by=dag_run.triggering_user_name,
-        why=str(params["why"] or ""),
+        why=str(params["why"]),
         run_id=dag_run.run_id,
     )
     order = Order(
-        batch=params["batch"] or None,
-        hospital=params["hospital"] or None,
+        batch=(params["batch"] or "").strip() or None,
+        hospital=(params["hospital"] or "").strip() or None,
         business_day=chosen_day(),
         confirmed=params["confirmed"] or None,
     )
@@ -174,18 +181,21 @@ with DAG(
     doc_md=DECIDE_DOC,
     schedule=None,
     params={
-        "what": param(
+        "what": required(
             "what",
-            Verb.RESUME.value,
-            type="string",
             enum=[str(verb) for verb in WHAT],
             values_display={str(verb): text for verb, text in WHAT.items()},
         ),
-        "batch": param("batch"),
-        "hospital": param("hospital"),
+        "batch": param("batch", pattern=BATCH_PATTERN),
+        "hospital": param("hospital", pattern=CODE_PATTERN),
         "business_day": param("business_day", format="date"),
-        "confirmed": param("confirmed", False, type="boolean"),
-        "why": param("why", "", type="string", pattern=WHY_PATTERN, maxLength=LONGEST_WHY),
+        "confirmed": param("confirmed", default=False, type="boolean"),
+        "why": required(
+            "why",
+            pattern=IMPERSONAL,
+            minLength=SHORTEST_WHY,
+            maxLength=LONGEST_WHY,
+        ),
     },
     default_args=ONCE,
     **COMMON,

@@ -112,8 +112,7 @@ def test_nobody_decides_in_anothers_name(world: AirflowWorld) -> None:
     assert world.lines("HMS", DAY) == {"in_doubt": 2}
 
 
-def test_who_decides_without_a_reason_or_a_batch_is_told(world: AirflowWorld) -> None:
-    assert "say why" in decide(world, what="resume", why="").said("decide")
+def test_who_decides_without_a_batch_is_told(world: AirflowWorld) -> None:
     assert "batch is missing" in decide(world, what="abandon", why="porque").said("decide")
 
 

@@ -10,10 +10,27 @@ from typing import Annotated, Any
 
 import typer
 
-By = Annotated[str, typer.Option("--by", help="Who decides this: a person's name.")]
-Why = Annotated[
-    str, typer.Option("--why", help="The reason; kept and shown, so no data of patients.")
-]
+from track_dispatch.pipeline.screening import refuse_personal
+
+
+def _kept(name: str, what: str, help: str) -> Any:  # noqa: A002 - typer's own word
+    """Make an option whose text is kept and shown: screened before anything is done."""
+
+    def screen(text: str | None) -> str | None:
+        return None if text is None else refuse_personal(text, what)
+
+    return typer.Option(name, callback=screen, help=help)
+
+
+_BY = _kept("--by", "name", "Who decides this: a person's name.")
+_WHY = _kept("--why", "reason", "The reason; kept and shown, so no data of patients.")
+_SOURCE = _kept("--source", "source", "Who told us: a desk, a list. No data of patients.")
+By = Annotated[str, _BY]
+Why = Annotated[str, _WHY]
+Source = Annotated[str, _SOURCE]
+#: Where a decision is made only with, or without, another option.
+PerhapsBy = Annotated[str | None, _BY]
+PerhapsWhy = Annotated[str | None, _WHY]
 Code = Annotated[str, typer.Argument(metavar="HMS", help="A hospital's code.")]
 Day = Annotated[
     datetime, typer.Argument(metavar="DAY", formats=["%Y-%m-%d"], help="The business day.")

@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from track_dispatch.cli.options import By, Json, Why, echo_json, echo_json_object
+from track_dispatch.cli.options import (
+    By,
+    Json,
+    PerhapsBy,
+    PerhapsWhy,
+    Source,
+    Why,
+    echo_json,
+    echo_json_object,
+)
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Channel
 
@@ -30,14 +39,6 @@ optout_app = typer.Typer(help="Who asked not to be asked.")
 
 OneChannel = Annotated[
     Channel | None, typer.Option("--channel", help="Only this channel; every one by default.")
-]
-Source = Annotated[
-    str, typer.Option("--source", help="Who told us: a desk, a list. No data of patients.")
-]
-#: Where a decision is made only with, or without, another option.
-PerhapsBy = Annotated[str | None, typer.Option("--by", help="Who decides this: a person's name.")]
-PerhapsWhy = Annotated[
-    str | None, typer.Option("--why", help="The reason; kept and shown, so no data of patients.")
 ]
 #: Lines of a file that are listed for one fault; a wrong column has a fault in each of them.
 _LINES_SHOWN = 20
@@ -131,9 +132,7 @@ def optout_import(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be entered; write nothing.")
     ] = False,
-    source: Annotated[
-        str, typer.Option("--source", help="Who told us: a list's name. No data of patients.")
-    ] = "",
+    source: Source = "",
     by: PerhapsBy = None,
     why: PerhapsWhy = None,
 ) -> None:
@@ -207,19 +206,18 @@ def _enter(
     """Enter people into the list of opt-outs; return how many of them are new to it.
 
     Raises:
-        ConfigError: who told us, who answers for it or why is missing, or looks like patient data.
+        ConfigError: who told us, who answers for it or why is missing.
     """
     from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.privacy import add_optouts  # noqa: PLC0415
-    from track_dispatch.pipeline.decide import make_decision, refuse_personal  # noqa: PLC0415
+    from track_dispatch.pipeline.decide import make_decision  # noqa: PLC0415
     from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
 
     decision = make_decision(Verb.OPT_OUT, decided_by=by, why=why or "")
-    told_by = refuse_personal(" ".join(source.split()), "source")
-    if not told_by:
+    if not source:
         raise ConfigError("say who told us, with --source: it is kept with each entry")
     with open_configured() as ledger:
-        return add_optouts(ledger, entries, source=told_by, decision=decision)
+        return add_optouts(ledger, entries, source=source, decision=decision)
 
 
 def _asked_for() -> tuple[str, ...]:

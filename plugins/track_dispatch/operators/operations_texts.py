@@ -62,7 +62,8 @@ para não ser contatado). Vai com a próxima execução do hospital; para enviar
 O lote (UUID) está no log do relatório e da manhã. Um lote só se decide depois do prazo dele (alguns minutos). Cada
 acionamento decide **uma** vez: limpar a execução não repete a decisão. Se duas pessoas decidem o mesmo lote, a segunda é
 avisada. Se o `transform` do hospital está em andamento, a decisão pode falhar sem efeito: acione de novo em um minuto.
-**Não escreva dados de pacientes no motivo.**
+**Não escreva dados de pacientes no motivo**: o que parece e-mail, telefone ou CPF é recusado antes de ser guardado.
+Preencha só o que a decisão pede; o que não pertence a ela é recusado.
 """
 
 HOUSEKEEPING_DOC = """
@@ -87,7 +88,10 @@ PARAMS = {
         "Confirmo: o Track nunca processou o lote",
         "Só para reopen_accepted: todos os pacientes do lote serão convidados de novo.",
     ),
-    "why": ("Motivo", "Fica guardado com o seu nome. Não escreva dados de pacientes."),
+    "why": (
+        "Motivo",
+        "Fica guardado com o seu nome. O que parece e-mail, telefone ou CPF é recusado.",
+    ),
     "morning_day": (
         "Dia de atendimento",
         "Deixe vazio para tudo o que está em aberto. Preenchido, só esse dia é mostrado.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +21,7 @@ from track_dispatch.ledger.decisions import (
 )
 from track_dispatch.ledger.stop_switch import resume_service
 from track_dispatch.pipeline.housekeeping import LAST_ZONE
+from track_dispatch.pipeline.screening import LONGEST_WHY, SHORTEST_WHY, refuse_personal
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import Verb
 
@@ -32,13 +32,6 @@ T = TypeVar("T")
 
 #: Verbs about a hospital's day.
 OF_DAYS = frozenset({Verb.RELEASE, Verb.RETRY_REFUSED})
-
-#: Room for a sentence, not for a list of patients.
-SHORTEST_WHY, LONGEST_WHY = 3, 300
-#: An e-mail address, or digits enough for a phone or a CPF, however they are set apart.
-_PERSONAL = r"@|\d(?:[ .()/-]*\d){8}"
-#: What a reason must match, for a form that refuses it before it is stored anywhere.
-WHY_PATTERN = rf"^(?![\s\S]*(?:{_PERSONAL}))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +62,14 @@ def make_decision(
 ) -> Decision:
     """Make a decision of what a person says.
 
+    Args:
+        verb: what was decided.
+        decided_by: the user of Airflow, whose name is as it was given to log in, or `--by`.
+        why: the reason.
+        run_id: of the run of `track_decide`.
+
     Raises:
-        ConfigError: nobody answers for it, or the reason is missing, or one of both looks like
-            patient data.
+        ConfigError: nobody answers for it, or the reason is missing or looks like patient data.
     """
     who, reason = " ".join((decided_by or "").split()), " ".join(why.split())
     if not who:
@@ -80,21 +78,7 @@ def make_decision(
         raise ConfigError(
             f"say why, in {SHORTEST_WHY} to {LONGEST_WHY} characters: it is kept with the decision"
         )
-    return Decision(verb, refuse_personal(who, "name"), refuse_personal(reason, "reason"), run_id)
-
-
-def refuse_personal(text: str, what: str) -> str:
-    """Return a text that is kept and shown, unless it looks like patient data.
-
-    Raises:
-        ConfigError: it does; the message does not repeat it.
-    """
-    if re.search(_PERSONAL, text):
-        raise ConfigError(
-            f"the {what} looks as if it held an e-mail address, a phone or a CPF: it is kept and"
-            " shown, so leave patients out of it"
-        )
-    return text
+    return Decision(verb, who, refuse_personal(reason, "reason"), run_id)
 
 
 def carry_out(order: Order, decision: Decision, *, ledger: Ledger, now: datetime) -> Done:

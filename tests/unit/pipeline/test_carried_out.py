@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,15 +20,13 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.decisions import OF_BATCHES
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.pipeline.decide import (
-    LONGEST_WHY,
     OF_DAYS,
-    WHY_PATTERN,
     Done,
     Order,
     carry_out,
     make_decision,
-    refuse_personal,
 )
+from track_dispatch.pipeline.screening import LONGEST_WHY
 from track_dispatch.records import Actor
 from track_dispatch.states import SHELL_ONLY, Verb
 
@@ -38,13 +35,6 @@ if TYPE_CHECKING:
 
 #: 22:00 of DAY at HMS: in UTC the next day has begun.
 NOW = datetime(2026, 3, 11, 1, tzinfo=UTC)
-PERSONAL = [
-    "a paciente maria@exemplo.test já recebeu",
-    "ligou do 27 99999-0000",
-    "CPF 529.982.247-25",
-    "telefone 5527999990000",
-]
-HARMLESS = ["chamado 48213 do Track", "visto às 09:15 de 20/11/2026"]
 
 
 def decide(ledger: Ledger, verb: Verb, **order: object) -> Done:
@@ -67,28 +57,16 @@ def test_a_reason_is_a_sentence(why: str) -> None:
         make_decision(Verb.ABANDON, decided_by="ana", why=why)
 
 
-@pytest.mark.parametrize("text", PERSONAL)
-def test_what_looks_like_a_patient_is_refused_without_repeating_it(text: str) -> None:
-    for who, why in (("ana", text), (text, "por um motivo")):
-        with pytest.raises(ConfigError, match="leave patients out") as caught:
-            make_decision(Verb.ABANDON, decided_by=who, why=why)
-
-        assert text.rpartition(" ")[-1] not in str(caught.value)
-    with pytest.raises(ConfigError, match="the source looks"):
-        refuse_personal(text, "source")
+def test_a_reason_that_looks_like_a_patient_is_refused_whoever_brings_it() -> None:
+    with pytest.raises(ConfigError, match="leave patients out"):
+        make_decision(Verb.ABANDON, decided_by="ana", why="ligou do 27 99999-0000")
 
 
-@pytest.mark.parametrize("text", PERSONAL)
-def test_a_form_refuses_the_same_before_it_is_stored(text: str) -> None:
-    """Airflow keeps what was filled in before any of our code runs."""
-    assert not re.search(WHY_PATTERN, text)
-    assert not re.search(WHY_PATTERN, f"linha 1\n{text}")
+def test_the_user_of_airflow_may_log_in_by_an_address() -> None:
+    """It is nobody's choice here, and no patient's: else that person could not decide at all."""
+    decision = make_decision(Verb.RESUME, decided_by=" ana@exemplo.test ", why="por um motivo")
 
-
-@pytest.mark.parametrize("text", HARMLESS)
-def test_a_ticket_or_a_date_is_a_good_reason(text: str) -> None:
-    assert make_decision(Verb.RESUME, decided_by=" ana  souza ", why=text).decided_by == "ana souza"
-    assert re.search(WHY_PATTERN, text)
+    assert decision.decided_by == "ana@exemplo.test"
 
 
 # -- what it is about --------------------------------------------------------------
