@@ -171,10 +171,31 @@ class Unit:
         return f"{self.hospital} {self.business_day} {self.area} · {self.channel.label}"
 
 
+class Software(NamedTuple):
+    """What a task ran with; where two workers differ in it, they were deployed differently.
+
+    Attributes:
+        package_version: this package's version with a digest of its code, `0.1.0+5d41402abc4b`.
+        include_digest: of the folder of configuration and SQL.
+    """
+
+    package_version: str
+    include_digest: str
+
+    def __str__(self) -> str:
+        """Name it as reports and the doctor do."""
+        return f"{self.package_version} include {self.include_digest}"
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who moves a line: a try of a task's run, or a person."""
+    """Who moves a line: a try of a task's run, or a person.
+
+    Attributes:
+        software: what a task runs with; None: a person's decision reads and posts nothing.
+    """
 
     name: str
     run_id: str | None = None
     try_number: int | None = None
+    software: Software | None = None

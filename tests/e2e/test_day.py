@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
 from stand_ins.track_api import Fate, faults
 from tests.airflow_world import parsed_dag
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
+from track_dispatch.config import software_here
+from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.ledger import schema
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:
@@ -279,3 +283,13 @@ def test_a_day_that_is_not_over_is_refused(two_units: AirflowWorld) -> None:
     assert run.state == "failed"
     assert "is not over" in run.said("extract")
     assert list(two_units.erp().statements) == []
+
+
+def test_every_reading_and_batch_says_what_software_it_came_from(two_units: AirflowWorld) -> None:
+    two_units.run_day("HMS", DAY)
+
+    here = tuple(software_here())
+    with open_configured() as ledger, ledger.reading() as connection:
+        for table in (schema.extractions, schema.batches):
+            columns = (table.c.package_version, table.c.include_digest)
+            assert {tuple(row) for row in connection.execute(select(*columns))} == {here}

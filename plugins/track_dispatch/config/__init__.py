@@ -24,6 +24,7 @@ from track_dispatch.config.loading import (
 from track_dispatch.config.policies import Identifier, VolumeGate
 from track_dispatch.config.rules import rules_digest
 from track_dispatch.config.schema import json_schema, write_schema
+from track_dispatch.config.software import software_here
 from track_dispatch.config.templates import (
     EmailTemplates,
     TemplateSet,
@@ -54,6 +55,7 @@ __all__ = [
     "load_hospitals",
     "load_shard",
     "rules_digest",
+    "software_here",
     "working_hospitals",
     "write_schema",
 ]

@@ -12,6 +12,7 @@ from track_dispatch.doctor.check import softened
 from track_dispatch.doctor.erp_checks import check_erp
 from track_dispatch.doctor.hospital_checks import check_file, check_hospital
 from track_dispatch.doctor.ledger_checks import check_ledger
+from track_dispatch.doctor.software_checks import check_software
 from track_dispatch.doctor.track_checks import check_track
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def run_checks(
         now: our clock, aware.
     """
     yield from check_ledger()
+    yield check_software()
     track, checks = check_track(now)
     yield from checks
     by_connection: defaultdict[str, list[Hospital]] = defaultdict(list)

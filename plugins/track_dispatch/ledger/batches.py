@@ -22,6 +22,7 @@ from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.envelopes import span
 from track_dispatch.ledger.schema import IS_IN_DOUBT, addresses_in, of_batches
+from track_dispatch.ledger.software import software_columns
 from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import HospitalDay
@@ -167,6 +168,7 @@ def record_batch(connection: Connection, batch: Batch, *, actor: Actor, **values
         parent=batch.parent,
         run_id=actor.run_id,
         try_number=actor.try_number,
+        **software_columns(actor),
         **values,
     )
 
@@ -341,7 +343,7 @@ def _give_a_batch_of_their_own(
     connection: Connection, old: RowMapping, new_id: str, lines: int
 ) -> None:
     kept = ("claim", "survey", "unit", "envelope", "validity_at", "reminder_at", "status",
-            "run_id", "try_number")  # fmt: skip
+            "run_id", "try_number", "package_version", "include_digest")  # fmt: skip
     insert_batch(
         connection,
         state=BatchState.IN_DOUBT,

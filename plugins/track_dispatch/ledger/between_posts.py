@@ -24,6 +24,7 @@ from track_dispatch.ledger.database import Ledger, interruption
 from track_dispatch.ledger.envelopes import address_of, format_places, span
 from track_dispatch.ledger.request_budget import TAKE
 from track_dispatch.ledger.schema import PLACES
+from track_dispatch.ledger.software import software_columns
 from track_dispatch.ledger.sql import TURN, as_day, as_list, from_list, prepared
 from track_dispatch.ledger.transitions import Transition
 from track_dispatch.states import LineState, Reason
@@ -75,9 +76,10 @@ where address = any(:addresses::bigint[]) and state = 'ready' and batch is null"
 }
 _OPEN_BATCH = """
 insert into batches (id, claim, survey, unit, envelope, state, lines, lease_until, validity_at,
-  reminder_at, run_id, try_number, created_at, changed_at)
+  reminder_at, run_id, try_number, package_version, include_digest, created_at, changed_at)
 values (:batch, :claim, :survey, :unit, :envelope, 'sending', :lines, moment_in(:lease),
-  :validity_at, :reminder_at, :run_id, :try_number, moment_in(0), moment_in(0))
+  :validity_at, :reminder_at, :run_id, :try_number, :package_version, :include_digest,
+  moment_in(0), moment_in(0))
 on conflict do nothing"""
 _CLAIM_LINES = """
 update lines set state = 'sending', batch = :batch, reason = null, question = null
@@ -267,6 +269,7 @@ class _Shortcut:
             "reminder_at": batch.reminder_at,
             "run_id": self._actor.run_id,
             "try_number": self._actor.try_number,
+            **software_columns(self._actor),
         }
         emptied = {
             "envelope": envelope.id,

@@ -18,6 +18,7 @@ from sqlalchemy import and_, insert, or_, select, update
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, plan_without_compiling
+from track_dispatch.ledger.software import software_columns
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import WAITING, LineState
@@ -84,6 +85,7 @@ def stage_extraction(
                 **day._asdict(),
                 run_id=actor.run_id or actor.name,
                 try_number=actor.try_number or 1,
+                **software_columns(actor),
                 started_at=moment_in(),
             )
         )

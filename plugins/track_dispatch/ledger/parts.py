@@ -28,6 +28,7 @@ from track_dispatch.ledger.batches import (
 from track_dispatch.ledger.claims import Hindrance, NotClaimed, barred_lines, is_outdated
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.ledger.settling import Settlement, settle_within
+from track_dispatch.ledger.software import software_columns
 from track_dispatch.ledger.sql import among, moment_in, take_turn
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
@@ -228,6 +229,7 @@ def begin_rehearsal(
             reminder_at=terms.reminder_at,
             run_id=actor.run_id,
             try_number=actor.try_number,
+            **software_columns(actor),
         )
     return None
 

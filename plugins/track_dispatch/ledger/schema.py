@@ -99,6 +99,8 @@ extractions = Table(
     Column("business_day", Date, nullable=False),
     Column("run_id", Text, nullable=False),
     Column("try_number", Integer, nullable=False),
+    Column("package_version", Text),  # what the worker ran with: `records.Software`
+    Column("include_digest", Text),
     Column("started_at", Moment, nullable=False),
     Column("completed_at", Moment),  # set in the transaction of the last chunk
     Column("applied_at", Moment),  # its lines are in the ledger
@@ -214,6 +216,8 @@ batches = Table(
     Column("decision", _Id),  # the `restored` that doubted its lines: never posted
     Column("run_id", Text),
     Column("try_number", Integer),
+    Column("package_version", Text),  # what the worker ran with: `records.Software`
+    Column("include_digest", Text),
     Column("created_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
     CheckConstraint(_is_one_of("state", BatchState), name="state"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from track_dispatch.business_day import business_day, check_conf
-from track_dispatch.config import load_hospital
+from track_dispatch.config import load_hospital, software_here
 from track_dispatch.errors import ConfigError
 from track_dispatch.pipeline.run import Mode, Run
 from track_dispatch.records import Actor
@@ -74,4 +74,9 @@ def run_type_of(context: Mapping[str, Any]) -> str:
 def actor_of(context: Mapping[str, Any]) -> Actor:
     """Return the try of a task as whoever moves lines."""
     ti = context["ti"]
-    return Actor(name=ti.task_id, run_id=context["dag_run"].run_id, try_number=ti.try_number)
+    return Actor(
+        name=ti.task_id,
+        run_id=context["dag_run"].run_id,
+        try_number=ti.try_number,
+        software=software_here(),
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from track_dispatch.delivery.context import next_run
 from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.ledger.batches import expire_leases
+from track_dispatch.ledger.software import software_of_run
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import DayFacts, day_facts, run_work
 from track_dispatch.pipeline.counts import excluded_by_reason, reason_label, states_text
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.ledger.batches import InDoubtBatch
     from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.software import SoftwareUse
     from track_dispatch.ledger.stop_switch import Stop
     from track_dispatch.ledger.views import AskedVolume, Equation, LineCount, RunWork
     from track_dispatch.pipeline.run import Run
@@ -61,12 +63,14 @@ class RunFacts:
         days: those that it began to read; its own comes first, also when it did not.
         work: how far it came with each.
         stops: that stand.
+        software: what its readings and batches came from; no more than one, if all is well.
     """
 
     run: JudgedRun
     days: tuple[DayFacts, ...]
     work: Mapping[HospitalDay, RunWork] = field(default_factory=dict)
     stops: tuple[Stop, ...] = ()
+    software: tuple[SoftwareUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class Report:
         """Yield the report line by line; the last lines tell the colour, and why."""
         for day in self.facts.days:
             yield from _day_text(day, is_own=day is self.own)
+        yield from _software_text(self.facts.software)
         waiting = f"{self.waiting} linhas esperam o horário de envio; a próxima execução as envia"
         if self.problems:
             if self.waiting:
@@ -131,7 +136,9 @@ def report(run: Run, *, ledger: Ledger, now: datetime) -> Report:
     judged = JudgedRun(run.day, run.id, waits_for_window(run.hospital, now))
     with ledger.reading() as connection:
         (facts,) = load_facts(connection, [judged])
-    return judge(facts)
+        days = [day.day for day in facts.days]
+        software = tuple(software_of_run(connection, days, run_id=run.id))
+    return judge(replace(facts, software=software))
 
 
 def waits_for_window(hospital: Hospital, now: datetime) -> bool:
@@ -314,6 +321,15 @@ def _balance_text(balance: Equation) -> Iterator[str]:
         if kind is ValueKind.DAMAGED:
             yield f"coluna {column}: {values} textos danificados no ERP (perderam letras)"
     yield f"{balance.brought} deste dia{absent} = {states_text(balance.states) or 'nenhum'}"
+
+
+def _software_text(uses: Sequence[SoftwareUse]) -> Iterator[str]:
+    if len(uses) > 1:
+        each = "; ".join(f"{use.software} desde {use.first:%d/%m %H:%M} UTC" for use in uses)
+        yield (
+            "ATENÇÃO: esta execução rodou com versões diferentes do programa ou de include/"
+            f" ({each}): avise a engenharia de dados"
+        )
 
 
 def doubt_text(doubt: InDoubtBatch) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LEDGER, SERVER, KEYS, COMMITS = (
     ("installation", f"ledger{name}") for name in ("", " server", " keys", " commits")
 )
+SOFTWARE = ("installation", "software")
 
 on_postgresql = pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
@@ -40,7 +41,7 @@ def test_a_database_that_does_not_answer_is_told(premises: Premises) -> None:
 
     visit = premises.visit()
 
-    assert set(visit.not_well()) == {LEDGER, SERVER, KEYS, COMMITS}
+    assert set(visit.not_well()) == {LEDGER, SERVER, KEYS, COMMITS, SOFTWARE}
     assert "at 127.0.0.1:1" in visit[LEDGER].detail
     assert "nothing listens there: correct the Host and Port fields" in visit[LEDGER].detail
 

@@ -29,7 +29,7 @@ from track_dispatch.ledger.envelopes import (
 from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.sql import insert_into, moment_in
-from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit
+from track_dispatch.records import Actor, Area, Channel, IdentityKind, Software, Unit
 from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ DAY = date(2026, 3, 10)
 TODAY = date(2026, 3, 11)
 UNIT = Unit("HMS", DAY, Area.INTERNACAO, Channel.EMAIL)
 OTHER_UNIT = replace(UNIT, area=Area.EXAMES)
-ACTOR = Actor("dispatch", run_id="scheduled__2026-03-10", try_number=2)
+SOFTWARE = Software("0.1.0+5d41402abc4b", "2a765de9c1f0")
+ACTOR = Actor("dispatch", run_id="scheduled__2026-03-10", try_number=2, software=SOFTWARE)
 SURVEY = "5a0c0f0e-0000-4000-8000-000000000001"
 OTHER_SURVEY = "5a0c0f0e-0000-4000-8000-000000000002"
 RULES = "rules-1"

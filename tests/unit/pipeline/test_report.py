@@ -27,7 +27,7 @@ from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.ledger.views import DayFacts, LineCount
 from track_dispatch.pipeline.problems import DayProblem, ProblemKind
-from track_dispatch.pipeline.report import JudgedRun, Report, RunFacts, judge, report
+from track_dispatch.pipeline.report import COMPLETE, JudgedRun, Report, RunFacts, judge, report
 from track_dispatch.pipeline.run import Run
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import LineState, Reason, Verb
@@ -89,6 +89,40 @@ def test_a_day_whose_every_line_is_settled_is_green(ledger: Ledger) -> None:
         "excluded": 4,
         **dict.fromkeys(("ready", "held", "reopened", "sending", "in_doubt"), 0),
     }
+
+
+def test_one_software_in_a_run_is_nothing_to_tell(ledger: Ledger) -> None:
+    software = {"package_version": "0.1.0+aaa", "include_digest": "bbb"}
+    put_batch(ledger, 3, "accepted", batch_state="settled", batch={"run_id": "run-1", **software})
+    read(ledger, 3, **software)
+
+    assert list(told(ledger).text())[-2:] == ["EXAMES · e-mail: 3 aceitas", f"VERDE: {COMPLETE}"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"package_version": "0.1.0+ccc", "include_digest": "bbb"},
+        {"package_version": "0.1.0+aaa", "include_digest": "ccc"},
+    ],
+    ids=["another package", "another include folder"],
+)
+def test_a_run_of_workers_that_differ_is_green_and_warns(
+    ledger: Ledger, other: dict[str, str]
+) -> None:
+    put_batch(ledger, 3, "accepted", batch_state="settled", batch={"run_id": "run-1", **other})
+    read(ledger, 3, hours_old=1, package_version="0.1.0+aaa", include_digest="bbb")
+
+    found = told(ledger)
+
+    assert found.problems == ()
+    warning, colour = list(found.text())[-2:]
+    assert colour == f"VERDE: {COMPLETE}"
+    assert warning.startswith(
+        "ATENÇÃO: esta execução rodou com versões diferentes do programa ou de include/"
+        " (0.1.0+aaa include bbb desde "
+    )
+    assert f"; {other['package_version']} include {other['include_digest']} desde " in warning
 
 
 def test_a_persons_no_keeps_lines_held_and_the_day_green(ledger: Ledger) -> None:

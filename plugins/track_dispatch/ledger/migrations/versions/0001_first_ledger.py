@@ -92,6 +92,8 @@ def upgrade() -> None:
         sa.Column("business_day", sa.Date(), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("try_number", sa.Integer(), nullable=False),
+        sa.Column("package_version", sa.Text(), nullable=True),
+        sa.Column("include_digest", sa.Text(), nullable=True),
         sa.Column("started_at", Moment(), nullable=False),
         sa.Column("completed_at", Moment(), nullable=True),
         sa.Column("applied_at", Moment(), nullable=True),
@@ -279,6 +281,8 @@ def upgrade() -> None:
         sa.Column("decision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("run_id", sa.Text(), nullable=True),
         sa.Column("try_number", sa.Integer(), nullable=True),
+        sa.Column("package_version", sa.Text(), nullable=True),
+        sa.Column("include_digest", sa.Text(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("changed_at", Moment(), nullable=False),
         sa.CheckConstraint(
