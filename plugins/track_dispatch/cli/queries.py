@@ -34,10 +34,10 @@ def sql(
     Tools that ask for binds (DBeaver, Toad, PL/SQL Developer) take it so. SQL*Plus, SQLcl and
     SQL Developer know no binds of type DATE: take `--literals`, which runs as pasted everywhere.
 
-    With --check it prints a line for each hospital, or `file:line: message` for each finding, and
-    exits 1 when there is one. The line is that of the query as printed here. The examples beside
-    the query are looked at, too: their form, and whether they show each of its areas; `make
-    examples` runs them.
+    With --check it prints a line for each hospital, or `file:line:column: message` for each
+    finding, and exits 1 when there is one. Line and column are those of the query as printed here.
+    The examples beside the query are looked at, too: their form, and whether they show each of its
+    areas; `make examples` runs them.
     """
     if (code is None) is not every:
         message = "give the code of one hospital, or --all"
@@ -78,9 +78,10 @@ def _findings(entry: Hospital | BrokenHospital) -> list[str]:
         return [entry.message]
     try:
         query = render(entry)
+        findings = lint(query, file=f"sql/{entry.sql}")
     except ConfigError as error:
         return [str(error)]
-    found = [*map(str, lint(query, file=f"sql/{entry.sql}")), *check_examples(entry, query)]
+    found = [*map(str, findings), *check_examples(entry, query)]
     return [f"{entry.code}: {finding}" for finding in found]
 
 

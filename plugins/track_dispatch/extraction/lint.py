@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -19,8 +19,13 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from track_dispatch.extraction import query_tree
-from track_dispatch.extraction.query import BINDS
+from track_dispatch.extraction import query_tree, vocabulary
+from track_dispatch.extraction.erp_tables import ErpTables, read_tables
+from track_dispatch.extraction.join_rules import join_problems, unused_blocks
+from track_dispatch.extraction.query import BINDS, position
+from track_dispatch.extraction.query_kinds import DATE_PREFIXES
+from track_dispatch.extraction.query_rules import value_problems
+from track_dispatch.extraction.vocabulary import Problem
 from track_dispatch.records import COLUMNS, CONTRACT, EXTRA_PREFIX, FIRST_DAY, Area, ColumnKind
 from track_dispatch.suggestions import did_you_mean
 
@@ -30,24 +35,16 @@ if TYPE_CHECKING:
 # it warns of what it cannot parse; here that is a finding
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
-#: A line of the query, and what is wrong there.
-Problem = tuple[int, str]
-
 _ORACLE = Dialect.get_or_raise("oracle")
 
-_CLOCKS = frozenset(
-    {"SYSDATE", "SYSTIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"}
-    | {"LOCALTIMESTAMP"}
-)
+_BEGINS = (TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN)
+_NO_SELECT = "is not one SELECT that only reads, which is all an extraction may be"
 _WRITES = (exp.DML, exp.DDL, exp.Into, exp.Lock)
 
 _AREA = "AREA_PESQUISA"
 _MOMENTS = {column.name for column in CONTRACT if column.kind is ColumnKind.MOMENT}
 _LABELS = frozenset(Area)
 _COMPARISONS = (exp.GTE, exp.GT, exp.LTE, exp.LT, exp.EQ, exp.NEQ, exp.Between, exp.In, exp.Case)
-
-#: Both ERPs name their date columns so.
-_DATE_PREFIXES = ("DT_", "HR_")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,77 +54,102 @@ class Finding:
     Attributes:
         file: what the query was rendered from, as the caller calls it.
         line: of the rendered query, from 1.
+        column: in the line, from 1.
         message: what is wrong, and what to write instead.
     """
 
     file: str
     line: int
+    column: int
     message: str
 
     def __str__(self) -> str:
         """Name the place as compilers do."""
-        return f"{self.file}:{self.line}: {self.message}"
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
 
 
-def lint(sql: str, *, file: str) -> list[Finding]:
+def lint(
+    sql: str,
+    *,
+    file: str,
+    tables: ErpTables | None = None,
+    floor: tuple[int, int] = vocabulary.FLOOR,
+) -> list[Finding]:
     """Find what a rendered query must not do, from the top.
 
     Args:
         sql: from `query.render`, parsed as Oracle's.
-        file: for the findings alone; nothing is read.
+        file: for the findings alone; it is not read.
+        tables: what is known of the ERPs' tables; what `sql/tables.yaml` declares by default.
+        floor: the release of Oracle that the query must run on.
+
+    Raises:
+        ConfigError: `sql/tables.yaml` cannot be read.
     """
-    return sorted({Finding(file, line, message) for line, message in _problems(sql)})
+    known = read_tables() if tables is None else tables
+    found = {(start, message) for start, message in _problems(sql, known, floor)}
+    return sorted(Finding(file, *position(sql, start), message) for start, message in found)
 
 
-def _problems(sql: str) -> Iterator[Problem]:
+def _problems(sql: str, tables: ErpTables, floor: tuple[int, int]) -> Iterator[Problem]:
     try:
         tokens = _ORACLE.tokenize(sql)
-        yield from _clocks(tokens)
-        yield from _binds(tokens)
+    except SqlglotError:
+        yield 0, "has a text or a comment without an end"
+        return
+    if not tokens or tokens[0].token_type not in _BEGINS:
+        yield 0, _NO_SELECT
+        return
+    foreign = list(vocabulary.foreign_words(tokens, floor=floor))
+    yield from foreign
+    yield from _binds(tokens)
+    try:
         statements = _ORACLE.parser().parse(tokens, sql)
-        query = statements[0] if len(statements) == 1 else None
-        if not isinstance(query, exp.Query) or any(query.find_all(*_WRITES)):
-            yield 1, "is not one SELECT that only reads, which is all an extraction may be"
-            return
-        if tokens[-1].token_type is TokenType.SEMICOLON:
-            yield tokens[-1].line, "ends with a semicolon, which Oracle's driver does not take"
-        yield from _by_rules(normalize_identifiers(query, dialect=_ORACLE), tokens)
     except SqlglotError as error:
-        where = (getattr(error, "errors", None) or [{}])[0]
-        yield where.get("line") or 1, "cannot be read as Oracle's SQL: try it in a database's tool"
+        if not foreign:
+            yield _place(error, sql), "cannot be read as Oracle's SQL: try it in a database's tool"
+        return
+    query = statements[0] if len(statements) == 1 else None
+    if not isinstance(query, exp.Query) or any(query.find_all(*_WRITES)):
+        yield 0, _NO_SELECT
+        return
+    if tokens[-1].token_type is TokenType.SEMICOLON:
+        yield tokens[-1].start, "ends with a semicolon, which Oracle's driver does not take"
+    if not foreign:
+        yield from vocabulary.foreign_parts(query)
+    yield from _by_rules(normalize_identifiers(query, dialect=_ORACLE), tables)
 
 
-def _by_rules(query: exp.Query, tokens: Sequence[Token]) -> Iterator[Problem]:
-    texts = {token.text: token.line for token in reversed(tokens) if _is(token, TokenType.STRING)}
+def _place(error: SqlglotError, sql: str) -> int:
+    """Return where the parser gave up, in characters from 0."""
+    where = (getattr(error, "errors", None) or [{}])[0]
+    lines = sql.split("\n")[: (where.get("line") or 1) - 1]
+    length = len(where.get("highlight") or "")
+    return sum(len(line) + 1 for line in lines) + max(0, (where.get("col") or 0) - length)
+
+
+def _by_rules(query: exp.Query, tables: ErpTables) -> Iterator[Problem]:
     yield from _final_columns(query)
     yield from _block_columns(query)
+    yield from unused_blocks(query)
     for scope in traverse_scope(query):
         yield from _unknown_columns(scope)
-        yield from _area_labels(scope, lines=texts)
+        yield from _area_labels(scope)
         yield from _open_ranges(scope)
         yield from _wrapped_dates(scope)
-
-
-def _clocks(tokens: Sequence[Token]) -> Iterator[Problem]:
-    for token in tokens:
-        word = token.text.upper()
-        if word in _CLOCKS and not _is(token, TokenType.STRING, TokenType.IDENTIFIER):
-            yield token.line, f"reads the clock ({word}): a rerun would extract another day"
+        yield from value_problems(scope, tables)
+        yield from join_problems(scope, tables)
 
 
 def _binds(tokens: Sequence[Token]) -> Iterator[Problem]:
     marks = (TokenType.COLON, TokenType.PLACEHOLDER)
-    found = [after for mark, after in pairwise(tokens) if _is(mark, *marks)]
+    found = [after for mark, after in pairwise(tokens) if mark.token_type in marks]
     for bind in found:
         if bind.text.lower() not in BINDS:
             hint = did_you_mean(bind.text, BINDS)
-            yield bind.line, f"binds :{bind.text}{hint}, which an extraction is not given"
+            yield bind.start, f"binds :{bind.text}{hint}, which an extraction is not given"
     for name in sorted(set(BINDS) - {bind.text.lower() for bind in found}):
-        yield 1, f"does not bind :{name}: it would not read one day"
-
-
-def _is(token: Token, *kinds: TokenType) -> bool:
-    return token.token_type in kinds
+        yield 0, f"does not bind :{name}: it would not read one day"
 
 
 # -- columns, areas and dates -------------------------------------------------------------------
@@ -153,7 +175,7 @@ def _bare_moments(select: exp.Select) -> Iterator[Problem]:
         if not any(FIRST_DAY in one.sql() for one in least):
             name, least_day = projection.alias_or_name, f"greatest(..., date '{FIRST_DAY}')"
             message = f"{name} may be a date before the year 1, which stops the day: {least_day}"
-            yield query_tree.line(projection), message
+            yield query_tree.start(projection), message
 
 
 def _block_columns(query: exp.Query) -> Iterator[Problem]:
@@ -169,13 +191,13 @@ def _compare(selects: list[exp.Select], agreed: list[str]) -> Iterator[Problem]:
         found = query_tree.names(select)
         for place, projection in enumerate(select.expressions, start=1):
             if not found[place - 1]:
-                yield query_tree.line(projection), f"column {place} of {of} has no name"
+                yield query_tree.start(projection), f"column {place} of {of} has no name"
         if all(found) and found != agreed:
-            yield query_tree.line(select), _difference(found, agreed, of)
+            yield query_tree.start(select), _difference(found, agreed, of)
     of_day = [query_tree.has_day(select) for select in selects]
     for number, (select, has_day) in enumerate(zip(selects, of_day, strict=True), start=1):
         if any(of_day) and not has_day:
-            yield query_tree.line(select), f"block {number} of the union reads every day there is"
+            yield query_tree.start(select), f"block {number} of the union reads every day there is"
 
 
 def _difference(found: list[str], agreed: list[str], of: str) -> str:
@@ -200,22 +222,22 @@ def _unknown_columns(scope: Scope) -> Iterator[Problem]:
     """Find columns of no table, and what is asked of a block that does not return it."""
     for column in scope.columns:
         name = f"{column.table}.{column.name}".lower()
-        if column.table and not query_tree.is_known(column.table, scope):
-            yield query_tree.line(column), f"{name} names no table of its SELECT"
         block = query_tree.source(column, scope)
-        selects = query_tree.branches(block.expression) if block else []
+        if column.table and block is None:
+            yield query_tree.start(column), f"{name} names no table of its SELECT"
+        selects = query_tree.branches(block.expression) if isinstance(block, Scope) else []
         if selects and column.name not in query_tree.names(selects[0]):
-            yield query_tree.line(column), f"{name} is not a column of its block"
+            yield query_tree.start(column), f"{name} is not a column of its block"
 
 
-def _area_labels(scope: Scope, *, lines: Mapping[str, int]) -> Iterator[Problem]:
-    """Find constants in the place of an area that are none; `lines`: of constants, by text."""
+def _area_labels(scope: Scope) -> Iterator[Problem]:
+    """Find constants in the place of an area that are none."""
     for literal in _labels(scope):
         label = literal.name
         if label not in _LABELS:
             hint = did_you_mean(label, _LABELS)
-            line = lines.get(label) or query_tree.line(literal)
-            yield line, f'"{label}" is none of the six areas{hint}: no survey would ask for it'
+            message = f'"{label}" is none of the six areas{hint}: no survey would ask for it'
+            yield query_tree.start(literal), message
 
 
 def _labels(scope: Scope) -> Iterator[exp.Literal]:
@@ -231,16 +253,21 @@ def _labels(scope: Scope) -> Iterator[exp.Literal]:
 
 
 def _open_ranges(scope: Scope) -> Iterator[Problem]:
-    """Find a SELECT that begins the day on one column and ends it on another, or not at all."""
+    """Find a SELECT that begins the day on one column and ends it on another, or not always."""
     bound: dict[str, set[str]] = {name: set() for name in BINDS}
-    for comparison in scope.find_all(*_COMPARISONS):
+    where = scope.expression.args.get("where")
+    for comparison in query_tree.conjuncts(where.this if where else None):
+        if not isinstance(comparison, _COMPARISONS):
+            continue
         columns = {column.sql() for column in query_tree.within(comparison, exp.Column)}
         for bind in query_tree.within(comparison, exp.Placeholder):
             bound.setdefault(bind.name.lower(), set()).update(columns)
     begun, ended = (bound[name] for name in BINDS)
-    if (begun or ended) and begun.isdisjoint(ended):
-        line = query_tree.line(scope.expression)
-        yield line, "no column has both beginning and end of the day: >= :day_start and < :day_end"
+    if any(scope.find_all(exp.Placeholder)) and begun.isdisjoint(ended):
+        yield (
+            query_tree.start(scope.expression),
+            "no column has both beginning and end of the day: >= :day_start and < :day_end",
+        )
 
 
 def _wrapped_dates(scope: Scope) -> Iterator[Problem]:
@@ -254,7 +281,7 @@ def _wrapped_dates(scope: Scope) -> Iterator[Problem]:
                     f"{comparison.sql('oracle').lower()} wraps its date column, so that no index "
                     f"can serve it: leave the column bare, >= :day_start and < :day_end"
                 )
-                yield query_tree.line(side), message
+                yield query_tree.start(side), message
 
 
 def _is_wrapped(side: exp.Expr, scope: Scope, *, is_of_day: bool) -> bool:
@@ -263,7 +290,7 @@ def _is_wrapped(side: exp.Expr, scope: Scope, *, is_of_day: bool) -> bool:
         found = query_tree.definitions(side, scope)
         return is_of_day and any(not isinstance(one.unnest(), exp.Column) for one, _ in found)
     columns = query_tree.within(side, exp.Column)
-    return any(is_of_day or column.name.upper().startswith(_DATE_PREFIXES) for column in columns)
+    return any(is_of_day or column.name.upper().startswith(DATE_PREFIXES) for column in columns)
 
 
 def _sides(comparison: exp.Expr) -> list[exp.Expr]:

@@ -129,8 +129,13 @@ def place_in(sql: str, offset: int) -> str:
     """
     before = sql.encode()[:offset].decode(errors="ignore")
     before = re.sub(rf"cast\((:(?:{'|'.join(BINDS)})) as date\)", r"\1", before)
-    *lines, last = before.split("\n")
-    return f"line {len(lines) + 1}, column {len(last) + 1}"
+    line, column = position(before, len(before))
+    return f"line {line}, column {column}"
+
+
+def position(sql: str, offset: int) -> tuple[int, int]:
+    """Return line and column, from 1, of a place in a query, in characters from 0."""
+    return sql.count("\n", 0, offset) + 1, offset - sql.rfind("\n", 0, offset)
 
 
 def _environment(folder: Path) -> jinja2.Environment:

@@ -56,26 +56,41 @@ def has_day(select: exp.Select) -> bool:
     return any(table.name in known for part in parts for table in part.find_all(exp.Table))
 
 
-def source(column: exp.Column, scope: Scope) -> Scope | None:
-    """Return the block that a column is taken from; None for a table's."""
-    found = scope.sources.get(column.table)
-    return found if isinstance(found, Scope) else None
-
-
-def is_known(table: str, scope: Scope) -> bool:
-    """Tell whether a SELECT, or one around it, has a table of this name."""
+def source(column: exp.Column, scope: Scope) -> exp.Table | Scope | None:
+    """Return the table or block that a column is taken from, in its SELECT or one around it."""
     around: Scope | None = scope
     while around is not None:
-        if table in around.sources:
-            return True
+        if column.table in around.sources:
+            found: exp.Table | Scope = around.sources[column.table]
+            return found
         around = around.parent
-    return False
+    return None
+
+
+def makes_rows(scope: Scope) -> bool:
+    """Tell a SELECT whose rows come out from one that is only asked by a condition."""
+    around: Scope | None = scope
+    while around is not None:
+        if around.is_subquery:
+            return False
+        around = around.parent
+    return True
+
+
+def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
+    """Return the conditions that must all hold."""
+    if condition is None:
+        return []
+    condition = condition.unnest()
+    if isinstance(condition, exp.And):
+        return [*conjuncts(condition.this), *conjuncts(condition.expression)]
+    return [condition]
 
 
 def definitions(column: exp.Column, scope: Scope) -> Iterator[Placed]:
     """Yield what stands for a column in each branch of the block that it is taken from."""
     found = source(column, scope)
-    if found is None:
+    if not isinstance(found, Scope):
         return
     first = branches(found.expression)
     position = names(first[0]).index(column.name) if column.name in names(first[0]) else None
@@ -101,11 +116,11 @@ def constants(expression: exp.Expr, scope: Scope) -> Iterator[exp.Literal]:
     elif isinstance(expression, exp.Column):
         for definition, where in definitions(expression, scope):
             yield from constants(definition, where)
-    for outcome in _outcomes(expression):
+    for outcome in outcomes(expression):
         yield from constants(outcome, scope)
 
 
-def _outcomes(expression: exp.Expr) -> list[exp.Expr]:
+def outcomes(expression: exp.Expr) -> list[exp.Expr]:
     """Return the expressions of which a CASE, DECODE, NVL or NVL2 gives one back."""
     match expression:
         case exp.Case():
@@ -122,12 +137,14 @@ def _outcomes(expression: exp.Expr) -> list[exp.Expr]:
             return []
 
 
-def line(node: exp.Expr) -> int:
-    """Return the line that a node stands on, or the nearest that is known."""
+def start(node: exp.Expr) -> int:
+    """Return where a node begins in the query, in characters from 0, or the nearest that is known.
+
+    Commas and keywords have no place in the tree.
+    """
     at: exp.Expr | None = node
     while at is not None:
-        known = [inner.meta["line"] for inner in at.walk() if "line" in inner.meta]
-        if known:
+        if known := [inner.meta["start"] for inner in at.walk() if "start" in inner.meta]:
             return int(min(known))
         at = at.parent
-    return 1
+    return 0

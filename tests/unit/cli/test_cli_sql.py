@@ -65,15 +65,15 @@ def test_every_hospital_s_query_passes_the_linter() -> None:
     )
 
 
-def test_findings_name_file_and_line_among_the_good(
+def test_findings_name_file_line_and_column_among_the_good(
     include: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRACK_INCLUDE_DIR", str(include))
     file = include / "sql" / "tasy" / "hsmc.sql"
     spoilt = file.read_text(encoding="utf-8").replace("= 3", "= 3 and a.dt_alta < sysdate")
     file.write_text(spoilt, encoding="utf-8")
-    number = next(
-        number
+    number, column = next(
+        (number, line.index("sysdate") + 1)
         for number, line in enumerate(sql("HSMC").stdout.splitlines(), start=1)
         if "sysdate" in line
     )
@@ -82,7 +82,7 @@ def test_findings_name_file_and_line_among_the_good(
 
     lines = done.stdout.splitlines()
     assert (lines[0], lines[-1], done.exit_code) == ("HMS: ok", "OTOA: ok", 1)
-    assert lines[1].startswith(f"HSMC: sql/tasy/hsmc.sql:{number}: ")
+    assert lines[1].startswith(f"HSMC: sql/tasy/hsmc.sql:{number}:{column}: ")
 
 
 def test_a_template_that_cannot_be_rendered_is_a_finding(
@@ -94,6 +94,18 @@ def test_a_template_that_cannot_be_rendered_is_a_finding(
     done = sql("--all", "--check")
 
     assert "mv/oto.sql, line 1" in done.stdout.splitlines()[-1]
+    assert done.exit_code == 1
+
+
+def test_a_list_of_tables_that_cannot_be_read_is_a_finding(
+    include: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACK_INCLUDE_DIR", str(include))
+    (include / "sql" / "tables.yaml").write_text("leito: {key: [cd_leito]}", encoding="utf-8")
+
+    done = sql("HMS", "--check")
+
+    assert done.stdout == "sql/tables.yaml: leito must have `key` and `columns`, and no more\n"
     assert done.exit_code == 1
 
 

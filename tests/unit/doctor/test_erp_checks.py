@@ -114,7 +114,7 @@ def test_a_column_of_another_type_is_told(narrower_erp: Premises) -> None:
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("delete from dbamv.paciente", "the linter refuses it, mv/hms.sql:1: "),
+        ("delete from dbamv.paciente", "the linter refuses it, mv/hms.sql:1:1: "),
         ("{{ hospital.nothing }}", "cannot be rendered"),
     ],
 )

@@ -200,7 +200,7 @@ def test_a_block_with_a_column_less_is_told() -> None:
 
 def test_a_block_without_names_is_told() -> None:
     """Oracle takes the first block's, whatever the second one meant."""
-    second = re.sub(r' as "\w+"', " || ''", select())
+    second = re.sub(r' as "\w+"', " || 'x'", select())
 
     assert len(messages(f"{select()}\nunion all\n{second}")) == len(COLUMNS)
     assert all("has no name" in one for one in messages(f"{select()}\nunion all\n{second}"))
@@ -378,24 +378,37 @@ def test_blocks_that_ask_a_block_of_the_day_pass() -> None:
         "select 1 from dual; select 2 from dual",
         "call something(:day_start, :day_end)",
         "select from where",
-        "select 'open",
     ],
 )
 def test_anything_but_one_select_is_told(sql: str) -> None:
     assert any("one SELECT" in one or "cannot be read" in one for one in messages(sql))
 
 
-def test_a_finding_names_file_and_line() -> None:
+@pytest.mark.parametrize("sql", ["select 'open", 'select "open', "select 1 /* open"])
+def test_a_quote_or_a_comment_that_never_ends_is_told(sql: str) -> None:
+    assert messages(sql) == ["has a text or a comment without an end"]
+
+
+def test_a_finding_names_file_line_and_column_of_the_printed_query() -> None:
     sql = select().replace("a.dt_alta <", "trunc(a.dt_alta) <").replace(" and ", "\n  and ")
 
     (found,) = lint(sql, file="mv/hms.sql")
     assert (found.file, found.line) == ("mv/hms.sql", len(sql.splitlines()))
-    assert str(found).startswith(f"mv/hms.sql:{found.line}: ")
-    assert found == Finding("mv/hms.sql", found.line, found.message)
+    assert sql.splitlines()[found.line - 1][found.column - 1 :].startswith("trunc(a.dt_alta)")
+    assert str(found).startswith(f"mv/hms.sql:{found.line}:{found.column}: ")
+    assert found == Finding("mv/hms.sql", found.line, found.column, found.message)
 
 
-def test_a_label_is_told_with_its_line() -> None:
+def test_a_label_is_told_where_it_stands() -> None:
     sql = select(instead={"area_pesquisa": "'EXAMEN'"})
 
     (found,) = lint(sql, file="mv/hms.sql")
-    assert "EXAMEN" in sql.splitlines()[found.line - 1]
+    assert sql.splitlines()[found.line - 1][found.column - 1 :].startswith("'EXAMEN'")
+
+
+def test_a_query_that_no_parser_reads_is_told_where_it_breaks_off() -> None:
+    sql = select().replace("a.dt_alta <", "a.dt_alta < )").replace(" and ", "\n  and ")
+
+    (found,) = lint(sql, file="mv/hms.sql")
+    assert "cannot be read as Oracle's SQL" in found.message
+    assert found.line == len(sql.splitlines())
