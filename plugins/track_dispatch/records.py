@@ -61,8 +61,8 @@ class IdentityKind(StrEnum):
     """
 
     PERSON = "p"
-    """Of the CPF, the name with the e-mail, the name with the phone of the line: tells who was
-    invited within `contact_cap_days`."""
+    """Of the CPF, and of the name with each address and number of the row: tells who was invited
+    within `contact_cap_days`."""
     CONTACT = "c"
     """Of the address or number that the invitation goes to: one contact gets one invitation a day
     (within the cap, where nothing else tells the person)."""

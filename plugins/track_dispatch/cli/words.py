@@ -19,8 +19,8 @@ ENGLISH: Mapping[K, str] = {
     K.EMPTY_DAY: "0 attendances, usually {usual}: ERP or SQL?",
     K.UNKNOWN_AREA: "{lines} attendances of an unknown area: mend the hospital's SQL",
     K.UNREADABLE_COLUMN: (
-        "none of the {lines} values of column {detail} can be read: mend the hospital's SQL, then"
-        " trigger {dag} with business_day={day}"
+        "{lines} values of column {detail}, most of them, cannot be read: mend the hospital's SQL,"
+        " then trigger {dag} with business_day={day}"
     ),
     K.CLAIMED_ANEW: "{lines} lines were accepted twice: an answer came after a person's decision",
     K.IN_DOUBT: "{lines} lines in doubt: `doubt list`, look at Track, `doubt settle`",

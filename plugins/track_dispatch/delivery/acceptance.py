@@ -23,14 +23,29 @@ from track_dispatch.delivery.line_errors import LineError, LineErrors, named_lin
 #: Members that say whether it went well: whatever is not a yes is a sign of failure.
 _SAY_YES = frozenset(
     {
-        "issuccess", "ok", "result", "resultado", "situacao", "state", "success", "successful",
-        "succeeded", "sucesso",
+        "issuccess", "ok", "outcome", "result", "resultado", "situacao", "state", "success",
+        "successful", "succeeded", "sucesso",
     }
 )  # fmt: skip
 #: The same, as a part of a member's name.
 _STATUS = "status"
+#: Members that say what was done, or when, or how often: only a plain no is a sign of failure.
+_DONE = frozenset(
+    {
+        "created", "criado", "enviado", "isvalid", "processed", "processado", "queued", "received",
+        "recebido", "sent", "valid", "valido",
+    }
+)  # fmt: skip
+#: Members that say how many lines were taken: none is a sign of failure.
+_TAKEN = re.compile("^(?:accepted|aceit|imported|importad)")
 #: Members that tell of a failure unless they are empty: the part of the name that tells them.
-_FAILURE = re.compile("erro|fail|falha|exception|^fault|reject|rejei|denied|invalid|refused")
+_FAILURE = re.compile(
+    "erro|fail|falha|exception|^fault|reject|rejei|denied|invalid|refused|recusad|negad"
+    "|ignored|ignorad|skipped|dropped|discarded|descartad|blocked|bloquead|cancell?ed|cancelad|unauthori"
+    "|exceeded|excedid|problem"
+)
+#: Members that hold a status of HTTP where their number is one of a failure.
+_CODE = re.compile("code$|^codigo")
 #: What counts as a yes, beside true, 1, and the statuses of HTTP's successes.
 _YES = frozenset(
     {
@@ -40,6 +55,9 @@ _YES = frozenset(
         "sucesso", "true", "yes",
     }
 )  # fmt: skip
+
+#: The type by which a service says that something went wrong. Source: RFC 9457.
+_PROBLEM = "application/problem+json"
 
 #: At most a hundred letters, digits, `_` and `-`, and not zeros alone: these number nothing.
 _RECEIPT = re.compile(r"(?=.*[^0-])[A-Za-z0-9_-]{1,100}", re.ASCII)
@@ -136,6 +154,12 @@ def _is_sign_of_failure(name: str, value: object) -> bool:
     plain = re.sub(r"[^a-z]", "", name.casefold())
     if _FAILURE.search(plain):
         return value not in (None, False, 0, "", [], {})
+    if plain in _DONE:
+        return value is False or value == "false"
+    if _TAKEN.search(plain):
+        return value in (False, "false", "0", [])  # 0 is False
+    if _CODE.search(plain) and re.fullmatch("[45][0-9]{2}", str(value)):
+        return True
     if plain in _SAY_YES or _STATUS in plain:
         return not (isinstance(value, dict) or _is_yes(value))
     return False
@@ -188,6 +212,8 @@ def _is_json_type(content_type: str | None) -> bool:
     if content_type is None:
         return True
     kind = content_type.partition(";")[0].strip().lower()
+    if kind == _PROBLEM:
+        return False
     return kind in {"application/json", "text/json"} or kind.endswith("+json")
 
 

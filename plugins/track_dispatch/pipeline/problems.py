@@ -87,11 +87,11 @@ class ProblemKind(Labelled):
     UNREADABLE_COLUMN = (
         "unreadable_column",
         (
-            "nenhum dos {lines} valores da coluna {detail} pôde ser lido: corrija o SQL do"
-            " hospital e acione {dag} com business_day={day}"
+            "{lines} valores da coluna {detail}, a maior parte, não puderam ser lidos: corrija o"
+            " SQL do hospital e acione {dag} com business_day={day}"
         ),
         (
-            "sem ela uma regra de cautela não vale, e ninguém foi perguntado: avise a"
+            "sem ela uma regra de cautela não vale, e essas pessoas não foram perguntadas: avise a"
             " engenharia de dados"
         ),
     )

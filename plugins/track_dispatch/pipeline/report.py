@@ -241,17 +241,20 @@ def _reading_problems(day: DayFacts) -> Iterator[DayProblem]:
             yield DayProblem(_K.LACKING, code, day.day, balance.lacking)
         if not balance.attendances and len(day.usual) >= LEAST_HISTORY and min(day.usual):
             yield DayProblem(_K.EMPTY_DAY, code, day.day, usual=round(median(day.usual)))
-        for column, filled in _unreadable_columns(balance):
-            yield DayProblem(_K.UNREADABLE_COLUMN, code, day.day, filled, detail=column)
+        for column, values in _unreadable_columns(balance):
+            yield DayProblem(_K.UNREADABLE_COLUMN, code, day.day, values, detail=column)
     unknown = sum(count.lines for count in day.counts if count.reason == Reason.UNKNOWN_AREA)
     if unknown:
         yield DayProblem(_K.UNKNOWN_AREA, code, day.day, unknown)
 
 
 def _unreadable_columns(balance: Equation) -> Iterator[tuple[str, int]]:
-    """Yield the columns of whose filled values none can be read, with the number of values."""
+    """Yield the columns of whose filled values most cannot be read, with how many cannot.
+
+    Not only where none can: a query may write a death as agreed, and everybody else as it likes.
+    """
     for column, values, filled in _unreadable_values(balance):
-        if values == filled:
+        if 2 * values > filled:
             yield column, values
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from track_dispatch.records import COLUMNS, Area
+from track_dispatch.records import COLUMNS, UNREADABLE_COLUMN, Area
 from track_dispatch.transformation.clean_text import clean
-from track_dispatch.transformation.safeguards import DEATH, is_death
+from track_dispatch.transformation.safeguards import DEATH, decides, is_death
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
@@ -23,12 +23,13 @@ _contents = itemgetter(*COLUMNS)
 def rank(row: ErpRow) -> tuple[bool, int, int]:
     """Return what decides between the rows of one attendance (twins, two blocks): the least wins.
 
-    A row that says, or may say, that the patient died speaks for all of them. The last number is a
-    digest of the columns: rows of one area are told apart by what they hold, never by the order in
-    which the ERP happened to return them.
+    A row that says that the patient died, or of which nobody can tell whether she may be asked,
+    speaks for all of them. The last number is a digest of the columns: rows of one area are told
+    apart by what they hold, never by the order in which the ERP happened to return them.
     """
     content = "\x1f".join(_contents(row))
     digest = hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     area = _RANKS.get(clean(row["area_pesquisa"]), len(Area))  # an unknown label comes last
-    alive = is_death(clean(row.get(DEATH, ""))) is False
-    return alive, area, int.from_bytes(digest, "big")
+    marks = row.get(UNREADABLE_COLUMN, "")
+    may_be_asked = is_death(clean(row.get(DEATH, ""))) is False and not decides(marks)
+    return may_be_asked, area, int.from_bytes(digest, "big")

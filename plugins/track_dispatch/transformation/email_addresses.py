@@ -39,6 +39,9 @@ CLEARLY_VALID = re.compile(
 #: Before the @ of an address stands nobody's name: it was taken for a page's.
 _PAGE = "www."
 
+#: Signs that stand for a letter that was lost or is hidden; no mailbox has them in its name.
+_LOST = re.compile(r"[?*]")
+
 #: The demo's and the tests' patients: exists nowhere, so nobody is reached.
 _TEST = "test"
 
@@ -52,6 +55,9 @@ _NOBODY = re.compile(
     r"|email|noe?mail|noreply|naoresponda|null|none"
     r"|(?:(?P<one>.)(?P=one)*)?"
 )
+
+#: The same within other words: "pacientesememail@", "emailnaoinformado@".
+_NOT_GIVEN = re.compile("sememail|nao(?:informad|possui|teme?mail)")
 
 #: The same after the @: "maria@naotem.com", "maria@nao.com", "maria@xxx.com".
 _NOWHERE = re.compile(
@@ -90,7 +96,7 @@ def is_placeholder(address: str) -> bool:
     local, _, domain = address.partition("@")
     who = _without_joints(local)
     where, nowhere = _host(domain)
-    if nowhere or local.startswith(_PAGE) or _NOBODY.fullmatch(who):
+    if nowhere or local.startswith(_PAGE) or _NOBODY.fullmatch(who) or _NOT_GIVEN.search(who):
         return True
     return who == where and (len(who) <= 3 or who in _REPEATED)
 
@@ -166,7 +172,7 @@ def _goes_on(word: str, gap: str, after: str) -> bool:
 def _checked(candidate: str) -> str:
     if CLEARLY_VALID.fullmatch(candidate):
         return candidate
-    if not candidate.isascii():
+    if not candidate.isascii() or _LOST.search(candidate):
         return ""
     try:
         valid = validate_email(

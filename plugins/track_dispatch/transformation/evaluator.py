@@ -168,15 +168,13 @@ def _identities(
 ) -> Identities:
     """Return what a line's patient is recognised by.
 
-    A person is known by the name with each of the two contacts that the line carries, chosen or
-    not: who is invited over another channel next time is the same person.
+    A person is known by the name with every contact of the row, chosen or not: who is invited over
+    another channel next time, or whose numbers stand in another order, is the same person.
     """
     mailboxes = tuple(dict.fromkeys(map(mailbox, emails))) if emails else emails
     persons = [f"cpf:{cpf}"] if cpf else []
-    if name and mailboxes:
-        persons.append(f"name:{mailboxes[0]}\x1f{name}")
-    if name and phones:
-        persons.append(f"name:{phones[0]}\x1f{name}")
+    if name:
+        persons += [f"name:{contact}\x1f{name}" for contact in (*mailboxes, *phones)]
     addresses, numbers = tuple(map(_ADDRESS, mailboxes)), tuple(map(_NUMBER, phones))
     by_mail = channel is not None and channel.contact == "email"
     chosen, others = (addresses, numbers) if by_mail else (numbers, addresses)

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from track_dispatch.errors import ConfigError
-from track_dispatch.records import CONTRACT, EXTRA_PREFIX, UNREADABLE_COLUMN, ColumnKind, ValueKind
+from track_dispatch.records import CONTRACT, UNREADABLE_COLUMN, ColumnKind, ValueKind
 from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import Chunk
 from track_dispatch.transformation.clean_text import count_damaged
@@ -20,6 +20,7 @@ from track_dispatch.transformation.safeguards import (
     AGE,
     DEATH,
     count_values,
+    decides,
     read_column,
     safeguards_of,
 )
@@ -27,10 +28,6 @@ from track_dispatch.transformation.safeguards import (
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.records import Area, Channel, ColumnCounts
-
-#: Without one of these, or of the query's own columns, nobody can tell whether a patient may be
-#: asked. Any other value that cannot be read counts as an empty one.
-_DECIDING = frozenset({"cd_atendimento", "name", "area_pesquisa"})
 
 _TEXTS = tuple(column.name for column in CONTRACT if column.kind is ColumnKind.TEXT)
 
@@ -154,16 +151,8 @@ def _unreadable(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
     ]
     if UNREADABLE_COLUMN in rows:
         marks = rows.clean(UNREADABLE_COLUMN)
-        found += [
-            position
-            for position in among
-            if marks[position] and any(map(_decides, marks[position].split(",")))
-        ]
+        found += [position for position in among if marks[position] and decides(marks[position])]
     return found
-
-
-def _decides(column: str) -> bool:
-    return column in _DECIDING or column.startswith(EXTRA_PREFIX)
 
 
 def _unknown_area(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from track_dispatch.records import ColumnCounts, ValueKind
+from track_dispatch.records import EXTRA_PREFIX, ColumnCounts, ValueKind
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 DEATH, AGE = "x_obito", "x_idade"
 
+#: Without one of these, or of the query's own columns, nobody can tell whether a patient may be
+#: asked. Any other value that cannot be read counts as an empty one.
+_DECIDING = frozenset({"cd_atendimento", "name", "area_pesquisa"})
+
 _DEATHS = {"": False, "N": False, "S": True}
 
 #: Years; with a decimal point or comma, as ERPs write months: 17.92 and 17,9 are 17 years.
@@ -29,6 +33,11 @@ _AGE = re.compile(r"(?=[.,]?[0-9])(?P<years>[0-9]{0,3})(?:[.,][0-9]*)?")
 
 #: Years that nobody has lived: a slip, or some code for "unknown".
 _OLDEST = 130
+
+
+def decides(columns: str) -> bool:
+    """Tell whether one of a row's unreadable columns, with commas between, may forbid to ask."""
+    return any(one in _DECIDING or one.startswith(EXTRA_PREFIX) for one in columns.split(","))
 
 
 def is_death(text: str) -> bool | None:

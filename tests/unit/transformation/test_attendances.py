@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from track_dispatch.records import Area
+from track_dispatch.records import UNREADABLE_COLUMN, Area
 from track_dispatch.transformation.attendances import rank
 from track_dispatch.transformation.chunk import Chunk
 
@@ -44,6 +44,16 @@ def test_blanks_around_a_label_do_not_matter(row: ErpRow) -> None:
     padded = row | {"area_pesquisa": "EXAMES   "}
 
     assert (area_of(padded), rank(padded)[1]) == (Area.EXAMES, Area.EXAMES.priority)
+
+
+@pytest.mark.parametrize("column", ["x_obito", "x_interno", "name", "cd_atendimento", "setor"])
+def test_a_row_that_may_forbid_to_ask_speaks_for_all_of_its_attendance(
+    row: ErpRow, column: str
+) -> None:
+    spoilt = row | {"area_pesquisa": "AMBULATORIO", UNREADABLE_COLUMN: f"medico,{column}"}
+    whole = row | {"area_pesquisa": "ONCOLOGIA", UNREADABLE_COLUMN: ""}
+
+    assert min([whole, spoilt], key=rank) == (whole if column == "setor" else spoilt)
 
 
 @pytest.mark.parametrize("labels", list(itertools.combinations(IN_ORDER, 2)))

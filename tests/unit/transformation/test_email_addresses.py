@@ -52,6 +52,10 @@ def test_an_address_comes_out_in_small_letters(text: str, expected: str | None) 
         "maria.@example.com",
         "maria@-example.com",
         "maria@exam_ple.com",
+        "mar?ia@example.com",  # a letter that was lost
+        "maria?@example.com",
+        "maria@exampl?.com",
+        "mar***@example.com",  # letters that are hidden
         "maria@example.com1",
         "maria@[127.0.0.1]",
         '"maria silva"@example.com',
@@ -134,6 +138,10 @@ def test_a_reserved_domain_is_none(domain: str) -> None:
         "NÃO POSSUI E-MAIL",
         "sem email",
         "naotem@gmail.com",
+        "pacientesememail@gmail.com",
+        "email.nao.informado@gmail.com",
+        "paciente_nao_possui@gmail.com",
+        "pac.naotememail@gmail.com",
         "NAOTEM@NAOTEM.COM",
         "nao_tem@gmail.com",
         "nao.tem2@hotmail.com",
