@@ -31,6 +31,7 @@ from track_dispatch.operators.operations_texts import (
     WHAT,
     done_text,
     morning_doc,
+    undelivered_text,
 )
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
 from track_dispatch.operators.run_context import actor_of
@@ -104,8 +105,10 @@ def look() -> dict[str, int]:
         )
     log_text(log, found.text())
     if found.red:
-        send_alert("\n".join(["Pesquisas: há o que fazer", *found.red]))
-        raise RedDayError("\n".join(found.red))
+        undelivered = send_alert(["Pesquisas: há o que fazer", *found.red])
+        words = [undelivered_text(undelivered)] if undelivered else []
+        log_text(log, words)
+        raise RedDayError("\n".join([*found.red, *words]))
     return {"hospitals": len(found.rows)}
 
 

@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--host", default="0.0.0.0", help="address to listen on")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     kinds = parser.add_subparsers(dest="kind", required=True)
     kinds.add_parser("erps").add_argument("places", nargs="+", type=place, metavar="SOURCE:PORT")
     kinds.add_parser("track").add_argument("port", type=int)

@@ -185,14 +185,29 @@ def test_a_red_morning_is_told_to_the_webhook_in_counts(
             assert line.cd_atendimento not in told["text"]
 
 
-def test_a_webhook_that_is_gone_changes_nothing(
-    world: AirflowWorld, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [(302, "não aceitou, HTTP 302"), (None, "o endereço não responde")],
+)
+def test_a_morning_that_nobody_was_told_of_says_so_last(
+    world: AirflowWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    webhook: Any,
+    status: int | None,
+    why: str,
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_TRACK_ALERT", "http://127.0.0.1:9/")
+    webhook.status = status
+    address = webhook.connection if status else "http://127.0.0.1:9/"
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_ALERT", address)
 
     run = world.run("track_morning", run_after=MORNING)
 
+    last = run.said("morning").splitlines()[-1]
     assert "nenhuma execução" in run.said("morning")
+    assert last.startswith(f"VERMELHO: o aviso (track_alert) não foi entregue: {why};")
+    said = [one.getMessage() for one in caplog.records if one.name.endswith("operations")]
+    assert said[-1] == last
 
 
 def test_the_night_tidies_the_ledger(world: AirflowWorld, include: Path) -> None:

@@ -9,16 +9,23 @@ from typing import Any, Self
 
 
 class Webhook:
-    """A real HTTP server on the loopback; a context manager."""
+    """A real HTTP server on the loopback; a context manager.
+
+    Attributes:
+        received: the bodies.
+        status: what it answers.
+    """
 
     def __init__(self) -> None:
+        self.status = 200
+        webhook = self
         received: list[Any] = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
                 received.append(json.loads(self.rfile.read(length)))
-                self.send_response(200)
+                self.send_response(webhook.status)
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002

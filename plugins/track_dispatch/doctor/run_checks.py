@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import BrokenHospital
+from track_dispatch.doctor.alert_checks import check_alert
 from track_dispatch.doctor.check import softened
 from track_dispatch.doctor.erp_checks import check_erp
 from track_dispatch.doctor.hospital_checks import check_file, check_hospital
@@ -33,6 +34,7 @@ def run_checks(
     yield check_software()
     track, checks = check_track(now)
     yield from checks
+    yield check_alert()
     by_connection: defaultdict[str, list[Hospital]] = defaultdict(list)
     for entry in entries:
         yield check_file(entry)

@@ -1,32 +1,283 @@
-"""The optional alert: a webhook that gets the morning's verdict, counts only."""
+"""The optional alert: a webhook that is told of a red morning, counts only.
+
+Its address is a secret: whoever knows it may post there. It is sent over our own transport, which
+logs nothing, under one deadline, and Airflow's masker learns it first.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
-from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
+from requests.auth import HTTPBasicAuth
+
+from track_dispatch.delivery.acceptance import says_failure
+from track_dispatch.delivery.responses import TrackResponse, TransportFailure
+from track_dispatch.delivery.transport import Transport
+from track_dispatch.errors import ConfigError
+from track_dispatch.hooks.http_extra import HTTP_EXTRA, check_http_extra, session_of
+from track_dispatch.states import Labelled
+from track_dispatch.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+    from requests import Session
 
 log = logging.getLogger(__name__)
 
 CONN_ID = "track_alert"
+#: Seconds for the whole request.
+DEADLINE_SECONDS = 15.0
+#: Characters of an alert; a card of Teams takes 28 KB. What does not fit is in the log.
+LONGEST_ALERT = 8000
+#: Characters of a path that may be a secret; "alerts" masked would be a word lost in every log.
+SHORTEST_SECRET = 16
+
+_FAILURE = re.compile(
+    r"erro|fail|falh|exception|reject|rejei|denied|invalid|refused|not found|forbidden"
+    r"|unauthori[sz]ed",
+    re.IGNORECASE,
+)
+#: A page for people, of a log-in or a proxy: no webhook answers so.
+_PAGE = re.compile(r"<!doctype|<html", re.IGNORECASE)
 
 
-def send_alert(text: str) -> bool:
-    """Post `{"text": ...}` to the connection `track_alert`, if there is one; tell whether it went.
+class AlertFormat(StrEnum):
+    """The shape of the body, `alert_format` in the extra."""
 
-    Slack, Teams and Google Chat take this form. An alert that fails is logged and forgotten: the
-    red run it tells of is there without it.
+    JSON = "json"
+    """`{"text": ...}`, for anything of one's own; Google Chat takes it, too."""
+    SLACK = "slack"
+    """The same with Slack's three control characters escaped and its markup off."""
+    TEAMS = "teams"
+    """A message with an adaptive card, as a Teams workflow takes it; connectors are gone."""
+
+
+class AlertProblem(Labelled):
+    """Why nobody was told."""
+
+    SETTINGS = "its connection cannot be used", "a conexão está errada"
+    UNREACHABLE = "its address cannot be reached", "o endereço não responde"
+    DEADLINE = "it did not answer in time", "sem resposta no prazo"
+    STATUS = "it did not take it", "não aceitou"
+    SAYS_FAILURE = "its answer speaks of a failure", "a resposta fala de falha"
+    PAGE = "a page for people answered", "respondeu uma página, não um webhook"
+
+
+class UndeliveredAlert(NamedTuple):
+    """An alert that nobody got; `status` is HTTP's, where there was an answer."""
+
+    problem: AlertProblem
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertWebhook:
+    """Where an alert goes, and in which shape; never shown.
+
+    Attributes:
+        url: the whole address.
+        shape: of the body.
+        login: with its password, for basic authentication.
+        extra: the connection's, checked.
+    """
+
+    url: str = field(repr=False)
+    shape: AlertFormat
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    extra: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def session(self) -> Session:
+        """Open a session to it; close it after use."""
+        session = session_of(self.extra)
+        session.auth = HTTPBasicAuth(*self.login) if self.login else None
+        return session
+
+    def request(
+        self, method: str, body: bytes | None = None, *, deadline_seconds: float
+    ) -> TrackResponse | TransportFailure:
+        """Send one request; redirections are not followed."""
+        mask_secret(self.url)
+        path = self.url.partition("://")[2].partition("/")[2]
+        if len(path) >= SHORTEST_SECRET:
+            mask_secret(path)  # urllib3 logs it, where somebody turns its debugging on
+        with (
+            self.session() as session,
+            Transport(session, connect_timeout_seconds=deadline_seconds) as transport,
+        ):
+            return transport.send_request(
+                method,
+                self.url,
+                deadline_seconds=deadline_seconds,
+                headers={"Content-Type": "application/json"} if body else {},
+                body=body,
+            )
+
+
+def send_alert(
+    lines: Sequence[str], *, deadline_seconds: float = DEADLINE_SECONDS
+) -> UndeliveredAlert | None:
+    """Tell the webhook, if there is one; return why it was not told, None if it was.
+
+    Whatever a webhook does, the red run that it is told of is there without it.
+
+    Args:
+        lines: what to tell; the first one is the title.
+        deadline_seconds: for the whole request.
+    """
+    try:
+        webhook = find_webhook()
+        if webhook is None:
+            return None
+        text = shortened(lines)
+        body = json.dumps(_body(text, webhook.shape), ensure_ascii=False).encode()
+        answer = webhook.request("POST", body, deadline_seconds=deadline_seconds)
+        undelivered = _judge(answer, text)
+    except ConfigError as error:
+        log.warning("%s", error)
+        undelivered = UndeliveredAlert(AlertProblem.SETTINGS)
+    except Exception as error:  # noqa: BLE001 - a store of connections is anybody's plugin
+        log.warning("the alert failed with %s", type(error).__name__)
+        undelivered = UndeliveredAlert(AlertProblem.SETTINGS)
+    if undelivered is None:
+        log.info("%s was told", CONN_ID)
+    return undelivered
+
+
+def find_webhook() -> AlertWebhook | None:
+    """Read the connection `track_alert`; None where there is none.
+
+    Raises:
+        ConfigError: its address, its format or its extra cannot be used.
     """
     try:
         connection = BaseHook.get_connection(CONN_ID)
     except AirflowNotFoundException:
-        return False
+        return None
+    extra = connection.extra_dejson
+    shape = extra.get("alert_format", AlertFormat.JSON)
+    if shape not in list(AlertFormat):
+        raise _error(f"alert_format must be one of {', '.join(AlertFormat)}")
+    known = ("alert_format", *HTTP_EXTRA)
+    for name in extra.keys() - known:
+        raise _error(
+            f'"{name}" in its extra is not known{did_you_mean(name, known)}; if it is a part of'
+            " the address, put the whole address into the password"
+        )
+    check_http_extra(extra, CONN_ID)
+    login = (connection.login, connection.password or "") if connection.login else None
+    return AlertWebhook(_address(connection), AlertFormat(shape), login, extra)
+
+
+def shortened(lines: Sequence[str]) -> str:
+    """Join what fits into an alert, and count the lines that do not."""
+    kept, length = 0, 0
+    for line in lines:
+        length += len(line) + 1
+        if length > LONGEST_ALERT:
+            break
+        kept += 1
+    left = [f"... e mais {len(lines) - kept}: veja o log"] if kept < len(lines) else []
+    return "\n".join([*lines[:kept], *left])
+
+
+def _body(text: str, shape: AlertFormat) -> dict[str, Any]:
+    if shape is AlertFormat.SLACK:
+        for sign, escaped in {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.items():
+            text = text.replace(sign, escaped)
+        return {"text": text, "mrkdwn": False}
+    if shape is AlertFormat.JSON:
+        return {"text": text}
+    title, *lines = text.split("\n")
+    blocks = [{"type": "TextBlock", "text": line, "wrap": True} for line in lines]
+    blocks.insert(0, {"type": "TextBlock", "text": title, "wrap": True, "weight": "Bolder"})
+    card = {"type": "AdaptiveCard", "version": "1.4", "body": blocks}
+    kind = "application/vnd.microsoft.card.adaptive"
+    return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
+
+
+def _judge(answer: TrackResponse | TransportFailure, sent: str) -> UndeliveredAlert | None:
+    """Tell why an answer proves nothing; a success that speaks of no failure does."""
+    if isinstance(answer, TransportFailure):
+        late = answer in {TransportFailure.DEADLINE, TransportFailure.LATE}
+        return UndeliveredAlert(AlertProblem.DEADLINE if late else AlertProblem.UNREACHABLE)
+    body = answer.body.decode("utf-8", "replace")
+    if not 200 <= answer.status < 300:
+        return UndeliveredAlert(AlertProblem.STATUS, answer.status)
+    if _PAGE.search(body):
+        return UndeliveredAlert(AlertProblem.PAGE, answer.status)
+    if _says_failure(body, sent) or (body and not answer.complete):
+        return UndeliveredAlert(AlertProblem.SAYS_FAILURE, answer.status)
+    return None
+
+
+def _says_failure(body: str, sent: str) -> bool:
+    """Tell whether an answer speaks of a failure; what it repeats of ours does not count."""
+    document: object = body
+    with suppress(ValueError, RecursionError):
+        document = json.loads(body)
+    if document is False or says_failure(document):
+        return True
+    return any(_FAILURE.search(text.replace(sent, "")) for text in _texts(document))
+
+
+def _texts(document: object) -> Iterator[str]:
+    left = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (list, dict)):
+            left += value.values() if isinstance(value, dict) else value
+
+
+def _address(connection: Connection) -> str:
+    """Put the address together, from wherever its parts were filled in.
+
+    The form's Schema, and what Airflow makes of an address as `AIRFLOW_CONN_TRACK_ALERT`, hold a
+    path where HttpHook looks for a scheme.
+    """
+    password, host = (connection.password or "").strip(), (connection.host or "").strip()
+    schema = (connection.schema or "").strip()
+    if "://" in password and not connection.login:
+        if host:
+            raise _error("has an address in its password and a host as well: empty the host")
+        return _checked(password)
+    if password and not connection.login:
+        raise _error("has a password without a login: it may hold the whole address, or nothing")
+    is_scheme = schema in {"http", "https"}
+    if host and "://" not in host:
+        kind = connection.conn_type if connection.conn_type in {"http", "https"} else "http"
+        host = f"{schema if is_scheme else kind}://{host}"
+    if connection.port:
+        scheme, _, rest = host.partition("://")
+        name, slash, path = rest.partition("/")
+        host = f"{scheme}://{name}:{connection.port}{slash}{path}"
+    if schema and not is_scheme:
+        host = f"{host.rstrip('/')}/{schema.lstrip('/')}"
+    return _checked(host)
+
+
+def _checked(url: str) -> str:
     try:
-        hook = HttpHook(method="POST", http_conn_id=connection.conn_id)
-        hook.run(json={"text": text}, extra_options={"timeout": 15, "allow_redirects": False})
-    except Exception as error:  # noqa: BLE001 - whatever a webhook does, the table has been told
-        log.warning("the alert was not taken: %s", type(error).__name__)
-        return False
-    return True
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"\s", url):
+        raise _error("needs the whole address of the webhook, with its https://")
+    return url
+
+
+def _error(problem: str) -> ConfigError:
+    return ConfigError(f"the Airflow connection {CONN_ID!r}: {problem}")

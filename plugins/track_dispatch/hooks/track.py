@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -16,6 +15,7 @@ from track_dispatch.config import is_practice_host
 from track_dispatch.delivery.client import TrackClient
 from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import ConfigError, TrackDispatchError
+from track_dispatch.hooks.http_extra import check_http_extra, set_certificates
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -106,7 +106,7 @@ class TrackHook(HttpHook):
         extra_options: dict[str, Any] | None = None,
     ) -> requests.Session:
         _check_address(connection, self.track_conn_id)
-        _check_extra(connection.extra_dejson, self.track_conn_id)
+        check_http_extra(connection.extra_dejson, self.track_conn_id)
         auth = BearerAuth(connection.password or "")
         session = super().get_conn(headers, extra_options)
         session.auth = auth
@@ -114,11 +114,7 @@ class TrackHook(HttpHook):
         session.headers.update(requests.utils.default_headers())
         session.headers.update(headers or {})
         session.trust_env = to_boolean(str(connection.extra_dejson.get("trust_env", False)))
-        if _verify(connection.extra_dejson) is True:
-            # by its path, so that the environment cannot overrule what was said
-            session.verify = requests.utils.DEFAULT_CA_BUNDLE_PATH
-        if isinstance(session.cert, list):
-            session.cert = tuple(session.cert)
+        set_certificates(session, connection.extra_dejson)
         return session
 
 
@@ -165,33 +161,3 @@ def _organization(login: str | None, conn_id: str) -> str:
             f"The Airflow connection {conn_id!r} needs the organization's UUID as login"
             " (Track shows it in the organization's settings); what stands there is none."
         ) from None
-
-
-def _check_extra(extra: Mapping[str, Any], conn_id: str) -> None:
-    """Check the shape of what `requests` will be given; it fails on others without a hint."""
-    proxies = extra.get("proxies", extra.get("proxy"))
-    verify = _verify(extra)
-    cert = extra.get("cert")
-    if not (proxies is None or _are_http_proxies(proxies)):
-        problem = '`proxies` must be an object like {"https": "http://proxy.example:3128"}'
-    elif not (verify is None or isinstance(verify, (bool, str))):
-        problem = "`verify` must be true, false or the path of a file with certificates"
-    elif not (cert is None or isinstance(cert, str) or _is_pair(cert)):
-        problem = "`cert` must be a path, or the two paths of certificate and key"
-    else:
-        return
-    raise ConfigError(f"The extra of the Airflow connection {conn_id!r} is wrong: {problem}.")
-
-
-def _verify(extra: Mapping[str, Any]) -> object:
-    return extra.get("verify", extra.get("verify_ssl"))
-
-
-def _are_http_proxies(proxies: object) -> bool:
-    return isinstance(proxies, dict) and all(
-        isinstance(url, str) and url.startswith(("http://", "https://")) for url in proxies.values()
-    )
-
-
-def _is_pair(value: object) -> bool:
-    return isinstance(value, list) and [type(part) for part in value] == [str, str]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from track_dispatch.states import SHELL_ONLY, Verb
 
 if TYPE_CHECKING:
+    from track_dispatch.hooks.alert import UndeliveredAlert
     from track_dispatch.ledger.decisions import DecidedLines
     from track_dispatch.pipeline.decide import Done
 
@@ -25,8 +26,8 @@ operação não foi lido por ninguém; ou se o envio está parado para todos.
 A linha da tabela é do último dia cuja execução já devia ter terminado, pelo horário do hospital: quem sai às 9h15
 ou às 9h20 aparece às 9h15 com o dia anterior.
 
-**Aviso** (opcional): se existir a conexão `track_alert` (tipo http, um webhook), uma manhã vermelha manda para lá o
-texto do que fazer, só com contagens.
+**Aviso** (opcional): se existir a conexão `track_alert` (tipo http, um webhook de Slack, Teams ou outro), uma manhã
+vermelha manda para lá o texto do que fazer, só com contagens. Se o aviso não foi entregue, a última linha do log diz.
 """
 
 _CONFLICTS_DOC = """
@@ -105,6 +106,15 @@ def morning_doc(conflicts: Mapping[str, Sequence[str]]) -> str:
         return _MORNING_DOC
     problems = "\n".join(problem for told in conflicts.values() for problem in told)
     return _MORNING_DOC + _CONFLICTS_DOC.format(problems=problems)
+
+
+def undelivered_text(undelivered: UndeliveredAlert) -> str:
+    """Say that nobody was told by the webhook, and whom to show it."""
+    status = f", HTTP {undelivered.status}" if undelivered.status else ""
+    return (
+        f"VERMELHO: o aviso (track_alert) não foi entregue: {undelivered.problem.label}{status};"
+        " mostre à engenharia de dados"
+    )
 
 
 def done_text(done: Done) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import oracledb
+import psutil
 import pytest
 import requests
 
@@ -28,7 +29,7 @@ def free_port() -> int:
 def serving(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Start a service and wait for its first line."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "demo.stand_ins", "--host", "127.0.0.1", *arguments],
+        [sys.executable, "-m", "demo.stand_ins", *arguments],
         env=os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"},
         stdout=subprocess.PIPE,
         text=True,
@@ -62,6 +63,24 @@ def test_track_shows_its_page_on_the_port_it_was_given() -> None:
     port = free_port()
     with serving("track", str(port)):
         assert requests.get(f"http://127.0.0.1:{port}/", timeout=10).status_code == 200
+
+
+def listening_on(process: subprocess.Popen[str]) -> set[str]:
+    """Return the addresses on which a process listens."""
+    found = psutil.Process(process.pid).net_connections("tcp")
+    return {one.laddr.ip for one in found if one.status == psutil.CONN_LISTEN}
+
+
+@pytest.mark.parametrize(
+    ("options", "address"), [((), "127.0.0.1"), (("--host", "0.0.0.0"), "0.0.0.0")]
+)
+@pytest.mark.parametrize("kind", ["erps", "track"])
+def test_a_stand_in_is_there_for_this_machine_alone_unless_it_is_told_otherwise(
+    kind: str, options: tuple[str, ...], address: str
+) -> None:
+    place = f"hms:{free_port()}" if kind == "erps" else str(free_port())
+    with serving(*options, kind, place) as process:
+        assert listening_on(process) == {address}
 
 
 def test_a_mistyped_source_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

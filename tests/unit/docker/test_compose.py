@@ -52,6 +52,36 @@ def test_every_connection_that_a_hospital_names_reaches_the_tasks() -> None:
     assert {f"AIRFLOW_CONN_{name.upper()}" for name in named} <= set(passed)
 
 
+#: Who needs what that is secret, by the variable of .env; tasks run in the scheduler.
+CONNECTIONS = frozenset(name for name in re.findall(r"\$\{(AIRFLOW_CONN_\w+)", TEXT))
+AIRFLOWS_OWN = frozenset({"AIRFLOW_DB_PASSWORD", "FERNET_KEY", "API_SECRET_KEY", "JWT_SECRET"})
+NEEDED: dict[str, frozenset[str]] = {
+    "postgres": frozenset({"POSTGRES_PASSWORD", "AIRFLOW_DB_PASSWORD", "LEDGER_DB_PASSWORD"}),
+    # looks at all of them, so that none is public beside the real Track, and ends
+    "airflow-init": CONNECTIONS | AIRFLOWS_OWN | {"AIRFLOW_PASSWORDS", "POSTGRES_PASSWORD"},
+    "airflow-api-server": AIRFLOWS_OWN | {"AIRFLOW_PASSWORDS", "AIRFLOW_USERS"},
+    "airflow-scheduler": CONNECTIONS | AIRFLOWS_OWN,
+    "airflow-dag-processor": frozenset({"AIRFLOW_DB_PASSWORD"}),
+    "airflow-triggerer": frozenset({"AIRFLOW_DB_PASSWORD", "FERNET_KEY", "API_SECRET_KEY"}),
+    "demo-erps": frozenset(),
+    "demo-track-api": frozenset(),
+}
+
+
+def variables_of(service: dict[str, Any]) -> set[str]:
+    """Return the variables of .env that reach a service, wherever they are filled in."""
+    return set(re.findall(r"(?<!\$)\$\{(\w+)", json.dumps(service)))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_gets_the_secrets_that_it_needs_and_no_other(name: str) -> None:
+    assert variables_of(SERVICES[name]) == NEEDED[name]
+
+
+def test_no_file_of_variables_is_handed_to_a_service_as_a_whole() -> None:
+    assert [name for name, service in SERVICES.items() if "env_file" in service] == []
+
+
 def test_ports_are_open_on_the_loopback_only() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
 
@@ -101,6 +131,11 @@ def test_the_examples_connections_reach_the_stand_ins() -> None:
     assert {name: json.loads(ENV[name]) for name in expected} == {
         name: json.loads(value) for name, value in expected.items()
     }
+
+
+@pytest.mark.parametrize("name", ["demo-erps", "demo-track-api"])
+def test_a_stand_in_listens_to_the_other_containers(name: str) -> None:
+    assert "--host 0.0.0.0" in " ".join(SERVICES[name]["entrypoint"])
 
 
 def test_the_examples_ledger_has_keys_and_its_databases_password() -> None:

@@ -25,6 +25,7 @@ ALL = [
     (INSTALLATION, "track surveys"),
     (INSTALLATION, "track clock"),
     (INSTALLATION, "track assumptions"),
+    (INSTALLATION, "alert webhook"),
     ("HMS", "configuration"),
     ("HMS", "go-live"),
     ("HMS", "lease margin"),
