@@ -14,7 +14,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test e2e proof bench check lock docs schema new-hospital examples clean
+.PHONY: help setup demo ui test e2e proof bench check lock docs schema new-hospital examples test-oracle clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,14 @@ new-hospital: setup  ## CODE=abc ERP=mv: the files of a hospital to come; ERP=ta
 
 examples: setup  ## what the examples beside the queries say, held against the queries; CODE=hms for one
 	@$(BIN)/python -m demo.examples $(CODE)
+
+# the same tests as `make test` runs on the stand-in; the schemas' users there are dropped and made anew
+REAL_ORACLE := second_reading_mv second_reading_tasy mv_rules mv_own_rules mv_every_code tasy_rules \
+  queries_on_the_erp
+test-oracle: .venv/installed-dev  ## the queries on a real Oracle; DSN=system/password@host:1521/FREEPDB1
+	@test -n "$(DSN)" || { echo "usage: make test-oracle DSN=system/password@host:1521/FREEPDB1"; exit 2; }
+	TRACK_TEST_ORACLE='$(DSN)' $(BIN)/pytest -n0 --force-enable-socket \
+	  $(REAL_ORACLE:%=tests/unit/extraction/test_%.py)
 
 clean:  ## remove the environment and Airflow's folder
 	rm -rf .venv .airflow

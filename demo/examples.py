@@ -16,7 +16,7 @@ from itertools import count
 
 from demo.world import PASSWORD, SERVICE, USER, chosen_hospitals, erp_server
 from stand_ins.erp import schemas
-from stand_ins.erp.tables import Row, Tables, insert_sql
+from stand_ins.erp.tables import Row, Tables
 from track_dispatch.config import Hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.extraction import examples as form
@@ -72,7 +72,7 @@ def run(hospital: Hospital, examples: Examples) -> list[str]:
     """Plant a hospital's examples, let its query read them; return where it contradicts them."""
     told = []
     for tables, planted in planted_examples(hospital, examples):
-        with erp_server(schema_of(hospital) + insert_sql(schema_name(hospital), tables)) as erp:
+        with erp_server(schema_of(hospital).duckdb(tables)) as erp:
             told += contradictions(planted, _read(hospital, erp.port))
     return told
 
@@ -94,17 +94,11 @@ def _read(hospital: Hospital, port: int) -> list[ErpRow]:
         ]
 
 
-def schema_name(hospital: Hospital) -> str:
-    """Return the schema of a hospital's ERP."""
+def schema_of(hospital: Hospital) -> schemas.ErpSchema:
+    """Return the schema of a hospital's ERP, empty."""
     if hospital.erp == "mv":
-        return "dbamv"
-    return "usuario_principal" if hospital.source == "encore" else "tasy"
-
-
-def schema_of(hospital: Hospital) -> str:
-    """Return the script that makes a hospital's schema, empty."""
-    by_name = {"dbamv": schemas.MV, "tasy": schemas.TASY, "usuario_principal": schemas.ENCORE}
-    return by_name[schema_name(hospital)]
+        return schemas.MV
+    return schemas.ENCORE if hospital.source == "encore" else schemas.TASY
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from stand_ins.erp import mv, schemas, tasy
 from stand_ins.erp.attendances import Site
+from stand_ins.erp.schemas import ErpSchema
 from stand_ins.erp.site_files import read_site
-from stand_ins.erp.tables import Tables, insert_sql
+from stand_ins.erp.tables import Tables
 
 if TYPE_CHECKING:
     from stand_ins.erp.patients import Patient
@@ -73,14 +74,15 @@ def erp_sql(source: str, *, days: Sequence[date], seed: int = 1) -> str:
         days: the business days to fill, 60 to 120 attendances each and more in a shared database.
         seed: another seed, other people.
     """
+    return erp_schema(source).duckdb(erp_tables(source, days=days, seed=seed))
+
+
+def erp_schema(source: str) -> ErpSchema:
+    """Return a source's schema, empty."""
     family, _ = _site(source)
     if family == "mv":
-        schema, ddl = "dbamv", schemas.MV
-    elif source == "encore":
-        schema, ddl = "usuario_principal", schemas.ENCORE
-    else:
-        schema, ddl = "tasy", schemas.TASY
-    return ddl + insert_sql(schema, erp_tables(source, days=days, seed=seed))
+        return schemas.MV
+    return schemas.ENCORE if source == "encore" else schemas.TASY
 
 
 def erp_tables(source: str, *, days: Sequence[date], seed: int = 1) -> Tables:

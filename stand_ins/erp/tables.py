@@ -1,7 +1,8 @@
-"""Tables of made-up rows, and the DuckDB script that loads them into the stand-in."""
+"""Tables of made-up rows, and the statements that load them, DuckDB's or Oracle's."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 #: A row by column name; a column that is left out is null.
@@ -14,7 +15,7 @@ _ROWS_PER_INSERT = 500
 
 
 def insert_sql(schema: str, tables: Tables) -> str:
-    """Write the inserts for all rows."""
+    """Write the inserts for all rows, of many rows each: DuckDB's."""
     statements = []
     for table, rows in tables.items():
         columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -27,6 +28,14 @@ def insert_sql(schema: str, tables: Tables) -> str:
                 f"insert into {schema}.{table} ({', '.join(columns)}) values\n{values};"
             )
     return "\n".join(statements)
+
+
+def row_inserts(schema: str, tables: Tables) -> Iterator[str]:
+    """Yield an insert for each row: every database's."""
+    for table, rows in tables.items():
+        for row in rows:
+            values = ", ".join(_literal(value) for value in row.values())
+            yield f"insert into {schema}.{table} ({', '.join(row)}) values ({values})"
 
 
 def _literal(value: object) -> str:

@@ -54,4 +54,4 @@ from numbered;
 
 def erp_sql(rows: int) -> str:
     """Return the script that makes an MV database with a day of so many attendances."""
-    return schemas.MV + _FILL.format(rows=rows, day=DAY)
+    return schemas.MV.duckdb({}) + _FILL.format(rows=rows, day=DAY)

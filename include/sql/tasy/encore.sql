@@ -63,6 +63,7 @@ case
 end
 {% endset %}
 
+{#- The unit's name is one for all rows: in a query of its own Oracle asks for it once. -#}
 {{ tasy.query(
   schema=schema,
   on_discharge=on_discharge,
@@ -70,7 +71,7 @@ end
   carried=["cd_estabelecimento", "nr_seq_classificacao"],
   email=tasy.email(schema),
   phone=tasy.phone(schema),
-  unidade=schema ~ ".obter_nome_fantasia_estab(21)",
+  unidade="(select " ~ schema ~ ".obter_nome_fantasia_estab(21) from dual)",
   oncologia=none,
   maternidade=none,
   exames=exames,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from stand_ins.erp.schemas import ErpSchema
+from stand_ins.erp.tables import Row, Tables
 from track_dispatch.config import load_hospital
 from track_dispatch.extraction.oracle import open_erp
 from track_dispatch.extraction.query import render
 
 if TYPE_CHECKING:
-    from stand_ins.erp.tables import Row, Tables
     from track_dispatch.config import Hospital
     from track_dispatch.extraction.contract import ErpColumns
     from track_dispatch.records import ErpRow
+
+#: Runs an ERP with a schema and its rows behind Airflow connections of these ids.
+Serving = Callable[[str, ErpSchema, Tables], AbstractContextManager[None]]
 
 #: An ordinary day, the first of a month, and the day that three years of four have not.
 DAYS = (date(2026, 11, 20), date(2026, 3, 1), date(2024, 2, 29))

@@ -49,8 +49,8 @@ moment = datetime.fromisoformat
 
 
 @pytest.fixture(scope="module")
-def erp(serving: Callable[[str, str], AbstractContextManager[object]]) -> Iterator[Erp]:
-    with serving("oracle_sample", ROW), opened("oracle_sample") as connected:
+def erp(serving_script: Callable[[str, str], AbstractContextManager[object]]) -> Iterator[Erp]:
+    with serving_script("oracle_sample", ROW), opened("oracle_sample") as connected:
         yield connected
 
 

@@ -6,8 +6,7 @@ them and null, while the other columns stand still.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import partial
 from itertools import count, product
@@ -15,15 +14,13 @@ from typing import TYPE_CHECKING
 
 import expected_mv
 import pytest
-from erp_rows import DAYS, mv_tables, placed, read
+from erp_rows import DAYS, Serving, mv_tables, placed, read
 from expected_mv_visit import BIRTHS
 
 from stand_ins.erp import schemas
-from stand_ins.erp.tables import insert_sql
 
 if TYPE_CHECKING:
     from stand_ins.erp.tables import Row, Tables
-    from stand_ins.oracle import OracleStandIn
 
 CODES = ("HMS", "HMC", "HPC", "HMV", "HMSM", "HSF", "HSL", "HAT", "OTOA")
 CONNECTIONS = "oracle_hms oracle_hmc oracle_hpc oracle_hmsm oracle_hsf oracle_hsl oracle_hat"
@@ -113,10 +110,10 @@ def planted() -> Tables:
 
 @pytest.fixture(scope="module")
 def tables(
-    serving: Callable[[str, str], AbstractContextManager[OracleStandIn]],
+    serving: Serving,
 ) -> Iterator[Tables]:
     made = planted()
-    with serving(f"{CONNECTIONS} oracle_oto_ing", schemas.MV + insert_sql("dbamv", made)):
+    with serving(f"{CONNECTIONS} oracle_oto_ing", schemas.MV, made):
         yield made
 
 

@@ -5,13 +5,12 @@ The codes alone are swept in test_mv_every_code.py; here the expectations are wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
-from erp_rows import DAYS, read
+from erp_rows import DAYS, Serving, read
 from mv_cases import (
     ADULT,
     AM,
@@ -38,15 +37,12 @@ from mv_cases import (
 )
 
 from stand_ins.erp import schemas
-from stand_ins.erp.tables import insert_sql
 
 if TYPE_CHECKING:
     from mv_cases import Case
 
     from stand_ins.erp.tables import Row
-    from stand_ins.oracle import OracleStandIn
 
-    Serving = Callable[[str, str], AbstractContextManager[OracleStandIn]]
 
 OTHERS = (AM, "GERAL_AMBULATORIO")
 CHILD, ONCOLOGY = (PS, "PA_PEDIATRICO"), (ON, ON)
@@ -214,8 +210,7 @@ CONNECTIONS = {code: f"oracle_{code.lower()}" for code in CASES} | {"HMV": "orac
 
 @pytest.fixture(scope="module", params=list(CASES))
 def code(request: pytest.FixtureRequest, serving: Serving) -> Iterator[str]:
-    script = schemas.MV + insert_sql("dbamv", planted(CASES[request.param]))
-    with serving(CONNECTIONS[request.param], script):
+    with serving(CONNECTIONS[request.param], schemas.MV, planted(CASES[request.param])):
         yield request.param
 
 
@@ -235,7 +230,7 @@ def test_hmv_asks_by_the_kind_of_the_origin(kinds: dict[int, str | None], servin
     tables = planted(cases) | {
         "ori_ate": [{"cd_ori_ate": code, "tp_origem": kind} for code, kind in kinds.items()]
     }
-    with serving("oracle_hmsm", schemas.MV + insert_sql("dbamv", tables)):
+    with serving("oracle_hmsm", schemas.MV, tables):
         areas = [to[0] for to in found("HMV", DAYS[0], cases).values() if to]
 
     assert areas == [{29: ON, 30: AM}[code] for code, kind in kinds.items() if kind == "A"]
@@ -244,7 +239,7 @@ def test_hmv_asks_by_the_kind_of_the_origin(kinds: dict[int, str | None], servin
 def test_hat_has_a_client_id_and_a_moment_of_its_own(serving: Serving) -> None:
     """An inpatient's moment is that of leaving; everybody else's that of coming."""
     cases = [inpatient((IN, "")), inpatient((IN, ""), hr_alta=None), external((EX, ""), 7)]
-    with serving("oracle_hat", schemas.MV + insert_sql("dbamv", planted(cases))):
+    with serving("oracle_hat", schemas.MV, planted(cases)):
         rows = {row["cd_atendimento"]: row for row in read("HAT", DAYS[0])}
 
     assert [

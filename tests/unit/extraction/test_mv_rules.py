@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from datetime import date
-from typing import TYPE_CHECKING
 
 import pytest
-from erp_rows import DAYS, read
+from erp_rows import DAYS, Serving, read
 from mv_cases import (
     ADULT,
     AM,
@@ -35,10 +33,6 @@ from mv_cases import (
 )
 
 from stand_ins.erp import schemas
-from stand_ins.erp.tables import insert_sql
-
-if TYPE_CHECKING:
-    from stand_ins.oracle import OracleStandIn
 
 DATES = [
     case("emergency: left at midnight", U | {"dt_alta": MIDNIGHT}, ADULT),
@@ -172,11 +166,10 @@ FALLBACK = {"HMS": "GERAL_AMBULATORIO", "OTOA": "AMBULATORIO_GERAL"}
 @pytest.fixture(scope="module", params=list(CASES))
 def code(
     request: pytest.FixtureRequest,
-    serving: Callable[[str, str], AbstractContextManager[OracleStandIn]],
+    serving: Serving,
 ) -> Iterator[str]:
     conn_id = {"HMS": "oracle_hms", "OTOA": "oracle_oto_ing"}[request.param]
-    script = schemas.MV + insert_sql("dbamv", planted(CASES[request.param]))
-    with serving(conn_id, script):
+    with serving(conn_id, schemas.MV, planted(CASES[request.param])):
         yield request.param
 
 

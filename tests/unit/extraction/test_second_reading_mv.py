@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from datetime import date, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
 import expected_mv
 import pytest
-from erp_rows import COMPANIES, DAYS, at, hospital, mv_tables, read
+from erp_rows import COMPANIES, DAYS, Serving, at, hospital, mv_tables, read
 from expected_mv_visit import BIRTHS
 
 from stand_ins.erp import schemas
-from stand_ins.erp.tables import insert_sql
-from stand_ins.erp_data import MV_SITES, erp_sql, erp_tables
+from stand_ins.erp_data import MV_SITES, erp_tables
 
 if TYPE_CHECKING:
     from stand_ins.erp.tables import Row, Tables
-    from stand_ins.oracle import OracleStandIn
     from track_dispatch.records import ErpRow
 
-    Serving = Callable[[str, str], AbstractContextManager[OracleStandIn]]
 
 OTO_ING = ("OTOA", "OTOM", "OTOS", "OTOSD", "ING")
 MV_CODES = ("HMS", "HMC", "HPC", "HMV", "HMSM", "HSF", "HSL", "HAT", *OTO_ING)
@@ -81,7 +77,7 @@ def by_id(rows: list[ErpRow]) -> dict[str, ErpRow]:
 def drawn(serving: Serving) -> Iterator[Tables]:
     """Serve every source with rows whose codes are drawn from all that a rule names, and others."""
     tables = drawn_mv()
-    with serving(" ".join(CONNECTIONS), schemas.MV + insert_sql("dbamv", tables)):
+    with serving(" ".join(CONNECTIONS), schemas.MV, tables):
         yield tables
 
 
@@ -98,7 +94,7 @@ def test_drawn_attendances_are_read_as_the_facts_say(drawn: Tables, code: str, d
 @pytest.mark.parametrize("source", MV_SITES)
 def test_the_demo_s_erp_is_read_as_the_facts_say(source: str, day: date, serving: Serving) -> None:
     tables = erp_tables(source, days=[day])
-    with serving(f"oracle_{source}", erp_sql(source, days=[day])):
+    with serving(f"oracle_{source}", schemas.MV, tables):
         for code in (code for code in MV_CODES if hospital(code).source == source):
             assert by_id(read(code, day)) == expected_mv.expected(code, tables, day)
 

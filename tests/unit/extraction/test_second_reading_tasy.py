@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from datetime import date, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from erp_rows import DAYS, at, read
+from erp_rows import DAYS, Serving, at, read
 from expected_tasy import expected
 
 from stand_ins.erp import schemas
-from stand_ins.erp.tables import insert_sql
-from stand_ins.erp_data import erp_sql, erp_tables
+from stand_ins.erp_data import erp_schema, erp_tables
 
 if TYPE_CHECKING:
     from stand_ins.erp.tables import Row, Tables
-    from stand_ins.oracle import OracleStandIn
     from track_dispatch.records import ErpRow
 
-    Serving = Callable[[str, str], AbstractContextManager[OracleStandIn]]
 
 SOURCES = {
     "hac": ("HAC",),
@@ -95,8 +91,8 @@ def drawn(serving: Serving) -> Iterator[Tables]:
     tables = drawn_tables()
     connections = " ".join(f"oracle_{source}" for source in SOURCES if source != "encore")
     with (
-        serving(connections, schemas.TASY + insert_sql("tasy", tables)),
-        serving("oracle_encore", schemas.ENCORE + insert_sql("usuario_principal", tables)),
+        serving(connections, schemas.TASY, tables),
+        serving("oracle_encore", schemas.ENCORE, tables),
     ):
         yield tables
 
@@ -122,7 +118,7 @@ def test_drawn_attendances_of_tasy_are_read_as_the_facts_say(
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_demo_s_tasy_is_read_as_the_facts_say(source: str, day: date, serving: Serving) -> None:
     tables = erp_tables(source, days=[day])
-    with serving(f"oracle_{source}", erp_sql(source, days=[day])):
+    with serving(f"oracle_{source}", erp_schema(source), tables):
         for code in SOURCES[source]:
             assert by_id(read(code, day)) == expected(code, tables, day)
 

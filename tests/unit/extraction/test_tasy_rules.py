@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
-from erp_rows import DAYS, UNIDADES, placed, read
+from erp_rows import DAYS, UNIDADES, Serving, placed, read
 from tasy_cases import CASES
 
 from stand_ins.erp import schemas
-from stand_ins.erp.tables import insert_sql
 from track_dispatch.config import load_hospital
 
 if TYPE_CHECKING:
     from stand_ins.erp.tables import Row, Tables
-    from stand_ins.oracle import OracleStandIn
 
-    Serving = Callable[[str, str], AbstractContextManager[OracleStandIn]]
 
 PHYSICIAN: Row = {"cd_pessoa_fisica": "M1", "nm_pessoa_fisica": "DRA. M1"}
 
@@ -56,18 +53,13 @@ def tables(code: str) -> Tables:
     return {"pessoa_fisica": people, "atendimento_paciente": attendances}
 
 
-def script(code: str) -> str:
-    if code == "ENCORE":
-        return schemas.ENCORE + insert_sql("usuario_principal", tables(code))
-    return schemas.TASY + insert_sql("tasy", tables(code))
-
-
 @pytest.fixture(scope="module", params=CASES)
 def code(request: pytest.FixtureRequest, serving: Serving) -> Iterator[str]:
     """Serve a hospital its cases and return its code."""
     with ExitStack() as running:
         conn_id = load_hospital(request.param).oracle_conn_id
-        running.enter_context(serving(conn_id, script(request.param)))
+        schema = schemas.ENCORE if request.param == "ENCORE" else schemas.TASY
+        running.enter_context(serving(conn_id, schema, tables(request.param)))
         yield request.param
 
 
