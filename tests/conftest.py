@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 
 from demo.world import airflow_settings
 from stand_ins.oracle import Faults, OracleStandIn
+from tests.airflow_rows import AirflowInDatabase
 from tests.postgres import administer, running_postgres
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.database import open_ledger
@@ -42,6 +43,14 @@ def airflow_db() -> None:
     from airflow.utils.db import initdb  # noqa: PLC0415 - only where it is wanted
 
     initdb()
+
+
+@pytest.fixture
+def airflow_runs(airflow_db: None) -> Iterator[AirflowInDatabase]:
+    """Let Airflow's database look as if all of Airflow ran; a test spoils what it wants."""
+    rows = AirflowInDatabase()
+    yield rows
+    rows.clear()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -42,14 +43,17 @@ def doctor(
     if first_day:
         _show_first_day(as_json=as_json)
         return
+    from track_dispatch.doctor.check import announcing  # noqa: PLC0415 - with the next
     from track_dispatch.doctor.run_checks import run_checks  # noqa: PLC0415 - imports Airflow
 
     done: list[Check] = []
-    for found in run_checks(_chosen(codes or ()), now=lambda: datetime.now(UTC)):
-        done.append(found)
-        if not as_json:
-            verdict = typer.style(f"{found.verdict:<4}", fg=_COLOURS[found.verdict])
-            typer.echo(f"{verdict}  {found.subject:<16}{found.name:<18}{found.detail}")
+    with announcing(_announce):
+        for found in run_checks(_chosen(codes or ()), now=lambda: datetime.now(UTC)):
+            done.append(found)
+            _announce()
+            if not as_json:
+                verdict = typer.style(f"{found.verdict:<4}", fg=_COLOURS[found.verdict])
+                typer.echo(f"{verdict}  {found.subject:<16}{found.name:<18}{found.detail}")
     verdicts = [found.verdict.value for found in done]
     if as_json:
         typer.echo(json.dumps([asdict(found) for found in done], ensure_ascii=False, indent=2))
@@ -57,6 +61,13 @@ def doctor(
         typer.echo(", ".join(f"{verdicts.count(name)} {name}" for name in _COLOURS))
     if "FAIL" in verdicts:
         raise typer.Exit(1)
+
+
+def _announce(subject: str = "", name: str = "") -> None:
+    """Show on a terminal what is looked at now, in place of what was shown before; or nothing."""
+    if sys.stderr.isatty():
+        shown = f"looking at {subject}: {name} ..." if name else ""
+        typer.echo(f"\r\x1b[K{shown}", nl=False, err=True)
 
 
 def _show_first_day(*, as_json: bool) -> None:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeVar
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TypeVar, cast
 
-from track_dispatch.errors import TrackDispatchError
+from track_dispatch.errors import ConfigError, TrackDispatchError
 
 T = TypeVar("T")
 
+#: Seconds for one look: more than any deadline of ours within it, so that those speak first.
+LONGEST_LOOK = 120.0
+
 #: The subject of what all hospitals share.
 INSTALLATION = "installation"
+
+
+def _to_nobody(subject: str, name: str) -> None:
+    """Announce a look to nobody."""
+
+
+_ANNOUNCE: ContextVar[Callable[[str, str], None]] = ContextVar("announce", default=_to_nobody)
 
 
 class CheckStatus(StrEnum):
@@ -57,19 +71,38 @@ class DoubtError(Exception):
     """Something a person should look at, though the work can be done."""
 
 
-def check(subject: str, name: str, look: Callable[[], str]) -> Check:
+@contextmanager
+def announcing(announce: Callable[[str, str], None]) -> Iterator[None]:
+    """Let `announce` be told the subject and the name of each look before it begins."""
+    token = _ANNOUNCE.set(announce)
+    try:
+        yield
+    finally:
+        _ANNOUNCE.reset(token)
+
+
+def check(
+    subject: str, name: str, look: Callable[[], str], *, seconds: float = LONGEST_LOOK
+) -> Check:
     """Look at one thing; `look` returns what is well, and raises what is not.
 
-    A `DoubtError` is a warning, any other error a failure. No error gets out: the next thing is
-    looked at whatever became of this one.
+    A `DoubtError` is a warning, any other error a failure, and so is a look that does not end. No
+    error gets out: the next thing is looked at whatever became of this one.
     """
-    return obtain(subject, name, lambda: (None, look()))[1]
+    return obtain(subject, name, lambda: (None, look()), seconds=seconds)[1]
 
 
-def obtain(subject: str, name: str, look: Callable[[], tuple[T, str]]) -> tuple[T | None, Check]:
+def obtain(
+    subject: str,
+    name: str,
+    look: Callable[[], tuple[T, str]],
+    *,
+    seconds: float = LONGEST_LOOK,
+) -> tuple[T | None, Check]:
     """Look at one thing that later checks need: return it, None where it is not well."""
+    _ANNOUNCE.get()(subject, name)
     try:
-        found, detail = look()
+        found, detail = _within(seconds, look)
     except DoubtError as doubt:
         return None, Check(subject, name, CheckStatus.WARN, _one_line(doubt))
     except TrackDispatchError as error:
@@ -79,6 +112,35 @@ def obtain(subject: str, name: str, look: Callable[[], tuple[T, str]]) -> tuple[
         detail = f"failed with an unexpected {type(error).__name__}: report it to the developers"
         return None, Check(subject, name, CheckStatus.FAIL, detail)
     return found, Check(subject, name, CheckStatus.OK, detail)
+
+
+def _within(seconds: float, look: Callable[[], T]) -> T:
+    """Return what `look` returns, or give it up: a foreign system that is silent ends no wait.
+
+    Raises:
+        ConfigError: it took longer. Its thread is left behind, and ends with the process.
+    """
+    outcome: SimpleQueue[tuple[T | None, Exception | None]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((look(), None))
+        except Exception as error:  # noqa: BLE001 - raised again, in the thread that waits
+            outcome.put((None, error))
+
+    context = copy_context()
+    Thread(target=context.run, args=(run,), name="look", daemon=True).start()
+    try:
+        found, error = outcome.get(timeout=seconds)
+    except Empty:
+        message = (
+            f"gave no answer within {seconds:g} s and was left: look at the system behind it and at"
+            " the way there (firewall, DNS)"
+        )
+        raise ConfigError(message) from None
+    if error is not None:
+        raise error
+    return cast("T", found)
 
 
 def _one_line(error: Exception) -> str:

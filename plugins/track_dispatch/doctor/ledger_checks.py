@@ -8,32 +8,48 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
 
-from track_dispatch.doctor.check import INSTALLATION, check
+from track_dispatch.doctor.check import INSTALLATION, DoubtError, check, obtain
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.ledger import place
 from track_dispatch.ledger import creation
 from track_dispatch.ledger.database import Ledger, connect, require_same_ledger
 from track_dispatch.ledger.keys import new_keys
+from track_dispatch.ledger.server_way import Way, try_claim, way_to_server
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from track_dispatch.doctor.check import Check
 
+#: How many transactions the doctor tries: a pooler gives each to any connection that is free.
+TRANSACTIONS = 4
+
 
 def check_ledger() -> Iterator[Check]:
-    """Look at the installation's ledger."""
-    yield check(INSTALLATION, "ledger", _reach)
-    yield check(INSTALLATION, "ledger server", _recognise_server)
-    yield check(INSTALLATION, "ledger keys", _use_keys)
-    yield check(INSTALLATION, "ledger commits", _weigh_commits)
+    """Look at the installation's ledger; what cannot be opened is tried once."""
+    reached, answers = obtain(INSTALLATION, "ledger", _reach)
+    yield answers
+    looks = {
+        "ledger server": _recognise_server,
+        "ledger keys": _use_keys,
+        "ledger commits": _weigh_commits,
+        "ledger rights": _try_rights,
+        "ledger TLS": _look_at_tls,
+        "ledger pooler": _try_pooler,
+    }
+    for name, look in looks.items():
+        yield check(INSTALLATION, name, look if reached else _not_reached)
 
 
-def _reach() -> str:
+def _not_reached() -> str:
+    raise DoubtError("not looked at: the ledger could not be opened")
+
+
+def _reach() -> tuple[bool, str]:
     with reading() as connection:
         creation.require_current(connection)
     address = make_url(place().url).render_as_string(hide_password=True)
-    return f"{address} answers and is migrated"
+    return True, f"{address} answers and is migrated"
 
 
 def _recognise_server() -> str:
@@ -61,11 +77,70 @@ def _weigh_commits() -> str:
         return creation.durability(connection)
 
 
+def _try_rights() -> str:
+    with reading() as connection:
+        creation.require_rights(connection)
+    return "our role reads and writes every table"
+
+
+def _look_at_tls() -> str:
+    with reading() as connection:
+        way = way_to_server(connection)
+    if way is None:
+        return "a file on this machine: nothing travels"
+    return judge_tls(way, place().options.get("sslmode", "prefer"))
+
+
+def judge_tls(way: Way, mode: str) -> str:
+    """Say how the way to the server is protected, under libpq's `sslmode`.
+
+    Raises:
+        DoubtError: somebody between could read on it, or answer in the server's place.
+    """
+    if way.is_local:
+        return f"{way.host}: nothing leaves this machine"
+    mend = 'set "sslmode": "verify-full" and "sslrootcert" in the extra of track_ledger'
+    if not way.is_encrypted:
+        raise DoubtError(
+            f"the way to {way.host} is not encrypted, and hashes and payloads travel on it: {mend}"
+        )
+    if not mode.startswith("verify"):
+        raise DoubtError(
+            f"the way to {way.host} is encrypted, but sslmode {mode} trusts whoever answers: {mend}"
+        )
+    return f"the way to {way.host} is encrypted, and its certificate checked ({mode})"
+
+
+def _try_pooler() -> str:
+    """Do in turn what a claim does, which a pooler in the wrong mode refuses or mixes up."""
+    with _opened() as ledger:
+        if not ledger.on_postgresql:
+            return "a file has none"
+        backends = set()
+        with ledger.reading() as connection:
+            way = way_to_server(connection)
+        for _ in range(TRANSACTIONS):
+            with ledger.writing() as connection:
+                backends.add(try_claim(connection))
+    if way is None or not way.has_pooler:
+        return "none: the server itself answers"
+    return (
+        f"a pooler answers, and {TRANSACTIONS} transactions like a claim's passed it over"
+        f" {len(backends)} connections to the server"
+    )
+
+
 @contextmanager
-def reading() -> Iterator[Connection]:
-    """Open the ledger's tables, whatever its keys are like: they play no part in reading."""
+def _opened() -> Iterator[Ledger]:
+    """Open the ledger's database, whatever its keys are like: they play no part in it."""
     here = place()
     with Ledger(connect(here.url, options=here.options), new_keys()) as ledger:
         creation.require_existing(ledger.engine)
-        with ledger.reading() as connection:
-            yield connection
+        yield ledger
+
+
+@contextmanager
+def reading() -> Iterator[Connection]:
+    """Open the ledger's tables for reading."""
+    with _opened() as ledger, ledger.reading() as connection:
+        yield connection

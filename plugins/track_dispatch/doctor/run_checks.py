@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import BrokenHospital
+from track_dispatch.doctor.airflow_checks import check_airflow, check_dag, read_airflow
 from track_dispatch.doctor.alert_checks import check_alert
 from track_dispatch.doctor.check import softened
 from track_dispatch.doctor.erp_checks import check_erp
@@ -30,6 +32,10 @@ def run_checks(
         entries: the hospitals to look at, broken files among them.
         now: our clock, aware.
     """
+    airflow, answers = read_airflow()
+    yield answers
+    working = [entry for entry in entries if not isinstance(entry, BrokenHospital)]
+    yield from check_airflow(airflow, working, now)
     yield from check_ledger()
     yield check_software()
     track, checks = check_track(now)
@@ -39,8 +45,11 @@ def run_checks(
     for entry in entries:
         yield check_file(entry)
         if not isinstance(entry, BrokenHospital):
-            looks = check_hospital(entry, track)
-            yield from looks if _is_live(entry, now()) else softened(looks)
+            is_live = _is_live(entry, now())
+            looks: Iterator[Check] = chain(
+                check_dag(entry, airflow, is_live=is_live), check_hospital(entry, track)
+            )
+            yield from looks if is_live else softened(looks)
             by_connection[entry.oracle_conn_id].append(entry)
     for conn_id, hospitals in by_connection.items():
         looks = check_erp(conn_id, hospitals)

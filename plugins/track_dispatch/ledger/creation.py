@@ -347,3 +347,37 @@ def _opens(keys: KeyRing, token: bytes) -> bool:
     except ConfigError:
         return False
     return True
+
+
+#: What every task does to the tables.
+_NEEDED = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def require_rights(connection: Connection) -> None:
+    """Refuse a role that may not do everywhere what tasks do.
+
+    Raises:
+        ConfigError: it names the tables, and what to grant; or the file that nobody may write.
+    """
+    if connection.dialect.name != "postgresql":
+        path = Path(connection.engine.url.database or "")
+        for place in (path, path.parent):
+            if not os.access(place, os.W_OK):
+                raise ConfigError(
+                    f"this user may not write {place}: run it as the user that Airflow runs as, or"
+                    " give the ledger's folder to that"
+                )
+        return
+    lacking = [
+        name
+        for name in schema.metadata.tables
+        if not all(
+            connection.scalar(select(func.has_table_privilege(name, right))) for right in _NEEDED
+        )
+    ]
+    if lacking:
+        raise ConfigError(
+            f"the connection's role may not read and write {', '.join(sorted(lacking))}: `grant"
+            f" {', '.join(_NEEDED).lower()} on all tables in schema public to` the role of the"
+            " Login field"
+        )

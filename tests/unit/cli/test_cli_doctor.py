@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import pty
+import sys
 from collections.abc import Iterator
-from datetime import date
+from contextlib import redirect_stdout
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +17,9 @@ import pytest
 from typer.testing import CliRunner
 
 from demo.world import World, surveys_of
+from tests.airflow_rows import AirflowInDatabase
 from track_dispatch.cli import app
+from track_dispatch.cli.doctor import doctor
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks import ledger as place
@@ -32,7 +39,10 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def installed(
-    world: World, airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World,
+    airflow_runs: AirflowInDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> World:
     """Return the stand-ins of an installation in which all is well."""
     monkeypatch.setattr(place, "AIRFLOW_HOME", str(tmp_path))
@@ -40,6 +50,7 @@ def installed(
         monkeypatch.setenv(name, connection)
     create_pools()
     place.init()
+    airflow_runs.at(datetime.now(UTC))
     return world
 
 
@@ -115,9 +126,30 @@ def test_a_process_of_its_own_finds_the_installation_and_keeps_airflow_quiet(
     more = world.connections() | {"TRACK_INCLUDE_DIR": str(include)}
     shell.track_dispatch("setup", **more)
 
-    done = shell.track_dispatch("doctor", "HMS", **more)
+    done = shell.track_dispatch("doctor", "HMS", "--json", **more)
 
-    assert (done.stdout.splitlines()[-1], done.stderr) == ("18 ok, 0 warn, 0 FAIL", "")
+    failed = {check["name"] for check in json.loads(done.stdout) if check["verdict"] != "ok"}
+    assert failed == {"scheduler", "dag processor", "triggerer", "operations", "dag"}
+    assert (done.stderr, done.returncode) == ("", 1)
+
+
+def test_a_terminal_shows_what_is_looked_at(
+    installed: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal, os.fdopen(ours, "rb") as screen:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with redirect_stdout(io.StringIO()):
+            doctor(["HMS"])
+        terminal.flush()
+        shown = screen.read1(65536).decode()
+
+    looked_at = [part for part in shown.split("\r\x1b[K") if part]
+    assert looked_at[:2] == [
+        "looking at installation: airflow database ...",
+        "looking at installation: scheduler ...",
+    ]
+    assert shown.endswith("\r\x1b[K")
 
 
 def test_surveys_are_listed_with_who_uses_them(installed: World) -> None:

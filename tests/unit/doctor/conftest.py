@@ -11,6 +11,7 @@ from demo.world import erp_server, surveys_of
 from stand_ins.erp_data import erp_sql
 from stand_ins.oracle import OracleStandIn
 from stand_ins.track_api import TrackStandIn
+from tests.airflow_rows import AirflowInDatabase
 from track_dispatch.config import load_hospital
 from track_dispatch.hooks import ledger as place
 from track_dispatch.hooks.pools import create_pools
@@ -38,12 +39,14 @@ def bare_premises(
     track: TrackStandIn,
     ledger_url: str,
     airflow_db: None,
+    airflow_runs: AirflowInDatabase,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Premises:
     """Return an installation that is well, but for its ledger: there is none."""
     monkeypatch.setattr(place, "AIRFLOW_HOME", str(tmp_path / "airflow"))
     create_pools()
+    airflow_runs.at(NOW)
     found = Premises(monkeypatch, oracle, track, ledger_url)
     for conn_id in ("oracle_hms", "track_api", "track_ledger"):
         found.connect(conn_id)

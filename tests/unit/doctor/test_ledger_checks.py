@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from socket import create_connection, create_server
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
 from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
 
+from tests.relay import Relay, relay
+from tests.unit.delivery.certificates import self_signed, serving
 from tests.unit.ledger.ledger_rig import fill
+from track_dispatch.doctor.check import DoubtError
+from track_dispatch.doctor.ledger_checks import judge_tls, reading
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.creation import durability
 from track_dispatch.ledger.extractions import stage_extraction
 from track_dispatch.ledger.keys import KeyRing, new_keys
+from track_dispatch.ledger.server_way import Way, is_local, way_to_server
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:
     from premises import Premises
 
-LEDGER, SERVER, KEYS, COMMITS = (
-    ("installation", f"ledger{name}") for name in ("", " server", " keys", " commits")
+LEDGER, SERVER, KEYS, COMMITS, RIGHTS, TLS, POOLER = (
+    ("installation", f"ledger{name}")
+    for name in ("", " server", " keys", " commits", " rights", " TLS", " pooler")
 )
 SOFTWARE = ("installation", "software")
 
@@ -41,7 +55,7 @@ def test_a_database_that_does_not_answer_is_told(premises: Premises) -> None:
 
     visit = premises.visit()
 
-    assert set(visit.not_well()) == {LEDGER, SERVER, KEYS, COMMITS, SOFTWARE}
+    assert set(visit.not_well()) == {LEDGER, SERVER, KEYS, COMMITS, RIGHTS, TLS, POOLER, SOFTWARE}
     assert "at 127.0.0.1:1" in visit[LEDGER].detail
     assert "nothing listens there: correct the Host and Port fields" in visit[LEDGER].detail
 
@@ -129,6 +143,161 @@ def test_another_server_than_before_is_told(premises: Premises) -> None:
 @on_postgresql
 def test_what_a_commit_survives_is_said(premises: Premises) -> None:
     assert "sets synchronous_commit = on" in premises.visit()[COMMITS].detail
+
+
+# --- the way to the server ------------------------------------------------------------------
+
+
+@contextmanager
+def on_the_way(
+    premises: Premises, *, fields: Mapping[str, Any] | None = None, **kept: Any
+) -> Iterator[Relay]:
+    """Put somebody between us and the server, who is reached by TCP."""
+    socket = make_url(premises.ledger_url).query["host"]
+    with relay(f"{socket}/.s.PGSQL.5432", **kept) as proxy:
+        there = {"host": "127.0.0.1", "port": proxy.port}
+        premises.connect("track_ledger", **there, **(fields or {}))
+        yield proxy
+
+
+@on_postgresql
+def test_a_pooler_is_told_and_tried(premises: Premises) -> None:
+    with on_the_way(premises, pid=4711):
+        visit = premises.visit()
+
+    assert visit.not_well() == {}
+    assert "a pooler answers, and 4 transactions like a claim's passed" in visit[POOLER].detail
+
+
+@on_postgresql
+def test_no_pooler_is_told_as_well(premises: Premises) -> None:
+    assert premises.visit()[POOLER].detail == "none: the server itself answers"
+
+
+@on_postgresql
+def test_a_pooler_that_takes_no_transactions_is_told(premises: Premises) -> None:
+    with on_the_way(premises, pid=4711, refuses=b"advisory"):
+        visit = premises.visit()
+
+    assert visit.not_well() == {POOLER: "FAIL"}
+    assert "set its mode to transaction" in visit[POOLER].detail
+
+
+@pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="no pgbouncer on this machine")
+@on_postgresql
+@pytest.mark.parametrize(("mode", "well"), [("transaction", True), ("statement", False)])
+def test_a_real_pgbouncer(premises: Premises, tmp_path: Path, mode: str, *, well: bool) -> None:
+    with pgbouncer(premises.ledger_url, tmp_path, mode) as port:
+        premises.connect("track_ledger", host="127.0.0.1", port=port)
+        visit = premises.visit()
+
+    assert (visit.not_well() == {}) is well
+    assert ("a pooler answers" in visit[POOLER].detail) is well
+
+
+@contextmanager
+def pgbouncer(url: str, folder: Path, mode: str) -> Iterator[int]:
+    """Run a PgBouncer in front of the tests' server."""
+    with closing(create_server(("127.0.0.1", 0))) as free:
+        port: int = free.getsockname()[1]
+    address = make_url(url)
+    (folder / "users").write_text(f'"{address.username}" ""\n', encoding="utf-8")
+    (folder / "pgbouncer.ini").write_text(
+        f"[databases]\n* = host={address.query['host']}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"listen_port = {port}\nauth_type = trust\nauth_file = {folder}/users\n"
+        f"pool_mode = {mode}\nunix_socket_dir =\n",
+        encoding="utf-8",
+    )
+    folder.chmod(0o755)
+    running = subprocess.Popen(["pgbouncer", "-u", "nobody", str(folder / "pgbouncer.ini")])
+    try:
+        while running.poll() is None:
+            with suppress(OSError), closing(create_connection(("127.0.0.1", port), timeout=1)):
+                break
+        yield port
+    finally:
+        running.terminate()
+        running.wait()
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "local"),
+    [
+        ("/run/postgresql", "", True),
+        ("localhost", "", True),
+        ("db.test", "127.0.0.1", True),
+        ("::1", "::1", True),
+        ("db.test", "10.1.1.1", False),
+        ("db.test", "", False),
+    ],
+)
+def test_what_is_this_machine(host: str, address: str, *, local: bool) -> None:
+    assert is_local(host, address) is local
+
+
+@pytest.mark.parametrize(
+    ("way", "mode", "told"),
+    [
+        (Way("db.test", is_local=False, is_encrypted=False, has_pooler=False), "prefer", "is not"),
+        (Way("db.test", is_local=False, is_encrypted=True, has_pooler=False), "prefer", "whoever"),
+        (Way("db.test", is_local=False, is_encrypted=True, has_pooler=False), "require", "whoever"),
+    ],
+)
+def test_a_way_that_others_may_read_or_end_is_told(way: Way, mode: str, told: str) -> None:
+    with pytest.raises(DoubtError, match=f'{told}.*"sslmode": "verify-full"'):
+        judge_tls(way, mode)
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+def test_a_way_that_is_encrypted_and_checked_is_well(mode: str) -> None:
+    way = Way("db.test", is_local=False, is_encrypted=True, has_pooler=False)
+
+    assert "its certificate checked" in judge_tls(way, mode)
+
+
+@on_postgresql
+def test_tls_is_seen_where_it_is_spoken(premises: Premises, tmp_path: Path) -> None:
+    shown = serving(self_signed(tmp_path / "db.pem", x509.DNSName("db.test")))
+    seen = []
+    for tls in (shown, None):
+        with on_the_way(premises, tls=tls), reading() as connection:
+            seen.append(way_to_server(connection))
+
+    assert [way and (way.host, way.is_encrypted) for way in seen] == [
+        ("127.0.0.1", True),
+        ("127.0.0.1", False),
+    ]
+
+
+# --- rights ---------------------------------------------------------------------------------
+
+
+@on_postgresql
+def test_a_role_that_may_only_read_is_told_what_to_grant(premises: Premises) -> None:
+    role = f"reader_{uuid.uuid4().hex}"
+    premises.administer(f"create role {role} login")
+    premises.administer(f"grant select on all tables in schema public to {role}")
+    premises.administer(f"grant insert, update, delete on lines to {role}")
+    premises.connect("track_ledger", login=role)
+
+    visit = premises.visit()
+    premises.administer(f"drop owned by {role}")
+    premises.administer(f"drop role {role}")
+
+    assert visit.not_well() == {RIGHTS: "FAIL"}
+    assert "batches" in visit[RIGHTS].detail
+    assert "lines" not in visit[RIGHTS].detail
+    assert "`grant select, insert, update, delete on all tables" in visit[RIGHTS].detail
+
+
+@on_postgresql
+def test_a_server_that_falls_silent_is_told_in_time(premises: Premises) -> None:
+    brief = {"extra": premises.keys.model_dump(mode="json") | {"connect_timeout": 2}}
+    with on_the_way(premises, fields=brief) as proxy:
+        proxy.fall_silent_after_first_answer()
+        visit = premises.visit()
+
+    assert "nobody answers there" in visit[LEDGER].detail
 
 
 def test_sqlite_that_does_not_wait_for_the_disk_is_refused(tmp_path: Path) -> None:
