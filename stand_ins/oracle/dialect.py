@@ -11,16 +11,21 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import count, pairwise
+from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.oracle import Oracle
 from sqlglot.errors import ErrorLevel, SqlglotError
 
+from stand_ins.oracle.grammar import refuse_parts, refuse_words
 from stand_ins.oracle.ora_errors import OraError
+
+if TYPE_CHECKING:
+    from sqlglot import Token
 
 # it warns of what it cannot parse; the client gets an ORA error for that
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -110,7 +115,10 @@ def _parse(sql: str, bare: str) -> exp.Expr:
     tree = trees[0]
     if len(trees) != 1 or tree is None or isinstance(tree, exp.Command):
         raise OraError(933)
-    _refuse_as_before_table_alias(numbered, tree)
+    tokens = sqlglot.tokenize(numbered, read="oracle")
+    refuse_words(tokens)
+    refuse_parts(tree)
+    _refuse_as_before_table_alias(tokens, tree)
     return tree
 
 
@@ -128,9 +136,8 @@ def _syntax_error(sql: str, error: SqlglotError) -> OraError:
     return OraError(code, offset=max(0, offset - max(len(details.get("highlight") or "") - 1, 0)))
 
 
-def _refuse_as_before_table_alias(sql: str, tree: exp.Expr) -> None:
+def _refuse_as_before_table_alias(tokens: Sequence[Token], tree: exp.Expr) -> None:
     """Refuse `from t as a`, which Oracle takes for columns only."""
-    tokens = sqlglot.tokenize(sql, read="oracle")
     after_as = {b.start for a, b in pairwise(tokens) if a.text.upper() == "AS"}
     for alias in tree.find_all(exp.TableAlias):
         if not isinstance(alias.parent, exp.CTE) and isinstance(alias.this, exp.Identifier):
@@ -145,8 +152,6 @@ def _refuse_what_oracle_refuses(tree: exp.Expr) -> None:
             raise OraError(936)
         if not select.args.get("from_"):
             raise OraError(923)
-        if isinstance(select.args.get("limit"), exp.Limit):
-            raise OraError(933)
         if select.args.get("locks"):
             raise OraError(1031)
         if select.args.get("connect"):

@@ -11,13 +11,18 @@ import duckdb
 
 MESSAGES = {
     900: "invalid SQL statement",
+    902: "invalid datatype",
     904: '"{}": invalid identifier',
+    911: "invalid character",
     918: "column ambiguously defined",
+    920: "invalid relational operator",
     923: "FROM keyword not found where expected",
+    928: "missing SELECT keyword",
     933: "SQL command not properly ended",
     934: "group function is not allowed here",
     936: "missing expression",
     942: "table or view does not exist",
+    972: "identifier is too long",
     979: "not a GROUP BY expression",
     1001: "invalid cursor",
     1012: "not logged on",
