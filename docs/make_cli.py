@@ -9,11 +9,17 @@ import typer
 
 from docs.make_tables import code, table
 from track_dispatch.cli import app
+from track_dispatch.cli.exit_codes import ExitCode
 
 
 def commands() -> str:
     """Return a section for each verb: how it is called, what it does, its options."""
     return "\n".join(_section(path, verb) for path, verb in _verbs(typer.main.get_command(app)))
+
+
+def exit_codes() -> str:
+    """Return a row for each exit code."""
+    return table(("exit code", "meaning"), ((str(one.value), one.meaning) for one in ExitCode))
 
 
 def _verbs(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from docs.make_cli import commands
+from docs.make_cli import commands, exit_codes
 from docs.make_closed_sets import (
     CLOSED_SETS,
     answers,
@@ -32,6 +32,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "diagram before a line leaves": diagram_inside,
     "diagram on its way": diagram_leaving,
+    "exit codes": exit_codes,
     "estados": lambda: closed_set("LineState", portuguese=True),
     "motivos": lambda: closed_set("Reason", portuguese=True),
     "policies": policies,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from track_dispatch.cli import main
+import sys
 
 if __name__ == "__main__":
+    try:
+        from track_dispatch.cli import main
+    except KeyboardInterrupt:  # while it is imported; `main` tells of any later one
+        sys.exit(130)
     main()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import getpass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from track_dispatch.cli.options import Code, Json, echo_json
+from track_dispatch.cli.options import Code, Json, echo_json, echo_json_object
 from track_dispatch.config import load_hospital, load_hospitals
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Actor
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.history import AttendanceHistory, Step
     from track_dispatch.pipeline.morning import Morning, MorningRow
 
-_COLUMNS = (
-    "hospital", "day", "to do", "run", "extracted", "accepted", "excluded", "refused", "held",
-    "in doubt",
-)  # fmt: skip
+_STATES = ("accepted", "excluded", "refused", "held", "in doubt")
+_COLUMNS = ("hospital", "day", "to do", "run", "extracted", *_STATES)
 
 
 def day(
@@ -49,7 +48,7 @@ def day(
             business_day=business_day.date() if business_day else None,
         )
     if as_json:
-        echo_json(found.problems)
+        echo_json_object(_as_json(found))
     else:
         _print(found)
     if found.problems:
@@ -104,6 +103,17 @@ def _print(found: Morning) -> None:
     for row in found.rows:
         table.add_row(*_cells(row), style="red" if row.problems else None)
     Console(width=None if Console().is_terminal else 140).print(table)
+
+
+def _as_json(found: Morning) -> dict[str, Any]:
+    return {
+        "problems": [asdict(one) for one in found.problems],
+        "notices": [one._asdict() for one in found.notices],
+        "hospitals": [
+            asdict(row) | {"counts": dict(zip(_STATES, row.counts or (), strict=False))}
+            for row in found.rows
+        ],
+    }
 
 
 def _cells(row: MorningRow) -> tuple[str, ...]:

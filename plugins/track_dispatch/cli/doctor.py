@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from track_dispatch.cli.options import Json
+from track_dispatch.cli.options import Json, codes_that_begin
 from track_dispatch.config import BrokenHospital, load_hospitals, working_hospitals
 from track_dispatch.delivery.assumptions import ASSUMPTIONS
 from track_dispatch.errors import ConfigError
@@ -27,7 +27,8 @@ _COLOURS = {"ok": "green", "warn": "yellow", "FAIL": "red"}
 
 def doctor(
     codes: Annotated[
-        list[str] | None, typer.Argument(metavar="HMS ...", help="All by default.")
+        list[str] | None,
+        typer.Argument(metavar="HMS ...", help="All by default.", autocompletion=codes_that_begin),
     ] = None,
     *,
     first_day: Annotated[

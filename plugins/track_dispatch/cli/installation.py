@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from track_dispatch.cli.exit_codes import ExitCode
+from track_dispatch.cli.options import Json, echo_json_object
 from track_dispatch.config import BrokenHospital, load_hospitals
 
 ledger_app = typer.Typer(help="The ledger: who was asked, and what became of it.")
@@ -48,15 +50,19 @@ def ledger_migrate() -> None:
 
 
 @config_app.command("check")
-def config_check() -> None:
+def config_check(*, as_json: Json = False) -> None:
     """Check every hospital's file; exit 1 when one has an error."""
-    for entry in load_hospitals():
-        if isinstance(entry, BrokenHospital):
-            typer.echo(f"{entry.code}: ERROR\n{entry.message}")
-        else:
-            typer.echo(f"{entry.code}: ok")
-    if _broken_hospitals():
-        raise typer.Exit(1)
+    errors = {
+        entry.code: entry.message if isinstance(entry, BrokenHospital) else None
+        for entry in load_hospitals()
+    }
+    if as_json:
+        echo_json_object([{"code": code, "error": error} for code, error in errors.items()])
+    else:
+        for code, error in errors.items():
+            typer.echo(f"{code}: ok" if error is None else f"{code}: ERROR\n{error}")
+    if any(errors.values()):
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _broken_hospitals() -> list[BrokenHospital]:

@@ -22,6 +22,14 @@ def _kept(name: str, what: str, help: str) -> Any:  # noqa: A002 - typer's own w
     return typer.Option(name, callback=screen, help=help)
 
 
+def codes_that_begin(incomplete: str) -> list[str]:
+    """Return the codes of hospitals that a shell may complete to."""
+    from track_dispatch.config import load_hospitals  # noqa: PLC0415 - only for completion
+
+    codes = [entry.code for entry in load_hospitals()]
+    return [code for code in codes if code.startswith(incomplete)]
+
+
 _BY = _kept("--by", "name", "Who decides this: a person's name.")
 _WHY = _kept("--why", "reason", "The reason; kept and shown, so no data of patients.")
 _SOURCE = _kept("--source", "source", "Who told us: a desk, a list. No data of patients.")
@@ -31,7 +39,10 @@ Source = Annotated[str, _SOURCE]
 #: Where a decision is made only with, or without, another option.
 PerhapsBy = Annotated[str | None, _BY]
 PerhapsWhy = Annotated[str | None, _WHY]
-Code = Annotated[str, typer.Argument(metavar="HMS", help="A hospital's code.")]
+Code = Annotated[
+    str,
+    typer.Argument(metavar="HMS", help="A hospital's code.", autocompletion=codes_that_begin),
+]
 Day = Annotated[
     datetime, typer.Argument(metavar="DAY", formats=["%Y-%m-%d"], help="The business day.")
 ]

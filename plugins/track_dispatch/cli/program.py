@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from track_dispatch import __version__
 from track_dispatch.cli import days, decisions, doctor, installation, keys, people, queries
+from track_dispatch.cli.exit_codes import ExitCode
 from track_dispatch.errors import TrackDispatchError
 
 app = typer.Typer(
     help="Ask hospital patients how they were treated, at most once.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",  # it fills paragraphs
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -61,7 +63,7 @@ app.add_typer(installation.config_app, name="config", no_args_is_help=True)
 
 
 def main() -> None:
-    """Run a verb: exit 0 when it did its work, 1 with our message when not, 2 on wrong usage."""
+    """Run a verb; end with an `ExitCode`."""
     # Outside a task the SDK looks for connections in Airflow's database only when it is told that
     # this is no worker; a verb must find what a task finds.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
@@ -71,4 +73,27 @@ def main() -> None:
         app()
     except TrackDispatchError as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(ExitCode.FAILED)
+    except SystemExit as ended:  # typer has met Ctrl-C already, and says nothing
+        if ended.code == ExitCode.STOPPED:
+            typer.echo("stopped", err=True)
+        raise
+    except Exception as error:
+        if os.environ.get("TRACK_TRACEBACK"):
+            raise
+        typer.echo(f"error: {_bug(error)}", err=True)
+        sys.exit(ExitCode.BUG)
+
+
+def _bug(error: Exception) -> str:
+    """Say where a fault of the program is; not with its text, which may quote a patient's data."""
+    ours = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if __package__.partition(".")[0] in frame.filename
+    ]
+    where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
+    return (
+        f"{type(error).__name__} at {where}, a fault of track_dispatch {__version__}; report this"
+        " line. TRACK_TRACEBACK=1 shows more, perhaps patients' data"
+    )

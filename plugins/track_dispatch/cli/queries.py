@@ -10,14 +10,17 @@ from typing import Annotated
 import typer
 
 from track_dispatch.business_day import business_day
-from track_dispatch.cli.options import Code, DayOption
+from track_dispatch.cli.options import Code, DayOption, Json, codes_that_begin, echo_json_object
 from track_dispatch.config import BrokenHospital, Hospital, load_hospital, load_hospitals
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Actor
 
 
 def sql(
-    code: Annotated[str | None, typer.Argument(metavar="HMS", show_default=False)] = None,
+    code: Annotated[
+        str | None,
+        typer.Argument(metavar="HMS", show_default=False, autocompletion=codes_that_begin),
+    ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every hospital.")] = False,
     day: DayOption = None,
@@ -27,6 +30,7 @@ def sql(
     check: Annotated[
         bool, typer.Option("--check", help="Print nothing but what the linter finds.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --check.")] = False,
 ) -> None:
     """Print a hospital's extraction query for the DBA's tool, or check it.
 
@@ -42,9 +46,12 @@ def sql(
     if (code is None) is not every:
         message = "give the code of one hospital, or --all"
         raise typer.BadParameter(message)
+    if as_json and not check:
+        message = "--json goes with --check"
+        raise typer.BadParameter(message)
     entries = load_hospitals() if code is None else [load_hospital(code)]
     if check:
-        _check(entries)
+        _check(entries, as_json=as_json)
     else:
         _print(entries, day=day.date() if day else None, literals=literals)
 
@@ -61,10 +68,15 @@ def _print(
         typer.echo(script(render(entry), its_day, literals=literals))
 
 
-def _check(entries: Sequence[Hospital | BrokenHospital]) -> None:
-    findings = {entry.code: _findings(entry) for entry in entries}
-    for code, found in findings.items():
-        typer.echo("\n".join(found) if found else f"{code}: ok")
+def _check(entries: Sequence[Hospital | BrokenHospital], *, as_json: bool) -> None:
+    findings = {}
+    for entry in entries:
+        found = findings[entry.code] = _findings(entry)
+        if not as_json:
+            typer.echo("\n".join(found) if found else f"{entry.code}: ok")
+    if as_json:
+        told = [{"code": code, "findings": found} for code, found in findings.items()]
+        echo_json_object(told)
     if any(findings.values()):
         raise typer.Exit(1)
 
@@ -89,6 +101,7 @@ def dry_run(
     code: Code,
     *,
     day: DayOption = None,
+    as_json: Json = False,
 ) -> None:
     """Say who would be asked, when and how, and who not and why; nothing is written or sent.
 
@@ -100,8 +113,13 @@ def dry_run(
 
     hospital, now = load_hospital(code.upper()), datetime.now(UTC)
     its_day = day.date() if day else business_day(timezone=hospital.timezone, run_after=now)
+    typer.echo(f"reading {hospital.code} {its_day} from its ERP", err=True)
     with open_configured() as ledger:
         told = run_dry(Run(hospital, its_day, Actor("dry-run")), ledger=ledger, now=now)
+    if as_json:
+        held = {"rows": told.rows, "leaves_at": told.leaves_at}
+        echo_json_object(held | {"lines": [line._asdict() for line in told.lines]})
+        return
     for line in told.lines:
         state = f"{line.state} ({line.reason})" if line.reason else line.state
         typer.echo(f"{line.attendance_id}  {line.area or '-'}  {line.channel or '-'}  {state}")

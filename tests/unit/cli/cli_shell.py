@@ -22,15 +22,9 @@ class Shell:
 
     def python(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run Python; `more` is added to the environment."""
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")
-        }
         return subprocess.run(
             [sys.executable, *arguments],
-            env=inherited
-            | airflow_settings(self.home)
-            | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
-            | more,
+            env=self._environment(**more),
             capture_output=True,
             text=True,
             timeout=120,
@@ -40,6 +34,27 @@ class Shell:
     def track_dispatch(self, *verb: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a verb."""
         return self.python("-m", "track_dispatch", *verb, **more)
+
+    def start(self, *verb: str) -> subprocess.Popen[str]:
+        """Start a verb."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "track_dispatch", *verb],
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def _environment(self, **more: str) -> dict[str, str]:
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")
+        }
+        return (
+            inherited
+            | airflow_settings(self.home)
+            | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
+            | more
+        )
 
 
 def query(database: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:

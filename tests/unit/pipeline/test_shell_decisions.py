@@ -236,13 +236,17 @@ def test_day_says_what_to_do_in_the_shells_language_and_exits_1(installed: Ledge
     assert "HMS" in after.stdout
 
 
-def test_day_prints_the_problems_as_json(installed: Ledger) -> None:
+def test_day_prints_all_that_it_knows_as_json(installed: Ledger) -> None:
     put_batch(installed, 2)
 
     found = json.loads(run("day", "--json").stdout)
 
-    (doubt,) = [one for one in found if one["kind"] == "in_doubt"]
+    (doubt,) = [one for one in found["problems"] if one["kind"] == "in_doubt"]
     assert (doubt["hospital"], doubt["lines"]) == ("HMS", 2)
+    assert found["notices"] == []
+    (hms,) = [one for one in found["hospitals"] if one["code"] == "HMS"]
+    assert hms["problems"] > 0
+    assert set(hms["counts"]) <= {"accepted", "excluded", "refused", "held", "in doubt"}
 
 
 @pytest.mark.parametrize("kind", NoticeKind)
