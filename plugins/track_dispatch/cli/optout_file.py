@@ -202,13 +202,18 @@ def _columns(file: Path, row: Sequence[str]) -> tuple[ListColumn, ...]:
     """Return what each column holds.
 
     Raises:
-        ConfigError: there is no heading, or it has columns that are not understood.
+        ConfigError: there is no heading, it has columns that are not understood, or two of the
+            channel.
     """
     columns = tuple(ListColumn(cell.strip(), _kind_of(cell)) for cell in row)
     if not any(column.kind in KINDS for column in columns):
         raise ConfigError(
             f"{file}: the first line must name the columns, cpf, e-mail or telefone among them:"
             f" {_UNDERSTOOD}"
+        )
+    if sum(column.kind == "channel" for column in columns) > 1:
+        raise ConfigError(
+            f"{file}: two columns name a channel, and a line has one: delete one of them"
         )
     unknown = [
         _shown(number, column.heading)

@@ -22,6 +22,7 @@ from track_dispatch.ledger.claims import ClaimTerms
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.request_budget import room_to_begin, take_request
 from track_dispatch.ledger.stop_switch import require_running, stop_service
+from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
@@ -56,6 +57,16 @@ class Tally:
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def text(self) -> str:
+        """Count in Portuguese what was posted, for the task's log."""
+        lines = {
+            LineState.ACCEPTED: self.accepted,
+            LineState.REFUSED: self.refused,
+            LineState.IN_DOUBT: self.in_doubt,
+        }
+        told = [f"{count} {state.label}" for state, count in lines.items() if count]
+        return ", ".join(told) or "nada a enviar"
 
 
 @dataclass(frozen=True, slots=True)

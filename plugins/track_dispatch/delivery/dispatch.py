@@ -101,7 +101,7 @@ def dispatch(context: DispatchContext, until: date) -> Tally:
         try:
             work.send_all()
         finally:
-            log.info("dispatch ended hospital=%s until=%s %s", hospital.code, until, work.tally)
+            log.info("%s · até %s: %s", hospital.code, f"{until:%d/%m/%Y}", work.tally.text())
     work.conclude(failed_before)
     return work.tally
 
@@ -151,7 +151,11 @@ class _Dispatch:
                 raise
             waiting = sum(one.lines for one in self._still_ready() if one.unit not in self._failed)
             self.tally += Tally(waiting_for_window=waiting)
-            log.info("%s; the next run takes what is ready", quiet)
+            log.info(
+                "%s: %d linhas esperam o horário de envio; a próxima execução as envia",
+                context.hospital.code,
+                waiting,
+            )
 
     def _send(self, claim: Claim) -> Claim | None:
         """Post a claim and settle it; return the next one, where it was made on the way."""

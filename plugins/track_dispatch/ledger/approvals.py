@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +16,7 @@ from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, plan_without_compi
 from track_dispatch.ledger.sql import among, moment_in, take_turn
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay
-from track_dispatch.states import WAITING, LineState
+from track_dispatch.states import WAITING, Labelled, LineState
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -27,14 +26,14 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.keys import KeyRing
 
 
-class ApprovalAnswer(StrEnum):
+class ApprovalAnswer(Labelled):
     """How a question ended."""
 
-    APPROVED = "approved"
+    APPROVED = "approved", "volume aprovado"
     """Exactly the lines that the question counted are ready, or reopened where too old."""
-    REJECTED = "rejected"
+    REJECTED = "rejected", "volume rejeitado"
     """The lines stay held; no run asks again unless the volume changes."""
-    TIMEOUT = "timeout"
+    TIMEOUT = "timeout", "ninguém respondeu sobre o volume"
     """Nobody answered within `timeout_hours`: the lines stay held."""
 
 

@@ -63,11 +63,11 @@ class VolumeApproval(ApprovalOperator):
         with open_configured() as ledger:
             lines = take_answer(run, answer, shown=shown, ledger=ledger, decided_by=decided_by)
             later = asked_by(run, ledger=ledger)
-        self.log.info("volume %s lines=%d", answer, lines)
+        self.log.info("%s: %d linhas liberadas", answer.label, lines)
         if later:
             self.log.warning(
-                "a day was read again after this form was made: %d lines that it did not show stay"
-                " held; clear volume_gate to be asked about them",
+                "ATENÇÃO: um dia foi relido depois deste formulário: %d linhas que ele não mostrava"
+                " continuam retidas; limpe volume_gate para responder por elas",
                 sum(one.lines for one in later),
             )
         return super().execute_complete(context, event)

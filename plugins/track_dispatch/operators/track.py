@@ -74,7 +74,13 @@ class TrackOperator(BaseOperator):
                 return asdict(dispatch(opened, run.business_day))
             except (QuietHoursError, BudgetSpentError) as error:
                 moment = resumes_at(error, opened)
-                log.info("waiting without a worker until %s: %s", moment, error)
+                local = moment.astimezone(run.hospital.zone)
+                log.info(
+                    "%s: o resto espera, sem ocupar ninguém, até %s; depois continua sozinho (%s)",
+                    run.hospital.code,
+                    f"{local:%d/%m/%Y %H:%M}",
+                    error,
+                )
         raise TaskDeferred(trigger=DateTimeTrigger(moment=moment), method_name="go_on")
 
     def go_on(self, context: Context, event: Any = None) -> dict[str, int]:  # noqa: ARG002 - Airflow's

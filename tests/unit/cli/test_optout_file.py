@@ -181,6 +181,7 @@ HEADING = "the first line must name the columns"
         (b"", "is empty; its first line must name the columns"),
         (b"\r\n;;\r\n", "is empty; its first line must name the columns"),
         (b"cpf;e-mail\n", "has nobody below its heading"),
+        (b"cpf;canal;canal\n52998224725;email;whatsapp\n", "two columns name a channel"),
         (b"cpf;Nome completo;motivo\n;Ana\n", 'unknown columns: 2 "Nome completo"; 3 "motivo"'),
         (b"cpf;telefnoe\n", '2 "telefnoe" (did you mean "telefone"?)'),
         (b"cpf;RG\n", '2 "RG"'),

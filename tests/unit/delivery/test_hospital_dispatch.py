@@ -220,6 +220,23 @@ def test_the_log_tells_of_each_batch_and_of_nobody(
     assert [word for word in ("Fulana", "exemplo.test", "5527") if word in caplog.text] == []
 
 
+def test_the_log_ends_with_what_was_posted_in_the_analysts_language(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = rig.fill(4, batch_size=2)
+    rig.api.reject(ids[3:])
+
+    with caplog.at_level("INFO", logger="track_dispatch"):
+        rig.dispatch()
+        rig.dispatch()
+
+    told = [record.getMessage() for record in caplog.records]
+    assert [line for line in told if line.startswith("HMS · até")] == [
+        "HMS · até 02/03/2026: 3 aceitas, 1 recusadas",
+        "HMS · até 02/03/2026: nada a enviar",
+    ]
+
+
 # -- again -------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ from track_dispatch.errors import (
 from track_dispatch.ledger.creation import init_ledger
 from track_dispatch.ledger.database import open_ledger
 from track_dispatch.ledger.keys import new_keys
+from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.operators.track import TrackOperator, resumes_at, series_of
 
 
@@ -67,6 +68,13 @@ def installed(
 def fill(rig: Rig, count: int) -> list[str]:
     """Put lines into the ledger that were judged under the rules in force."""
     return rig.fill(count, rules=rules_digest(load_hospital("HMS")))
+
+
+def leave_room_for_one_post(rig: Rig) -> None:
+    """Let others have taken all of a budget of 20 requests but a probe and a POST."""
+    with rig.ledger.writing() as connection:
+        for _ in range(18):
+            take_request(connection, limit=20)
 
 
 def context(*, max_tries: int = 3, **params: Any) -> Any:
@@ -111,21 +119,29 @@ def test_what_was_judged_under_other_settings_is_not_sent(installed: Rig) -> Non
     assert (installed.counts(), installed.posts) == ({"reopened": 1}, [])
 
 
-@pytest.mark.parametrize("settings", [{"requests_per_5_minutes": 2}])
-def test_a_spent_budget_is_waited_for_without_a_worker_and_without_a_try(installed: Rig) -> None:
+@pytest.mark.parametrize("settings", [{"requests_per_5_minutes": 20}])
+def test_a_spent_budget_is_waited_for_without_a_worker_and_without_a_try(
+    installed: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
     fill(installed, 2)
+    leave_room_for_one_post(installed)
 
-    with pytest.raises(TaskDeferred) as deferred:
+    with (
+        caplog.at_level("INFO", logger="track_dispatch"),
+        pytest.raises(TaskDeferred) as deferred,
+    ):
         operator().execute(context())
 
     assert isinstance(deferred.value.trigger, DateTimeTrigger)
     assert hasattr(TrackOperator, deferred.value.method_name)
     assert installed.counts() == {"accepted": 1, "ready": 1}
+    assert "HMS: o resto espera, sem ocupar ninguém, até " in caplog.text
 
 
-@pytest.mark.parametrize("settings", [{"requests_per_5_minutes": 2}])
+@pytest.mark.parametrize("settings", [{"requests_per_5_minutes": 20}])
 def test_a_task_that_waited_goes_on_where_it_was(installed: Rig) -> None:
     ids = fill(installed, 2)
+    leave_room_for_one_post(installed)
     with pytest.raises(TaskDeferred) as deferred:
         operator().execute(context())
     installed.execute("update requests set slot = slot - 100")

@@ -88,7 +88,7 @@ def test_a_hospital_with_nothing_to_send_does_not_wait_for_the_morning(rig: Rig)
     ],
 )
 def test_a_run_waits_only_for_a_window_that_opens_before_the_next_run(
-    rig: Rig, schedule: str, *, waits: bool
+    rig: Rig, caplog: pytest.LogCaptureFixture, schedule: str, *, waits: bool
 ) -> None:
     rig.fill(2, **(DAYTIME | {"schedule": schedule}))
 
@@ -96,7 +96,9 @@ def test_a_run_waits_only_for_a_window_that_opens_before_the_next_run(
         with pytest.raises(QuietHoursError):
             rig.dispatch(now=NIGHT)
     else:
-        assert rig.dispatch(now=NIGHT) == Tally(waiting_for_window=2)
+        with caplog.at_level("INFO", logger="track_dispatch"):
+            assert rig.dispatch(now=NIGHT) == Tally(waiting_for_window=2)
+        assert "HMS: 2 linhas esperam o horário de envio; a próxima execução" in caplog.text
     assert rig.counts() == {"ready": 2}
 
 
