@@ -31,7 +31,7 @@ def join_problems(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
     if query_tree.makes_rows(scope):
         for join in select.args.get("joins") or ():
             yield from _join(join, scope, tables)
-    elif scope.is_subquery:
+    elif scope.is_subquery and not _is_of_dual(select):
         yield from _asked_of_nothing(scope)
         yield from _many_values(scope, tables)
 
@@ -150,6 +150,12 @@ def _many_values(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
     if not is_one:
         message = "this subquery may return several rows, which stops the day: write max(...)"
         yield query_tree.start(select), message
+
+
+def _is_of_dual(select: exp.Select) -> bool:
+    """Tell a subquery of one row by nature, which makes a function be called once a query."""
+    from_ = select.args.get("from_")
+    return from_ is not None and from_.name.upper() == "DUAL" and not select.args.get("joins")
 
 
 def _where(scope: Scope) -> exp.Expr | None:

@@ -22,7 +22,7 @@ KINDS = {
 
 def test_each_table_has_the_columns_that_the_stand_in_has() -> None:
     with duckdb.connect() as database:
-        database.execute(PRELUDE + MV + TASY)
+        database.execute(PRELUDE + MV.duckdb({}) + TASY.duckdb({}))
         made = database.execute(
             "select table_name, column_name, data_type from information_schema.columns"
             " where table_schema in ('dbamv', 'tasy')"

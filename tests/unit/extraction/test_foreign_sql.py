@@ -379,6 +379,7 @@ MISREAD: dict[str, tuple[str, str, str, str]] = {
 #: What an analyst may write, and pass.
 ALLOWED: dict[str, tuple[str, str, str]] = {
     "another hospital's own function": (TASY, "p.nr_cpf as", "tasy.obter_cpf(a.nr_atendimento) as"),
+    "a function once a query": (TASY, "p.nr_cpf as", "(select tasy.obter_cpf(1) from dual) as"),
     "a list of names": (
         MV,
         *(
