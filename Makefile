@@ -81,7 +81,7 @@ REAL_ORACLE := second_reading_mv second_reading_tasy mv_rules mv_own_rules mv_ev
   queries_on_the_erp
 test-oracle: .venv/installed-dev  ## the queries on a real Oracle; DSN=system/password@host:1521/FREEPDB1
 	@test -n "$(DSN)" || { echo "usage: make test-oracle DSN=system/password@host:1521/FREEPDB1"; exit 2; }
-	TRACK_TEST_ORACLE='$(DSN)' $(BIN)/pytest -n0 --force-enable-socket \
+	TRACK_TEST_ORACLE='$(DSN)' $(if $(CLIENT),ORACLE_CLIENT_DIR='$(CLIENT)') $(BIN)/pytest -n0 --force-enable-socket \
 	  $(REAL_ORACLE:%=tests/unit/extraction/test_%.py)
 
 clean:  ## remove the environment and Airflow's folder

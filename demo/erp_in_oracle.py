@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
@@ -22,6 +23,10 @@ from track_dispatch.config import working_hospitals
 
 #: Who reads the made-up ERPs there, with the rights that docs/dba.md lists.
 READER, _PASSWORD = "track_reader", "demo-Only-1"
+
+#: The folder of Oracle's client, without which servers before 12.1 let nobody in.
+CLIENT = os.environ.get("ORACLE_CLIENT_DIR")
+_THICK = {"thick_mode": True, "thick_mode_lib_dir": CLIENT} if CLIENT else {}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -39,6 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     erps = [(erp_schema(source), erp_tables(source, days=days)) for source in options.sources]
     if options.dsn:
         load(options.dsn, erps)
+        print(reader_connection(options.dsn))
     else:
         sys.stdout.write(f"set define off\n{script(statements(erps))}commit;\n")
 
@@ -75,6 +81,8 @@ def load(dsn: str, erps: Iterable[tuple[ErpSchema, Tables]]) -> None:
     """
     import oracledb  # noqa: PLC0415 - only where it is wanted
 
+    if CLIENT:
+        oracledb.init_oracle_client(lib_dir=CLIENT)
     with oracledb.connect(dsn) as connection, connection.cursor() as cursor:
         for statement in statements(erps):
             cursor.execute(statement)
@@ -94,7 +102,7 @@ def reader_connection(dsn: str) -> str:
             "port": parameters.port,
             "login": READER,
             "password": _PASSWORD,
-            "extra": {"service_name": parameters.service_name},
+            "extra": {"service_name": parameters.service_name} | _THICK,
         }
     )
 

@@ -21,6 +21,7 @@ from docs.make_closed_sets import (
     reasons,
     terms,
 )
+from docs.make_dba import readings, rights
 from docs.make_settings import hospital_settings, policies, templates
 from docs.make_state_machine import diagram_inside, diagram_leaving, transitions
 
@@ -37,7 +38,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "motivos": lambda: closed_set("Reason", portuguese=True),
     "policies": policies,
     "problemas": problems,
+    "readings": readings,
     "reasons": reasons,
+    "rights": rights,
     "settings of a hospital": hospital_settings,
     "templates": templates,
     "terms": terms,

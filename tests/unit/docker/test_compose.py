@@ -13,7 +13,9 @@ import pytest
 import yaml
 from cryptography.fernet import Fernet
 
+from demo.erp_in_oracle import reader_connection
 from demo.world import ROOT, oracle_connection, track_connection
+from stand_ins.erp_data import erp_schema
 from track_dispatch.config import working_hospitals
 from track_dispatch.ledger.keys import parse_keys
 
@@ -28,6 +30,8 @@ def read_env(text: str) -> dict[str, str]:
     return {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
 
 
+#: Services that end when their work is done.
+PASSING = {"airflow-init", "oracle-erps"}
 ENV = read_env((ROOT / ".env.example").read_text(encoding="utf-8"))
 SECRETS = {name: value for name, value in ENV.items() if name != "AIRFLOW_USERS"}
 #: LEDGER_DB_PASSWORD is in the ledger's connection, too, or nobody gets in.
@@ -65,6 +69,8 @@ NEEDED: dict[str, frozenset[str]] = {
     "airflow-triggerer": frozenset({"AIRFLOW_DB_PASSWORD", "FERNET_KEY", "API_SECRET_KEY"}),
     "demo-erps": frozenset(),
     "demo-track-api": frozenset(),
+    "oracle": frozenset(),
+    "oracle-erps": frozenset(),
 }
 
 
@@ -94,10 +100,20 @@ def test_no_service_dumps_its_memory(name: str) -> None:
     assert SERVICES[name]["ulimits"] == {"core": 0}
 
 
-@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"airflow-init"}))
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - PASSING))
 def test_every_lasting_service_is_watched_and_started_again(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
     assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+def test_the_erps_are_made_in_the_oracle_that_is_started() -> None:
+    *sources, _, dsn = SERVICES["oracle-erps"]["command"]
+    found = json.loads(reader_connection(dsn))
+
+    assert {erp_schema(source).name for source in sources} == {"dbamv", "tasy", "usuario_principal"}
+    assert len(sources) == 3  # sources of one schema would drop each other
+    assert (found["host"], found["port"]) == ("oracle", 1521)
+    assert dsn.split("@")[0] == f"system/{SERVICES['oracle']['environment']['ORACLE_PASSWORD']}"
 
 
 def test_our_files_are_mounted_for_reading_only() -> None:
