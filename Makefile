@@ -14,7 +14,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test e2e proof bench check lock docs schema new-hospital examples test-oracle clean
+.PHONY: help setup demo ui morning test e2e proof bench check lock docs schema new-hospital examples test-oracle clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ demo: setup  ## one day of three hospitals, from Oracle to Track, on the embedde
 
 ui: setup  ## the same world under a live Airflow, http://localhost:8080
 	@$(BIN)/python -m demo.live --hospitals '$(HOSPITALS)' $(if $(PORT),--port '$(PORT)')
+
+morning: setup  ## a day of all hospitals under a live Airflow, measured; NUMBER=60 makes more up; JSON=1
+	@$(BIN)/python -m demo.morning $(if $(NUMBER),--hospitals '$(NUMBER)') $(if $(JSON),--json)
 
 check: .venv/installed-dev  ## format, lint, types, layers, SQL: the quick part of `make test`
 	$(BIN)/ruff format --check .

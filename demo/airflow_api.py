@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import requests
 from cryptography.fernet import Fernet
 
 USER = "admin"
+#: Entries of a collection that Airflow gives at once.
+_PAGE = 100
+
+
+class RunSeen(NamedTuple):
+    """A run's state, and when it ended."""
+
+    state: str
+    ended: datetime | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,53 @@ class AirflowApi:
         ]
         return all(answer.ok for answer in answers)
 
+    def count_dags(self, tag: str) -> int:
+        """Return how many DAGs with a tag Airflow knows."""
+        return int(self._get("dags", tags=tag, limit=1)["total_entries"])
+
+    def unpause_all(self, tag: str) -> None:
+        """Unpause the DAGs with a tag, at once."""
+        self.session.patch(
+            f"{self.url}/api/v2/dags",
+            params={"dag_id_pattern": "%", "tags": tag},
+            json={"is_paused": False},
+            timeout=30,
+        ).raise_for_status()
+
+    def runs(self) -> list[RunSeen]:
+        """Return all runs of all DAGs."""
+        return [
+            RunSeen(run["state"], run["end_date"] and datetime.fromisoformat(run["end_date"]))
+            for run in self._all("dags/~/dagRuns", "dag_runs")
+        ]
+
+    def task_states(self) -> Counter[str]:
+        """Count the task instances of all runs by state."""
+        found = self._all("dags/~/dagRuns/~/taskInstances", "task_instances")
+        return Counter(str(one["state"]) for one in found)
+
+    def _all(self, where: str, name: str) -> list[dict[str, Any]]:
+        """Return a collection, page by page."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._get(where, limit=_PAGE, offset=len(found))
+            found += page[name]
+            if not page[name] or len(found) >= page["total_entries"]:
+                return found
+
+    def _get(self, where: str, **parameters: str | int) -> dict[str, Any]:
+        answer = self.session.get(f"{self.url}/api/v2/{where}", params=parameters, timeout=30)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
 
 def live_settings(api: AirflowApi, home: Path) -> dict[str, str]:
     """Return what a live Airflow needs beyond the demo's settings: an address, a user, secrets."""
@@ -75,4 +135,6 @@ def live_settings(api: AirflowApi, home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        # a task dies of no answer in Airflow's 5 seconds, which a busy machine may need
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     }

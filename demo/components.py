@@ -68,6 +68,15 @@ class Components:
         """Return the file with what a component printed."""
         return self._logs / f"{name}.log"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that have been started."""
+        return tuple(self._running)
+
+    def is_leader(self, process: psutil.Process) -> bool:
+        """Tell whether a process is a component itself, not one that it started."""
+        return process.pid in {one.pid for one in self._running.values()}
+
     def ended(self) -> list[str]:
         """Name the components that have stopped by themselves."""
         return [name for name, process in self._running.items() if process.poll() is not None]

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import yaml
@@ -40,6 +41,8 @@ class World:
         days: the business days that have patients.
         seed: another seed, other patients.
         refused_domain: whose addresses Track refuses; None: it refuses nobody by itself.
+        like: for a source that nobody knows, the known one whose ERP is made anew for it, with
+            patients of its own.
     """
 
     def __init__(
@@ -49,10 +52,14 @@ class World:
         days: Sequence[date],
         seed: int = 1,
         refused_domain: str | None = REFUSED_DOMAIN,
+        like: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.hospitals = tuple(hospitals)
+        own_seeds = {source: seed + place for place, source in enumerate(like, start=1)}
         self.erps = {
-            source: erp_server(erp_sql(source, days=days, seed=seed))
+            source: erp_server(
+                erp_sql(like.get(source, source), days=days, seed=own_seeds.get(source, seed))
+            )
             for source in sorted({hospital.source for hospital in hospitals})
         }
         self.track = TrackStandIn(

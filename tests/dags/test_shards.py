@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
+from demo.made_up import fill_up
 from demo.run import dag_bag
 from demo.world import ROOT, airflow_settings
 from tests.airflow_world import parsing_for
-from track_dispatch.config import demo_survey_uuid
-from track_dispatch.records import Area
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -28,28 +26,12 @@ MADE_UP = 500
 SLACK = 3
 
 
-def make_hospitals(include: Path, number: int) -> None:
-    """Fill an include folder up to so many hospitals."""
-    folder = include / "hospitals"
-    like = yaml.safe_load((folder / "hms.yaml").read_text(encoding="utf-8"))
-    for place in range(number - len(list(folder.glob("*.yaml")))):
-        code = f"X{place:03}"
-        own = {
-            "code": code,
-            "source": code.lower(),
-            "oracle_conn_id": f"oracle_{code.lower()}",
-            "surveys": {area.key: str(demo_survey_uuid(code, area)) for area in Area},
-        }
-        text = yaml.safe_dump(like | own, allow_unicode=True)
-        (folder / f"{code.lower()}.yaml").write_text(text, encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Parse five hundred hospitals in an interpreter of its own."""
     home = tmp_path_factory.mktemp("airflow")
     settings = airflow_settings(home)
-    make_hospitals(home / "include", MADE_UP)
+    fill_up(home / "include", MADE_UP)
     done = subprocess.run(
         [sys.executable, "-m", "tests.dags.parsing_cost", "track_x123"],
         env=os.environ | settings | {"PYTHONPATH": f"{ROOT / 'plugins'}{os.pathsep}{ROOT}"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import socket
 import sys
 import threading
 import time
@@ -19,7 +18,7 @@ from urllib.parse import quote
 
 import psutil
 
-from demo.airflow_api import AirflowApi, live_settings
+from demo.airflow_api import AirflowApi, free_port, live_settings
 from demo.components import AIRFLOW, Components
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class LiveAirflow:
 
     def __init__(self, home: Path, env: Mapping[str, str]) -> None:
         self.home = home
-        self.api = AirflowApi(_free_port(), secrets.token_urlsafe(9))
+        self.api = AirflowApi(free_port(), secrets.token_urlsafe(9))
         env = {**env, **live_settings(self.api, home), **SETTINGS}
         self.components = Components({**AIRFLOW, "scheduler": SCHEDULER}, logs=home, env=env)
         self.done: Counter[str] = Counter()
@@ -244,9 +243,3 @@ def _title(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.NoSuchProcess:
         return ""
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -88,6 +88,14 @@ def test_no_file_of_variables_is_handed_to_a_service_as_a_whole() -> None:
     assert [name for name, service in SERVICES.items() if "env_file" in service] == []
 
 
+def test_a_task_survives_a_busy_api_server() -> None:
+    seconds = SERVICES["airflow-scheduler"]["environment"][
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT"
+    ]
+
+    assert float(seconds) >= 60
+
+
 def test_ports_are_open_on_the_loopback_only() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
 
