@@ -1,7 +1,7 @@
 """The pipeline, once; `hospitals_1.py` and its neighbours build a DAG for each hospital's file.
 
 extract -> transform -> volume_gate (-> approve_volume) -> dispatch -> report
-rehearse, instead of all of them, in a dry run or a rehearsal
+extract, skipped -> rehearse, in a dry run or a rehearsal
 
 `report` decides the colour of a live run, `rehearse` that of the others. Tasks exchange the
 hospital's code, labels and counts; patients travel through the ledger.
@@ -129,7 +129,9 @@ def build(hospital: Hospital) -> None:
         )
         extracted >> transform(code) >> gate >> [approval, dispatch]
         approval >> dispatch >> report(code)
-        rehearse.override(pool=hospital.pool)(code)
+        # a live run skips it by its rule alone: no process is begun to say that it is not for it
+        rule = TriggerRule.ALL_SKIPPED
+        extracted >> rehearse.override(pool=hospital.pool, trigger_rule=rule)(code)
     dag.params = run_params()  # now, not before: each task would carry, check and store a copy
 
 

@@ -222,6 +222,11 @@ class AirflowWorld:
         ti = self._dag_run(run).get_task_instance("report", session=session)
         return dict(ti.xcom_pull(task_ids="report", session=session) or {})
 
+    def tries(self, run: Played) -> dict[str, int]:
+        """Return how often each task of a run was begun, of those that were."""
+        found = self._dag_run(run).get_task_instances(session=settings.Session())
+        return {ti.task_id: ti.try_number for ti in found if ti.try_number}
+
     def lines(self, code: str, day: date) -> dict[str, int]:
         """Count a day's lines in the ledger: `accepted`, `excluded(no_contact)`, ..."""
         wanted = HospitalDay(code, day)

@@ -100,6 +100,24 @@ def test_one_task_sends_every_area_over_every_channel(two_units: AirflowWorld) -
     }
 
 
+def test_a_live_run_starts_no_process_to_skip_what_is_not_for_it(
+    two_units: AirflowWorld,
+) -> None:
+    run = two_units.run_day("HMS", DAY)
+
+    assert two_units.tries(run) == {
+        task: 1 for task, state in run.tasks.items() if state == "success"
+    }
+
+
+def test_a_live_run_whose_extract_is_marked_skipped_rehearses_nothing(
+    two_units: AirflowWorld,
+) -> None:
+    run = two_units.run_day("HMS", DAY, marked={"extract": "skipped"})
+
+    assert run.tasks["rehearse"] == "skipped"
+
+
 def test_a_day_of_the_demo_is_green_under_airflows_own_dag_test(open_world: OpenWorld) -> None:
     world = open_world(("HSMC",), days=[DAY])
 
