@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.connections import find_connection
 from track_dispatch.ledger import creation
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import keep_private, open_ledger
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
 from track_dispatch.suggestions import did_you_mean
 
@@ -73,6 +73,7 @@ class Place:
                 f" Airflow runs with? If it is, {creation.INIT_HINT}"
             )
             raise ConfigError(message)
+        keep_private(path)
         try:
             return parse_keys(json.loads(path.read_text(encoding="utf-8")), str(path))
         except json.JSONDecodeError:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import create_engine, event, inspect, select, text
@@ -298,6 +300,8 @@ def connect(url: str, *, options: Mapping[str, str] | None = None) -> Engine:
     except ArgumentError:
         raise ConfigError("the ledger's address is not a database URL") from None
     if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            keep_private(*(Path(parsed.database + part) for part in ("", "-wal", "-shm")))
         engine = create_engine(
             parsed,
             hide_parameters=True,
@@ -317,6 +321,17 @@ def connect(url: str, *, options: Mapping[str, str] | None = None) -> Engine:
         )
     message = f"the ledger lives on SQLite or PostgreSQL, not on {parsed.get_backend_name()}"
     raise ConfigError(message)
+
+
+def keep_private(*paths: Path) -> None:
+    """Let only the owner read files that have patients' data or keys, where we may say so.
+
+    They are made so; a copy that is put back has whatever rights the copying gave it.
+    """
+    for path in paths:
+        with suppress(OSError):  # it is not there, or another user's
+            if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                path.chmod(stat.S_IRUSR | stat.S_IWUSR)
 
 
 def set_limits(connection: Connection, limits: Limits) -> None:

@@ -45,6 +45,15 @@ def test_the_key_file_is_for_its_owner_only(home: Path) -> None:
     assert (home / "track_ledger.keys").stat().st_mode & 0o777 == 0o600
 
 
+def test_keys_that_were_put_back_for_all_to_read_are_their_owners_again(home: Path) -> None:
+    place.init()
+    (home / "track_ledger.keys").chmod(0o644)
+
+    place.open_configured().close()
+
+    assert (home / "track_ledger.keys").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_second_init_keeps_ledger_and_keys(home: Path) -> None:
     place.init()
     before = (home / "track_ledger.keys").read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,14 +160,47 @@ def test_init_leaves_nothing_behind_where_it_fails(ledger_url: str, database: En
     assert tables(ledger_url) == ["lines"]
 
 
-def test_only_its_owner_reads_the_file_of_a_ledger(tmp_path: Path) -> None:
+FILES = {"track_ledger.db", "track_ledger.db-wal", "track_ledger.db-shm"}
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+@pytest.fixture(params=[0o022, 0o000], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("umask")
+def test_only_its_owner_reads_the_files_of_a_ledger_whatever_the_umask(tmp_path: Path) -> None:
     path, keys = tmp_path / "track_ledger.db", new_keys()
     init_ledger(f"sqlite:///{path}", keys)
     with open_ledger(f"sqlite:///{path}", keys) as ledger:
         add_line(ledger, "A1")
-        modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
 
-    assert modes == {0o600}
+        assert modes(tmp_path) == dict.fromkeys(FILES, 0o600)
+
+
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("opener", OPENERS)
+def test_a_ledger_that_was_put_back_for_all_to_read_is_its_owners_again(
+    tmp_path: Path, opener: Any
+) -> None:
+    path, keys = tmp_path / "track_ledger.db", new_keys()
+    init_ledger(f"sqlite:///{path}", keys)
+    with open_ledger(f"sqlite:///{path}", keys) as ledger:
+        add_line(ledger, "A1")
+        for file in tmp_path.iterdir():
+            file.chmod(0o644)
+
+        found = opener(f"sqlite:///{path}", keys)
+
+        assert modes(tmp_path) == dict.fromkeys(FILES, 0o600)
+        if isinstance(found, Ledger):
+            found.close()
 
 
 # --- what is no ledger ----------------------------------------------------------------------
