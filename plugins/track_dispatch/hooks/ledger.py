@@ -204,6 +204,12 @@ def _url(connection: Connection) -> str:
     if connection.conn_type == "sqlite":
         return f"sqlite:///{connection.host}"
     if connection.conn_type in {"postgres", "postgresql"}:
+        if "@" in (connection.host or "")[1:]:  # the first one begins an abstract socket's name
+            message = (
+                f"connection {CONN_ID} has a user or a password in its host, which messages show:"
+                " put them into login and password"
+            )
+            raise ConfigError(message)
         return URL.create(
             "postgresql+psycopg",
             username=connection.login,

@@ -309,9 +309,10 @@ def test_airflow_masks_its_address_where_somebody_debugs(
     connect: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    path = "services/of-this-test-alone"  # whatever the masker learnt once, it masks for ever
     with RawServer(answer(200, "ok")) as server:
-        connect(host=f"{server.url}/{PATH}")
+        connect(host=f"{server.url}/{path}")
         send_alert(LINES)
 
-    assert "SECRET" in caplog.text  # urllib3's own line, before it is masked
-    assert "SECRET" not in str(redact(caplog.text))
+    assert path in caplog.text  # urllib3's own line, before it is masked
+    assert path not in str(redact(caplog.text))

@@ -54,6 +54,15 @@ def test_keys_that_were_put_back_for_all_to_read_are_their_owners_again(home: Pa
     assert (home / "track_ledger.keys").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_password_in_the_host_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "postgres", "host": "track:its-password@db.test"}
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", json.dumps(connection))
+
+    with pytest.raises(ConfigError, match="login and password") as caught:
+        place.place()
+    assert "its-password" not in str(caught.value)
+
+
 def test_a_second_init_keeps_ledger_and_keys(home: Path) -> None:
     place.init()
     before = (home / "track_ledger.keys").read_bytes()
