@@ -38,6 +38,7 @@ class Relay:
         self._target, self._tls, self._pid, self._refuses = target, tls, pid, refuses
         self._silent = threading.Event()
         self._silent_after: int | None = None
+        self._left: int | None = None
         self._silenced: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -48,9 +49,18 @@ class Relay:
         """Pass nothing on any more; connections stay open, new ones are accepted."""
         self._silent.set()
 
+    @property
+    def is_silencing(self) -> bool:
+        """Whether some connection is silent."""
+        return bool(self._silenced)
+
     def silence_open_ones(self) -> None:
         """Pass nothing on over the connections there are; new ones work."""
         self._silenced.update(self._sockets)
+
+    def silence_open_ones_after(self, messages: int) -> None:
+        """Pass so many things that clients say on, and then as `silence_open_ones` does."""
+        self._left = messages
 
     def fall_silent_after_first_answer(self) -> None:
         """Let new connections begin to log on, and hear no more."""
@@ -87,6 +97,11 @@ class Relay:
         passed = 0
         with suppress(OSError):
             while content := source.recv(65536):
+                if not answers and self._left is not None:
+                    self._left -= 1
+                    if self._left < 0:
+                        self._left = None
+                        self.silence_open_ones()
                 if self._silent.is_set() or source in self._silenced:
                     continue
                 if answers and self._silent_after is not None and passed >= self._silent_after:
