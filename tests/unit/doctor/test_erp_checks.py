@@ -10,6 +10,7 @@ import pytest
 from airflow.models.pool import Pool
 
 from demo.world import practice_include
+from tests.airflow_rows import AirflowInDatabase
 from track_dispatch.config import load_hospital
 
 if TYPE_CHECKING:
@@ -49,10 +50,13 @@ def test_a_missing_connection_is_told(premises: Premises) -> None:
     assert visit[CONNECTION].detail.startswith("Airflow has no connection oracle_hms: create it")
 
 
-def test_hospitals_of_one_connection_log_on_once(premises: Premises) -> None:
+def test_hospitals_of_one_connection_log_on_once(
+    premises: Premises, airflow_runs: AirflowInDatabase
+) -> None:
     """A wrong password that is tried again and again locks the account."""
     hms = load_hospital("HMS")
     other = hms.model_copy(update={"code": "HMX"})
+    airflow_runs.dag(other.dag_id)
     premises.connect("oracle_hms", password="wrong")
 
     visit = premises.visit(hms, other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import uuid
@@ -208,8 +209,10 @@ def pgbouncer(url: str, folder: Path, mode: str) -> Iterator[int]:
         f"pool_mode = {mode}\nunix_socket_dir =\n",
         encoding="utf-8",
     )
-    folder.chmod(0o755)
-    running = subprocess.Popen(["pgbouncer", "-u", "nobody", str(folder / "pgbouncer.ini")])
+    owner = Path(str(address.query["host"])).owner()  # the socket's folder is for him alone
+    running = subprocess.Popen(
+        ["pgbouncer", *(("-u", owner) if os.getuid() == 0 else ()), str(folder / "pgbouncer.ini")]
+    )
     try:
         while running.poll() is None:
             with suppress(OSError), closing(create_connection(("127.0.0.1", port), timeout=1)):

@@ -9,6 +9,7 @@ import pytest
 from premises import NOW
 
 from stand_ins.track_api import faults
+from tests.airflow_rows import AirflowInDatabase
 from tests.unit.delivery.raw_server import RawServer, answer
 
 if TYPE_CHECKING:
@@ -62,16 +63,26 @@ def test_a_track_that_is_not_there_is_told(premises: Premises) -> None:
     ("seconds", "said"),
     [(31, "our clock is 31 s ahead of Track's"), (-31, "our clock is 31 s behind Track's")],
 )
-def test_a_clock_that_is_off_is_a_warning(premises: Premises, seconds: int, said: str) -> None:
-    visit = premises.visit(now=NOW + timedelta(seconds=seconds))
+def test_a_clock_that_is_off_is_a_warning(
+    premises: Premises, airflow_runs: AirflowInDatabase, seconds: int, said: str
+) -> None:
+    now = NOW + timedelta(seconds=seconds)
+    airflow_runs.at(now)
+
+    visit = premises.visit(now=now)
 
     assert visit.not_well() == {CLOCK: "warn"}
     assert visit[CLOCK].detail.startswith(said)
 
 
 @pytest.mark.parametrize("seconds", [30, -30])
-def test_a_clock_that_is_hardly_off_is_well(premises: Premises, seconds: int) -> None:
-    assert premises.visit(now=NOW + timedelta(seconds=seconds)).not_well() == {}
+def test_a_clock_that_is_hardly_off_is_well(
+    premises: Premises, airflow_runs: AirflowInDatabase, seconds: int
+) -> None:
+    now = NOW + timedelta(seconds=seconds)
+    airflow_runs.at(now)
+
+    assert premises.visit(now=now).not_well() == {}
 
 
 def test_an_answer_without_a_date_is_a_warning(premises: Premises) -> None:
