@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LEAVING = {
     "optouts": "opt-outs: each takes the newest key as well when its person is read again or its"
     " list is entered again (`optout import`)",
-    "identities": "lines with a patient's identities: they leave by themselves",
+    "identities": "lines with a patient's identities",
     "forgotten": "attendances that were asked once and must be recognised for good: it stays",
 }
 
@@ -126,9 +126,8 @@ def _needs(key: OlderKey, leave: date | None) -> Sequence[str]:
         if table == "optouts":
             more = ": " + ", ".join(f"{source} {lines}" for source, lines in key.sources.items())
         elif table == "identities":
-            more = (
-                f", the last one on {leave}" if leave else ", none of them while max_age_days = 0"
-            )
+            last = f"the last one leaves by itself on {leave}"
+            more = f": {last if leave else 'none of them leaves while max_age_days = 0'}"
         told.append(f"{count} {_LEAVING[table]}{more}")
     return told
 

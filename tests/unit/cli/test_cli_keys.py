@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
+from demo.world import practice_include
+from tests.unit.ledger.reading_steps import invited, read_day
 from track_dispatch.cli.program import app
 from track_dispatch.hooks import ledger as place
 from track_dispatch.ledger.creation import init_ledger
@@ -103,6 +105,33 @@ def test_where_every_key_is_needed_nothing_is_written(key_file: Path) -> None:
         "every key is needed; nothing was changed\n"
     )
     assert key_file.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("age", "leaves", "said"),
+    [
+        (
+            15,
+            "2026-05-10",
+            "the last one leaves by itself on 2026-05-10\n",
+        ),  # 15 + 30 + 15 days after the visit
+        (0, None, "none of them leaves while max_age_days = 0\n"),
+    ],
+)
+def test_lines_that_need_an_old_key_tell_when_the_last_of_them_leaves(
+    key_file: Path, monkeypatch: pytest.MonkeyPatch, age: int, leaves: str | None, said: str
+) -> None:
+    include = practice_include(key_file.parent / "include", max_age_days=age, contact_cap_days=30)
+    monkeypatch.setenv("TRACK_INCLUDE_DIR", str(include))
+    with place.open_configured() as ledger:
+        read_day(ledger, invited(1), invited(2))
+    run("rotate-keys")
+
+    told, [old] = run("keys").stdout, listed()["older"]
+
+    assert (old["needed_by"]["identities"], old["identities_leave"]) == (2, leaves)
+    assert f"  2 lines with a patient's identities: {said}" in told
+    assert "  1 payloads that wait need an older one: until they are sent or read again" in told
 
 
 def test_no_secret_is_told_of_a_key_file(key_file: Path) -> None:

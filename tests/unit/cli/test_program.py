@@ -207,3 +207,13 @@ def test_files_and_findings_as_json(broken_include: Path, monkeypatch: pytest.Mo
 
 def test_json_of_a_query_itself_is_wrong_usage() -> None:
     assert CliRunner().invoke(app, ["sql", "HMS", "--json"]).exit_code == ExitCode.USAGE
+
+
+def test_what_takes_long_says_what_it_does_apart_from_the_result(
+    airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "AIRFLOW_HOME", str(tmp_path))
+
+    done = CliRunner().invoke(app, ["dry-run", "HMS", "--day", "2026-03-02", "--json"])
+
+    assert (done.stdout, done.stderr) == ("", "reading HMS 2026-03-02 from its ERP\n")
