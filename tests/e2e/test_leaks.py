@@ -193,7 +193,7 @@ as_a_key = in_ledger("lines", "attendance_id")
 
 
 def test_every_table_of_the_ledger_is_one_of_the_places(home: Path) -> None:
-    """But those that hold moments, counts and Alembic's revision only."""
+    """But those of moments, counts, Alembic's revision and digests of connections only."""
     with closing(sqlite3.connect(home / LEDGER)) as ledger:
         tables = ledger.execute("select name from sqlite_master where type = 'table'").fetchall()
     looked_into = {table for table, _ in LEDGERS_COLUMNS}
@@ -202,6 +202,7 @@ def test_every_table_of_the_ledger_is_one_of_the_places(home: Path) -> None:
         "ledger_version",
         "ledger",
         "identity_keys",
+        "refused_log_ons",
         "requests",
         "horizons",
     }
