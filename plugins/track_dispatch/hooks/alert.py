@@ -16,8 +16,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 from requests.auth import HTTPBasicAuth
 
@@ -25,6 +23,7 @@ from track_dispatch.delivery.acceptance import says_failure
 from track_dispatch.delivery.responses import TrackResponse, TransportFailure
 from track_dispatch.delivery.transport import Transport
 from track_dispatch.errors import ConfigError
+from track_dispatch.hooks.connections import find_connection
 from track_dispatch.hooks.http_extra import HTTP_EXTRA, check_http_extra, session_of
 from track_dispatch.states import Labelled
 from track_dispatch.suggestions import did_you_mean
@@ -155,14 +154,13 @@ def send_alert(
 
 
 def find_webhook() -> AlertWebhook | None:
-    """Read the connection `track_alert`; None where there is none.
+    """Read the connection `track_alert`; None where there certainly is none.
 
     Raises:
-        ConfigError: its address, its format or its extra cannot be used.
+        ConfigError: its address, its format or its extra cannot be used, or it cannot be read.
     """
-    try:
-        connection = BaseHook.get_connection(CONN_ID)
-    except AirflowNotFoundException:
+    connection = find_connection(CONN_ID)
+    if connection is None:
         return None
     extra = connection.extra_dejson
     shape = extra.get("alert_format", AlertFormat.JSON)
