@@ -85,6 +85,21 @@ def test_findings_name_file_line_and_column_among_the_good(
     assert lines[1].startswith(f"HSMC: sql/tasy/hsmc.sql:{number}:{column}: ")
 
 
+def test_the_form_of_the_examples_is_looked_at(
+    include: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACK_INCLUDE_DIR", str(include))
+    file = include / "sql" / "tasy" / "hsmc.examples.yaml"
+    spoilt = file.read_text(encoding="utf-8").replace("cd_motivo_alta: 1\n", "cd_motivo: 1\n")
+    file.write_text(spoilt, encoding="utf-8")
+
+    done = sql("HSMC", "--check")
+
+    told = 'comum: the query does not read cd_motivo (did you mean "cd_motivo_alta"?)'
+    assert done.stdout == f"HSMC: sql/tasy/hsmc.examples.yaml: {told}\n"
+    assert done.exit_code == 1
+
+
 def test_a_template_that_cannot_be_rendered_is_a_finding(
     include: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
