@@ -28,6 +28,7 @@ def join_problems(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
     if not isinstance(select, exp.Select):
         return
     yield from _bare_columns(scope)
+    yield from _bare_tables(scope)
     if query_tree.makes_rows(scope):
         for join in select.args.get("joins") or ():
             yield from _join(join, scope, tables)
@@ -54,6 +55,14 @@ def _bare_columns(scope: Scope) -> Iterator[Problem]:
         if not column.table and not may_be_bare:
             name = column.name.lower()
             yield query_tree.start(column), f"{name} names no table: write a.{name}"
+
+
+def _bare_tables(scope: Scope) -> Iterator[Problem]:
+    """Find tables without their schema, which the session then decides."""
+    for source in scope.sources.values():
+        if isinstance(source, exp.Table) and not source.db and source.name.upper() != "DUAL":
+            name = source.name.lower()
+            yield query_tree.start(source), f"{name} names no schema: write schema.{name}"
 
 
 def _join(join: exp.Join, scope: Scope, tables: ErpTables) -> Iterator[Problem]:

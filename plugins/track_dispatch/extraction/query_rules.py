@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlglot.optimizer.scope import Scope
 
 _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like)
+_CONDITIONS = (exp.Predicate, exp.Connector, exp.Not, exp.RegexpLike, exp.Exists)
 _EXCLUDING = (exp.NEQ, exp.EQ, exp.In, exp.Like, exp.Between)
 _MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.GT: exp.LT,
@@ -74,6 +75,7 @@ _BESIDE = {
 
 def value_problems(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
     """Find what one SELECT compares or converts otherwise than it looks."""
+    yield from _no_conditions(scope)
     yield from _nulls(scope)
     yield from _empty_texts(scope)
     yield from _of_two_kinds(scope, tables)
@@ -82,6 +84,17 @@ def value_problems(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
     yield from _day_bounds(scope)
     yield from _mixed_and_or(scope)
     yield from _without_a_code(scope)
+
+
+def _no_conditions(scope: Scope) -> Iterator[Problem]:
+    """Find values where a condition belongs, and the other way round: Oracle has no true."""
+    for node in scope.find_all(exp.Where, exp.Having, exp.Connector, exp.Not, exp.Join, exp.Case):
+        for value in query_tree.conditions(node):
+            if not isinstance(value.unnest(), _CONDITIONS):
+                yield query_tree.start(value), "is a value and no condition: write x = 'S'"
+    for value in scope.expression.expressions if isinstance(scope.expression, exp.Select) else ():
+        if isinstance(value.unalias().unnest(), _CONDITIONS):
+            yield query_tree.start(value), "is a condition and no value: write case when ... end"
 
 
 def _nulls(scope: Scope) -> Iterator[Problem]:

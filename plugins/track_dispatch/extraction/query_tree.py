@@ -63,7 +63,8 @@ def source(column: exp.Column, scope: Scope) -> exp.Table | Scope | None:
         if column.table in around.sources:
             found: exp.Table | Scope = around.sources[column.table]
             return found
-        around = around.parent
+        # only a subquery of a condition or a value sees what is around it
+        around = None if around.is_cte or around.is_derived_table else around.parent
     return None
 
 
@@ -75,6 +76,20 @@ def makes_rows(scope: Scope) -> bool:
             return False
         around = around.parent
     return True
+
+
+def conditions(node: exp.Expr) -> list[exp.Expr]:
+    """Return what a clause, a connector or a CASE takes for conditions."""
+    match node:
+        case exp.Join():
+            found = [node.args.get("on")]
+        case exp.Case():
+            found = [] if node.this else [branch.this for branch in node.args["ifs"]]
+        case exp.Connector():
+            found = [node.this, node.expression]
+        case _:
+            found = [node.this]
+    return list(filter(None, found))
 
 
 def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:

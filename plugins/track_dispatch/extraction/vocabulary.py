@@ -49,6 +49,8 @@ _BEFORE_PARENTHESIS = _words(
     HAVING OVER KEEP DISTINCT VARCHAR2 NUMBER
     """
 )
+#: What a value stands before.
+_AFTER_VALUES = frozenset({",", ")", "FROM"})
 _SYMBOLS = frozenset([*",.()+-*/:;=<>", "<>", "!=", "<=", ">=", "||"])
 
 #: Functions whose outcome depends on nothing but their arguments.
@@ -150,11 +152,17 @@ def foreign_words(tokens: Sequence[Token], *, floor: tuple[int, int]) -> Iterato
         floor: the release of Oracle that it must run on.
     """
     schemas = _schemas(tokens)
+    whens = [token for token in tokens if _is(token, TokenType.WHEN)]
+    if len(whens) != sum(_is(token, TokenType.THEN) for token in tokens):
+        yield whens[0].start if whens else 0, "a `when` has no `then`: write both"
     for place, token in enumerate(tokens):
         before = tokens[place - 1] if place else None
         after = tokens[place + 1] if place + 1 < len(tokens) else None
         if _is(token, TokenType.HINT) or any(text.startswith("+") for text in token.comments):
             yield token.start, "has an optimizer hint, which outlives its reason: leave it out"
+        not_null = _is(token, TokenType.NOT) and _is(after, TokenType.NULL)
+        if not_null and not _is(before, TokenType.IS):
+            yield token.start, "`not null` is no condition: write `is not null`"
         if _is(token, *_TEXTS) or _is(before, TokenType.COLON, TokenType.PLACEHOLDER):
             continue
         length = len(token.text.encode())
@@ -198,8 +206,12 @@ def _word(
         elif since > floor:
             instead = f"it for Oracle {_release(floor)}, it came with {_release(since)}"
             yield token.start, _refusal(f"{word}()", instead)
-    elif word == "FROM" and _is(before, TokenType.COMMA, TokenType.L_PAREN):
-        yield token.start, "FROM follows nothing: write the columns before it, no comma at the end"
+    elif word in _AFTER_VALUES and _is(before, TokenType.COMMA, TokenType.SELECT):
+        yield token.start, f"{word} follows nothing: write what is before it, no comma at the end"
+    elif word == "FROM" and _is(before, TokenType.L_PAREN):
+        yield token.start, "FROM follows nothing: write select and the columns before it"
+    elif word == "." and (before is None or before.text.upper() in _WORDS | _SYMBOLS):
+        yield token.start, "a dot follows nothing: write the schema or the table before it"
     elif foreign := [one for one in word.split() if not _is_known(one, token)]:
         yield token.start, _refusal(foreign[0], _INSTEAD.get(foreign[0], _ELSE))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from random import Random
 
 import pytest
 
@@ -82,7 +83,7 @@ NOT_ORACLE: dict[str, tuple[str, str, str, str]] = {
     "comma before from": (
         MV,
         *('end as "setor"\nfrom', 'end as "setor",\nfrom'),
-        "FROM follows nothing: write the columns before it",
+        "FROM follows nothing: write what is before it, no comma",
     ),
     "interval": (TASY, "< :day_end", "< :day_end - interval '1' hour", "INTERVAL is .* number of"),
     "timestamp": (MV, *and_("a.hr_alta > timestamp '2024-01-01 00:00:00'"), "TIMESTAMP .* date"),
@@ -109,6 +110,17 @@ NOT_ORACLE: dict[str, tuple[str, str, str, str]] = {
         "dbamv.paciente@other p",
         "paciente@other is not",
     ),
+    "a dot without a schema": (
+        MV,
+        *("left join dbamv.paciente p", "left join .paciente p"),
+        "a dot follows nothing: write the schema",
+    ),
+    "two commas": (MV, "'O60', 'O80'", "'O60', , 'O80'", ", follows nothing: write what is"),
+    "a comma at the end": (MV, "in (6, 8)", "in (6, )", r"\) follows nothing: write what is"),
+    "from first": (MV, "p.email as", "(from dbamv.leito x select 1) as", "FROM follows nothing"),
+    "not null without is": (MV, KEEP, "where a.area_pesquisa not null", "write `is not null`"),
+    "no columns": (MV, "select 1\n", "select\n", "FROM follows nothing"),
+    "when without then": (MV, "in (5, 82) then", "in (5, 82)", "no `then`"),
     "a partition": (
         MV,
         "dbamv.paciente p",
@@ -256,11 +268,25 @@ MISREAD: dict[str, tuple[str, str, str, str]] = {
         *("child.cd_atendimento_pai = a.cd_atendimento", "child.cd_atendimento_pai = child.cd_cid"),
         "asks nothing of the row around it",
     ),
+    "a table of nobody": (
+        MV,
+        *("left join dbamv.paciente p", "left join paciente p"),
+        "paciente names no schema: write schema.paciente",
+    ),
     "a column of nobody": (
         MV,
         *("child.cd_atendimento_pai = a.cd_atendimento", "cd_atendimento_pai = a.cd_atendimento"),
         "cd_atendimento_pai names no table",
     ),
+    "a value for a condition": (MV, *and_("a.cd_cid"), "is a value and no condition"),
+    "a value among conditions": (
+        MV,
+        "a.cd_ori_ate = 30",
+        "a.cd_ori_ate and 30",
+        "is a value and no",
+    ),
+    "a value in a case": (MV, "when a.cd_ori_ate in (0)", "when a.cd_ori_ate", "is a value and no"),
+    "a condition for a value": (MV, "p.nr_cpf as", "p.nr_cpf = '1' as", "a condition and no value"),
     # the day
     "midnight left out": (
         TASY,
@@ -466,3 +492,33 @@ def test_what_oracle_reads_as_it_looks_passes(name: str) -> None:
     code, old, new = ALLOWED[name]
 
     assert found_in(mutant(code, old, new)) == ""
+
+
+#: What newer releases have, by the first that has it.
+NEWER = {
+    "standard_hash(p.nr_cpf, 'SHA256')": (12, 1),
+    "validate_conversion(p.nr_cpf as number)": (12, 2),
+    "(select any_value(x.email) from dbamv.paciente x where x.nr_cpf = p.nr_cpf)": (19, 0),
+    f"p.{'n' * 31}": (12, 2),
+}
+
+
+@pytest.mark.parametrize("value", NEWER)
+def test_what_a_newer_release_has_is_told_only_below_it(value: str) -> None:
+    sql, first = mutant(MV, "p.nr_cpf as", f"{value} as"), NEWER[value]
+    before = max(release for release in ((11, 2), (12, 1), (12, 2), (18, 0)) if release < first)
+
+    assert re.search("Oracle 1[128]", found_in(sql, floor=before))
+    assert found_in(sql, floor=first) == ""
+
+
+@pytest.mark.parametrize("code", [MV, TASY, WARDS])
+def test_whatever_is_typed_has_an_answer(code: str) -> None:
+    """A word is dropped, doubled, or stands in another's place."""
+    sql, random = ours(code), Random(code)
+    words = [found.span() for found in re.finditer(r"\w+|[^\w\s]", sql)]
+    for _ in range(40):
+        (start, end), (first, last) = random.sample(words, 2)
+        for new in ("", sql[start:end] * 2, sql[first:last]):
+            found = lint(sql[:start] + new + sql[end:], file="x")
+            assert all(one.line > 0 and one.column > 0 for one in found)

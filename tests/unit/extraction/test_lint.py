@@ -377,7 +377,7 @@ def test_blocks_that_ask_a_block_of_the_day_pass() -> None:
         "grant select on x to y",
         "select 1 from dual; select 2 from dual",
         "call something(:day_start, :day_end)",
-        "select from where",
+        "select a.x from d.t a where",
     ],
 )
 def test_anything_but_one_select_is_told(sql: str) -> None:
