@@ -18,7 +18,7 @@ from demo.world import PASSWORD, SERVICE, USER, chosen_hospitals, erp_server
 from stand_ins.erp import schemas
 from stand_ins.erp.tables import Row, Tables
 from track_dispatch.config import Hospital
-from track_dispatch.errors import ConfigError
+from track_dispatch.errors import TrackDispatchError
 from track_dispatch.extraction import examples as form
 from track_dispatch.extraction.examples import (
     Example,
@@ -47,7 +47,7 @@ _ANSWERS = {
 }
 
 #: What is told of a row that should not be there.
-ROOM = ("area_pesquisa", "setor")
+_WHERE = ("area_pesquisa", "setor")
 
 _MOMENTS = {column.name for column in CONTRACT if column.kind is ColumnKind.MOMENT}
 
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     for hospital in chosen_hospitals([code.upper() for code in options.codes] or ["ALL"]):
         try:
             told = run(hospital, read_examples(hospital))
-        except ConfigError as error:
+        except TrackDispatchError as error:
             told = str(error).splitlines()
         wrong |= bool(told)
         print("\n".join(f"{hospital.code}: {line}" for line in told or ["ok"]))
@@ -189,7 +189,7 @@ def contradictions(planted: Sequence[Planted], rows: Iterable[ErpRow]) -> list[s
     told = []
     for one in planted:
         wanted = _outcome(one.example)
-        came = [{name: row[name] or "" for name in wanted or ROOM} for row in found[one.id]]
+        came = [{name: row[name] or "" for name in wanted or _WHERE} for row in found[one.id]]
         if came != ([wanted] if wanted else []):
             must = f"fora ({one.example.fora})" if wanted is None else _called([wanted])
             told.append(f"{one.name}: must be {must}, is {_called(came)}")

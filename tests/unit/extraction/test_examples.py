@@ -54,6 +54,20 @@ def test_make_examples_names_the_example_and_the_value_that_is_contradicted(
     )
 
 
+def test_make_examples_says_in_a_line_what_the_erp_does_not_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(include_dir(), tmp_path / "include")
+    monkeypatch.setenv("TRACK_INCLUDE_DIR", str(tmp_path / "include"))
+    file = tmp_path / "include" / "sql" / "tasy" / "hsmc.sql"
+    file.write_text(file.read_text("utf-8").replace("a.cd_motivo_alta", "a.cd_motivo"), "utf-8")
+
+    assert main(["hsmc", "hac"]) == 1
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("HSMC: reading the ERP (examples HSMC): ORA-00904")
+    assert last == "HAC: ok"
+
+
 def changed(
     query: exp.Expr, kind: type[exp.Expr], change: Callable[[exp.Expr], bool]
 ) -> Iterator[exp.Expr]:
