@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from erp_days import DAY, HOSPITAL, NOW
+from sqlalchemy import insert, select
 
 from track_dispatch.errors import ConfigError
+from track_dispatch.ledger import schema
 from track_dispatch.ledger.database import Ledger, open_ledger
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.key_rotation import OlderKeys, older_keys, without_unneeded
@@ -102,6 +104,23 @@ def test_lines_of_the_old_key_keep_it_until_their_identities_leave(
     assert (old.alone, old.may_go) == ({"optouts": 0, "identities": 1, "forgotten": 0}, False)
     assert old.last_days == {"HMS": DAY}
     assert (found.payload, found.payloads) == (1, 1)
+
+
+def test_what_was_posted_later_than_its_visit_stays_from_then_on(
+    erp_days: ErpDays, reopen: Reopen
+) -> None:
+    erp_days.add(1)
+    erp_days.read()
+    with erp_days.ledger.writing() as connection:
+        unit = connection.scalar(select(schema.units.c.id))
+        posted = {"id": "b", "claim": "c", "survey": "s", "unit": unit, "state": "settled"}
+        moments = {"validity_at": 0, "created_at": NOW, "changed_at": NOW}
+        connection.execute(insert(schema.batches).values(**posted, **moments, lines=1))
+    reopen(erp_days.ledger.keys.with_new_keys())
+
+    [old] = look(erp_days.ledger).identity
+
+    assert old.last_days == {"HMS": NOW.date()}
 
 
 def test_a_line_that_waits_takes_the_new_keys_when_it_is_read_again(
