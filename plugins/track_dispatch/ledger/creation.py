@@ -285,13 +285,13 @@ def require_keys(connection: Connection, keys: KeyRing) -> None:
             " new key needs a new id (`ledger new-keys`)"
         )
     for missing in sorted(known.keys() - ours.keys()):
-        for table_name, count in needed_alone(connection, missing, tuple(ours)).items():
-            if count:
-                raise ConfigError(
-                    f"the identity key {missing} is gone, but {count} rows of {table_name} have no"
-                    " other one: put it back at the end of identity_secrets, else opt-outs and"
-                    " recent invitations are forgotten"
-                )
+        needed = needed_alone(connection, missing, tuple(ours))
+        if counts := [f"{count} rows of {name}" for name, count in needed.items() if count]:
+            raise ConfigError(
+                f"the identity key {missing} is gone, but {' and '.join(counts)} have no other one:"
+                " put it back at the end of identity_secrets, else opt-outs and recent invitations"
+                " are forgotten"
+            )
 
 
 def needed_alone(connection: Connection, key: str, others: tuple[str, ...]) -> dict[str, int]:

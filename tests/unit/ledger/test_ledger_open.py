@@ -340,6 +340,21 @@ def test_a_key_that_an_invited_person_has_alone_may_not_leave(ledger_url: str) -
         open_ledger(ledger_url, with_key(keys, keep_old=False))
 
 
+def test_what_needs_a_key_that_is_gone_is_counted_in_every_table(ledger_url: str) -> None:
+    keys = new_keys()
+    init_ledger(ledger_url, keys)
+    opted_out(ledger_url, keys, "email:a@example.test")
+    with open_ledger(ledger_url, keys) as ledger:
+        run_sql(
+            ledger,
+            "insert into identities (hash, line, kind, key) values (1, 2, 'p', :key)",
+            key=keys.identity_secrets[0].id,
+        )
+
+    with pytest.raises(ConfigError, match="1 rows of optouts and 1 rows of identities have no"):
+        open_ledger(ledger_url, with_key(keys, keep_old=False))
+
+
 def test_a_key_leaves_when_everything_has_another_one_as_well(ledger_url: str) -> None:
     old = new_keys()
     init_ledger(ledger_url, old)
