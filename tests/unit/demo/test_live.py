@@ -42,10 +42,12 @@ def in_a_shell(exports: Path, command: str) -> subprocess.CompletedProcess[str]:
 def test_a_verb_finds_the_ledger(exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "AIRFLOW_HOME", str(exports.parent))
     ledger.init()
+    made = in_a_shell(exports, "python -c 'from airflow.utils.db import initdb; initdb()'")
+    assert made.returncode == 0, made.stderr
 
     done = in_a_shell(exports, "python -m track_dispatch doubt list")
 
-    assert (done.stdout, done.returncode) == ("0 batches in doubt\n", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("0 batches in doubt\n", "", 0)
 
 
 def test_a_connection_arrives_as_it_is(exports: Path) -> None:
