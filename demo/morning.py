@@ -48,7 +48,7 @@ OVER = frozenset({"success", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
-class Morning:
+class MeasuredMorning:
     """What a morning took and cost.
 
     Attributes:
@@ -121,13 +121,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if found.is_good else 1
 
 
-def show(found: Morning, console: Console, *, as_json: bool) -> None:
+def show(found: MeasuredMorning, console: Console, *, as_json: bool) -> None:
     """Print the figures."""
     text = json.dumps(asdict(found), indent=2) if as_json else found.text()
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def measure(number: int, home: Path, stopped: threading.Event) -> Morning:
+def measure(number: int, home: Path, stopped: threading.Event) -> MeasuredMorning:
     """Run a morning of so many hospitals below `home`.
 
     Raises:
@@ -160,7 +160,7 @@ def measure(number: int, home: Path, stopped: threading.Event) -> Morning:
             )
             cpu, runs = cpu_seconds(components), api.runs()
             ended = max(run.ended or unpaused for run in runs)
-            return Morning(
+            return MeasuredMorning(
                 hospitals=len(hospitals),
                 healthy_seconds=round(healthy, 1),
                 end_seconds=round((ended - unpaused).total_seconds(), 1),

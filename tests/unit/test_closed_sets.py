@@ -18,9 +18,9 @@ TREES = {
     for folder in (PACKAGE, DAGS)
     for path in folder.rglob("*.py")
 }
-#: Members are found by what they carry, e.g. a status, or read by value, of a file, an ERP's row or
-#: a run's Param: the code needs no name for each.
-READ_BY_VALUE = {"AnswerCase", "Area", "Identifier", "Mode"}
+#: Members are found by what they carry, e.g. a status, or read by value, of a file, a connection,
+#: an ERP's row or a run's Param: the code needs no name for each.
+READ_BY_VALUE = {"AlertFormat", "AnswerCase", "Area", "Identifier", "Mode"}
 
 
 def closed_sets() -> list[type[Enum]]:
