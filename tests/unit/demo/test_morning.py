@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from demo.morning import Morning, main
+from demo.morning import MeasuredMorning, main
 
-GOOD = Morning(
+GOOD = MeasuredMorning(
     hospitals=2,
     healthy_seconds=12.3,
     end_seconds=45.6,
@@ -34,7 +34,7 @@ GOOD = Morning(
     ids=["good", "asked twice", "a red run", "a run too few"],
 )
 def test_a_morning_is_good_when_all_are_green_and_nobody_is_asked_twice(
-    morning: Morning, is_good: bool
+    morning: MeasuredMorning, is_good: bool
 ) -> None:
     assert morning.is_good is is_good
 
