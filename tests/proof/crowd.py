@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
 
 #: The patients that all hospitals share, each with another address in each of them.
-SHARED_CPFS = (SHARED_CPF, "111.444.777-35", "123.456.789-09", "987.654.321-00")
+SHARED_CPFS = (SHARED_CPF, "111.444.777-35", "390.533.447-05", "168.995.350-09")
 #: Attendances of each hospital, and how many of them are of these patients.
 ATTENDANCES, SHARED = 12, len(SHARED_CPFS)
 #: Seconds between two tries of a task.

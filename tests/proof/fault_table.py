@@ -39,6 +39,7 @@ from tests.proof.fault_terms import (
 from track_dispatch.errors import (
     ConfigError,
     DeliveryUncertainError,
+    LogOnRefusedError,
     NotDeliveredError,
     ServiceStoppedError,
     SourceContractError,
@@ -667,7 +668,7 @@ ERP_ROWS = (
     ErpRow(
         name="wrong password",
         fault=ErpConnection({"password": "wrong-one"}),
-        sees=Sees(ConfigError, "ORA-01017: the ERP refused user and password", FAIL),
+        sees=Sees(LogOnRefusedError, "ORA-01017: the ERP refused user and password", FAIL),
     ),
     ErpRow(
         name="account locked",
