@@ -10,8 +10,11 @@ import pytest
 from airflow import settings
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import sync_bag_to_db
+from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
-from sqlalchemy import delete
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.utils.session import create_session
+from sqlalchemy import delete, select
 
 from demo.run import dag_bag
 from demo.world import World, chosen_hospitals, practice_include
@@ -25,9 +28,18 @@ if TYPE_CHECKING:
     OpenWorld = Callable[..., AirflowWorld]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow(airflow_db: None) -> None:
-    """Bring the DAGs into Airflow's database, as the DAG processor does."""
+    """Bring the DAGs into Airflow's database, as the DAG processor does.
+
+    Once a module: tests of the doctor, in the same process, take them away.
+    """
+    with create_session() as session:
+        known = select(DagModel.dag_id).join(
+            SerializedDagModel, SerializedDagModel.dag_id == DagModel.dag_id
+        )
+        if session.scalars(known).first() is not None:
+            return
     create_pools()
     DagBundlesManager().sync_bundles_to_db()
     bag = dag_bag()
