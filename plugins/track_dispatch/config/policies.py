@@ -167,7 +167,7 @@ class SharedPolicies(FileModel):
     """The field that Track tells customers apart by; a line without it is excluded."""
     extraction_max_age_hours: Annotated[Whole, Field(ge=1, le=168)]
     """Hours after which what was read from an ERP is no longer sent, but read again."""
-    requests_per_5_minutes: Annotated[Whole, Field(ge=20, le=10_000)]
+    requests_per_5_minutes: Annotated[Whole, Field(ge=20, le=100_000)]
     """Requests to Track in any 5 minutes, at most, over all hospitals."""
     acceptance: Annotated[tuple[MemberPath, ...], Field(min_length=1, examples=[["uuid", "id"]])]
     """The members of Track's answer of which one must hold a receipt; `data.uuid` is one of
