@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from random import Random
 from typing import Any
 
-from stand_ins.erp.patients import Patient, patient
+from stand_ins.erp.patients import DOMAINS, REFUSED_DOMAIN, Patient, patient
 
 #: People who come back: so many of them, and so often instead of somebody new.
 _REGULARS, _REGULAR_SHARE = 300, 0.08
@@ -62,11 +62,15 @@ class Day:
 
     def somebody(self, attendance_id: int, *, name: str | None = None) -> Patient:
         """Return the attendance's patient: somebody new, or one of the regulars."""
+        rng, number = self.rng, attendance_id
         if name is None and self.rng.random() < _REGULAR_SHARE:
             number = self.rng.randrange(1, _REGULARS)
-            regular = Random(f"{self.seed}:{self.site.source}:regular {number}")
-            return patient(regular, number, area_code=self.site.area_code)
-        return patient(self.rng, attendance_id, area_code=self.site.area_code, name=name)
+            rng = Random(f"{self.seed}:{self.site.source}:regular {number}")
+        who = patient(rng, number, area_code=self.site.area_code, name=name)
+        if self.asked or not (who.email or "").endswith(REFUSED_DOMAIN):
+            return who
+        # alone in its area it would be a whole unit refused, and the day red
+        return replace(who, email=who.email.replace(REFUSED_DOMAIN, DOMAINS[0]))
 
     def moment(self) -> datetime:
         """Return a moment of the day, now and then its very first or very last second."""
