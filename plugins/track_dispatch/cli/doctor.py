@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from track_dispatch.cli.options import Json, codes_that_begin
+from track_dispatch.cli.options import Json, codes_that_begin, echo_json
 from track_dispatch.config import BrokenHospital, load_hospitals, working_hospitals
 from track_dispatch.delivery.assumptions import ASSUMPTIONS
 from track_dispatch.errors import ConfigError
@@ -57,7 +57,7 @@ def doctor(
                 typer.echo(f"{verdict}  {found.subject:<16}{found.name:<18}{found.detail}")
     verdicts = [found.verdict.value for found in done]
     if as_json:
-        typer.echo(json.dumps([asdict(found) for found in done], ensure_ascii=False, indent=2))
+        echo_json(done)
     else:
         typer.echo(", ".join(f"{verdicts.count(name)} {name}" for name in _COLOURS))
     if "FAIL" in verdicts:
@@ -94,7 +94,7 @@ def surveys(*, as_json: Json = False) -> None:
 
     uses = survey_uses(TrackHook().list_surveys(), working_hospitals())
     if as_json:
-        typer.echo(json.dumps([asdict(use) for use in uses], ensure_ascii=False, indent=2))
+        echo_json(uses)
     else:
         _print_surveys(uses)
 

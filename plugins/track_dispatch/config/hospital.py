@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal
@@ -76,6 +76,12 @@ def _unique(values: tuple[object, ...]) -> None:
         raise ValueError(f"lists {', '.join(twice)} twice")
 
 
+def begins_at(schedule: str) -> time:
+    """Return the time of day of a schedule, "minute hour * * *"."""
+    minute, hour = (int(part) for part in schedule.split()[:2])
+    return time(hour, minute)
+
+
 class Hospital(Policies):
     """One hospital: its names, its ERP, its surveys, and the policies in force."""
 
@@ -130,6 +136,11 @@ class Hospital(Policies):
         return ZoneInfo(self.timezone)
 
     @property
+    def begins_at(self) -> time:
+        """When the run of each day begins, by the hospital's clock."""
+        return begins_at(self.schedule)
+
+    @property
     def lease_seconds(self) -> int:
         """Seconds that a claim lasts: a whole POST and the margin after it."""
         return self.post_deadline_seconds + self.lease_margin_seconds
@@ -157,10 +168,10 @@ class Hospital(Policies):
         policies = info.data
         if not {"send_window", "send_days"} <= policies.keys():
             return schedule
-        minute, hour = (int(part) for part in schedule.split()[:2])
+        begins = begins_at(schedule)
         weekdays = weekday_numbers(policies["send_days"])
         hours = parse_hours(policies["send_window"])
-        wait = longest_wait(*hours, weekdays, hour * 60 + minute)
+        wait = longest_wait(*hours, weekdays, begins.hour * 60 + begins.minute)
         if wait is None:
             raise ValueError(
                 "begins so shortly before send_window closes that a slow run could miss it on"

@@ -28,6 +28,11 @@ class Identifier(StrEnum):
     ATTENDANCE = "cd_atendimento"
 
 
+#: Whole numbers. Each has a largest value, too: beyond it a typing slip would overflow a date, or
+#: keep a run busy for ever.
+Whole = Annotated[int, Field(strict=True)]
+
+
 class FileModel(BaseModel):
     """A part of a configuration file: unknown fields are errors, values never change."""
 
@@ -47,11 +52,11 @@ class VolumeGate(FileModel):
     """Fewer lines than this share of the usual number are odd."""
     high: Annotated[float, Field(ge=1, le=1000)] = 3
     """More lines than this many times the usual number are odd."""
-    min_lines: Annotated[int, Field(strict=True, ge=0, le=100_000)] = 30
+    min_lines: Annotated[Whole, Field(ge=0, le=100_000)] = 30
     """Only days that are at least so many lines away from the usual number ask."""
-    weeks: Annotated[int, Field(strict=True, ge=1, le=52)] = 8
+    weeks: Annotated[Whole, Field(ge=1, le=52)] = 8
     """How many weeks back the usual number is counted from."""
-    min_history_days: Annotated[int, Field(strict=True, ge=1, le=52)] = 4
+    min_history_days: Annotated[Whole, Field(ge=1, le=52)] = 4
     """With fewer days to compare with, nobody is asked."""
     timeout_hours: Annotated[float, Field(ge=0.1, le=168)] = 8
     """Hours until an unanswered question counts as a no."""
@@ -77,9 +82,6 @@ def _all_as_none(value: object) -> object:
     return value
 
 
-#: Whole numbers. Each has a largest value, too: beyond it a typing slip would overflow a date, or
-#: keep a run busy for ever.
-Whole = Annotated[int, Field(strict=True)]
 Days = Annotated[Whole, Field(ge=0, le=366)]
 #: A column that an import line may carry. Built of the contract, so that a typo names the nearest.
 ImportField = Literal[COLUMNS]  # type: ignore[valid-type]
@@ -179,7 +181,7 @@ class SharedPolicies(FileModel):
 class Policies(SharedPolicies):
     """What may differ between hospitals without being a fact about one."""
 
-    batch_size: Annotated[int, Field(strict=True, ge=1, le=1000)]
+    batch_size: Annotated[Whole, Field(ge=1, le=1000)]
     """Lines in one POST, at most."""
     validity_days: Annotated[Whole, Field(ge=1, le=366)]
     """Days from dispatch until the survey can no longer be answered."""
@@ -225,7 +227,7 @@ class Policies(SharedPolicies):
     """Lines of a rehearsal for each area, at most."""
     rehearsal_contacts: Annotated[tuple[RehearsalContact, ...], Field(repr=False)]
     """Contacts of our own staff that receive a rehearsal."""
-    ledger_retention_days: Annotated[Annotated[Whole, Field(ge=0, le=36_500)], CLOCK_BOUND]
+    ledger_retention_days: Annotated[Whole, Field(ge=0, le=36_500), CLOCK_BOUND]
     """Days after which settled lines leave the ledger; 0 = kept for ever."""
     post_deadline_seconds: Annotated[Whole, Field(ge=1, le=600)]
     """Seconds for one whole POST: connecting, uploading, reading the answer."""

@@ -20,7 +20,7 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger.claims import ClaimTerms
 from track_dispatch.ledger.contact_policy import ContactPolicy
-from track_dispatch.ledger.request_budget import room_to_begin, take_request
+from track_dispatch.ledger.request_budget import limit_to_begin, take_request
 from track_dispatch.ledger.stop_switch import require_running, stop_service
 from track_dispatch.states import LineState
 
@@ -177,9 +177,8 @@ def is_open(context: DispatchContext, terms: ClaimTerms) -> bool:
 
 def next_run(hospital: Hospital, now: datetime) -> datetime:
     """Return when the hospital's next scheduled run begins; it takes what is ready then."""
-    minute, hour = (int(part) for part in hospital.schedule.split()[:2])
     today = now.astimezone(hospital.zone).date()
-    begins = datetime.combine(today, time(hour, minute), hospital.zone)
+    begins = datetime.combine(today, hospital.begins_at, hospital.zone)
     if begins <= now:
         begins = datetime.combine(today + timedelta(days=1), begins.timetz())
     return begins
@@ -198,7 +197,7 @@ def probe(context: DispatchContext) -> None:
     """
     limit = context.hospital.requests_per_5_minutes
     with context.ledger.writing() as connection:
-        seconds = take_request(connection, limit=limit, room=room_to_begin(limit))
+        seconds = take_request(connection, limit=limit_to_begin(limit))
         require_running(connection)
     if seconds:
         raise budget_spent(context, seconds)

@@ -37,7 +37,7 @@ where coalesce((select sum(taken) from requests where slot > unix_seconds() / {S
 on conflict (slot) do update set taken = requests.taken + 1"""  # noqa: S608 - our own numbers
 
 
-def take_request(connection: Connection, *, limit: int, room: int = 0) -> float:
+def take_request(connection: Connection, *, limit: int) -> float:
     """Take one request of the budget, in the transaction that the request depends on.
 
     On PostgreSQL the turn is taken with it: it comes before any row is locked.
@@ -45,26 +45,25 @@ def take_request(connection: Connection, *, limit: int, room: int = 0) -> float:
     Args:
         connection: of the writing transaction.
         limit: requests within the window, of all hospitals.
-        room: requests that must be left over after this one.
 
     Returns:
-        0 when it is taken; else the seconds until there is room for it.
+        0 when it is taken; else the seconds until one is free.
     """
     take_turn(connection)
     statement = prepared(TAKE, connection.dialect.name)
-    if connection.exec_driver_sql(statement, {"limit": limit - room}).rowcount == 1:
+    if connection.exec_driver_sql(statement, {"limit": limit}).rowcount == 1:
         _forget_old(connection)
         return 0.0
-    return seconds_until_free(_counted(connection), _now(connection), limit=limit - room)
+    return seconds_until_free(_counted(connection), _now(connection), limit=limit)
 
 
-def room_to_begin(limit: int) -> int:
-    """Return the requests that must be left for whoever begins with a probe.
+def limit_to_begin(limit: int) -> int:
+    """Return the limit for whoever begins with a probe: lower, so that room for POSTs is left.
 
     Where many hospitals wait for the same requests, each would spend one on a probe and none would
     be left for a POST: those who have begun come first.
     """
-    return limit // _ROOM_SHARE
+    return limit - limit // _ROOM_SHARE
 
 
 def _counted(connection: Connection) -> list[tuple[int, int]]:

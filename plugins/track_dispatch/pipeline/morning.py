@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -182,8 +182,7 @@ def problem_line(problem: DayProblem, template: str | None = None) -> str:
 def due_day(hospital: Hospital, moment: datetime) -> date:
     """Return the latest business day whose run should be over at a moment."""
     local = moment.astimezone(hospital.zone)
-    minute, hour = hospital.schedule.split()[:2]
-    due = datetime.combine(local.date(), time(int(hour), int(minute)), hospital.zone) + PATIENCE
+    due = datetime.combine(local.date(), hospital.begins_at, hospital.zone) + PATIENCE
     return local.date() - timedelta(days=1 if local >= due else 2)
 
 

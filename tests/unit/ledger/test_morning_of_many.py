@@ -17,7 +17,7 @@ from track_dispatch.ledger.request_budget import (
     SLOTS,
     TAKE,
     WINDOW,
-    room_to_begin,
+    limit_to_begin,
     seconds_until_free,
 )
 from track_dispatch.operators.track import SHORTEST_WAIT
@@ -59,13 +59,13 @@ class Hospital:
     posts: int = POSTS
     is_probed: bool = False
 
-    def step(self, budget: Budget, room: int) -> float:
+    def step(self, budget: Budget, to_begin: int) -> float:
         """Make the next request; return the seconds to wait without a worker, 0: none."""
         if self.is_probed:
             seconds = budget.take(LIMIT)
             self.posts -= not seconds
         else:
-            seconds = budget.take(LIMIT - room)
+            seconds = budget.take(to_begin)
             self.is_probed = not seconds
         if seconds:
             self.is_probed = False
@@ -73,7 +73,7 @@ class Hospital:
         return 0.0
 
 
-def morning(room: int) -> Budget:
+def morning(to_begin: int) -> Budget:
     """Let all hospitals dispatch at once, as many at a time as there are workers."""
     budget, queue = Budget(), deque(Hospital() for _ in range(HOSPITALS))
     numbers, free = count(), WORKERS
@@ -88,7 +88,7 @@ def morning(room: int) -> Budget:
             queue.append(hospital)
             continue
         budget.now, _, hospital = heappop(working)
-        seconds = hospital.step(budget, room)
+        seconds = hospital.step(budget, to_begin)
         if not seconds and hospital.posts:
             heappush(working, (budget.now + POST, next(numbers), hospital))
             continue
@@ -105,7 +105,7 @@ def fullest_window(moments: list[float]) -> int:
 
 
 def test_every_line_is_out_in_the_time_that_the_limit_allows() -> None:
-    budget = morning(room_to_begin(LIMIT))
+    budget = morning(limit_to_begin(LIMIT))
 
     needed = HOSPITALS * (POSTS + 1)
     allowed = needed / LIMIT * WINDOW

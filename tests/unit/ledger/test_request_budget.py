@@ -14,7 +14,7 @@ from track_dispatch.ledger.request_budget import (
     SLOT,
     SLOTS,
     WINDOW,
-    room_to_begin,
+    limit_to_begin,
     take_request,
 )
 
@@ -131,11 +131,11 @@ def test_many_at_once_take_no_more_than_the_limit(ledger: Ledger) -> None:
 def test_whoever_begins_leaves_room_for_those_who_have_begun(ledger: Ledger) -> None:
     """Else each of many spends a request on its probe, and none is left to post."""
     with ledger.writing() as connection:
-        first = take_request(connection, limit=40, room=room_to_begin(40))
+        first = take_request(connection, limit=limit_to_begin(40))
     for _ in range(37):
         take(ledger, 40)
     with ledger.writing() as connection:
-        waits = take_request(connection, limit=40, room=room_to_begin(40))
+        waits = take_request(connection, limit=limit_to_begin(40))
 
     assert first == 0
     assert waits > 0
