@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from sqlalchemy.engine import make_url
 
 from demo.world import airflow_settings
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 #: Airflow reads its settings when it is imported, so they must be there before any test module.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-"))
 os.environ.update(airflow_settings(AIRFLOW_HOME))
+
+# The same examples each time, however slow the machine: a change is judged by what it changed. New
+# ones are looked for with `--hypothesis-profile=search`.
+settings.register_profile("same", deadline=None, derandomize=True, database=None)
+settings.register_profile("search", deadline=None, max_examples=1000, database=None)
+settings.load_profile("same")
 
 
 def pytest_unconfigure() -> None:

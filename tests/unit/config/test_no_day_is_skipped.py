@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 from airflow.timetables import interval
 from airflow.timetables.base import DataInterval, TimeRestriction
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pendulum import instance
 from pydantic import ValidationError
@@ -124,7 +124,6 @@ def with_settings(policies: Mapping[str, Any]) -> Hospital | None:
 
 
 @given(policies=POLICIES, minutes=st.integers(0, 60))
-@settings(max_examples=100, deadline=None)
 def test_each_day_has_a_run_and_leaves_while_it_is_fresh_and_may_be_asked(
     policies: Mapping[str, Any], minutes: int
 ) -> None:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from erp_rows import as_rows
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from many_rows import DAY, opened
 
 from track_dispatch.errors import SourceContractError
-from track_dispatch.extraction.contract import to_columns
+from track_dispatch.extraction.contract import UNDECODED, to_columns
 from track_dispatch.extraction.oracle import Erp
-from track_dispatch.records import COLUMNS
+from track_dispatch.records import COLUMNS, FIRST_DAY, UNREADABLE_COLUMN
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
@@ -124,32 +124,48 @@ def test_each_value_of_a_column_becomes_text(
     assert columns == {name: ["1"] * len(values) for name in names} | {column: texts}
 
 
+ANY_NAMES = (*COLUMNS, "x_one", "x_two")
 #: What the driver returns for the values of one column, by the column's type.
-FETCHED = st.sampled_from(
-    [
-        st.text(max_size=12),
-        st.integers(-(10**20), 10**20) | st.floats(-1e20, 1e20),
-        st.datetimes(),
-        st.nothing(),
-    ]
+FETCHED = (
+    st.text(max_size=12) | st.just(FIRST_DAY),
+    st.integers(-(10**20), 10**20) | st.floats(-1e20, 1e20),
+    st.datetimes() | st.datetimes(max_value=moment("0001-01-03")),
+    st.nothing(),
 )
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.data(), st.integers(1, 6))
-def test_columns_are_written_as_each_value_by_itself(data: st.DataObject, count: int) -> None:
-    names = (*COLUMNS, "x_one", "x_two")
-    columns = {
-        name: data.draw(st.lists(st.none() | data.draw(FETCHED), min_size=count, max_size=count))
-        for name in names
-    } | {"cd_atendimento": list(range(count))}
+def fetched_columns(count: int) -> st.SearchStrategy[dict[str, list[Any]]]:
+    columns = [st.lists(st.none() | kind, min_size=count, max_size=count) for kind in FETCHED]
+    return st.fixed_dictionaries({name: st.one_of(columns) for name in ANY_NAMES})
+
+
+@example({name: [None] * 2 + [moment("0001-01-01")] for name in ANY_NAMES})
+@given(st.integers(1, 6).flatmap(fetched_columns))
+def test_columns_are_written_as_each_value_by_itself(columns: dict[str, list[Any]]) -> None:
+    columns = columns | {"cd_atendimento": list(range(len(columns["name"])))}
     rows = list(zip(*columns.values(), strict=True))
 
-    written = to_columns(names, rows, day=DAY, position=1)
+    written = to_columns(tuple(columns), rows, day=DAY, position=1)
 
+    unreadable = written.pop(UNREADABLE_COLUMN, [""] * len(rows))
+    assert unreadable == [
+        ",".join(name for name, values in columns.items() if is_unreadable(values[place]))
+        for place in range(len(rows))
+    ]
     assert written == {
-        name: [expected(name, value) for value in values] for name, values in columns.items()
+        name: ["" if is_unreadable(value) else expected(name, value) for value in values]
+        for name, values in columns.items()
     }
+
+
+def is_unreadable(value: object) -> bool:
+    """Tell the day that stands for a date beyond the calendar, and text that was no text."""
+    match value:
+        case datetime():
+            return value < moment("0001-01-02")
+        case str():
+            return value.startswith(FIRST_DAY) or UNDECODED in value
+    return False
 
 
 def expected(name: str, value: object) -> str:

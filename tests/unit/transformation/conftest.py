@@ -3,14 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
-
-# Always the same examples, without a budget of time: a slow machine must not turn a test red.
-settings.register_profile("transformation", deadline=None, derandomize=True, database=None)
-settings.load_profile("transformation")
 
 
 @pytest.fixture
