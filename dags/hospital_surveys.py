@@ -24,7 +24,7 @@ from airflow.sdk import (
 from track_dispatch.config import BrokenHospital, Hospital, load_shard
 from track_dispatch.errors import RedDayError
 from track_dispatch.hooks.context import open_dispatch
-from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.hooks.track import track_host
 from track_dispatch.operators.broken import build_broken
 from track_dispatch.operators.run_context import is_live, run_from_context
@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 def extract(code: str) -> dict[str, int | str]:
     """Stage the rows of the run's day, and of other days that are due."""
     run = run_from_context(code, get_current_context())
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         return extract_days(run, ledger=ledger, track_host=track_host(), now=datetime.now(UTC))
 
 
@@ -62,7 +62,7 @@ def extract(code: str) -> dict[str, int | str]:
 def transform(code: str) -> dict[str, int]:
     """Make lines or exclusions of the rows; return counts by state and reason."""
     run = run_from_context(code, get_current_context())
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         return transform_days(run, ledger=ledger, now=datetime.now(UTC)).counts
 
 
@@ -70,7 +70,7 @@ def transform(code: str) -> dict[str, int]:
 def volume_gate(code: str) -> str:
     """Let the run pass, or ask a person about the days that transform holds."""
     run = run_from_context(code, get_current_context())
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         return "approve_volume" if ask(run, ledger=ledger) else "dispatch"
 
 
@@ -79,7 +79,7 @@ def volume_gate(code: str) -> str:
 def report(code: str) -> dict[str, int]:
     """Write the run's account; red when something is left open."""
     run = run_from_context(code, get_current_context())
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         told = report_run(run, ledger=ledger, now=datetime.now(UTC))
     log_text(log, told.text())
     if told.problems:
@@ -97,7 +97,7 @@ def rehearse(code: str) -> dict[str, int]:
         with open_dispatch(run.hospital, run.actor) as context:
             told = rehearsal(run, context=context)
     else:
-        with open_configured() as ledger:
+        with open_ledger() as ledger:
             told = dry_run(run, ledger=ledger, now=datetime.now(UTC))
     log_text(log, told.text())
     return told.summary()

@@ -23,7 +23,7 @@ from track_dispatch.business_day import check_conf
 from track_dispatch.config import all_conflicts, load_hospitals, working_hospitals
 from track_dispatch.errors import ConfigError, RedDayError
 from track_dispatch.hooks.alert import send_alert
-from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.operators.operations_texts import (
     DECIDE_DOC,
     HOUSEKEEPING_DOC,
@@ -95,7 +95,7 @@ def look() -> dict[str, int]:
     """Write the table of all hospitals; red when somebody has to act."""
     context = get_current_context()
     check_conf(context["dag_run"].conf, ("business_day",))
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         found = morning(
             load_hospitals(),
             ledger=ledger,
@@ -130,7 +130,7 @@ def decide() -> dict[str, int]:
         business_day=chosen_day(),
         confirmed=params["confirmed"] or None,
     )
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         done = carry_out(order, decision, ledger=ledger, now=datetime.now(UTC))
     log.info("%s", done_text(done))
     return {"lines": done.lines}
@@ -140,7 +140,7 @@ def decide() -> dict[str, int]:
 def tidy() -> dict[str, int]:
     """Take out of the ledger what has had its time."""
     context = get_current_context()
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         done = run_housekeeping(
             working_hospitals(), ledger=ledger, actor=actor_of(context), now=datetime.now(UTC)
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.ledger.views import DayFacts, Equation, day_facts, days_read
 from track_dispatch.records import Area, HospitalDay
 from track_dispatch.states import LineState
@@ -37,7 +37,7 @@ def show(world: World, days: dict[str, date], states: dict[str, str], console: C
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("excluded", overflow="fold")
     sentences = []
-    with open_configured() as ledger, ledger.reading() as connection:
+    with open_ledger() as ledger, ledger.reading() as connection:
         read = days_read(connection, days)
         facts = day_facts(
             connection,

@@ -32,7 +32,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select, text
 
 from demo.run import dag_bag
-from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.ledger.views import day_counts
 from track_dispatch.records import HospitalDay
 
@@ -230,7 +230,7 @@ class AirflowWorld:
     def lines(self, code: str, day: date) -> dict[str, int]:
         """Count a day's lines in the ledger: `accepted`, `excluded(no_contact)`, ..."""
         wanted = HospitalDay(code, day)
-        with open_configured() as ledger, ledger.reading() as connection:
+        with open_ledger() as ledger, ledger.reading() as connection:
             counts = day_counts(connection, [wanted])
         found: Counter[str] = Counter()
         for one in counts[wanted]:
@@ -239,7 +239,7 @@ class AirflowWorld:
 
     def alter_ledger(self, statement: str) -> None:
         """Change the ledger by SQL behind the product's back."""
-        with open_configured() as ledger, ledger.writing() as connection:
+        with open_ledger() as ledger, ledger.writing() as connection:
             connection.execute(text(statement))
 
     def _dag_run(self, run: Played) -> DagRun:

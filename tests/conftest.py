@@ -21,7 +21,7 @@ from stand_ins.oracle import Faults, OracleStandIn
 from tests.airflow_rows import AirflowInDatabase
 from tests.postgres import administer, running_postgres
 from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
@@ -119,6 +119,6 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
     """Open a new ledger."""
     keys = new_keys()
     init_ledger(ledger_url, keys)
-    opened = open_ledger(ledger_url, keys)
+    opened = open_ledger_at(ledger_url, keys)
     yield opened
     opened.close()

@@ -21,7 +21,7 @@ from track_dispatch.delivery.dispatch import dispatch as dispatch_hospital
 from track_dispatch.hooks.track import TrackHook, track_host
 from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.claims import Wanted, read_ahead, settle_and_claim
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.keys import parse_keys
 from track_dispatch.ledger.settling import Settlement
 from track_dispatch.ledger.units import ready_envelopes
@@ -52,7 +52,7 @@ def measure(phase: str, url: str, keys: str, connections: Mapping[str, str]) -> 
     alone = {"requests_per_5_minutes": NO_LIMIT, "look_back_days": 0}
     hospital = load_hospital(HOSPITAL).model_copy(update=alone)
     run = Run(hospital, DAY, Actor(phase, run_id="bench", try_number=1))
-    with open_ledger(url, parse_keys(json.loads(keys), "the benchmark")) as opened:
+    with open_ledger_at(url, parse_keys(json.loads(keys), "the benchmark")) as opened:
         return measured(lambda: PHASES[phase](run, opened))
 
 

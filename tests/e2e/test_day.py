@@ -14,7 +14,7 @@ from tests.airflow_world import parsed_dag
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
 from track_dispatch.config import software_here
-from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.ledger import schema
 from track_dispatch.records import Area
 
@@ -307,7 +307,7 @@ def test_every_reading_and_batch_says_what_software_it_came_from(two_units: Airf
     two_units.run_day("HMS", DAY)
 
     here = tuple(software_here())
-    with open_configured() as ledger, ledger.reading() as connection:
+    with open_ledger() as ledger, ledger.reading() as connection:
         for table in (schema.extractions, schema.batches):
             columns = (table.c.package_version, table.c.include_digest)
             assert {tuple(row) for row in connection.execute(select(*columns))} == {here}

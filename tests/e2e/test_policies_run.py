@@ -18,7 +18,7 @@ from tests.airflow_world import parsed_dag
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
 from track_dispatch.cli import app
-from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.ledger import schema
 from track_dispatch.records import Area
 
@@ -201,13 +201,13 @@ def test_a_dry_run_counts_what_would_go_and_writes_and_sends_nothing(
 ) -> None:
     patients = plant(world.erp(), DAY, 2)
     plant(world.erp(), DAY, by="nothing")
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         before = everything(ledger)
     dry = {"business_day": DAY.isoformat(), "mode": "dry_run"}
 
     run = world.run_day("HMS", DAY, conf=dry)
 
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         assert everything(ledger) == before
     assert (run.state, world.track.requests) == ("success", {})
     assert run.tasks.pop("rehearse") == "success"
@@ -241,12 +241,12 @@ def test_the_shell_tells_who_would_be_asked_and_writes_nothing(world: AirflowWor
     (unreachable,) = plant(world.erp(), DAY, by="nothing")
     world.run_day("HMS", DAY)
     (new,) = plant(world.erp(), DAY)
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         before = everything(ledger)
 
     told = CliRunner().invoke(app, ["dry-run", "hms", "--day", DAY.isoformat()]).stdout
 
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         assert everything(ledger) == before
     states = {line.split()[0]: line.split("  ")[-1] for line in told.splitlines()}
     assert states[new.attendance_id] == "ready"
@@ -278,12 +278,12 @@ def test_a_rehearsal_sends_invented_patients_to_our_own_people_only(
     ours = [{"email": "nos@example.test"}, {"phone": "5527988887777"}]
     set_policies(include, rehearsal_contacts=ours, rehearsal_lines=2)
     patients = plant(world.erp(), DAY, 5)
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         before = everything(ledger)
 
     run = world.run_day("HMS", DAY, conf={"business_day": DAY.isoformat(), "mode": "rehearsal"})
 
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         after = everything(ledger)
     assert run.state == "success"
     assert run.tasks.pop("rehearse") == "success"

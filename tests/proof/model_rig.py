@@ -35,7 +35,7 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.batches import in_doubt_batches
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.request_budget import WINDOW
 from track_dispatch.pipeline.extract import other_days
@@ -309,7 +309,7 @@ class Rig:
     def _reopen(self, keys: KeyRing, *, restored: bool = False) -> Ledger:
         """Open the ledger anew, under these keys, as a task or `ledger restored` does."""
         self.ledger.engine.dispose()
-        opened = open_ledger(self.databases.url("live"), keys, restored=restored)
+        opened = open_ledger_at(self.databases.url("live"), keys, restored=restored)
         self._replace_ledger(opened)
         return opened
 

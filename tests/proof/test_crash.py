@@ -55,7 +55,7 @@ from tests.unit.delivery.delivery_rig import HOSPITAL, NOW, Rig
 from tests.unit.delivery.delivery_worker import PROCESSES
 from track_dispatch.config import rules_digest
 from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.sql import TURN
 
@@ -99,7 +99,7 @@ def ledger(
         url = make_url(server).set(database=name).render_as_string(hide_password=False)
     keys = new_keys()
     init_ledger(url, keys)
-    opened = open_ledger(url, keys)
+    opened = open_ledger_at(url, keys)
     yield opened
     opened.close()
 

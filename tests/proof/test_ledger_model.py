@@ -24,7 +24,7 @@ from tests.proof.model_sequences import random_sequence
 from tests.proof.model_walks import WALKS, walk
 from tests.proof.model_world import World
 from tests.proof.proof_report import IN_FULL, note
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.transitions import Transition
 from track_dispatch.states import Reason
@@ -70,7 +70,7 @@ def coverage() -> Coverage:
 def new_world(databases: Databases, coverage: Coverage) -> Iterator[Callable[[], World]]:
     keys = new_keys()
     databases.create("live", keys)
-    ledger = open_ledger(databases.url("live"), keys)
+    ledger = open_ledger_at(databases.url("live"), keys)
     yield lambda: World(databases, ledger, coverage)
     ledger.close()
 

@@ -36,10 +36,10 @@ def day(
     as_json: Json = False,
 ) -> None:
     """Say what somebody has to do, and print all hospitals' counts; exit 1 when there is any."""
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.pipeline.morning import morning  # noqa: PLC0415 - with the one before
 
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         found = morning(
             load_hospitals(),
             ledger=ledger,
@@ -67,12 +67,12 @@ def explain(
 
     No name and no contact: the ledger keeps none.
     """
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.apply_extraction import Lookups  # noqa: PLC0415
     from track_dispatch.ledger.history import attendance_history  # noqa: PLC0415
 
     hospital = load_hospital(code.upper())
-    with open_configured() as ledger, ledger.reading() as connection:
+    with open_ledger() as ledger, ledger.reading() as connection:
         found = attendance_history(connection, source=hospital.source, attendance_id=attendance_id)
         lookups = Lookups(connection, ledger.keys, source=hospital.source)
         if found is None and lookups.forgotten([attendance_id]):

@@ -28,11 +28,11 @@ REFUSED_DAYS = 30
 @doubt_app.command("list")
 def doubt_list(*, as_json: Json = False) -> None:
     """List the batches in doubt: what they hold, since when, and whether it is time to decide."""
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.batches import expire_leases, in_doubt_batches  # noqa: PLC0415
     from track_dispatch.records import Actor  # noqa: PLC0415
 
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         expire_leases(ledger, actor=Actor("doubt list"))
         with ledger.reading() as connection:
             found = in_doubt_batches(connection)
@@ -120,11 +120,11 @@ def refused_list(
     as_json: Json = False,
 ) -> None:
     """Count the lines that stand refused, by what Track faulted."""
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.history import refused_lines  # noqa: PLC0415
 
     first = since.date() if since else _today() - timedelta(days=REFUSED_DAYS)
-    with open_configured() as ledger, ledger.reading() as connection:
+    with open_ledger() as ledger, ledger.reading() as connection:
         found = refused_lines(connection, since=first)
     if as_json:
         echo_json(found)
@@ -170,10 +170,10 @@ def ledger_restored(
 
 def _require_known(batch: str) -> None:
     """Refuse a mistyped batch before anybody confirms anything about it."""
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.decisions import hospital_of_batch  # noqa: PLC0415
 
-    with open_configured() as ledger, ledger.reading() as connection:
+    with open_ledger() as ledger, ledger.reading() as connection:
         known = hospital_of_batch(connection, batch)
     if known is None:
         raise ConfigError(
@@ -193,7 +193,7 @@ def _decide(
     as_of: datetime | None = None,
     confirmed: bool | None = None,
 ) -> Done:
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.pipeline.decide import (  # noqa: PLC0415 - with the one before
         Order,
         carry_out,
@@ -208,7 +208,7 @@ def _decide(
         as_of=as_of,
         confirmed=confirmed,
     )
-    with open_configured(restored=verb is Verb.RESTORED) as ledger:
+    with open_ledger(restored=verb is Verb.RESTORED) as ledger:
         return carry_out(order, decision, ledger=ledger, now=datetime.now(UTC))
 
 

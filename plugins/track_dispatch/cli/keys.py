@@ -88,11 +88,11 @@ def rotate_keys(
 
 
 def _look() -> Keys:
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.key_rotation import older_keys  # noqa: PLC0415 - with the one before
     from track_dispatch.pipeline.housekeeping import identities_leave  # noqa: PLC0415
 
-    with open_configured() as ledger, ledger.reading() as connection:
+    with open_ledger() as ledger, ledger.reading() as connection:
         found = older_keys(connection, ledger.keys)
         newest = ledger.keys.identity_secrets[0].id
     hospitals = working_hospitals()

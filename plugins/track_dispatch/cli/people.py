@@ -62,14 +62,14 @@ def optout_remove(*, by: By, why: Why, channel: OneChannel = None) -> None:
     With --channel, whoever asked for none at all stays on the list for the others. Give all that
     the person gave: by what is left on the list she is still not asked.
     """
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.privacy import optouts_of, remove_optouts  # noqa: PLC0415
     from track_dispatch.pipeline.decide import make_decision  # noqa: PLC0415
     from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
 
     decision = make_decision(Verb.OPT_IN, decided_by=by, why=why)
     values = _asked_for()
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         removed = remove_optouts(ledger, values, channel=channel, decision=decision)
         with ledger.reading() as connection:
             left = optouts_of(connection, ledger.keys, values)
@@ -81,11 +81,11 @@ def optout_remove(*, by: By, why: Why, channel: OneChannel = None) -> None:
 @optout_app.command("check")
 def optout_check(*, as_json: Json = False) -> None:
     """Tell whether an identity is on the list; exits 1 when it is not."""
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.privacy import optouts_of  # noqa: PLC0415
 
     values = _asked_for()
-    with open_configured() as ledger, ledger.reading() as connection:
+    with open_ledger() as ledger, ledger.reading() as connection:
         found = optouts_of(connection, ledger.keys, values)
     if as_json:
         echo_json(found)
@@ -101,10 +101,10 @@ def optout_check(*, as_json: Json = False) -> None:
 @optout_app.command("list")
 def optout_list(*, as_json: Json = False) -> None:
     """Count the list by who told us; it holds nobody's name or number to show."""
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.privacy import count_optouts  # noqa: PLC0415
 
-    with open_configured() as ledger, ledger.reading() as connection:
+    with open_ledger() as ledger, ledger.reading() as connection:
         found = count_optouts(connection)
     if as_json:
         echo_json(found)
@@ -173,7 +173,7 @@ def person(
     is found by any of them. It prints attendance numbers: patient data, for your eyes only.
     """
     from track_dispatch.cli.typed_identities import count_rows  # noqa: PLC0415 - phonenumbers
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.personal_data import held_about  # noqa: PLC0415 - with the next
     from track_dispatch.ledger.privacy import erase_person  # noqa: PLC0415
     from track_dispatch.pipeline.decide import make_decision  # noqa: PLC0415
@@ -181,7 +181,7 @@ def person(
 
     decision = make_decision(Verb.ERASE, decided_by=by, why=why or "") if erase else None
     values = _asked_for()
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         with ledger.reading() as connection:
             held = held_about(
                 connection, ledger.keys, values, rows_about=partial(count_rows, values=values)
@@ -208,7 +208,7 @@ def _enter(
     Raises:
         ConfigError: who told us, who answers for it or why is missing.
     """
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.privacy import add_optouts  # noqa: PLC0415
     from track_dispatch.pipeline.decide import make_decision  # noqa: PLC0415
     from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
@@ -216,7 +216,7 @@ def _enter(
     decision = make_decision(Verb.OPT_OUT, decided_by=by, why=why or "")
     if not source:
         raise ConfigError("say who told us, with --source: it is kept with each entry")
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         return add_optouts(ledger, entries, source=source, decision=decision)
 
 

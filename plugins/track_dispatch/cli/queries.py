@@ -107,14 +107,14 @@ def dry_run(
 
     It reads the ERP as `extract` does and prints attendance ids: patient data, for your eyes only.
     """
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.pipeline.dry_run import dry_run as run_dry  # noqa: PLC0415 - with it
     from track_dispatch.pipeline.run import Run  # noqa: PLC0415
 
     hospital, now = load_hospital(code.upper()), datetime.now(UTC)
     its_day = day.date() if day else business_day(timezone=hospital.timezone, run_after=now)
     typer.echo(f"reading {hospital.code} {its_day} from its ERP", err=True)
-    with open_configured() as ledger:
+    with open_ledger() as ledger:
         told = run_dry(Run(hospital, its_day, Actor("dry-run")), ledger=ledger, now=now)
     if as_json:
         held = {"rows": told.rows, "leaves_at": told.leaves_at}

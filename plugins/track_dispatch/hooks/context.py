@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.config import rules_digest
 from track_dispatch.delivery.context import DispatchContext
-from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.hooks.track import TrackHook
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def open_dispatch(
     """
     hook = TrackHook(track_conn_id)
     deadline = hospital.post_deadline_seconds
-    with open_configured() as ledger, hook.client(deadline_seconds=deadline) as client:
+    with open_ledger() as ledger, hook.client(deadline_seconds=deadline) as client:
         yield DispatchContext(
             hospital=hospital,
             ledger=ledger,

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.connections import find_connection
 from track_dispatch.ledger import creation
-from track_dispatch.ledger.database import keep_private, open_ledger
+from track_dispatch.ledger.database import keep_private, open_ledger_at
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
 from track_dispatch.suggestions import did_you_mean
 
@@ -111,7 +111,7 @@ def place() -> Place:
     return found
 
 
-def open_configured(*, restored: bool = False) -> Ledger:
+def open_ledger(*, restored: bool = False) -> Ledger:
     """Open the installation's ledger; close it after use.
 
     Args:
@@ -122,7 +122,7 @@ def open_configured(*, restored: bool = False) -> Ledger:
         LedgerError: its database does not answer.
     """
     here = place()
-    return open_ledger(here.url, here.keys(), options=here.options, restored=restored)
+    return open_ledger_at(here.url, here.keys(), options=here.options, restored=restored)
 
 
 def init() -> tuple[str, bool]:
@@ -166,7 +166,7 @@ def use_keys(keys: KeyRing) -> str | None:
         LedgerError: the database does not answer.
     """
     here = place()
-    open_ledger(here.url, keys, options=here.options).close()
+    open_ledger_at(here.url, keys, options=here.options).close()
     if here.key_file is None:
         return here.extra_with(keys)
     new = here.key_file.with_suffix(".keys.new")

@@ -52,7 +52,7 @@ def init_ledger(url: str, keys: KeyRing, *, options: Mapping[str, str] | None = 
     Args:
         url: of the database.
         keys: the ring that will belong to it.
-        options: libpq's own, as for `open_ledger`.
+        options: libpq's own, as for `open_ledger_at`.
 
     Raises:
         ConfigError: the database holds another ledger than the keys belong to.
@@ -99,7 +99,7 @@ def migrate_ledger(
     Args:
         url: of the database.
         keys: the ring that belongs to it.
-        options: libpq's own, as for `open_ledger`.
+        options: libpq's own, as for `open_ledger_at`.
         limits: how long it may wait for whoever works in the ledger.
 
     Raises:

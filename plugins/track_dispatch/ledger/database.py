@@ -78,7 +78,7 @@ _POSTGRESQL: Mapping[str, Any] = {
 
 
 class Ledger:
-    """An open ledger; `open_ledger` makes one. A context manager: it gives its connections back.
+    """An open ledger; `open_ledger_at` makes one. A context manager: it gives its connections back.
 
     Args:
         engine: of its database.
@@ -232,7 +232,7 @@ class _Current:
         )
 
 
-def open_ledger(
+def open_ledger_at(
     url: str,
     keys: KeyRing,
     *,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import TaskAwaitingInput
 
-from track_dispatch.hooks.ledger import open_configured
+from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.operators.run_context import run_from_context
 from track_dispatch.pipeline.volume_gate import (
     ApprovalAnswer,
@@ -39,7 +39,7 @@ class VolumeApproval(ApprovalOperator):
     def execute(self, context: Context) -> Any:
         """Ask, if transform has held a day; somebody may have marked the gate a success."""
         run = run_from_context(self.hospital, context)
-        with open_configured() as ledger:
+        with open_ledger() as ledger:
             questions = asked_by(run, ledger=ledger)
         if not questions:
             return None
@@ -60,7 +60,7 @@ class VolumeApproval(ApprovalOperator):
         if event.get("timedout") or "error" in event:
             answer = ApprovalAnswer.TIMEOUT
         decided_by = (event.get("responded_by_user") or {}).get("name")
-        with open_configured() as ledger:
+        with open_ledger() as ledger:
             lines = take_answer(run, answer, shown=shown, ledger=ledger, decided_by=decided_by)
             later = asked_by(run, ledger=ledger)
         self.log.info("%s: %d linhas liberadas", answer.label, lines)

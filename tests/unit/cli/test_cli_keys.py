@@ -15,7 +15,7 @@ from tests.unit.ledger.reading_steps import invited, read_day
 from track_dispatch.cli.program import app
 from track_dispatch.hooks import ledger as place
 from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
 from track_dispatch.ledger.privacy import add_optouts, optouts_of
@@ -50,7 +50,7 @@ def listed(*arguments: str) -> Any:
 
 
 def opt_ana_out() -> None:
-    with place.open_configured() as ledger:
+    with place.open_ledger() as ledger:
         add_optouts(ledger, [([ANA], None)], source="balcão", decision=OPT_OUT)
 
 
@@ -94,7 +94,7 @@ def test_an_old_key_that_an_opt_out_needs_stays_until_it_is_entered_again(key_fi
     run("rotate-keys", "--drop-unneeded")
 
     assert (listed()["older"], listed()["older_payload_keys"]) == ([], 0)
-    with place.open_configured() as ledger, ledger.reading() as connection:
+    with place.open_ledger() as ledger, ledger.reading() as connection:
         assert len(optouts_of(connection, ledger.keys, [ANA])) == 1
 
 
@@ -123,7 +123,7 @@ def test_lines_that_need_an_old_key_tell_when_the_last_of_them_leaves(
 ) -> None:
     include = practice_include(key_file.parent / "include", max_age_days=age, contact_cap_days=30)
     monkeypatch.setenv("TRACK_INCLUDE_DIR", str(include))
-    with place.open_configured() as ledger:
+    with place.open_ledger() as ledger:
         read_day(ledger, invited(1), invited(2))
     run("rotate-keys")
 
@@ -177,6 +177,6 @@ def test_a_connection_gets_its_new_extra_from_a_person(
         ring.identity_secrets,
         ring.payload_secrets,
     )
-    open_ledger(ledger_url, ring).close()  # a task that began before
+    open_ledger_at(ledger_url, ring).close()  # a task that began before
     connect_with(extra)
     assert [key["id"] for key in listed()["older"]] == [ring.identity_secrets[0].id]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from track_dispatch import cli
 from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.keys import new_keys, parse_keys
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_new_keys_open_a_new_ledger(empty_shell: Shell, ledger_url: str) -> None
 
     keys = parse_keys(json.loads(printed), "what new-keys printed")
     assert init_ledger(ledger_url, keys)
-    open_ledger(ledger_url, keys).close()
+    open_ledger_at(ledger_url, keys).close()
 
 
 def test_new_keys_are_new_each_time(empty_shell: Shell) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.delivery.delivery_rig import OPT_OUT, once_each
 from track_dispatch.delivery.context import Tally
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.privacy import add_optouts
 
@@ -29,7 +29,7 @@ def rotate(rig: Rig) -> Iterator[Callable[[], None]]:
     with ExitStack() as opened:
 
         def rotated() -> None:
-            rig.ledger = opened.enter_context(open_ledger(url, rig.ledger.keys.with_new_keys()))
+            rig.ledger = opened.enter_context(open_ledger_at(url, rig.ledger.keys.with_new_keys()))
 
         yield rotated
 
@@ -69,4 +69,4 @@ def test_a_line_that_waits_under_the_old_key_keeps_it(rig: Rig, rotate: Callable
     new_only: KeyRing = keys.holding(identity_secrets=keys.identity_secrets[:1])
 
     with pytest.raises(ConfigError, match="3 rows of identities"):
-        open_ledger(rig.ledger.engine.url.render_as_string(hide_password=False), new_only)
+        open_ledger_at(rig.ledger.engine.url.render_as_string(hide_password=False), new_only)

@@ -11,7 +11,7 @@ from tests.unit.delivery.delivery_rig import SOMEBODY
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.backups import restore
 from track_dispatch.ledger.batches import expire_leases
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.states import Verb
 
@@ -30,7 +30,7 @@ def fail_over(rig: Rig) -> None:
 
 def declare(rig: Rig) -> None:
     url = rig.ledger.engine.url.render_as_string(hide_password=False)
-    with open_ledger(url, rig.ledger.keys, restored=True) as declared:
+    with open_ledger_at(url, rig.ledger.keys, restored=True) as declared:
         restore(declared, as_of=datetime(2026, 3, 1, tzinfo=UTC), decision=RESTORED)
 
 

@@ -13,7 +13,7 @@ from tests.relay import Relay, relay
 from tests.unit.delivery.delivery_rig import SOMEBODY, on_postgresql, once_each
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger.batches import expire_leases
-from track_dispatch.ledger.database import Ledger, Limits, open_ledger
+from track_dispatch.ledger.database import Ledger, Limits, open_ledger_at
 
 if TYPE_CHECKING:
     from tests.unit.delivery.delivery_rig import Rig
@@ -30,7 +30,7 @@ def through_relay(rig: Rig) -> Iterator[tuple[Ledger, Relay]]:
         address = url.set(host="127.0.0.1", port=proxy.port, query={})
         shown = address.render_as_string(hide_password=False)
         options = {"connect_timeout": "2"}
-        with open_ledger(shown, rig.ledger.keys, options=options, short=BRIEF) as ledger:
+        with open_ledger_at(shown, rig.ledger.keys, options=options, short=BRIEF) as ledger:
             yield ledger, proxy
 
 

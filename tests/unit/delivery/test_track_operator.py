@@ -24,7 +24,7 @@ from track_dispatch.errors import (
     QuietHoursError,
 )
 from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.operators.track import TrackOperator, resumes_at, series_of
@@ -53,7 +53,7 @@ def installed(
     }
     monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", json.dumps(ledger_at))
     hospital = load_hospital("HMS")
-    with TrackStandIn(surveys=surveys_of(hospital)) as api, open_ledger(url, keys) as ledger:
+    with TrackStandIn(surveys=surveys_of(hospital)) as api, open_ledger_at(url, keys) as ledger:
         track_at = {
             "conn_type": "http",
             "host": api.url,

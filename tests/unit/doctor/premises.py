@@ -16,7 +16,7 @@ from track_dispatch.config import load_hospital
 from track_dispatch.doctor.check import CheckStatus
 from track_dispatch.doctor.run_checks import run_checks
 from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.keys import KeyRing, new_keys
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Premises:
 
     def ledger(self) -> Ledger:
         """Open the ledger."""
-        return open_ledger(self.ledger_url, self.keys)
+        return open_ledger_at(self.ledger_url, self.keys)
 
     def administer(self, statement: str) -> None:
         """Run a statement on the ledger's database."""

@@ -36,7 +36,7 @@ def connect_to(
 
 def test_without_a_connection_the_ledger_is_beside_airflows_database(home: Path) -> None:
     assert place.init() == (f"sqlite:///{home}/track_ledger.db", True)
-    place.open_configured().close()
+    place.open_ledger().close()
 
 
 def test_the_key_file_is_for_its_owner_only(home: Path) -> None:
@@ -49,7 +49,7 @@ def test_keys_that_were_put_back_for_all_to_read_are_their_owners_again(home: Pa
     place.init()
     (home / "track_ledger.keys").chmod(0o644)
 
-    place.open_configured().close()
+    place.open_ledger().close()
 
     assert (home / "track_ledger.keys").stat().st_mode & 0o777 == 0o600
 
@@ -103,7 +103,7 @@ def test_a_ledger_file_beside_the_connections_ledger_is_refused(
     connect_to(home / "elsewhere.db", monkeypatch)
 
     with pytest.raises(ConfigError, match="which of them knows who was asked"):
-        place.open_configured()
+        place.open_ledger()
 
 
 def test_a_connection_may_name_the_ledger_file_itself(
@@ -113,18 +113,18 @@ def test_a_connection_may_name_the_ledger_file_itself(
     init_ledger(f"sqlite:///{home}/track_ledger.db", keys)
     connect_to(home / "track_ledger.db", monkeypatch, extra=keys.model_dump(mode="json"))
 
-    place.open_configured().close()
+    place.open_ledger().close()
 
 
 def test_opening_makes_no_ledger(home: Path) -> None:
     with pytest.raises(ConfigError, match="ledger init"):
-        place.open_configured()
+        place.open_ledger()
     assert not list(home.iterdir())
 
 
 def test_without_keys_the_folder_is_asked_about_before_a_ledger_is_made(home: Path) -> None:
     with pytest.raises(ConfigError, match="there are no keys at") as told:
-        place.open_configured()
+        place.open_ledger()
 
     message = str(told.value)
     asked = message.index(f"is AIRFLOW_HOME ({home}) the one that Airflow runs with?")
@@ -140,7 +140,7 @@ def test_an_sqlite_ledger_is_refused_where_tasks_run_on_several_machines(
         place.place()
 
 
-@pytest.mark.parametrize("use", [place.open_configured, place.migrate, place.init])
+@pytest.mark.parametrize("use", [place.open_ledger, place.migrate, place.init])
 @pytest.mark.parametrize("spoilt", ["}", ","])
 def test_a_connection_that_cannot_be_read_is_not_taken_for_none(
     home: Path, monkeypatch: pytest.MonkeyPatch, use: Callable[[], object], spoilt: str

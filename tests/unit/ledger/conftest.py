@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import Ledger, open_ledger
+from track_dispatch.ledger.database import Ledger, open_ledger_at
 from track_dispatch.ledger.keys import KeyRing, new_keys
 
 
@@ -71,7 +71,7 @@ def two_keys(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Ledger:
 def _opened(url: str) -> Iterator[Ledger]:
     keys = new_keys()
     init_ledger(url, keys)
-    with open_ledger(url, keys) as opened:
+    with open_ledger_at(url, keys) as opened:
         yield opened
 
 

@@ -21,7 +21,7 @@ from tests.unit.delivery.raw_server import RawServer, say, without_reading
 from track_dispatch.errors import ConfigError, LedgerError, TrackDispatchError
 from track_dispatch.ledger.connection_errors import CAUSES, connection_error
 from track_dispatch.ledger.creation import init_ledger, migrate_ledger
-from track_dispatch.ledger.database import Ledger, Limits, connect, open_ledger
+from track_dispatch.ledger.database import Ledger, Limits, connect, open_ledger_at
 from track_dispatch.ledger.keys import new_keys
 
 URL_OF_LEDGER = make_url("postgresql://track:s3cret@db.test:6432/ledger")
@@ -201,7 +201,7 @@ def test_what_let_us_in_before_is_tried_again_whatever_it_says_now(postgres_url:
     administer(postgres_url, f"create role {role} login superuser")
     address = make_url(postgres_url).set(username=role)
     init_ledger(str(address), keys)
-    with open_ledger(str(address), keys) as ledger:
+    with open_ledger_at(str(address), keys) as ledger:
         administer(postgres_url, f"alter role {role} nologin")
         ledger.engine.dispose()
         with pytest.raises(LedgerError, match="may not log in"), ledger.writing():
@@ -234,7 +234,7 @@ def test_a_role_that_may_not_read_is_told_what_to_grant(plain_role: URL, postgre
     init_ledger(postgres_url, keys)
 
     with pytest.raises(ConfigError, match="grant select, insert, update, delete on table ledger"):
-        open_ledger(str(plain_role), keys)
+        open_ledger_at(str(plain_role), keys)
 
 
 def test_a_migration_waits_for_nobody_longer_than_everybody_can_wait_for_it(

@@ -18,14 +18,14 @@ from sqlalchemy.engine import make_url
 from track_dispatch.errors import ConfigError, LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.creation import VERSION_TABLE, init_ledger, migrate_ledger
-from track_dispatch.ledger.database import Ledger, connect, open_ledger
+from track_dispatch.ledger.database import Ledger, connect, open_ledger_at
 from track_dispatch.ledger.keys import IdentityKey, KeyRing, new_keys
 from track_dispatch.ledger.sql import moment_in
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-OPENERS = [pytest.param(open_ledger, id="open"), pytest.param(migrate_ledger, id="migrate")]
+OPENERS = [pytest.param(open_ledger_at, id="open"), pytest.param(migrate_ledger, id="migrate")]
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def with_key(keys: KeyRing, *, keep_old: bool = True) -> KeyRing:
 
 def opted_out(url: str, keys: KeyRing, value: str) -> None:
     """Enter an opt-out under every key of the ring."""
-    with open_ledger(url, keys) as ledger, ledger.writing() as connection:
+    with open_ledger_at(url, keys) as ledger, ledger.writing() as connection:
         for found in keys.identity_hashes(value):
             connection.execute(
                 insert(schema.optouts).values(
@@ -128,13 +128,13 @@ def test_init_makes_exactly_the_tables_of_the_schema(ledger_url: str) -> None:
 
     assert init_ledger(ledger_url, keys)
     assert tables(ledger_url) == sorted([*schema.metadata.tables, VERSION_TABLE])
-    open_ledger(ledger_url, keys).close()
+    open_ledger_at(ledger_url, keys).close()
 
 
 def test_init_does_nothing_to_a_ledger_that_is_there(ledger_url: str) -> None:
     keys = new_keys()
     init_ledger(ledger_url, keys)
-    with open_ledger(ledger_url, keys) as ledger:
+    with open_ledger_at(ledger_url, keys) as ledger:
         add_line(ledger, "A1")
         before = everything(ledger)
 
@@ -148,7 +148,7 @@ def test_init_refuses_a_ledger_of_other_keys_and_names_it(ledger_url: str) -> No
     with pytest.raises(ConfigError, match=keys.ledger_id):
         init_ledger(ledger_url, new_keys())
 
-    open_ledger(ledger_url, keys).close()
+    open_ledger_at(ledger_url, keys).close()
 
 
 def test_init_leaves_nothing_behind_where_it_fails(ledger_url: str, database: Engine) -> None:
@@ -178,7 +178,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 def test_only_its_owner_reads_the_files_of_a_ledger_whatever_the_umask(tmp_path: Path) -> None:
     path, keys = tmp_path / "track_ledger.db", new_keys()
     init_ledger(f"sqlite:///{path}", keys)
-    with open_ledger(f"sqlite:///{path}", keys) as ledger:
+    with open_ledger_at(f"sqlite:///{path}", keys) as ledger:
         add_line(ledger, "A1")
 
         assert modes(tmp_path) == dict.fromkeys(FILES, 0o600)
@@ -191,7 +191,7 @@ def test_a_ledger_that_was_put_back_for_all_to_read_is_its_owners_again(
 ) -> None:
     path, keys = tmp_path / "track_ledger.db", new_keys()
     init_ledger(f"sqlite:///{path}", keys)
-    with open_ledger(f"sqlite:///{path}", keys) as ledger:
+    with open_ledger_at(f"sqlite:///{path}", keys) as ledger:
         add_line(ledger, "A1")
         for file in tmp_path.iterdir():
             file.chmod(0o644)
@@ -296,10 +296,10 @@ def test_a_ledger_of_a_newer_version_opens_and_is_not_migrated_back(ledger_url: 
     """Migrations only add, so the previous code still works."""
     keys = new_keys()
     init_ledger(ledger_url, keys)
-    with open_ledger(ledger_url, keys) as ledger:
+    with open_ledger_at(ledger_url, keys) as ledger:
         run_sql(ledger, f"update {VERSION_TABLE} set version_num = '9999'")
         run_sql(ledger, "alter table lines add column later text")
-    with open_ledger(ledger_url, keys) as ledger:
+    with open_ledger_at(ledger_url, keys) as ledger:
         add_line(ledger, "A1")
 
     assert migrate_ledger(ledger_url, keys) == ("9999", "9999")
@@ -313,7 +313,7 @@ def test_a_key_may_come_and_the_old_one_stay(ledger_url: str) -> None:
     init_ledger(ledger_url, keys)
     opted_out(ledger_url, keys, "email:a@example.test")
 
-    open_ledger(ledger_url, with_key(keys)).close()
+    open_ledger_at(ledger_url, with_key(keys)).close()
 
 
 def test_a_key_that_an_opt_out_has_alone_may_not_leave(ledger_url: str) -> None:
@@ -322,13 +322,13 @@ def test_a_key_that_an_opt_out_has_alone_may_not_leave(ledger_url: str) -> None:
     opted_out(ledger_url, keys, "email:a@example.test")
 
     with pytest.raises(ConfigError, match="1 rows of optouts"):
-        open_ledger(ledger_url, with_key(keys, keep_old=False))
+        open_ledger_at(ledger_url, with_key(keys, keep_old=False))
 
 
 def test_a_key_that_an_invited_person_has_alone_may_not_leave(ledger_url: str) -> None:
     keys = new_keys()
     init_ledger(ledger_url, keys)
-    with open_ledger(ledger_url, keys) as ledger:
+    with open_ledger_at(ledger_url, keys) as ledger:
         key = keys.identity_secrets[0].id
         run_sql(
             ledger,
@@ -337,14 +337,14 @@ def test_a_key_that_an_invited_person_has_alone_may_not_leave(ledger_url: str) -
         )
 
     with pytest.raises(ConfigError, match="1 rows of identities"):
-        open_ledger(ledger_url, with_key(keys, keep_old=False))
+        open_ledger_at(ledger_url, with_key(keys, keep_old=False))
 
 
 def test_what_needs_a_key_that_is_gone_is_counted_in_every_table(ledger_url: str) -> None:
     keys = new_keys()
     init_ledger(ledger_url, keys)
     opted_out(ledger_url, keys, "email:a@example.test")
-    with open_ledger(ledger_url, keys) as ledger:
+    with open_ledger_at(ledger_url, keys) as ledger:
         run_sql(
             ledger,
             "insert into identities (hash, line, kind, key) values (1, 2, 'p', :key)",
@@ -352,7 +352,7 @@ def test_what_needs_a_key_that_is_gone_is_counted_in_every_table(ledger_url: str
         )
 
     with pytest.raises(ConfigError, match="1 rows of optouts and 1 rows of identities have no"):
-        open_ledger(ledger_url, with_key(keys, keep_old=False))
+        open_ledger_at(ledger_url, with_key(keys, keep_old=False))
 
 
 def test_a_key_leaves_when_everything_has_another_one_as_well(ledger_url: str) -> None:
@@ -362,7 +362,7 @@ def test_a_key_leaves_when_everything_has_another_one_as_well(ledger_url: str) -
     opted_out(ledger_url, both, "email:a@example.test")
     new = both.model_copy(update={"identity_secrets": both.identity_secrets[:1]})
 
-    open_ledger(ledger_url, new).close()
+    open_ledger_at(ledger_url, new).close()
 
 
 def test_another_secret_under_a_known_id_is_refused(ledger_url: str) -> None:
@@ -373,7 +373,7 @@ def test_another_secret_under_a_known_id_is_refused(ledger_url: str) -> None:
     )
 
     with pytest.raises(ConfigError, match="another secret"):
-        open_ledger(ledger_url, keys.model_copy(update={"identity_secrets": (other,)}))
+        open_ledger_at(ledger_url, keys.model_copy(update={"identity_secrets": (other,)}))
 
 
 # --- the server -----------------------------------------------------------------------------
@@ -385,11 +385,11 @@ def test_another_server_than_before_is_refused_and_restored_is_named(
 ) -> None:
     keys = new_keys()
     init_ledger(postgres_url, keys)
-    with open_ledger(postgres_url, keys) as ledger:
+    with open_ledger_at(postgres_url, keys) as ledger:
         run_sql(ledger, f"update ledger set {change}")
 
     with pytest.raises(ConfigError, match="ledger restored"):
-        open_ledger(postgres_url, keys)
+        open_ledger_at(postgres_url, keys)
 
 
 def test_a_role_without_special_rights_opens_the_ledger(postgres_url: str) -> None:
@@ -403,7 +403,7 @@ def test_a_role_without_special_rights_opens_the_ledger(postgres_url: str) -> No
     try:
         address = url.render_as_string(hide_password=False)
         init_ledger(address, keys)
-        with open_ledger(address, keys) as ledger:
+        with open_ledger_at(address, keys) as ledger:
             add_line(ledger, "A1")
     finally:
         with admin.connect() as connection:

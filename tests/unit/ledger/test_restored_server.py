@@ -13,7 +13,7 @@ from sqlalchemy import event
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.backups import restore
 from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.states import Verb
@@ -34,7 +34,7 @@ def keys() -> KeyRing:
 def opened(postgres_url: str, keys: KeyRing) -> Iterator[Ledger]:
     """Open the ledger as tasks do."""
     init_ledger(postgres_url, keys)
-    with open_ledger(postgres_url, keys) as ledger:
+    with open_ledger_at(postgres_url, keys) as ledger:
         yield ledger
 
 
@@ -50,11 +50,11 @@ def test_a_failover_is_declared_on_the_ledger_that_tasks_refuse(
     fail_over(opened)
 
     with pytest.raises(ConfigError, match="ledger restored"):
-        open_ledger(postgres_url, keys)
-    with open_ledger(postgres_url, keys, restored=True) as declared:
+        open_ledger_at(postgres_url, keys)
+    with open_ledger_at(postgres_url, keys, restored=True) as declared:
         restore(declared, as_of=datetime(2026, 3, 1, tzinfo=UTC), decision=RESTORED)
 
-    open_ledger(postgres_url, keys).close()
+    open_ledger_at(postgres_url, keys).close()
 
 
 @pytest.mark.parametrize("transaction", ["reading", "writing"])
@@ -66,7 +66,7 @@ def test_an_open_ledger_refuses_the_server_that_takes_over_until_it_is_declared(
     for _ in range(2):  # the second time over the connection that was refused
         with pytest.raises(ConfigError, match="ledger restored"), getattr(opened, transaction)():
             pass
-    with open_ledger(postgres_url, keys, restored=True) as declared:
+    with open_ledger_at(postgres_url, keys, restored=True) as declared:
         restore(declared, as_of=datetime(2026, 3, 1, tzinfo=UTC), decision=RESTORED)
     with getattr(opened, transaction)():
         pass

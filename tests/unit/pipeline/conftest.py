@@ -28,5 +28,5 @@ def installed(
     """Return the ledger of an installation whose verbs find it."""
     monkeypatch.setattr(place, "AIRFLOW_HOME", str(tmp_path))
     place.init()
-    with place.open_configured() as opened:
+    with place.open_ledger() as opened:
         yield opened

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.database import Ledger, open_ledger
+from track_dispatch.ledger.database import Ledger, open_ledger_at
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.key_rotation import OlderKeys, older_keys, without_unneeded
 from track_dispatch.ledger.privacy import add_optouts
@@ -42,7 +42,7 @@ def reopen(erp_days: ErpDays) -> Iterator[Reopen]:
     with ExitStack() as opened:
 
         def with_keys(keys: KeyRing) -> None:
-            erp_days.ledger = opened.enter_context(open_ledger(url, keys))
+            erp_days.ledger = opened.enter_context(open_ledger_at(url, keys))
 
         yield with_keys
 
