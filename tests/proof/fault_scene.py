@@ -19,7 +19,7 @@ from sqlalchemy import select
 from demo.world import erp_server, oracle_connection, track_connection
 from stand_ins.erp_data import erp_sql
 from stand_ins.oracle import OracleStandIn
-from tests.proof.fault_table import NOW
+from tests.proof.fault_outcomes import NOW
 from tests.proof.fault_terms import Day
 from tests.proof.faulty_network import HOST, Names
 from tests.unit.ledger.ledger_rig import end_leases

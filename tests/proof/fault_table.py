@@ -1,4 +1,4 @@
-"""The fault matrix: one row for each way in which Track, the network or an ERP may fail a day.
+"""The fault matrix: one row for each way in which Track or the network may fail a day.
 
 Unless a row says otherwise the day has nine patients of one unit, sent in batches of three, and the
 fault strikes at the second POST: what was sent before must stay sent, and what becomes of the rest
@@ -7,14 +7,43 @@ is the row's matter. Each row tells
 1. what the operator sees: the task's error and what Airflow does with it, the report's red lines;
 2. what the ledger holds, and what Track got and accepted;
 3. what a rerun does when the fault is over.
+
+`fault_table_erp.py` has the rows of the ERP.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from stand_ins.track_api import ErrorsForm, Fault, faults
 from stand_ins.track_api.answers import document
+from tests.proof.fault_outcomes import (
+    ALL_REFUSED,
+    DONE,
+    DONE_BEFORE,
+    DOUBT,
+    FAIL,
+    FAILED,
+    IN_DOUBT,
+    NOT_CLAIMED,
+    NOT_REACHED,
+    NOW,
+    READY,
+    RETRY,
+    SENT_ALL,
+    SENT_REST,
+    UNIT_FAILED,
+    astray,
+    doubt,
+    misconfigured,
+    refused,
+    slow_down,
+    stays,
+    stopped,
+    stopping,
+    success,
+)
+from tests.proof.fault_series import ONE_AFTER_THE_OTHER, TWO_UNITS
 from tests.proof.fault_terms import (
     After,
     Astray,
@@ -22,152 +51,13 @@ from tests.proof.fault_terms import (
     Day,
     Detour,
     Down,
-    DroppedOnConnect,
-    ErpConnection,
-    ErpRow,
-    ListenerDown,
-    OnErp,
     OnPost,
     OnQuestion,
-    OtherQuery,
-    RenamedColumn,
-    Sees,
     TrackConnection,
     TrackRow,
     Wire,
 )
-from track_dispatch.errors import (
-    ConfigError,
-    DeliveryUncertainError,
-    LogOnRefusedError,
-    NotDeliveredError,
-    ServiceStoppedError,
-    SourceContractError,
-    SourceUnavailableError,
-)
-
-#: The moment of every dispatch.
-NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
-
-RETRY, FAIL = "retry", "fail"
-READY = "{} linhas prontas não foram enviadas: limpe dispatch (Enviar ao Track)"
-IN_DOUBT = "{} linhas em dúvida: confira no Track e decida com track_decide"
-STOPPED = (
-    "envio parado para todos os hospitais desde {} por HMS (HTTP {}): confira a conta no Track;"
-    " depois track_decide, resume, e limpe dispatch (Enviar ao Track)"
-)
-FAILED = (
-    "PRONTO SOCORRO GERAL · e-mail: o envio falhou em definitivo, {} linhas não saíram: veja o log"
-    " de dispatch"
-)
-NOT_EXTRACTED = ("a extração desta execução não terminou: veja o log de extract e limpe a tarefa",)
-ALL_REFUSED = ("PRONTO SOCORRO GERAL · e-mail: o Track recusou todas as linhas",)
-
-# -- what comes of a fault, and of the rerun -------------------------------------------------------
-
-#: No fault at all.
-DONE = After(posts=(3, 3, 3), delivered=9, lines={"accepted": 9}, batches={"settled": 3})
-#: Everything has its end: a rerun finds nothing to send.
-DONE_BEFORE = DONE.but(posts=())
-
-#: Nothing was claimed: the question before the first POST had no proper answer.
-NOT_CLAIMED = After(posts=(), delivered=0, lines={"ready": 9}, red=(READY.format(9),))
-SENT_ALL = DONE
-
-#: Track got the second batch and certainly did not process it.
-NOT_TAKEN = After(
-    posts=(3, 3),
-    delivered=3,
-    lines={"accepted": 3, "ready": 6},
-    batches={"settled": 1, "not_delivered": 1},
-    red=(READY.format(6),),
-)
-#: The same, and the rest of the unit is not tried before a person clears the task.
-UNIT_FAILED = NOT_TAKEN.but(red=(*NOT_TAKEN.red, FAILED.format(6)))
-#: The second batch never got to Track.
-NOT_REACHED = NOT_TAKEN.but(posts=(3,))
-SENT_REST = DONE.but(posts=(3, 3), batches={"settled": 3, "not_delivered": 1})
-
-#: Nobody knows of the second batch; the third went out after another question.
-DOUBT = After(
-    posts=(3, 3, 3),
-    delivered=6,
-    lines={"accepted": 6, "in_doubt": 3},
-    batches={"settled": 2, "in_doubt": 1},
-    red=(IN_DOUBT.format(3),),
-).seen(DeliveryUncertainError, "3 lines may have reached Track: a person must decide", FAIL)
-#: The same, and Track has accepted it, whatever it said.
-DOUBT_DELIVERED = DOUBT.but(delivered=9)
-
-
-def stays(after: After) -> After:
-    """Tell that a rerun sends nothing, to nobody, and changes nothing."""
-    return after.but(posts=(), sees=None)
-
-
-# -- Track: rows -----------------------------------------------------------------------------------
-
-
-def doubt(name: str, wire: Wire, fault: Fault, *, slow: bool = False) -> TrackRow:
-    """Make the row of an answer, or of silence, that does not tell what became of the batch."""
-    first = DOUBT_DELIVERED if fault.accepted else DOUBT
-    return TrackRow(
-        name=name, wire=wire, fault=OnPost(fault), first=first, rerun=stays(first), slow=slow
-    )
-
-
-def success(name: str, wire: Wire, fault: Fault, *, slow: bool = False) -> TrackRow:
-    """Make the row of an odd answer that is an acceptance all the same."""
-    return TrackRow(
-        name=name, wire=wire, fault=OnPost(fault), first=DONE, rerun=DONE_BEFORE, slow=slow
-    )
-
-
-def misconfigured(name: str, wire: Wire, fault: Fault, text: str) -> TrackRow:
-    """Make the row of an answer that a setting is to blame for."""
-    first = UNIT_FAILED.seen(ConfigError, text, FAIL)
-    return TrackRow(name=name, wire=wire, fault=OnPost(fault), first=first, rerun=SENT_REST)
-
-
-def stopped(name: str, wire: Wire, fault: Fault, text: str) -> TrackRow:
-    """Make the row of an answer after which a person must look."""
-    return stopping(NOT_TAKEN, name, wire, OnPost(fault), text)
-
-
-def stopping(
-    after: After,
-    name: str,
-    wire: Wire,
-    fault: OnPost | OnQuestion | TrackConnection,
-    text: str,
-    *,
-    day: Day = Day.NINE,
-) -> TrackRow:
-    """Make the row of a fault that stops all hospitals: a rerun asks Track nothing."""
-    stands = after.but(red=(STOPPED.format("{}", wire.value), *after.red))
-    first = stands.seen(ServiceStoppedError, text, FAIL)
-    rerun = stays(stands).seen(ServiceStoppedError, "sending is stopped for all hospitals", FAIL)
-    return TrackRow(name=name, wire=wire, fault=fault, first=first, rerun=rerun, day=day)
-
-
-def slow_down(name: str, wire: Wire, fault: Fault, airflow: str) -> TrackRow:
-    """Make the row of a 429."""
-    first = NOT_TAKEN.seen(NotDeliveredError, "Track asks us to slow down", airflow)
-    return TrackRow(name=name, wire=wire, fault=OnPost(fault), first=first, rerun=SENT_REST)
-
-
-def astray(name: str, wire: Wire, detour: Detour, text: str, *, slow: bool = False) -> TrackRow:
-    """Make the row of a connection that was never opened."""
-    first = NOT_REACHED.seen(NotDeliveredError, text, RETRY)
-    return TrackRow(
-        name=name, wire=wire, fault=Astray(detour), first=first, rerun=SENT_REST, slow=slow
-    )
-
-
-def refused(name: str, wire: Wire, fault: BadLines | OnPost, first: After) -> TrackRow:
-    """Make the row of a batch whose content is refused: all that can be sent has been sent."""
-    return TrackRow(name=name, wire=wire, fault=fault, first=first, rerun=stays(first))
-
+from track_dispatch.errors import ConfigError, DeliveryUncertainError, NotDeliveredError
 
 PEACE = TrackRow(name="no fault", wire=Wire.SUCCESS, fault=None, first=DONE, rerun=DONE_BEFORE)
 
@@ -455,160 +345,6 @@ UNKNOWN = (
     ),
 )
 
-# -- Track: more than one thing goes wrong ---------------------------------------------------------
-
-
-def twice(fault: Fault) -> TrackRow:
-    """Make the row of two uncertain outcomes on end: the second one stops the dispatch."""
-    stands = TWO_DOUBTS.but(delivered=6 if fault.accepted else 2)
-    first = stands.seen(DeliveryUncertainError, "the rest is ready", FAIL)
-    rest = stands.but(
-        posts=(2, 1),
-        delivered=stands.delivered + 3,
-        lines={"accepted": 5, "in_doubt": 4},
-        batches={"settled": 3, "in_doubt": 2},
-        red=(IN_DOUBT.format(4),),
-    )
-    return TrackRow(
-        name=f"{fault.name}, twice",
-        wire=Wire.SERVER_ERROR,
-        fault=OnPost(fault, then=(fault,)),
-        batch_size=2,
-        first=first,
-        rerun=rest,
-    )
-
-
-def after_doubt(name: str, wire: Wire, fault: OnPost, after: After) -> TrackRow:
-    """Make the row of a doubt that is followed by what keeps the rest from going."""
-    rerun = DOUBT.but(posts=(3,), sees=None, batches={**after.batches, "settled": 2})
-    return TrackRow(name=name, wire=wire, fault=fault, first=after, rerun=rerun)
-
-
-#: Nobody knows of the second and third of five batches; nothing went out after them.
-TWO_DOUBTS = After(
-    posts=(2, 2, 2),
-    delivered=2,
-    lines={"accepted": 2, "in_doubt": 4, "ready": 3},
-    batches={"settled": 1, "in_doubt": 2},
-    red=(IN_DOUBT.format(4), READY.format(3)),
-)
-#: Nobody knows of the second of three batches; the third did not go out.
-DOUBT_ALONE = After(
-    posts=(3, 3),
-    delivered=3,
-    lines={"accepted": 3, "in_doubt": 3, "ready": 3},
-    batches={"settled": 1, "in_doubt": 1},
-    red=(IN_DOUBT.format(3), READY.format(3)),
-)
-
-ONE_AFTER_THE_OTHER = (
-    twice(faults.answer(500)),
-    twice(faults.answer(500, accepted=True)),
-    after_doubt(
-        "500, then maintenance",
-        Wire.SERVER_ERROR,
-        OnPost(faults.answer(500), question=faults.answer(503)),
-        DOUBT_ALONE.seen(NotDeliveredError, "did not list its surveys", RETRY),
-    ),
-    after_doubt(
-        "500, then 429",
-        Wire.SERVER_ERROR,
-        OnPost(faults.answer(500), then=(faults.too_many_requests(90),)),
-        DOUBT_ALONE.but(
-            posts=(3, 3, 3), batches={"settled": 1, "in_doubt": 1, "not_delivered": 1}
-        ).seen(NotDeliveredError, "Track asks us to slow down", "retry in 90 s"),
-    ),
-    TrackRow(
-        name="500 for a part of a refused batch",
-        wire=Wire.REFUSED_UNNAMED,
-        fault=OnPost(faults.refuse(422), then=(faults.answer(500),)),
-        # 3, 3, then the larger half of it; the smaller one goes with the next claim of its envelope
-        first=After(
-            posts=(3, 3, 2, 1, 3),
-            delivered=7,
-            lines={"accepted": 7, "in_doubt": 2},
-            batches={"settled": 3, "split": 1, "in_doubt": 1},
-            red=(IN_DOUBT.format(2),),
-        ).seen(DeliveryUncertainError, "2 lines may have reached Track", FAIL),
-        rerun=After(
-            posts=(),
-            delivered=7,
-            lines={"accepted": 7, "in_doubt": 2},
-            batches={"settled": 3, "split": 1, "in_doubt": 1},
-            red=(IN_DOUBT.format(2),),
-        ),
-    ),
-)
-
-# -- Track: a hospital with two units --------------------------------------------------------------
-
-
-def of_two_units(name: str, wire: Wire, fault: OnPost, first: After, rerun: After) -> TrackRow:
-    """Make the row of a dispatch of two batches of one unit and one of another."""
-    return TrackRow(
-        name=f"{name}, two units",
-        wire=wire,
-        fault=fault,
-        first=first,
-        rerun=rerun,
-        day=Day.TWO_UNITS,
-    )
-
-
-#: Of the first unit nothing went out; the other one did.
-OTHER_UNIT_SENT = UNIT_FAILED.but(posts=(3, 3))
-#: Nothing of either unit went out.
-NO_UNIT_SENT = After(
-    posts=(3,),
-    delivered=0,
-    lines={"ready": 9},
-    batches={"not_delivered": 1},
-    red=(READY.format(9),),
-)
-SENT_ALL_AFTER_ONE = DONE.but(batches={"settled": 3, "not_delivered": 1})
-#: Nobody knows of a batch of the one unit, nor of the other's.
-DOUBT_IN_EACH = After(
-    posts=(3, 3, 3),
-    delivered=3,
-    lines={"accepted": 3, "in_doubt": 6},
-    batches={"settled": 1, "in_doubt": 2},
-    red=(IN_DOUBT.format(6),),
-)
-
-TWO_UNITS = (
-    of_two_units("no fault", Wire.SUCCESS, OnPost(faults.empty()), DONE, DONE_BEFORE),
-    of_two_units(
-        "404",  # a unit that fails does not keep the next one from going
-        Wire.NOT_FOUND,
-        OnPost(faults.answer(404), number=1),
-        OTHER_UNIT_SENT.seen(ConfigError, "no such address", FAIL),
-        SENT_REST,
-    ),
-    of_two_units(
-        "429",  # it binds them all
-        Wire.TOO_MANY_SECONDS,
-        OnPost(faults.too_many_requests(90), number=1),
-        NO_UNIT_SENT.seen(NotDeliveredError, "Track asks us to slow down", "retry in 90 s"),
-        SENT_ALL_AFTER_ONE,
-    ),
-    stopping(
-        NO_UNIT_SENT,
-        "405, two units",
-        Wire.CAPTCHA,
-        OnPost(faults.captcha(), number=1),
-        "look at the account",
-        day=Day.TWO_UNITS,
-    ),
-    of_two_units(
-        "500 for each",
-        Wire.SERVER_ERROR,
-        OnPost(faults.answer(500), then=(faults.answer(500),)),
-        DOUBT_IN_EACH.seen(DeliveryUncertainError, "6 lines may have reached Track", FAIL),
-        stays(DOUBT_IN_EACH),
-    ),
-)
-
 #: Rows after which some lines are in doubt.
 DOUBT_ROWS = (*UNKNOWN, *ONE_AFTER_THE_OTHER)
 
@@ -620,102 +356,4 @@ TRACK_ROWS = (
     *ACCEPTED,
     *DOUBT_ROWS,
     *TWO_UNITS,
-)
-
-# -- the ERP ---------------------------------------------------------------------------------------
-# Nothing is read in part: the ledger holds what it held, Track gets nothing, the report is red.
-# A rerun from `extract` on sends the whole day; of a day that was sent before it sends nothing.
-
-TOO_FEW_COLUMNS = """
-select a.cd_atendimento as "cd_atendimento", p.nm_paciente as "name"
-from dbamv.atendime a
-join dbamv.paciente p on p.cd_paciente = a.cd_paciente
-where a.dt_alta >= :day_start and a.dt_alta < :day_end
-"""
-
-
-def unavailable(text: str) -> Sees:
-    """Tell an ERP that may be back by itself."""
-    return Sees(SourceUnavailableError, text, RETRY)
-
-
-def on_query(code: int) -> OnErp:
-    """Fail the hospital's query with an ORA number."""
-    return OnErp({"errors": [("atendime", code, "")]})
-
-
-ERP_ROWS = (
-    ErpRow(
-        name="listener down",
-        fault=ListenerDown(),
-        sees=unavailable("DPY-6005: the ERP cannot be reached: check its listener"),
-    ),
-    ErpRow(
-        name="dropped on connect",
-        fault=DroppedOnConnect(),
-        sees=unavailable("trying again is safe"),
-    ),
-    ErpRow(
-        name="service not there yet",
-        fault=OnErp({"refuse": 12514}),
-        sees=unavailable("the listener does not know the service"),
-    ),
-    ErpRow(
-        name="no further sessions",
-        fault=OnErp({"refuse": 12516}),
-        sees=unavailable("nothing was sent, and trying again is safe"),
-    ),
-    ErpRow(
-        name="wrong password",
-        fault=ErpConnection({"password": "wrong-one"}),
-        sees=Sees(LogOnRefusedError, "ORA-01017: the ERP refused user and password", FAIL),
-    ),
-    ErpRow(
-        name="account locked",
-        fault=OnErp({"log_on": 28000}),
-        sees=Sees(ConfigError, "ORA-28000: the ERP's account is locked", FAIL),
-    ),
-    ErpRow(
-        name="drop in the first answer",
-        fault=OnErp({"drop_after_rows": 5}),
-        sees=unavailable("DPY-4011: the connection to the ERP broke off"),
-    ),
-    ErpRow(
-        name="drop mid-fetch",
-        fault=OnErp({"drop_after_rows": 2050}),
-        sees=unavailable("DPY-4011: the connection to the ERP broke off"),
-        day=Day.LONG,
-        slow=True,
-    ),
-    ErpRow(
-        name="call timeout",
-        fault=OnErp({"latency": 30.0}),
-        sees=unavailable("DPY-4024: the ERP did not answer within the call timeout"),
-        call_timeout_seconds=0.3,
-    ),
-    ErpRow(
-        name="ORA-00942",
-        fault=on_query(942),
-        sees=Sees(SourceContractError, "ORA-00942: the query names a table", FAIL),
-    ),
-    ErpRow(
-        name="ORA-01555",
-        fault=on_query(1555),
-        sees=unavailable("ORA-01555: the ERP could not keep what the query needs"),
-    ),
-    ErpRow(
-        name="session killed",
-        fault=on_query(28),
-        sees=unavailable("ORA-00028: the connection to the ERP broke off"),
-    ),
-    ErpRow(
-        name="a column renamed in the ERP",
-        fault=RenamedColumn("dbamv.paciente", "nm_paciente"),
-        sees=Sees(SourceContractError, "ORA-00904", FAIL),
-    ),
-    ErpRow(
-        name="a column missing in the query",
-        fault=OtherQuery(TOO_FEW_COLUMNS),
-        sees=Sees(SourceContractError, "the query lacks the columns", FAIL),
-    ),
 )

@@ -1,4 +1,4 @@
-"""Every row of `fault_table.py`: what is seen, what is left behind, what a rerun does.
+"""Every row of the fault matrix: what is seen, what is left behind, what a rerun does.
 
 Half of the rows on SQLite, by a fixed seed; TRACK_PROOF=full: all of them on both databases, rerun
 from either task.
@@ -21,14 +21,10 @@ import pytest
 from demo.world import surveys_of
 from stand_ins.track_api import TrackStandIn, faults
 from tests.proof.fault_causes import erp_fault, track_fault
+from tests.proof.fault_outcomes import NOT_EXTRACTED, NOW
 from tests.proof.fault_scene import HOSPITAL, Scene, erp
-from tests.proof.fault_table import (
-    DOUBT_ROWS,
-    ERP_ROWS,
-    NOT_EXTRACTED,
-    NOW,
-    TRACK_ROWS,
-)
+from tests.proof.fault_table import DOUBT_ROWS, TRACK_ROWS
+from tests.proof.fault_table_erp import ERP_ROWS
 from tests.proof.fault_terms import After, OnPost, Wire
 from tests.proof.proof_report import IN_FULL, note
 from tests.unit.ledger.conftest import (
