@@ -111,18 +111,21 @@ def place() -> Place:
     return found
 
 
-def open_ledger(*, restored: bool = False) -> Ledger:
+def open_ledger(*, restored: bool = False, read_only: bool = False) -> Ledger:
     """Open the installation's ledger; close it after use.
 
     Args:
         restored: whether a person is about to declare that a backup was put back.
+        read_only: for pages that people look at.
 
     Raises:
         ConfigError: there is none, or not the right one.
         LedgerError: its database does not answer.
     """
     here = place()
-    return open_ledger_at(here.url, here.keys(), options=here.options, restored=restored)
+    return open_ledger_at(
+        here.url, here.keys(), options=here.options, restored=restored, read_only=read_only
+    )
 
 
 def init() -> tuple[str, bool]:

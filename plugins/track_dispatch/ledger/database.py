@@ -60,6 +60,8 @@ class Limits:
 SHORT = Limits(lock=2, statement=20, whole=45)
 #: Transforms, housekeeping.
 LONG = Limits(lock=60, statement=1800, whole=3600)
+#: Pages that people look at: who waits for one has gone long before a task would give up.
+LOOKING = Limits(lock=1, statement=5, whole=15)
 #: Migrations: whoever waits for a table's lock lets everybody else wait behind him.
 MIGRATION = Limits(lock=5, statement=1800, whole=3600)
 
@@ -84,12 +86,16 @@ class Ledger:
         engine: of its database.
         keys: that belong to it.
         short: how long a transaction may wait that says nothing else.
+        read_only: whether the database is told that nothing of this may be written.
     """
 
-    def __init__(self, engine: Engine, keys: KeyRing, *, short: Limits = SHORT) -> None:
+    def __init__(
+        self, engine: Engine, keys: KeyRing, *, short: Limits = SHORT, read_only: bool = False
+    ) -> None:
         self.engine = engine
         self.keys = keys
-        self._short = short
+        self._short = LOOKING if read_only else short
+        self._read_only = read_only
         self._let_in = False
         self._watchdog = Watchdog()
         self._opening = threading.local()
@@ -143,6 +149,8 @@ class Ledger:
             if self.on_postgresql:  # SQLite reads a snapshot anyway
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
+                if self._read_only and self.on_postgresql:
+                    connection.exec_driver_sql(limits_sql(self._short, read_only=True))
                 yield connection
 
     def look_at_connections(self, look: Callable[[Connection], None]) -> None:
@@ -239,6 +247,7 @@ def open_ledger_at(
     options: Mapping[str, str] | None = None,
     restored: bool = False,
     short: Limits = SHORT,
+    read_only: bool = False,
 ) -> Ledger:
     """Open a ledger that is there, migrated, and the one these keys belong to.
 
@@ -251,6 +260,7 @@ def open_ledger_at(
         restored: whether a person is about to declare what another server than before has lost;
             nothing else may open the ledger on it.
         short: how long a transaction may wait that says nothing else.
+        read_only: for pages that people look at: over two connections, and nothing is written.
 
     Raises:
         ConfigError: it is not there, not migrated, or another one; or its identity keys lack one
@@ -268,7 +278,8 @@ def open_ledger_at(
         unregistered,
     )
 
-    opened = Ledger(connect(url, options=options), keys, short=short)
+    engine = connect(url, options=options, read_only=read_only)
+    opened = Ledger(engine, keys, short=short, read_only=read_only)
     try:
         require_existing(opened.engine)
         with opened.reading() as connection:
@@ -278,7 +289,7 @@ def open_ledger_at(
                 require_same_server(connection)
             require_keys(connection, keys)
             new = unregistered(connection, keys)
-        if new:
+        if new and not read_only:
             with opened.writing() as connection:
                 register_keys(connection, keys)
         if not restored:
@@ -289,7 +300,9 @@ def open_ledger_at(
     return opened
 
 
-def connect(url: str, *, options: Mapping[str, str] | None = None) -> Engine:
+def connect(
+    url: str, *, options: Mapping[str, str] | None = None, read_only: bool = False
+) -> Engine:
     """Make the ledger's engine; nothing is opened yet, and parameters never reach a message.
 
     Raises:
@@ -299,6 +312,9 @@ def connect(url: str, *, options: Mapping[str, str] | None = None) -> Engine:
         parsed = make_url(url)
     except ArgumentError:
         raise ConfigError("the ledger's address is not a database URL") from None
+    pool: dict[str, Any] = (
+        {"pool_size": 2, "max_overflow": 0, "pool_timeout": 5} if read_only else {}
+    )
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             keep_private(*(Path(parsed.database + part) for part in ("", "-wal", "-shm")))
@@ -307,8 +323,11 @@ def connect(url: str, *, options: Mapping[str, str] | None = None) -> Engine:
             hide_parameters=True,
             logging_name=_LOGGING_NAME,
             connect_args={"timeout": BUSY_TIMEOUT / 1000},
+            **pool,
         )
         event.listen(engine, "connect", _prepare_sqlite)
+        if read_only:
+            event.listen(engine, "connect", _forbid_writing)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if parsed.get_backend_name() == "postgresql":
@@ -318,6 +337,7 @@ def connect(url: str, *, options: Mapping[str, str] | None = None) -> Engine:
             logging_name=_LOGGING_NAME,
             isolation_level="READ COMMITTED",
             connect_args={**_POSTGRESQL, **(options or {})},
+            **pool,
         )
     message = f"the ledger lives on SQLite or PostgreSQL, not on {parsed.get_backend_name()}"
     raise ConfigError(message)
@@ -339,7 +359,7 @@ def set_limits(connection: Connection, limits: Limits) -> None:
     connection.exec_driver_sql(limits_sql(limits))
 
 
-def limits_sql(limits: Limits) -> str:
+def limits_sql(limits: Limits, *, read_only: bool = False) -> str:
     """Return the statement of `set_limits`, for whoever talks to the driver itself."""
     settings = {
         # a claim whose commit a crash could take back would be posted twice
@@ -349,6 +369,7 @@ def limits_sql(limits: Limits) -> str:
         "idle_in_transaction_session_timeout": f"{limits.whole}s",
         # on tables just filled the planner expects much, and would compile for longer than it runs
         "jit": "off",
+        **({"transaction_read_only": "on"} if read_only else {}),
     }
     return "select " + ", ".join(
         f"set_config('{name}', '{value}', true)" for name, value in settings.items()
@@ -446,6 +467,10 @@ def _prepare_sqlite(dbapi: Any, _record: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _forbid_writing(dbapi: Any, _record: Any) -> None:
+    dbapi.execute("PRAGMA query_only = ON").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -157,16 +157,25 @@ def morning(
     """
     expire_leases(ledger, actor=actor)
     with ledger.reading() as connection:
-        look = _Look(connection, hospitals, moment, business_day)
-        problems = [stop_problem(stop) for stop in standing_stops(connection)]
-        problems += look.problems()
-        rows = look.rows(problems)
-        notices = sorted(look.notices(), key=lambda one: list(NoticeKind).index(one.kind))
-        doubts = [
-            one
-            for one in in_doubt_batches(connection)
-            if business_day in {None, one.day.business_day}
-        ]
+        return read_morning(connection, hospitals, moment=moment, business_day=business_day)
+
+
+def read_morning(
+    connection: Connection,
+    hospitals: Sequence[Hospital | BrokenHospital],
+    *,
+    moment: datetime,
+    business_day: date | None = None,
+) -> Morning:
+    """Look at all hospitals and write nothing: a lease that has run out still stands."""
+    look = _Look(connection, hospitals, moment, business_day)
+    problems = [stop_problem(stop) for stop in standing_stops(connection)]
+    problems += look.problems()
+    rows = look.rows(problems)
+    notices = sorted(look.notices(), key=lambda one: list(NoticeKind).index(one.kind))
+    doubts = [
+        one for one in in_doubt_batches(connection) if business_day in {None, one.day.business_day}
+    ]
     problems.sort(key=lambda one: (not one.needs_person, one.hospital))
     rows.sort(key=lambda row: not row.problems)
     return Morning(tuple(rows), tuple(problems), tuple(doubts), tuple(notices))
@@ -221,7 +230,7 @@ class _Look:
             one for one in open_days(connection, today=today) if self._is_asked_for(one.day)
         ]
         if business_day is None:
-            unread = _unread_days(connection, self._hospitals, self._due)
+            unread = unread_days(connection, self._hospitals, self._due)
         else:
             unread = {
                 one.code: [business_day] for one in self._hospitals if one.is_live(business_day)
@@ -307,7 +316,7 @@ def _report_row(hospital: Hospital, day: date, report: Report, problems: int) ->
     )
 
 
-def _unread_days(
+def unread_days(
     connection: Connection, hospitals: Sequence[Hospital], due: dict[str, date]
 ) -> dict[str, list[date]]:
     """Return the days of each hospital, since its go-live, that were due and that nobody read.

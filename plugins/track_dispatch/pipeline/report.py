@@ -149,7 +149,7 @@ def waits_for_window(hospital: Hospital, now: datetime) -> bool:
 
 def load_facts(connection: Connection, runs: Sequence[JudgedRun]) -> list[RunFacts]:
     """Load what runs are judged by, all at once."""
-    work = {run: {one.day: one for one in _work_of(connection, run)} for run in dict.fromkeys(runs)}
+    work = _work_of(connection, runs)
     days = {run: _own_first(run, work[run]) for run in work}
     facts = day_facts(connection, {day for found in days.values() for day in found})
     stops = tuple(standing_stops(connection))
@@ -205,8 +205,18 @@ def _held_problems(
     yield DayProblem(_K.UNANSWERED if unanswered else _K.HELD, day.hospital, day, held, usual)
 
 
-def _work_of(connection: Connection, run: JudgedRun) -> tuple[RunWork, ...]:
-    return run_work(connection, hospital=run.day.hospital, run_ids=[run.run_id])
+def _work_of(
+    connection: Connection, runs: Sequence[JudgedRun]
+) -> dict[JudgedRun, dict[HospitalDay, RunWork]]:
+    """Load how far each run came with each of its days, one query a hospital."""
+    asked: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for run in runs:
+        asked[run.day.hospital][run.run_id] = None
+    found: defaultdict[tuple[str, str], dict[HospitalDay, RunWork]] = defaultdict(dict)
+    for hospital, run_ids in asked.items():
+        for work in run_work(connection, hospital=hospital, run_ids=run_ids):
+            found[hospital, work.run_id][work.day] = work
+    return {run: found[run.day.hospital, run.run_id] for run in runs}
 
 
 def _own_first(run: JudgedRun, work: Mapping[HospitalDay, RunWork]) -> list[HospitalDay]:
