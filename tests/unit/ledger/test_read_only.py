@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.database import open_ledger
+from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.stop_switch import standing_stops
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def looking(ledger: Ledger) -> Iterator[Ledger]:
     url = ledger.engine.url.render_as_string(hide_password=False)
-    with open_ledger(url, ledger.keys, read_only=True) as opened:
+    with open_ledger_at(url, ledger.keys, read_only=True) as opened:
         yield opened
 
 
