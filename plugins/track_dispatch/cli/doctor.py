@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from track_dispatch.cli.options import Json, codes_that_begin, echo_json
+from track_dispatch.cli.options import Json, codes_that_begin, echo_json, echo_json_object
 from track_dispatch.config import BrokenHospital, load_hospitals, working_hospitals
 from track_dispatch.delivery.assumptions import ASSUMPTIONS
 from track_dispatch.errors import ConfigError
@@ -20,7 +19,7 @@ from track_dispatch.suggestions import did_you_mean
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.doctor.check import Check
-    from track_dispatch.doctor.surveys import SurveyUse
+    from track_dispatch.doctor.track_checks import SurveyUse
 
 _COLOURS = {"ok": "green", "warn": "yellow", "FAIL": "red"}
 
@@ -73,23 +72,26 @@ def _announce(subject: str = "", name: str = "") -> None:
 
 def _show_first_day(*, as_json: bool) -> None:
     """Show what Track answered first, and what was assumed of it."""
-    from track_dispatch.doctor import first_day  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.doctor.ledger_checks import (  # noqa: PLC0415 - imports Airflow
+        first_day_lines,
+        read_first_answers,
+    )
 
-    answers = first_day.read_answers()
+    answers = read_first_answers()
     if as_json:
         held = {
             "answers": [asdict(answer) for answer in answers],
             "assumptions": [one._asdict() for one in ASSUMPTIONS],
         }
-        typer.echo(json.dumps(held, ensure_ascii=False, indent=2, default=str))
+        echo_json_object(held)
     else:
-        for line in first_day.told(answers):
+        for line in first_day_lines(answers):
             typer.echo(line)
 
 
 def surveys(*, as_json: Json = False) -> None:
     """List Track's surveys, who uses them, and those of ours that Track lacks."""
-    from track_dispatch.doctor.surveys import survey_uses  # noqa: PLC0415 - with the next
+    from track_dispatch.doctor.track_checks import survey_uses  # noqa: PLC0415 - with the next
     from track_dispatch.hooks.track import TrackHook  # noqa: PLC0415 - imports Airflow
 
     uses = survey_uses(TrackHook().list_surveys(), working_hospitals())

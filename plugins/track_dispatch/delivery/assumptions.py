@@ -63,7 +63,7 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
     ),
     Assumption(
         "`status` of a survey that may be used",
-        "doctor/surveys.py",
+        "doctor/track_checks.py",
         "a warning for nothing",
     ),
     Assumption(

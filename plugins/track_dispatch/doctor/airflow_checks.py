@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from track_dispatch.doctor.check import INSTALLATION, DoubtError, check, obtain
+from track_dispatch.config import Hospital
+from track_dispatch.doctor.check import INSTALLATION, Check, DoubtError, check, obtain, required
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.airflow_state import AirflowState, read_settings, read_state
-
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
-    from track_dispatch.doctor.check import Check
 
 #: What people and the night need, beside the hospitals' DAGs.
 OPERATIONS = ("track_decide", "track_housekeeping", "track_morning")
@@ -29,21 +24,22 @@ LONGEST_TASK = 3 * 3600
 #: Seconds that a worker should wait for Airflow's API: with less a busy machine fails tasks.
 LEAST_API_TIMEOUT = 30
 
-#: A component, what stands still without it, and the command that starts it.
+#: Each component's job in Airflow, and what stands still without it. Its command is its name.
 _COMPONENTS = {
-    "scheduler": ("SchedulerJob", "no task starts", "airflow scheduler"),
-    "dag processor": ("DagProcessorJob", "no DAG file is read", "airflow dag-processor"),
-    "triggerer": (
-        "TriggererJob",
-        "a dispatch that waits for its hours waits for ever",
-        "airflow triggerer",
-    ),
+    "scheduler": ("SchedulerJob", "no task starts"),
+    "dag processor": ("DagProcessorJob", "no DAG file is read"),
+    "triggerer": ("TriggererJob", "a dispatch that waits for its hours waits for ever"),
 }
 
 
 def read_airflow() -> tuple[AirflowState | None, Check]:
     """Read Airflow's database, for the checks that follow."""
-    return obtain(INSTALLATION, "airflow database", _read)
+
+    def read() -> tuple[AirflowState, str]:
+        state = read_state()
+        return state, f"it answers, and knows {len(state.paused)} DAGs"
+
+    return obtain(INSTALLATION, "airflow database", read)
 
 
 def check_airflow(
@@ -52,35 +48,29 @@ def check_airflow(
     """Look at what all hospitals need of Airflow."""
     looks: dict[str, Callable[[], str]] = {
         **{name: partial(_beats, name, state, now) for name in _COMPONENTS},
-        "import errors": lambda: _imports(state),
-        "operations": lambda: _operations(state),
-        "default pool": lambda: _default_pool(state),
+        "import errors": partial(_imports, state),
+        "operations": partial(_operations, state),
+        "default pool": partial(_default_pool, state),
         "executor": _executor,
-        "time-outs": lambda: _time_outs(hospitals),
+        "time-outs": partial(_time_outs, hospitals),
         "folders": _folders,
     }
     for name, look in looks.items():
         yield check(INSTALLATION, name, look)
 
 
-def check_dag(hospital: Hospital, state: AirflowState | None, *, is_live: bool) -> Iterator[Check]:
+def check_dag(hospital: Hospital, state: AirflowState | None, *, is_live: bool) -> Check:
     """Look at a hospital's DAG."""
-    yield check(hospital.code, "dag", lambda: _dag(hospital.dag_id, state, is_live=is_live))
-
-
-def _read() -> tuple[AirflowState, str]:
-    state = read_state()
-    return state, f"it answers, and knows {len(state.paused)} DAGs"
+    return check(hospital.code, "dag", lambda: _dag(hospital.dag_id, state, is_live=is_live))
 
 
 def _known(state: AirflowState | None) -> AirflowState:
-    if state is None:
-        raise DoubtError("not looked at: Airflow's database could not be read")
-    return state
+    return required(state, "Airflow's database could not be read")
 
 
 def _beats(name: str, state: AirflowState | None, now: Callable[[], datetime]) -> str:
-    kind, without, command = _COMPONENTS[name]
+    kind, without = _COMPONENTS[name]
+    command = f"airflow {name.replace(' ', '-')}"
     last = _known(state).heartbeats.get(kind)
     if last is None:
         raise ConfigError(f"no {name} runs, and {without}: start one (`{command}`)")
@@ -188,15 +178,11 @@ def _folders() -> str:
             f"tasks import track_dispatch from {settings.plugins_folder}, this shell from"
             f" {settings.package.parent}: set PYTHONPATH to the plugins folder"
         )
-    _require_ignored(settings.plugins_folder)
-    return f"DAGs, plugins and {settings.include} are where Airflow looks"
-
-
-def _require_ignored(plugins: Path) -> None:
-    ignored = plugins / ".airflowignore"
+    ignored = settings.plugins_folder / ".airflowignore"
     names = ignored.read_text(encoding="utf-8").split() if ignored.is_file() else []
     if "track_dispatch/" not in names:
         raise ConfigError(
             f"{ignored} does not say `track_dispatch/`, and each component executes every module"
             " of ours at its start: copy plugins/.airflowignore there"
         )
+    return f"DAGs, plugins and {settings.include} are where Airflow looks"

@@ -22,11 +22,9 @@ LONGEST_LOOK = 120.0
 INSTALLATION = "installation"
 
 
-def _to_nobody(subject: str, name: str) -> None:
-    """Announce a look to nobody."""
-
-
-_ANNOUNCE: ContextVar[Callable[[str, str], None]] = ContextVar("announce", default=_to_nobody)
+_ANNOUNCE: ContextVar[Callable[[str, str], object]] = ContextVar(
+    "announce", default=lambda _subject, _name: None
+)
 
 
 class CheckStatus(StrEnum):
@@ -69,6 +67,17 @@ def softened(found: Iterable[Check]) -> Iterator[Check]:
 
 class DoubtError(Exception):
     """Something a person should look at, though the work can be done."""
+
+
+def required(value: T | None, why: str) -> T:
+    """Return what a look needs from an earlier one.
+
+    Raises:
+        DoubtError: it is missing, `why` says the reason: this is not looked at.
+    """
+    if value is None:
+        raise DoubtError(f"not looked at: {why}")
+    return value
 
 
 @contextmanager

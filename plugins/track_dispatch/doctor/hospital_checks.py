@@ -1,30 +1,33 @@
-"""A hospital's own settings: its file, its surveys and templates, the rules of going live."""
+"""A hospital: its file, the rules of going live, what Track and its ERP know of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
 
 from track_dispatch.config import (
     BrokenHospital,
+    Hospital,
     check_go_live,
     check_lease_margin,
     is_demo_template_set,
     is_practice_host,
 )
-from track_dispatch.doctor.check import DoubtError, check
-from track_dispatch.doctor.surveys import is_active
-from track_dispatch.errors import ConfigError
+from track_dispatch.doctor.check import Check, CheckStatus, DoubtError, check, obtain, required
+from track_dispatch.doctor.track_checks import Track, is_active
+from track_dispatch.errors import ConfigError, SourceContractError
+from track_dispatch.extraction.contract import ReturnedColumn, check_columns
+from track_dispatch.extraction.lint import lint
+from track_dispatch.extraction.oracle import Erp, open_erp
+from track_dispatch.extraction.query import render
+from track_dispatch.hooks.pools import pool_slots
 from track_dispatch.records import Area
-
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
-    from track_dispatch.doctor.check import Check
-    from track_dispatch.doctor.track_checks import Track
 
 #: What `make new-hospital` writes where a person must put the truth.
 PLACEHOLDER = "TODO"
+#: Seconds for one round trip to an ERP: parsing is quick, however long the query would take.
+PATIENCE = 60.0
 
 
 def check_file(entry: Hospital | BrokenHospital) -> Check:
@@ -58,17 +61,21 @@ def _read(entry: Hospital | BrokenHospital) -> str:
 
 
 def _go_live(hospital: Hospital, track: Track) -> str:
-    host = _known(track.host)
+    host = _host(track)
     check_go_live(hospital, host)
     return "nobody real is reached" if is_practice_host(host) else "date and surveys are our own"
 
 
 def _lease_margin(hospital: Hospital, track: Track) -> str:
-    check_lease_margin(hospital, _known(track.host))
+    check_lease_margin(hospital, _host(track))
     return (
         f"{hospital.lease_margin_seconds} s remain to write the outcome of a POST of"
         f" {hospital.post_deadline_seconds} s"
     )
+
+
+def _host(track: Track) -> str:
+    return required(track.host, "nobody knows Track's host without its connection")
 
 
 def _templates(hospital: Hospital, track: Track) -> str:
@@ -87,9 +94,8 @@ def _templates(hospital: Hospital, track: Track) -> str:
 
 
 def _surveys(hospital: Hospital, track: Track) -> str:
-    if track.surveys is None:
-        raise DoubtError("not looked at: Track did not list its surveys")
-    listed = {survey.uuid.lower(): survey for survey in track.surveys}
+    surveys = required(track.surveys, "Track did not list its surveys")
+    listed = {survey.uuid.lower(): survey for survey in surveys}
     wrong, without = [], []
     for area in Area:
         uuid = hospital.survey(area)
@@ -109,7 +115,64 @@ def _surveys(hospital: Hospital, track: Track) -> str:
     return f"{active}; none for {', '.join(without)}, never posted" if without else active
 
 
-def _known(host: str | None) -> str:
-    if host is None:
-        raise DoubtError("not looked at: nobody knows Track's host without its connection")
-    return host
+# -- the ERP ------------------------------------------------------------------------------------
+
+
+def check_erp(conn_id: str, hospitals: Sequence[Hospital]) -> Iterator[Check]:
+    """Look at one ERP's connection, its pool, and the queries of the hospitals behind it.
+
+    It is opened once: failed log-ons lock the account.
+    """
+    for pool in sorted({hospital.pool for hospital in hospitals}):
+        yield check(pool, "pool", partial(_look_up_pool, pool))
+    with ExitStack() as stack:
+        deadline = hospitals[0].oracle_logon_deadline_seconds  # one for all hospitals
+
+        def log_on() -> tuple[Erp, str]:
+            erp = stack.enter_context(
+                open_erp(conn_id, logon_deadline_seconds=deadline, call_timeout_seconds=PATIENCE)
+            )
+            return erp, f"Oracle {erp.version} lets {erp.user} in"
+
+        erp, reached = obtain(conn_id, "connection", log_on)
+        yield reached
+        if erp is not None and erp.warning:
+            yield Check(conn_id, "log-on", CheckStatus.WARN, erp.warning)
+        for hospital in hospitals:
+            columns, parsed = obtain(hospital.code, "query", partial(_parse, hospital, erp))
+            yield parsed
+            yield check(hospital.code, "columns", partial(_compare_columns, columns))
+
+
+def _look_up_pool(pool: str) -> str:
+    slots = pool_slots().get(pool)
+    if slots is None:
+        raise ConfigError(
+            f"Airflow has no pool {pool}, and extractions would wait for ever: run"
+            " `python -m track_dispatch setup`"
+        )
+    if slots != 1:
+        raise ConfigError(
+            f"the pool {pool} has {slots} slots: give it one, or"
+            f" {'no extraction ever runs' if slots == 0 else 'extractions meet in the ERP'}"
+        )
+    return "one slot"
+
+
+def _parse(hospital: Hospital, erp: Erp | None) -> tuple[Sequence[ReturnedColumn], str]:
+    """Let the ERP parse a hospital's query; it is never run."""
+    sql = render(hospital)
+    # Oracle runs what is not a query as soon as it parses it: nothing doubtful gets there.
+    if findings := lint(sql, file=hospital.sql):
+        raise SourceContractError(
+            f"the linter refuses it, {findings[0]}; all of it:"
+            f" `python -m track_dispatch sql {hospital.code} --check`"
+        )
+    opened = required(erp, f"{hospital.oracle_conn_id} could not be opened")
+    columns = opened.describe(sql, action=f"{hospital.code} doctor")
+    return columns, "the ERP parses it, with its binds; it was not run"
+
+
+def _compare_columns(columns: Sequence[ReturnedColumn] | None) -> str:
+    agreed = check_columns(required(columns, "the query was not parsed"))
+    return f"{len(agreed)} columns, as agreed"

@@ -1,28 +1,37 @@
-"""The ledger: there, migrated, ours, readable with its keys, and certain of its commits."""
+"""The ledger: there, migrated, ours, readable with its keys, and certain of its commits.
+
+And what it saw: the software that the workers run, and what Track answered first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
 
-from track_dispatch.doctor.check import INSTALLATION, DoubtError, check, obtain
+from track_dispatch.config import software_here
+from track_dispatch.delivery.assumptions import ASSUMPTIONS
+from track_dispatch.doctor.check import INSTALLATION, Check, DoubtError, check, obtain, required
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.ledger import place
 from track_dispatch.ledger import creation
 from track_dispatch.ledger.database import Ledger, connect, require_same_ledger
+from track_dispatch.ledger.first_answers import FirstAnswer, first_answers
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.server_way import Way, try_claim, way_to_server
+from track_dispatch.ledger.software import SoftwareUse, recent_software
+from track_dispatch.records import Software
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from track_dispatch.doctor.check import Check
-
 #: How many transactions the doctor tries: a pooler gives each to any connection that is free.
 TRANSACTIONS = 4
+#: So far back each worker has most likely read or posted something.
+HOURS = 26
 
 
 def check_ledger() -> Iterator[Check]:
@@ -42,7 +51,7 @@ def check_ledger() -> Iterator[Check]:
 
 
 def _not_reached() -> str:
-    raise DoubtError("not looked at: the ledger could not be opened")
+    return required(None, "the ledger could not be opened")
 
 
 def _reach() -> tuple[bool, str]:
@@ -144,3 +153,93 @@ def reading() -> Iterator[Connection]:
     """Open the ledger's tables for reading."""
     with _opened() as ledger, ledger.reading() as connection:
         yield connection
+
+
+# -- what it saw --------------------------------------------------------------------------------
+
+
+def check_software() -> Check:
+    """Look whether all workers run the same code and the same include folder."""
+    return check(INSTALLATION, "software", _compare_software)
+
+
+def _compare_software() -> str:
+    with reading() as connection:
+        uses = recent_software(connection, hours=HOURS)
+    return judge_software(uses, here=software_here())
+
+
+def judge_software(uses: Sequence[SoftwareUse], *, here: Software) -> str:
+    """Say what all workers run; pure.
+
+    After a deployment only the new software is seen. Where one is seen between two sights of
+    another, two workers differ.
+
+    Args:
+        uses: of the last hours, the earliest first.
+        here: what is installed where the doctor is asked.
+
+    Raises:
+        ConfigError: workers differ.
+        DoubtError: they agree, but not with what is installed here.
+    """
+    for earlier, later in combinations(uses, 2):
+        if later.first <= earlier.last:
+            raise ConfigError(
+                f"workers differ in {_difference(earlier.software, later.software)}: in turn they"
+                f" ran {earlier.software} (until {earlier.last:%Y-%m-%d %H:%M} UTC) and"
+                f" {later.software} (since {later.first:%Y-%m-%d %H:%M} UTC); deploy the same to"
+                " all, and restart them"
+            )
+    if not uses:
+        return f"{here} here; no task has read or posted in the last {HOURS} hours"
+    latest = uses[-1]
+    if latest.software != here:
+        raise DoubtError(
+            f"here is {here}, but the last task ran {latest.software}"
+            f" ({latest.last:%Y-%m-%d %H:%M} UTC): another"
+            f" {_difference(latest.software, here)}; unless it was deployed since, compare the"
+            " machines"
+        )
+    return f"{here}, as in the last task"
+
+
+def _difference(one: Software, other: Software) -> str:
+    names = {"package_version": "package", "include_digest": "include folder"}
+    return " and ".join(
+        name for field, name in names.items() if getattr(one, field) != getattr(other, field)
+    )
+
+
+def read_first_answers() -> list[FirstAnswer]:
+    """Return the installation's first successes.
+
+    Raises:
+        ConfigError: there is no ledger.
+    """
+    with reading() as connection:
+        return first_answers(connection)
+
+
+def first_day_lines(answers: Sequence[FirstAnswer]) -> Iterator[str]:
+    """Yield the first successes beside what was assumed, line by line."""
+    number = len(answers)
+    yield f"Track's first {number} successes:" if number else "Track has accepted nothing yet."
+    yield from (f"  {_answer_line(answer)}" for answer in answers)
+    yield ""
+    yield "Assumed of Track, and to be confirmed with it:"
+    for one in ASSUMPTIONS:
+        yield f"  {one.assumed} ({one.place})"
+        yield f"      if not: {one.if_wrong}"
+
+
+def _answer_line(answer: FirstAnswer) -> str:
+    kind = "rehearsal" if answer.is_rehearsal else "batch"
+    receipt = "a receipt" if answer.has_receipt else "no receipt"
+    lines = f"{answer.posted} lines posted"
+    if not answer.is_rehearsal:
+        lines += f", {answer.accepted} accepted, {answer.refused} refused"
+    return (
+        f"{answer.at:%Y-%m-%d %H:%M} UTC  {kind}  HTTP {answer.status}, {receipt}, {answer.state}:"
+        f" {lines}"
+    )

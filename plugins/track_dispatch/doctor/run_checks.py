@@ -1,4 +1,4 @@
-"""The doctor's whole visit."""
+"""The doctor's whole visit: what all hospitals share, each hospital, each ERP."""
 
 from __future__ import annotations
 
@@ -6,21 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import TYPE_CHECKING
 
-from track_dispatch.config import BrokenHospital
+from track_dispatch.config import BrokenHospital, Hospital
 from track_dispatch.doctor.airflow_checks import check_airflow, check_dag, read_airflow
-from track_dispatch.doctor.alert_checks import check_alert
-from track_dispatch.doctor.check import softened
-from track_dispatch.doctor.erp_checks import check_erp
-from track_dispatch.doctor.hospital_checks import check_file, check_hospital
-from track_dispatch.doctor.ledger_checks import check_ledger
-from track_dispatch.doctor.software_checks import check_software
-from track_dispatch.doctor.track_checks import check_track
-
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
-    from track_dispatch.doctor.check import Check
+from track_dispatch.doctor.check import Check, softened
+from track_dispatch.doctor.hospital_checks import check_erp, check_file, check_hospital
+from track_dispatch.doctor.ledger_checks import check_ledger, check_software
+from track_dispatch.doctor.track_checks import check_alert, check_track
 
 
 def run_checks(
@@ -47,7 +39,7 @@ def run_checks(
         if not isinstance(entry, BrokenHospital):
             is_live = _is_live(entry, now())
             looks: Iterator[Check] = chain(
-                check_dag(entry, airflow, is_live=is_live), check_hospital(entry, track)
+                [check_dag(entry, airflow, is_live=is_live)], check_hospital(entry, track)
             )
             yield from looks if is_live else softened(looks)
             by_connection[entry.oracle_conn_id].append(entry)

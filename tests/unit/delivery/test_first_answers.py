@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stand_ins.track_api import faults
 from tests.unit.delivery.delivery_rig import UNIT, on_one_database
-from track_dispatch.doctor.first_day import told
+from track_dispatch.doctor.ledger_checks import first_day_lines
 from track_dispatch.ledger.first_answers import first_answers
 from track_dispatch.ledger.parts import begin_rehearsal, end_rehearsal
 from track_dispatch.records import Actor
@@ -62,7 +62,7 @@ def test_a_rehearsal_is_told_from_a_batch(rig: Rig) -> None:
     (only,) = first(rig)
 
     assert (only.is_rehearsal, only.posted, only.accepted) == (True, 3, 0)
-    (line,) = [text for text in told([only]) if "HTTP" in text]
+    (line,) = [text for text in first_day_lines([only]) if "HTTP" in text]
     assert line.endswith("rehearsal  HTTP 201, a receipt, settled: 3 lines posted")
 
 
@@ -72,7 +72,7 @@ def test_nothing_of_a_patient_or_a_receipt_is_shown(rig: Rig) -> None:
     rig.dispatch()
     (batch,) = rig.batches()
 
-    text = "\n".join(told(first(rig)))
+    text = "\n".join(first_day_lines(first(rig)))
 
     assert "HTTP 201, a receipt, settled: 2 lines posted, 2 accepted, 0 refused" in text
     assert [secret for secret in (*ids, batch.id, batch.receipt) if secret in text] == []
@@ -80,7 +80,7 @@ def test_nothing_of_a_patient_or_a_receipt_is_shown(rig: Rig) -> None:
 
 @on_one_database
 def test_without_an_answer_the_assumptions_are_shown_all_the_same(rig: Rig) -> None:
-    lines = list(told(first(rig)))
+    lines = list(first_day_lines(first(rig)))
 
     assert lines[0] == "Track has accepted nothing yet."
     assert any("`uuid` or `id` (acceptance)" in line for line in lines)

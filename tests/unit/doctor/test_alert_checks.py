@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.unit.delivery.raw_server import RawServer, reset, say
-from track_dispatch.doctor.alert_checks import check_alert
 from track_dispatch.doctor.check import CheckStatus
+from track_dispatch.doctor.track_checks import check_alert
 
 OK, WARN, FAIL = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL
 

@@ -10,7 +10,7 @@ import pytest
 
 from track_dispatch.config import software_here
 from track_dispatch.doctor.check import DoubtError
-from track_dispatch.doctor.software_checks import judge_software
+from track_dispatch.doctor.ledger_checks import judge_software
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.extractions import stage_extraction
 from track_dispatch.ledger.software import SoftwareUse
