@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stand_ins.erp.attendances import Day, Site, midnight, with_neighbours
 from stand_ins.erp.mv_codes import PHYSICIANS, catalogue, codes_of
+from stand_ins.erp.patients import newborn
 
 if TYPE_CHECKING:
     from stand_ins.erp.mv_codes import Codes
@@ -113,10 +114,10 @@ class _MvDay:
         rng = self.day.rng
         mother = self._left_on_the_day(company, "I")
         mother |= {"cd_cid": rng.choice(_BIRTHS), "cd_mot_alt": rng.choice((1, 2, None))}
-        of = self.people[int(str(mother["cd_atendimento"]))].name.strip()
+        of = self.people[int(str(mother["cd_atendimento"]))].name
         for _ in range(rng.choice((1, 1, 2))):
             child = self._left_on_the_day(
-                company, "I", name=f"RN DE {of}", mother=mother["cd_atendimento"]
+                company, "I", name=newborn(rng, of), mother=mother["cd_atendimento"]
             )
             child |= {"cd_cid": "Z380"}
 

@@ -33,6 +33,23 @@ REFUSED_DOMAIN = "recusado.test"
 
 _NOTHING = ("NAO TEM", "naotem@naotem.com")
 
+#: How staff write that a name is no patient's: {name} has three words, {last} is one of them.
+_TESTS = (
+    "PACIENTE TESTE {last}", "TESTE TI {last}", "Teste2 {last}", "{name} - NAO USAR",
+    "HOMOLOGACAO {last}", "CADASTRO DUPLICADO {last}", "XXXX {last}",
+)  # fmt: skip
+#: A newborn, under the mother's name; the first spelling is the most common one.
+_NEWBORNS = (
+    "RN DE {name}", "RN DE {name}", "RN DE {name}", "RN {name}", "R.N. DE {name}",
+    "RN-{name}", "RN1 DE {name}", "RECÉM-NASCIDO DE {name}", "REC NASC {name}", "{name} (RN)",
+    "Bebê de {name}", "GEMELAR II DE {name}", "{name} 2ºRN",
+)  # fmt: skip
+#: A death that only the name tells.
+_DEATHS = (
+    "{name} (FALECIDO)", "{name} (+)", "{name} - ÓBITO", "{name} †", "NATIMORTO DE {name}",
+    "FETO MORTO DE {name}",
+)  # fmt: skip
+
 #: A shorter value could stand anywhere by chance.
 _TELLING = 9
 
@@ -91,6 +108,11 @@ def patient(rng: Random, number: int, *, area_code: str, name: str | None = None
     )
 
 
+def newborn(rng: Random, mother: str) -> str:
+    """Return the name of a child that has none yet, as somebody typed it."""
+    return rng.choice(_NEWBORNS).format(name=" ".join(mother.split()))
+
+
 def valid_cpf(rng: Random) -> str:
     """Make up a CPF whose check digits are right."""
     digits = [rng.randrange(10) for _ in range(9)]
@@ -107,15 +129,23 @@ def _pick(rng: Random, weights: dict[str, int]) -> str:
 
 def _untidy_name(rng: Random, full: str) -> str:
     kind = _pick(
-        rng, {"as it is": 60, "lower": 10, "title": 14, "blanks": 8, "trailing": 5, "test": 3}
+        rng,
+        {"as it is": 56, "lower": 9, "title": 13, "blanks": 8, "trailing": 5, "test": 3}
+        | {"newborn": 2, "dead": 1, "misread": 2, "lost": 1},
     )
+    marked = {"test": _TESTS, "newborn": _NEWBORNS, "dead": _DEATHS}
+    if kind in marked:
+        return rng.choice(marked[kind]).format(name=full, last=full.rsplit(maxsplit=1)[-1])
     return {
         "as it is": full,
         "lower": full.lower(),
         "title": full.title(),
         "blanks": full.replace(" ", "  "),
         "trailing": f"{full}   ",
-        "test": f"PACIENTE TESTE {full.rsplit(maxsplit=1)[-1]}",
+        # UTF-8 that somebody read as Windows-1252: it can be told what was meant
+        "misread": full.title().encode().decode("cp1252", "replace"),
+        # letters that the database's character set has not got: nobody can tell
+        "lost": re.sub("[^ A-Z]", "?", full),
     }[kind]
 
 

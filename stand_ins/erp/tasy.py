@@ -52,8 +52,9 @@ _CODES = {
     ),
 }
 
-#: Ages by the person's number; an infant's and an unknown one come up more often than in life.
-_AGES = (0, 0, 1, None, *range(2, 90))
+#: Ages by the person's number; an infant's and an unknown one come up more often than in life, and
+#: some are slips: a birth that lies ahead, one in 1900 or in the year 1.
+_AGES = (0, 0, 1, None, -1, 107, 126, 2025, *range(2, 90))
 
 #: So many emergencies end in an admission of the same person.
 _ADMITTED_SHARE = 0.1

@@ -13,7 +13,11 @@ from expected_tasy import expected as expected_tasy
 from stdnum.br import cpf
 
 from stand_ins.erp_data import SOURCES, TASY_SITES, erp_people, erp_sql, erp_tables
+from tests.unit.transformation.recording import Setting, by_column
+from track_dispatch.config import load_hospital
 from track_dispatch.records import Area
+from track_dispatch.states import Reason
+from track_dispatch.transformation.clean_text import clean, count_damaged
 
 if TYPE_CHECKING:
     from stand_ins.erp.patients import Patient
@@ -148,6 +152,11 @@ def test_no_address_is_somebody_s(source: str) -> None:
         lambda one: one.name.islower(),
         lambda one: "  " in one.name.strip(),
         lambda one: one.name.startswith("PACIENTE TESTE"),
+        lambda one: one.name.startswith("TESTE TI"),
+        lambda one: one.name.startswith("RN-"),
+        lambda one: one.name.endswith(" (FALECIDO)"),
+        lambda one: "Ã§" in one.name,
+        lambda one: re.search("[A-Z][?]+[A-Z]", one.name),
     ],
 )
 def test_each_kind_of_untidiness_occurs(kind: object) -> None:
@@ -160,3 +169,34 @@ def test_most_cpfs_are_right() -> None:
     people = patients_of("hms")
 
     assert sum(cpf.is_valid(one.cpf or "") for one in people) > len(people) * 0.7
+
+
+#: What the names of every made-up hospital's week must keep from being asked.
+MARKED = {Reason.NEWBORN, Reason.DEATH, Reason.TEST_RECORD}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_week_holds_names_that_keep_a_patient_from_being_asked(source: str) -> None:
+    found = set()
+    for code in HOSPITALS[source]:
+        hospital = load_hospital(code).model_copy(update={"first_business_day": DAY})
+        for day in WEEK:
+            rows = extracted(source, code, day, WEEK)
+            found |= {one.reason for one in by_column(rows, Setting(hospital, day))}
+
+    assert found >= MARKED
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_week_holds_names_that_were_damaged(source: str) -> None:
+    names = [one.name for one in patients_of(source)]
+
+    assert sum(count_damaged([name]) for name in names) > 0
+    assert any("Ã" in name and clean(name) != name.strip() for name in names)  # mended
+
+
+@pytest.mark.parametrize("source", TASY_SITES)
+def test_a_week_holds_ages_that_nobody_has(source: str) -> None:
+    ages = {row.get("demo_idade") for row in tables_of(source, tuple(WEEK))["pessoa_fisica"]}
+
+    assert ages >= {0, None, -1, 107, 126, 2025}
