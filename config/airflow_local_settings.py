@@ -34,7 +34,7 @@ MODULES = (
     "track_dispatch.pipeline.dry_run",
     "track_dispatch.pipeline.housekeeping",
     "track_dispatch.pipeline.morning",
-    "track_dispatch.pipeline.rehearsal",
+    "track_dispatch.pipeline.rehearse",
 )
 
 

@@ -40,7 +40,7 @@ from track_dispatch.operators.texts import REHEARSED, hospital_doc, log_text
 from track_dispatch.operators.track import TrackOperator
 from track_dispatch.pipeline.dry_run import dry_run
 from track_dispatch.pipeline.extract import extract as extract_days
-from track_dispatch.pipeline.rehearsal import rehearsal
+from track_dispatch.pipeline.rehearse import rehearsal
 from track_dispatch.pipeline.report import report as report_run
 from track_dispatch.pipeline.run import Mode
 from track_dispatch.pipeline.transform import transform as transform_days

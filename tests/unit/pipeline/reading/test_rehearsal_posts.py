@@ -23,7 +23,7 @@ from track_dispatch.errors import (
     ServiceStoppedError,
 )
 from track_dispatch.ledger import schema
-from track_dispatch.pipeline.rehearsal import NOBODYS_CPF, rehearsal
+from track_dispatch.pipeline.rehearse import NOBODYS_CPF, rehearsal
 from track_dispatch.pipeline.run import Mode, Run
 from track_dispatch.records import Actor, Area
 
