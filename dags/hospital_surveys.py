@@ -10,7 +10,7 @@ hospital's code, labels and counts; patients travel through the ledger.
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 from airflow.sdk import (
     DAG,
@@ -22,11 +22,10 @@ from airflow.sdk import (
 )
 
 from track_dispatch.config import BrokenHospital, Hospital, load_shard
-from track_dispatch.errors import RedDayError
+from track_dispatch.errors import ConfigError, RedDayError
 from track_dispatch.hooks.context import open_dispatch
 from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.hooks.track import track_host
-from track_dispatch.operators.broken import build_broken
 from track_dispatch.operators.run_context import is_live, run_from_context
 from track_dispatch.operators.steps import (
     DEFAULTS,
@@ -36,11 +35,10 @@ from track_dispatch.operators.steps import (
     run_params,
     step,
 )
-from track_dispatch.operators.texts import REHEARSED, hospital_doc, log_text
+from track_dispatch.operators.texts import REHEARSED, broken_doc, hospital_doc, log_text
 from track_dispatch.operators.track import TrackOperator
-from track_dispatch.pipeline.dry_run import dry_run
 from track_dispatch.pipeline.extract import extract as extract_days
-from track_dispatch.pipeline.rehearse import rehearsal
+from track_dispatch.pipeline.rehearse import dry_run, rehearsal
 from track_dispatch.pipeline.report import report as report_run
 from track_dispatch.pipeline.run import Mode
 from track_dispatch.pipeline.transform import transform as transform_days
@@ -103,6 +101,12 @@ def rehearse(code: str) -> dict[str, int]:
     return told.summary()
 
 
+@task(task_id="config_error", execution_timeout=timedelta(minutes=5))
+def config_error(message: str) -> None:
+    """Say what is wrong in the hospital's file."""
+    raise ConfigError(message)
+
+
 def build(hospital: Hospital) -> None:
     """Build the DAG of one hospital; one that is not live yet runs only by hand."""
     first = hospital.first_business_day
@@ -133,6 +137,22 @@ def build(hospital: Hospital) -> None:
         rule = TriggerRule.ALL_SKIPPED
         extracted >> rehearse.override(pool=hospital.pool, trigger_rule=rule)(code)
     dag.params = run_params()  # now, not before: each task would carry, check and store a copy
+
+
+def build_broken(broken: BrokenHospital) -> None:
+    """Build the DAG of a file that cannot be used."""
+    with DAG(
+        dag_id=broken.dag_id,
+        dag_display_name=f"Pesquisa · {broken.code} (configuração com erro)",
+        doc_md=broken_doc(broken.code, broken.message),
+        schedule="@daily",
+        start_date=datetime(2024, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        default_args={"owner": "track-dispatch", "retries": 0},
+        tags=["pesquisa", "config-error"],
+    ):
+        config_error(broken.message)
 
 
 def build_shard(number: int, *, of: int) -> None:

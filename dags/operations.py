@@ -24,28 +24,30 @@ from track_dispatch.config import all_conflicts, load_hospitals, working_hospita
 from track_dispatch.errors import ConfigError, RedDayError
 from track_dispatch.hooks.alert import send_alert
 from track_dispatch.hooks.ledger import open_ledger
-from track_dispatch.operators.operations_texts import (
+from track_dispatch.operators.retry_policy import TrackRetryPolicy
+from track_dispatch.operators.run_context import actor_of
+from track_dispatch.operators.texts import (
     DECIDE_DOC,
     HOUSEKEEPING_DOC,
     PARAMS,
     WHAT,
     done_text,
+    log_text,
     morning_doc,
     undelivered_text,
 )
-from track_dispatch.operators.retry_policy import TrackRetryPolicy
-from track_dispatch.operators.run_context import actor_of
-from track_dispatch.operators.texts import log_text
-from track_dispatch.pipeline.decide import Order, carry_out, make_decision
-from track_dispatch.pipeline.housekeeping import run_housekeeping
-from track_dispatch.pipeline.morning import morning
-from track_dispatch.pipeline.screening import (
+from track_dispatch.pipeline.decide import (
     BATCH_PATTERN,
     CODE_PATTERN,
     IMPERSONAL,
     LONGEST_WHY,
     SHORTEST_WHY,
+    Order,
+    carry_out,
+    make_decision,
 )
+from track_dispatch.pipeline.housekeeping import run_housekeeping
+from track_dispatch.pipeline.morning import morning
 from track_dispatch.states import Verb
 
 log = logging.getLogger(__name__)

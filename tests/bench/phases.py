@@ -25,8 +25,8 @@ from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.keys import parse_keys
 from track_dispatch.ledger.settling import Settlement
 from track_dispatch.ledger.units import ready_envelopes
-from track_dispatch.pipeline.dry_run import claim_terms
 from track_dispatch.pipeline.extract import extract as extract_day
+from track_dispatch.pipeline.rehearse import claim_terms
 from track_dispatch.pipeline.run import Run
 from track_dispatch.pipeline.transform import transform as transform_day
 from track_dispatch.records import Actor

@@ -108,7 +108,7 @@ def dry_run(
     It reads the ERP as `extract` does and prints attendance ids: patient data, for your eyes only.
     """
     from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.pipeline.dry_run import dry_run as run_dry  # noqa: PLC0415 - with it
+    from track_dispatch.pipeline.rehearse import dry_run as run_dry  # noqa: PLC0415 - with it
     from track_dispatch.pipeline.run import Run  # noqa: PLC0415
 
     hospital, now = load_hospital(code.upper()), datetime.now(UTC)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param, task
 
 from track_dispatch.config import VolumeGate
-from track_dispatch.operators.approval import VolumeApproval
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
 from track_dispatch.operators.texts import (
     DAY_HELP,
@@ -21,6 +20,7 @@ from track_dispatch.operators.texts import (
     OLD_TITLE,
     TASKS,
 )
+from track_dispatch.operators.track import VolumeApproval
 from track_dispatch.pipeline.run import Mode
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from track_dispatch.extraction.read_ahead import read_ahead
 from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.refused_log_ons import tried_once
-from track_dispatch.pipeline.counts import day_text
+from track_dispatch.pipeline.problems import day_text
 from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:

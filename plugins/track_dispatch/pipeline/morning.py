@@ -19,8 +19,13 @@ from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.ledger.batches import expire_leases, in_doubt_batches
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import days_read, first_known_days, last_runs, open_days
-from track_dispatch.pipeline.counts import day_text
-from track_dispatch.pipeline.problems import DayNotice, DayProblem, NoticeKind, ProblemKind
+from track_dispatch.pipeline.problems import (
+    DayNotice,
+    DayProblem,
+    NoticeKind,
+    ProblemKind,
+    day_text,
+)
 from track_dispatch.pipeline.report import (
     JudgedRun,
     Report,

@@ -21,8 +21,13 @@ from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.software import software_of_run
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import DayFacts, day_facts, run_work
-from track_dispatch.pipeline.counts import excluded_by_reason, reason_label, states_text
-from track_dispatch.pipeline.problems import DayProblem, ProblemKind
+from track_dispatch.pipeline.problems import (
+    DayProblem,
+    ProblemKind,
+    excluded_by_reason,
+    reason_label,
+    states_text,
+)
 from track_dispatch.records import Channel, HospitalDay, ValueKind
 from track_dispatch.states import LineState, Reason
 

@@ -20,13 +20,13 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.decisions import OF_BATCHES
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.pipeline.decide import (
+    LONGEST_WHY,
     OF_DAYS,
     Done,
     Order,
     carry_out,
     make_decision,
 )
-from track_dispatch.pipeline.screening import LONGEST_WHY
 from track_dispatch.records import Actor
 from track_dispatch.states import SHELL_ONLY, Verb
 

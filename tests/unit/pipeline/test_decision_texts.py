@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from track_dispatch.ledger.decisions import DecidedLines
-from track_dispatch.operators.operations_texts import DECIDE_DOC, PARAMS, WHAT, done_text
+from track_dispatch.operators.texts import DECIDE_DOC, PARAMS, WHAT, done_text
 from track_dispatch.pipeline.decide import Done
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import SHELL_ONLY, Verb

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from tests.unit.pipeline.shell_rig import message_of, run
 from track_dispatch.errors import ConfigError
-from track_dispatch.pipeline.screening import LONGEST_WHY, refuse_personal
+from track_dispatch.pipeline.decide import LONGEST_WHY, refuse_personal
 from track_dispatch.states import SHELL_ONLY, Verb
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from stand_ins.oracle import Faults
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.errors import SourceUnavailableError
 from track_dispatch.ledger import schema
-from track_dispatch.pipeline.dry_run import DryRun, dry_run, fate
+from track_dispatch.pipeline.rehearse import DryRun, dry_run, fate
 from track_dispatch.pipeline.run import Mode
 
 if TYPE_CHECKING:

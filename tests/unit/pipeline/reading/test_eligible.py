@@ -11,7 +11,7 @@ from erp_days import DAY, HOSPITAL, NOW
 from sqlalchemy import select
 
 from track_dispatch.ledger import schema
-from track_dispatch.pipeline.dry_run import dry_run, fate
+from track_dispatch.pipeline.rehearse import dry_run, fate
 from track_dispatch.pipeline.report import report
 from track_dispatch.pipeline.run import Mode
 

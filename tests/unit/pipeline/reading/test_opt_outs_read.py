@@ -13,7 +13,7 @@ from track_dispatch.ledger.claims import Wanted, read_ahead, settle_and_claim
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.privacy import add_optouts
 from track_dispatch.ledger.units import ready_envelopes
-from track_dispatch.pipeline.dry_run import claim_terms
+from track_dispatch.pipeline.rehearse import claim_terms
 from track_dispatch.states import Verb
 from track_dispatch.transformation.identities import identity_values
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from erp_days import HOSPITAL
 
-from track_dispatch.pipeline.evaluate import DayEvaluation
+from track_dispatch.pipeline.transform import DayEvaluation
 from track_dispatch.records import COLUMNS, Area, Channel
 from track_dispatch.transformation.evaluator import Evaluator
 
