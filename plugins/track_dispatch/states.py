@@ -172,27 +172,27 @@ class Reason(Labelled):
 STOOD_BACK = (Reason.SAME_PERSON, Reason.SAME_CONTACT, Reason.CONTACT_CAP)
 
 
-class Refusal(StrEnum):
+class Refusal(Labelled):
     """How Track refused a line."""
 
-    BY_STATUS = "refused_4xx"
+    BY_STATUS = "refused_4xx", "recusa do Track, que o cadastro pode mudar"
     """By a 4xx: asked again when its data are mended in the ERP."""
-    IN_ACCEPTANCE = "refused_2xx"
+    IN_ACCEPTANCE = "refused_2xx", "recusa definitiva do Track"
     """Named as faulty inside a 2xx: final for machines."""
 
 
-class BatchState(StrEnum):
+class BatchState(Labelled):
     """Where the lines of one POST stand together."""
 
-    SENDING = "sending"
+    SENDING = "sending", "em envio"
     """On the way, under a lease."""
-    SETTLED = "settled"
+    SETTLED = "settled", "respondido"
     """Answered, and each of its lines is accepted or refused."""
-    IN_DOUBT = "in_doubt"
+    IN_DOUBT = "in_doubt", "em dúvida"
     """Perhaps Track took it: a person decides."""
-    SPLIT = "split"
+    SPLIT = "split", "dividido"
     """Refused as a whole; its lines went on in batches of their own."""
-    NOT_DELIVERED = "not_delivered"
+    NOT_DELIVERED = "not_delivered", "não entregue"
     """Certainly not taken: its lines are ready again."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -12,6 +12,7 @@ from airflow.configuration import conf
 from airflow.executors.executor_loader import ExecutorLoader
 from airflow.jobs.job import Job, health_check_threshold
 from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
 from airflow.models.errors import ParseImportError
 from airflow.models.pool import Pool
 from airflow.utils.session import create_session
@@ -103,6 +104,15 @@ def read_state() -> AirflowState:
             " migrated (`airflow db migrate`)"
         )
         raise ConfigError(message) from None
+
+
+def active_runs(dag_ids: Collection[str]) -> set[tuple[str, str]]:
+    """Return the id of the DAG and of the run, of every run that is queued or runs."""
+    runs = select(DagRun.dag_id, DagRun.run_id).where(
+        DagRun.dag_id.in_(sorted(dag_ids)), DagRun.state.in_(("queued", "running"))
+    )
+    with create_session() as session:
+        return {(dag_id, run_id) for dag_id, run_id in session.execute(runs)}
 
 
 def read_settings() -> AirflowSettings:

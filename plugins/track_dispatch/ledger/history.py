@@ -19,7 +19,7 @@ from track_dispatch.ledger.envelopes import address_of, envelope_of, parse_place
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, PLACES, in_units, placed
 from track_dispatch.ledger.sql import among
 from track_dispatch.records import IdentityKind
-from track_dispatch.states import LineState
+from track_dispatch.states import BatchState, LineState
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -254,3 +254,39 @@ def lines_of_day(connection: Connection, day: HospitalDay) -> list[DayLine]:
         .order_by(lines.c.address)
     )
     return [DayLine(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class DayBatch:
+    """One POST about a day as it stands; `lines` are those that it was posted with."""
+
+    id: str
+    area: str
+    channel: str
+    state: BatchState
+    lines: int
+    status: int | None
+    at: datetime
+
+
+def batches_of_day(connection: Connection, day: HospitalDay) -> list[DayBatch]:
+    """Return a day's batches, the first one first."""
+    table = schema.batches
+    rows = connection.execute(
+        select(
+            table.c.id,
+            _units.c.area,
+            _units.c.channel,
+            table.c.state,
+            table.c.lines,
+            table.c.status,
+            table.c.created_at,
+        )
+        .join(_units, _units.c.id == table.c.unit)
+        .where(_units.c.hospital == day.hospital, _units.c.business_day == day.business_day)
+        .order_by(table.c.created_at, table.c.id)
+    )
+    return [
+        DayBatch(id_, area, channel, BatchState(state), *rest)
+        for id_, area, channel, state, *rest in rows
+    ]

@@ -76,6 +76,11 @@ def _counted(connection: Connection) -> list[tuple[int, int]]:
     return [(slot, taken) for slot, taken in rows]
 
 
+def requests_taken(connection: Connection) -> int:
+    """Return how many requests count within the window, of all hospitals."""
+    return sum(taken for _, taken in _counted(connection))
+
+
 def seconds_until_free(counted: Sequence[tuple[int, int]], now: int, *, limit: int) -> float:
     """Return when enough of the oldest slots no longer count; they leave one after the other.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from track_dispatch.ledger.envelopes import (
     reseal,
 )
 from track_dispatch.ledger.sql import moment_in
-from track_dispatch.states import WAITING, LineState
+from track_dispatch.states import WAITING, Labelled, LineState
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
@@ -36,30 +35,30 @@ if TYPE_CHECKING:
 _S = LineState
 
 
-class Transition(StrEnum):
-    """The name of a transition, as events record it."""
+class Transition(Labelled):
+    """The name of a transition, as events record it, and what an analyst reads for it."""
 
-    FOUND = "found"
-    REEVALUATED = "reevaluated"
-    CORRECTED = "corrected"
-    GONE = "gone"
-    MOVED = "moved"
-    APPROVED = "approved"
-    EXCLUDED_AT_CLAIM = "excluded_at_claim"
-    EXPIRED = "expired"
-    OUTDATED = "outdated"
-    CLAIMED = "claimed"
-    SPLIT = "split"
-    ANSWERED = "answered"
-    MARKED_IN_DOUBT = "marked_in_doubt"
-    LEASE_EXPIRED = "lease_expired"
-    ANSWERED_LATE = "answered_late"
-    ACCEPTED_AFTER_ALL = "accepted_after_all"
-    SETTLED_BY_PERSON = "settled_by_person"
-    REOPENED_BY_PERSON = "reopened_by_person"
-    CAME_BACK = "came_back"
-    RESTORED = "restored"
-    ERASED = "erased"
+    FOUND = "found", "encontrado no ERP"
+    REEVALUATED = "reevaluated", "relido e julgado de novo"
+    CORRECTED = "corrected", "corrigido no ERP"
+    GONE = "gone", "não está mais no ERP"
+    MOVED = "moved", "passou para outro dia"
+    APPROVED = "approved", "volume aprovado por uma pessoa"
+    EXCLUDED_AT_CLAIM = "excluded_at_claim", "excluído na hora do envio"
+    EXPIRED = "expired", "o prazo de perguntar acabou"
+    OUTDATED = "outdated", "leitura antiga demais para sair"
+    CLAIMED = "claimed", "separado para envio"
+    SPLIT = "split", "lote dividido"
+    ANSWERED = "answered", "o Track respondeu"
+    MARKED_IN_DOUBT = "marked_in_doubt", "a resposta do Track se perdeu"
+    LEASE_EXPIRED = "lease_expired", "o envio foi interrompido"
+    ANSWERED_LATE = "answered_late", "o Track respondeu depois do prazo"
+    ACCEPTED_AFTER_ALL = "accepted_after_all", "o Track aceitou depois da decisão"
+    SETTLED_BY_PERSON = "settled_by_person", "decidido por uma pessoa"
+    REOPENED_BY_PERSON = "reopened_by_person", "uma pessoa mandou reler"
+    CAME_BACK = "came_back", "voltou: o outro atendimento não foi perguntado"
+    RESTORED = "restored", "cópia de segurança restaurada"
+    ERASED = "erased", "dados da pessoa apagados"
 
 
 @dataclass(frozen=True, slots=True)

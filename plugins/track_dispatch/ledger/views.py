@@ -131,6 +131,7 @@ class AskedVolume:
     lines: int
     usual: int
     answer: str | None
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +377,9 @@ def _questions(
     table = schema.approvals
     rows = connection.execute(select(table).where(*on_days(table, days)).order_by(table.c.id))
     return {
-        HospitalDay(row.hospital, row.business_day): AskedVolume(row.lines, row.usual, row.answer)
+        HospitalDay(row.hospital, row.business_day): AskedVolume(
+            row.lines, row.usual, row.answer, row.run_id
+        )
         for row in rows
     }
 

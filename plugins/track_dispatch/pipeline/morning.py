@@ -55,7 +55,8 @@ COLUMNS = (
     "retidas", "em dúvida",
 )  # fmt: skip
 _FIRST_COUNT = COLUMNS.index("lidos")
-_STATES = (
+#: The states that a row counts, in the order of the columns.
+COUNTED = (
     LineState.ACCEPTED,
     LineState.EXCLUDED,
     LineState.REFUSED,
@@ -82,7 +83,7 @@ class MorningRow:
         business_day: None where its file is broken.
         run: when its run began, by the hospital's clock, or why there is none.
         extracted: attendances; None where no run was found.
-        counts: by state; None likewise.
+        counts: by state, as `COUNTED` has them; None likewise.
         problems: how many the hospital has, of whatever day.
     """
 
@@ -95,7 +96,7 @@ class MorningRow:
 
     def cells(self) -> tuple[str, ...]:
         """Return the row's texts, in the order of `COLUMNS`."""
-        blank = ("-",) * len(_STATES)
+        blank = ("-",) * len(COUNTED)
         return (
             self.code,
             f"{self.business_day:%d/%m}" if self.business_day else "-",
@@ -316,7 +317,7 @@ def _report_row(hospital: Hospital, day: date, report: Report, problems: int) ->
         business_day=day,
         run=report.facts.work[own.day].started_at.astimezone(hospital.zone),
         extracted=own.equation.attendances if own.equation else 0,
-        counts=tuple(own.states[state] for state in _STATES),
+        counts=tuple(own.states[state] for state in COUNTED),
         problems=problems,
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import Labelled, LineState, Reason
+from track_dispatch.states import Labelled, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.views import LineCount
@@ -248,7 +248,9 @@ def excluded_by_reason(counts: Sequence[LineCount]) -> dict[str, int]:
 
 
 def reason_label(reason: str) -> str:
-    """Return a reason's label; one that a later version has written is its own."""
+    """Return the label of a reason or a refusal; one of a later version is its own."""
+    if reason in set(Refusal):
+        return Refusal(reason).label
     return Reason(reason).label if reason in set(Reason) else reason
 
 

@@ -1,0 +1,150 @@
+"""Who may see and do what: Airflow's own permissions, asked of whatever auth manager it has.
+
+A mounted app is protected by nothing: each route depends on one of the functions here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.core_api.security import GetUserDep
+from airflow.models.dag import DagModel
+from airflow.models.log import Log
+from airflow.utils.session import create_session
+from fastapi import Depends, Form, HTTPException
+
+from track_dispatch.config import BrokenHospital, Hospital, load_hospitals
+
+#: Who may see the morning's DAG may see the board.
+BOARD_DAG = "track_morning"
+#: Who may trigger this one may decide.
+DECIDE_DAG = "track_decide"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who looks, and at which hospitals she may.
+
+    Attributes:
+        user: of Airflow.
+        hospitals: those whose DAGs she may read.
+        hidden: the codes of the others.
+    """
+
+    user: BaseUser
+    hospitals: Sequence[Hospital | BrokenHospital]
+    hidden: frozenset[str]
+
+    def may_decide(self) -> bool:
+        """Tell whether she may trigger `track_decide`."""
+        return self.may_run(DECIDE_DAG)
+
+    def may_run(self, dag_id: str) -> bool:
+        """Tell whether she may trigger a DAG."""
+        return _is_allowed(self.user, "POST", dag_id, DagAccessEntity.RUN)
+
+    def hospital_of(self, dag_id: str) -> Hospital | None:
+        """Return the working hospital of a DAG, if it is one's that she may read."""
+        for one in self.hospitals:
+            if one.dag_id == dag_id and isinstance(one, Hospital):
+                return one
+        return None
+
+
+def visitor(user: GetUserDep) -> Visitor:
+    """Find out who looks; nobody is let in without a log-in."""
+    readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+    everything = load_hospitals()
+    mine = [one for one in everything if one.dag_id in readable]
+    return Visitor(user, mine, frozenset(one.code for one in everything if one not in mine))
+
+
+VisitorDep = Annotated[Visitor, Depends(visitor)]
+
+
+def board_visitor(user: GetUserDep) -> Visitor:
+    """Let in who may read the morning's DAG.
+
+    Raises:
+        HTTPException: 403 for anybody else.
+    """
+    if not _is_allowed(user, "GET", BOARD_DAG):
+        raise HTTPException(403)
+    return visitor(user)
+
+
+def readable_hospital(visiting: VisitorDep, hospital: str) -> Hospital:
+    """Return the hospital of a code, for who may read its DAG.
+
+    Raises:
+        HTTPException: 404 where there is none, or it is not for her.
+    """
+    return _required(visiting, f"track_{hospital.lower()}")
+
+
+def hospital_of_tab(visiting: VisitorDep, dag_id: str) -> Hospital | None:
+    """Return the hospital of a DAG's tab; None where the DAG is not a hospital's.
+
+    Raises:
+        HTTPException: 404 where it is a hospital's that she may not read.
+    """
+    codes = {f"track_{code.lower()}" for code in visiting.hidden}
+    if dag_id in codes:
+        raise HTTPException(404)
+    return visiting.hospital_of(dag_id)
+
+
+def explained_hospital(
+    visiting: VisitorDep, hospital: Annotated[str, Form(max_length=16)]
+) -> Hospital:
+    """Return a hospital whose attendances she may ask about: she may read its tasks' logs.
+
+    Who asked goes to Airflow's audit log before anything is answered; about whom does not.
+
+    Raises:
+        HTTPException: 404 where there is none or it is not for her, 403 without the logs.
+    """
+    found = _required(visiting, f"track_{hospital.lower()}")
+    if not _is_allowed(visiting.user, "GET", found.dag_id, DagAccessEntity.TASK_LOGS):
+        raise HTTPException(403)
+    name = visiting.user.get_name()
+    with create_session() as session:
+        session.add(Log("track_explain", owner=name, owner_display_name=name, dag_id=found.dag_id))
+    return found
+
+
+def may_explain(visiting: Visitor, hospital: Hospital | BrokenHospital) -> bool:
+    """Tell whether she may ask about a hospital's attendances."""
+    return isinstance(hospital, Hospital) and _is_allowed(
+        visiting.user, "GET", hospital.dag_id, DagAccessEntity.TASK_LOGS
+    )
+
+
+def _required(visiting: Visitor, dag_id: str) -> Hospital:
+    found = visiting.hospital_of(dag_id)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _is_allowed(
+    user: BaseUser, method: str, dag_id: str, entity: DagAccessEntity | None = None
+) -> bool:
+    details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
+    return bool(
+        get_auth_manager().is_authorized_dag(
+            method=method,  # type: ignore[arg-type]
+            access_entity=entity,
+            details=details,
+            user=user,
+        )
+    )
+
+
+BoardVisitorDep = Annotated[Visitor, Depends(board_visitor)]
+ReadableHospitalDep = Annotated[Hospital, Depends(readable_hospital)]
+HospitalOfTabDep = Annotated[Hospital | None, Depends(hospital_of_tab)]
+ExplainedHospitalDep = Annotated[Hospital, Depends(explained_hospital)]

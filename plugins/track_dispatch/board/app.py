@@ -1,0 +1,252 @@
+"""The pages' web app: permissions are Airflow's, facts the ledger's, and no GET writes anything.
+
+Every page lies one level below Airflow's own root, and every address in it is relative: it works
+wherever Airflow is.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Form, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from track_dispatch.board import words
+from track_dispatch.board.access import (
+    DECIDE_DAG,
+    BoardVisitorDep,
+    ExplainedHospitalDep,
+    HospitalOfTabDep,
+    ReadableHospitalDep,
+    Visitor,
+    VisitorDep,
+    may_explain,
+)
+from track_dispatch.board.facts import Scope, read_board, read_day, read_trends
+from track_dispatch.board.pages import render
+from track_dispatch.config import BrokenHospital, Hospital
+from track_dispatch.errors import TrackDispatchError
+from track_dispatch.hooks.airflow_state import active_runs
+from track_dispatch.hooks.ledger import open_ledger
+from track_dispatch.ledger.history import attendance_history
+from track_dispatch.ledger.request_budget import WINDOW, requests_taken
+from track_dispatch.ledger.views import run_work
+from track_dispatch.records import HospitalDay
+
+if TYPE_CHECKING:
+    from track_dispatch.ledger.database import Ledger
+
+log = logging.getLogger(__name__)
+
+#: Nothing from elsewhere, no script or style within a page, and only Airflow may frame it.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+#: Static files hold no data.
+STATIC_CACHE = "max-age=3600"
+#: How many days a hospital's tab shows.
+TAB_DAYS = 28
+#: How many matters the card on Airflow's home page names.
+CARD_LINES = 4
+#: The longest number of an attendance.
+LONGEST_ATTENDANCE = 64
+
+router = APIRouter(default_response_class=HTMLResponse)
+
+
+class LedgerToLookAt:
+    """The installation's ledger, opened when it is asked for first and then kept open."""
+
+    def __init__(self) -> None:
+        self._opening = threading.Lock()
+        self._ledger: Ledger | None = None
+
+    def open(self) -> Ledger:
+        """Return it.
+
+        Raises:
+            ConfigError: there is none, or not the right one.
+            LedgerError: its database does not answer.
+        """
+        with self._opening:
+            if self._ledger is None:
+                self._ledger = open_ledger(read_only=True)
+            return self._ledger
+
+    def close(self) -> None:
+        """Give its connections back."""
+        with self._opening:
+            if self._ledger is not None:
+                self._ledger.close()
+                self._ledger = None
+
+
+def create_app() -> FastAPI:
+    """Build the app that Airflow mounts."""
+    app = FastAPI(title="Pesquisas", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.ledger = LedgerToLookAt()
+    app.include_router(router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.middleware("http")(_with_headers)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _incomplete)
+    app.add_exception_handler(TrackDispatchError, _unreachable)
+    return app
+
+
+@router.get("/")
+def board(request: Request, visiting: BoardVisitorDep) -> HTMLResponse:
+    """Show all hospitals, and everything that waits for a person."""
+    with _ledger(request).reading() as connection:
+        found = read_board(connection, _scope(visiting, visiting.hospitals))
+    explained = [one.code for one in visiting.hospitals if may_explain(visiting, one)]
+    return render(
+        "board.html", board=found, verdict=words.verdict(found), explained=explained,
+        **_powers(visiting),
+    )  # fmt: skip
+
+
+@router.get("/summary", response_class=JSONResponse)
+def summary(request: Request, visiting: BoardVisitorDep) -> dict[str, Any]:
+    """Return what the card on Airflow's home page says, in counts."""
+    with _ledger(request).reading() as connection:
+        found = read_board(connection, _scope(visiting, visiting.hospitals), days=1)
+    lines = [f"{one.problem.hospital} {one.problem.text()}".strip() for one in found.for_person]
+    return {
+        "red": bool(found.for_person),
+        "text": words.verdict(found),
+        "lines": lines[:CARD_LINES],
+        "more": max(0, len(lines) - CARD_LINES),
+    }
+
+
+@router.get("/day")
+def day(
+    request: Request, visiting: VisitorDep, chosen: ReadableHospitalDep, day: date
+) -> HTMLResponse:
+    """Show the account of one hospital's day."""
+    return _day_page(request, visiting, chosen, day)
+
+
+@router.get("/run")
+def run(
+    request: Request,
+    visiting: VisitorDep,
+    chosen: HospitalOfTabDep,
+    run_id: Annotated[str, Query(max_length=250)],
+) -> HTMLResponse:
+    """Show the account of the day that a run is about: the tab of a run."""
+    if chosen is None:
+        return render("message.html", text=words.NOT_OF_HOSPITAL)
+    with _ledger(request).reading() as connection:
+        work = run_work(connection, hospital=chosen.code, run_ids=[run_id])
+    if not work:
+        return render("message.html", text=words.RUN_READ_NOTHING)
+    own = max(one.day.business_day for one in work)  # the others were read again
+    return _day_page(request, visiting, chosen, own)
+
+
+@router.get("/dag")
+def dag(request: Request, visiting: VisitorDep, chosen: HospitalOfTabDep) -> HTMLResponse:
+    """Show a hospital's last days: the tab of a DAG."""
+    if chosen is None:
+        return render("message.html", text=words.NOT_OF_HOSPITAL)
+    with _ledger(request).reading() as connection:
+        found = read_board(connection, _scope(visiting, [chosen]), days=TAB_DAYS)
+    (row,) = found.rows
+    return render("hospital.html", row=row, hospital=chosen, **_powers(visiting))
+
+
+@router.get("/trends")
+def trends(
+    request: Request, visiting: BoardVisitorDep, hospital: str | None = None
+) -> HTMLResponse:
+    """Show a hospital's last 90 days, and how many requests to Track are left."""
+    working = [one for one in visiting.hospitals if isinstance(one, Hospital)]
+    chosen = next((one for one in working if hospital in {None, one.code}), None)
+    if chosen is None:
+        raise HTTPException(404)
+    with _ledger(request).reading() as connection:
+        found = read_trends(connection, chosen, moment=datetime.now(UTC))
+        taken = requests_taken(connection)
+    return render(
+        "trends.html", trends=found, hospital=chosen, hospitals=working, taken=taken,
+        limit=chosen.requests_per_5_minutes, minutes=WINDOW // 60,
+    )  # fmt: skip
+
+
+@router.post("/explain")
+def explain(
+    request: Request,
+    chosen: ExplainedHospitalDep,
+    attendance: Annotated[str, Form(max_length=LONGEST_ATTENDANCE)],
+) -> HTMLResponse:
+    """Tell what became of an attendance; its number stands in no address and in no page."""
+    with _ledger(request).reading() as connection:
+        history = attendance_history(
+            connection, source=chosen.source, attendance_id=attendance.strip()
+        )
+    if history is not None and history.hospital != chosen.code:  # another one of the same ERP
+        history = None
+    return render("history.html", history=history, hospital=chosen)
+
+
+def _day_page(request: Request, visiting: Visitor, hospital: Hospital, day: date) -> HTMLResponse:
+    with _ledger(request).reading() as connection:
+        found = read_day(connection, _scope(visiting, [hospital]), HospitalDay(hospital.code, day))
+    return render("day.html", account=found, hospital=hospital, **_powers(visiting))
+
+
+def _scope(visiting: Visitor, hospitals: Any) -> Scope:
+    ids = [one.dag_id for one in hospitals if not isinstance(one, BrokenHospital)]
+    return Scope(hospitals, datetime.now(UTC), active_runs(ids), visiting.hidden)
+
+
+def _powers(visiting: Visitor) -> dict[str, Any]:
+    """Return what the person may do, for buttons."""
+    runnable = {one.dag_id for one in visiting.hospitals if visiting.may_run(one.dag_id)}
+    return {"may_decide": visiting.may_decide(), "runnable": runnable, "decide_dag": DECIDE_DAG}
+
+
+def _ledger(request: Request) -> Ledger:
+    held: LedgerToLookAt = request.app.state.ledger
+    return held.open()
+
+
+async def _with_headers(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    response = await call_next(request)
+    response.headers.update(HEADERS)
+    if "/static/" in request.url.path and response.status_code < 400:
+        response.headers["Cache-Control"] = STATIC_CACHE
+    return response
+
+
+def _refused(_request: Request, error: Exception) -> HTMLResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    text = words.REFUSED.get(status, words.REFUSED[404])
+    return render("message.html", status=status, text=text)
+
+
+def _incomplete(_request: Request, _error: Exception) -> HTMLResponse:
+    return render("message.html", status=422, text=words.REFUSED[422])
+
+
+def _unreachable(_request: Request, error: Exception) -> HTMLResponse:
+    log.error("the board cannot read the ledger: %s", error)
+    return render("message.html", status=503, text=words.UNREACHABLE)

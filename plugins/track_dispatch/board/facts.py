@@ -1,0 +1,387 @@
+"""What the pages show, read from the ledger at one moment. Reading only, and no Airflow here.
+
+Nothing is judged here: problems are those of `report` and of `track_morning`, and a day's status
+says no more than which of them the last run that read the day has.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from track_dispatch.config import BrokenHospital
+from track_dispatch.ledger.batches import in_doubt_batches
+from track_dispatch.ledger.history import batches_of_day
+from track_dispatch.ledger.views import DayFacts, day_counts, last_runs
+from track_dispatch.pipeline.problems import excluded_by_reason
+from track_dispatch.pipeline.morning import COUNTED, MorningRow, due_day, read_morning, unread_days
+from track_dispatch.pipeline.problems import ProblemKind
+from track_dispatch.pipeline.report import JudgedRun, judge, load_facts, waits_for_window
+from track_dispatch.records import HospitalDay
+from track_dispatch.states import Labelled, LineState, Verb
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from track_dispatch.config import Hospital
+    from track_dispatch.ledger.batches import InDoubtBatch
+    from track_dispatch.ledger.history import DayBatch
+    from track_dispatch.ledger.views import LineCount
+    from track_dispatch.pipeline.morning import Morning
+    from track_dispatch.pipeline.problems import DayNotice, DayProblem
+    from track_dispatch.pipeline.report import Report
+
+#: How many days the board shows of each hospital.
+DAYS = 14
+#: How many days a hospital's trends show.
+TREND_DAYS = 90
+
+_ONE_DAY = timedelta(days=1)
+_K = ProblemKind
+
+
+class DayStatus(Labelled):
+    """How a hospital's day stands, by what its last run's report says; the value is a CSS class."""
+
+    COMPLETE = "complete", "completo"
+    WAITING = "waiting", "aguarda o horário de envio"
+    IN_DOUBT = "in_doubt", "em dúvida"
+    PROBLEM = "problem", "precisa de alguém"
+    HELD = "held", "retido"
+    GOES_ON = "goes_on", "em envio ou a reler"
+    RUNNING = "running", "em andamento"
+    MISSING = "missing", "ninguém leu"
+    EARLY = "early", "ainda não devia ter rodado"
+    NOT_LIVE = "not_live", "fora de operação"
+    NO_FILE = "no_file", "arquivo com erro"
+
+
+#: What a red report of the day looks like; all else is green, or no report.
+RED = frozenset({DayStatus.IN_DOUBT, DayStatus.PROBLEM, DayStatus.HELD, DayStatus.GOES_ON})
+
+#: What a person may decide about a batch in doubt.
+DOUBT_VERBS = (Verb.SETTLE_SENT, Verb.SETTLE_UNSENT, Verb.ABANDON)
+#: What a person may decide where a problem stands.
+PROBLEM_VERBS: Mapping[ProblemKind, Verb] = {
+    _K.STOPPED: Verb.RESUME,
+    _K.UNANSWERED: Verb.RELEASE,
+    _K.HELD: Verb.RELEASE,
+}
+_STATUS_OF: Mapping[ProblemKind, DayStatus] = {
+    _K.IN_DOUBT: DayStatus.IN_DOUBT,
+    _K.UNANSWERED: DayStatus.HELD,
+    _K.HELD: DayStatus.HELD,
+    _K.SENDING: DayStatus.GOES_ON,
+    _K.REOPENED: DayStatus.GOES_ON,
+}
+#: Of several problems of a day, the one that its cell shows.
+_WORST = (DayStatus.IN_DOUBT, DayStatus.PROBLEM, DayStatus.HELD, DayStatus.GOES_ON)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whom a page is for, and when.
+
+    Attributes:
+        hospitals: those that the person may see, broken files too.
+        moment: aware.
+        active: the id of the DAG and of the run, of every run that Airflow has begun or queued.
+        hidden: codes of hospitals that the person may not see.
+    """
+
+    hospitals: Sequence[Hospital | BrokenHospital]
+    moment: datetime
+    active: Collection[tuple[str, str]] = ()
+    hidden: Collection[str] = ()
+
+    @property
+    def working(self) -> list[Hospital]:
+        """The hospitals whose files can be used."""
+        return [one for one in self.hospitals if not isinstance(one, BrokenHospital)]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A hospital's day: how it stands, why, and its counts where a run read it."""
+
+    day: HospitalDay
+    status: DayStatus
+    problems: tuple[DayProblem, ...] = ()
+    facts: DayFacts | None = None
+    run_id: str | None = None
+
+    def lines(self, state: LineState) -> int:
+        """Return how many lines stand in a state."""
+        return self.facts.states[state] if self.facts else 0
+
+    @property
+    def is_red(self) -> bool:
+        """Whether the report of the last run that read the day is red for it."""
+        return self.status in RED or (self.status is DayStatus.RUNNING and bool(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class HospitalRow:
+    """A hospital's last days, the oldest first, and its row of the morning."""
+
+    code: str
+    name: str
+    dag_id: str
+    cells: tuple[Cell, ...]
+    latest: MorningRow
+
+    @property
+    def accepted(self) -> list[int]:
+        """How many lines were accepted, day by day."""
+        return [cell.lines(LineState.ACCEPTED) for cell in self.cells]
+
+    @property
+    def excluded(self) -> list[tuple[str, int]]:
+        """The reasons of the latest day's exclusions, the commonest first."""
+        facts = next((one.facts for one in self.cells if self._is_latest(one)), None)
+        reasons = excluded_by_reason(facts.counts) if facts else {}
+        return Counter(reasons).most_common()
+
+    def _is_latest(self, cell: Cell) -> bool:
+        return cell.day.business_day == self.latest.business_day
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """One open matter, and what a person may do about it here.
+
+    Attributes:
+        problem: of the morning.
+        doubts: the batches to be decided, where it is about them.
+        verb: what may be decided, where that is not about a batch.
+        run_id: the last run that read the day; of an open question, the one that asked it.
+        asks: whether Airflow asks for an answer to it (*Ações Necessárias*).
+    """
+
+    problem: DayProblem
+    doubts: tuple[InDoubtBatch, ...] = ()
+    verb: Verb | None = None
+    run_id: str | None = None
+    asks: bool = False
+
+    @property
+    def runs_day(self) -> bool:
+        """Whether running the day now is what helps."""
+        return self.problem.kind is _K.REOPENED
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All that the first page shows."""
+
+    morning: Morning
+    days: tuple[date, ...]
+    rows: tuple[HospitalRow, ...]
+    matters: tuple[Matter, ...]
+    notices: tuple[DayNotice, ...]
+
+    @property
+    def extracted(self) -> int:
+        """Attendances of the latest day, of all hospitals."""
+        return sum(row.extracted or 0 for row in self.morning.rows)
+
+    @property
+    def counted(self) -> dict[LineState, int]:
+        """The latest day's lines by the states that the morning counts."""
+        rows = [row.counts for row in self.morning.rows if row.counts]
+        return {state: sum(row[at] for row in rows) for at, state in enumerate(COUNTED)}
+
+    @property
+    def for_person(self) -> list[Matter]:
+        """The matters that do not go on without a person."""
+        return [one for one in self.matters if one.problem.needs_person]
+
+
+@dataclass(frozen=True, slots=True)
+class DayAccount:
+    """One day of one hospital: its cell, what is to be done, its units and its batches."""
+
+    cell: Cell
+    matters: tuple[Matter, ...]
+    batches: tuple[DayBatch, ...]
+
+    @property
+    def units(self) -> dict[str, Counter[LineState]]:
+        """The lines of each area and channel by state; excluded ones may have neither."""
+        found: defaultdict[str, Counter[LineState]] = defaultdict(Counter)
+        for count in self._counts:
+            found[count.unit][count.state] += count.lines
+        return dict(found)
+
+    @property
+    def excluded(self) -> dict[str, int]:
+        """The excluded lines by reason."""
+        return excluded_by_reason(self._counts)
+
+    @property
+    def _counts(self) -> tuple[LineCount, ...]:
+        return self.cell.facts.counts if self.cell.facts else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trends:
+    """A hospital's days, the oldest first, in counts."""
+
+    days: tuple[date, ...]
+    counts: tuple[tuple[LineCount, ...], ...]
+
+    def state(self, state: LineState) -> list[int]:
+        """Return the lines in a state, day by day."""
+        return [sum(one.lines for one in day if one.state is state) for day in self.counts]
+
+    @property
+    def excluded(self) -> dict[str, list[int]]:
+        """The excluded lines of each reason, day by day; the commonest reason first."""
+        by_day = [excluded_by_reason(day) for day in self.counts]
+        total: Counter[str] = Counter()
+        for reasons in by_day:
+            total.update(reasons)
+        return {reason: [day.get(reason, 0) for day in by_day] for reason, _ in total.most_common()}
+
+
+def read_board(connection: Connection, scope: Scope, *, days: int = DAYS) -> Board:
+    """Read the first page."""
+    morning = read_morning(connection, scope.hospitals, moment=scope.moment)
+    shown = _last_days(scope, days)
+    cells = read_cells(connection, scope, shown)
+    latest = {row.code: row for row in morning.rows}
+    rows = tuple(
+        HospitalRow(
+            code=one.code,
+            name="" if isinstance(one, BrokenHospital) else one.name,
+            dag_id=one.dag_id,
+            cells=tuple(cells[HospitalDay(one.code, day)] for day in shown),
+            latest=latest[one.code],
+        )
+        for one in scope.hospitals
+    )
+    notices = tuple(one for one in morning.notices if one.day.hospital not in scope.hidden)
+    return Board(morning, shown, rows, _matters(connection, scope, morning.problems), notices)
+
+
+def read_day(connection: Connection, scope: Scope, day: HospitalDay) -> DayAccount:
+    """Read one day of the scope's only hospital."""
+    cell = read_cells(connection, scope, [day.business_day])[day]
+    batches = tuple(batches_of_day(connection, day))
+    return DayAccount(cell, _matters(connection, scope, cell.problems), batches)
+
+
+def read_trends(
+    connection: Connection, hospital: Hospital, *, moment: datetime, days: int = TREND_DAYS
+) -> Trends:
+    """Read a hospital's days back from the latest one that was due."""
+    last = due_day(hospital, moment)
+    shown = tuple(last - back * _ONE_DAY for back in range(days - 1, -1, -1))
+    counts = day_counts(connection, [HospitalDay(hospital.code, day) for day in shown])
+    return Trends(shown, tuple(counts[HospitalDay(hospital.code, day)] for day in shown))
+
+
+def read_cells(
+    connection: Connection, scope: Scope, days: Sequence[date]
+) -> dict[HospitalDay, Cell]:
+    """Read how days of all hospitals of a page stand."""
+    cells = {
+        day: Cell(day, DayStatus.NO_FILE)
+        for one in scope.hospitals
+        if isinstance(one, BrokenHospital)
+        for day in _days_of(one.code, days)
+    }
+    wanted = [day for one in scope.working for day in _days_of(one.code, days)]
+    runs = last_runs(connection, wanted)
+    reports = _reports(connection, scope, runs)
+    due = {one.code: due_day(one, scope.moment) for one in scope.working}
+    unread = unread_days(connection, scope.working, due)
+    for one in scope.working:
+        for day in _days_of(one.code, days):
+            run_id = runs.get(day)
+            if run_id is None:
+                cells[day] = Cell(day, _without_run(one, day, due[one.code], unread))
+                continue
+            report = reports[one.code, run_id]
+            cells[day] = _cell(day, report, is_active=(one.dag_id, run_id) in scope.active)
+    return cells
+
+
+def _reports(
+    connection: Connection, scope: Scope, runs: Mapping[HospitalDay, str]
+) -> dict[tuple[str, str], Report]:
+    """Judge each run once, by its hospital and its id: it may have read several of the days."""
+    waits = {one.code: waits_for_window(one, scope.moment) for one in scope.working}
+    judged = {
+        (day.hospital, run_id): JudgedRun(day, run_id, waits[day.hospital])
+        for day, run_id in runs.items()
+    }
+    found = load_facts(connection, list(judged.values()))
+    return {(one.run.day.hospital, one.run.run_id): judge(one) for one in found}
+
+
+def _cell(day: HospitalDay, report: Report, *, is_active: bool) -> Cell:
+    """Take out of a run's report what it says of one of its days."""
+    facts = next(one for one in report.facts.days if one.day == day)
+    ready = facts.states[LineState.READY]
+    problems = tuple(
+        one
+        for one in report.problems
+        if one.day == day or (one.kind is _K.STOPPED and one.day is None and ready)
+    )
+    found = {_STATUS_OF.get(one.kind, DayStatus.PROBLEM) for one in problems}
+    if is_active:
+        status = DayStatus.RUNNING
+    elif found:
+        status = next(one for one in _WORST if one in found)
+    else:
+        status = DayStatus.WAITING if ready else DayStatus.COMPLETE
+    return Cell(day, status, problems, facts, report.facts.run.run_id)
+
+
+def _without_run(
+    hospital: Hospital, day: HospitalDay, due: date, unread: Mapping[str, Collection[date]]
+) -> DayStatus:
+    if day.business_day in unread.get(day.hospital, ()):
+        return DayStatus.MISSING
+    if day.business_day > due and hospital.is_live(day.business_day):
+        return DayStatus.EARLY
+    return DayStatus.NOT_LIVE
+
+
+def _last_days(scope: Scope, days: int) -> tuple[date, ...]:
+    """Return the days up to yesterday, by the clock of the hospital that is furthest."""
+    last = max(
+        (scope.moment.astimezone(one.zone).date() for one in scope.working),
+        default=scope.moment.date(),
+    )
+    return tuple(last - back * _ONE_DAY for back in range(days, 0, -1))
+
+
+def _days_of(code: str, days: Iterable[date]) -> list[HospitalDay]:
+    return [HospitalDay(code, day) for day in days]
+
+
+def _matters(
+    connection: Connection, scope: Scope, problems: Sequence[DayProblem]
+) -> tuple[Matter, ...]:
+    """Add to each problem what a person may do about it."""
+    shown = [one for one in problems if one.hospital not in scope.hidden]
+    doubts: defaultdict[HospitalDay, list[InDoubtBatch]] = defaultdict(list)
+    for doubt in in_doubt_batches(connection):
+        doubts[doubt.day].append(doubt)
+    days = {one.day for one in shown if one.day is not None}
+    runs = last_runs(connection, days)
+    return tuple(
+        Matter(
+            problem=one,
+            doubts=tuple(doubts[one.day]) if one.kind is _K.IN_DOUBT and one.day else (),
+            verb=PROBLEM_VERBS.get(one.kind),
+            run_id=runs.get(one.day) if one.day else None,
+            asks=one.kind is _K.UNANSWERED,
+        )
+        for one in shown
+    )

@@ -1,0 +1,73 @@
+"""How a page is made: templates, and what all of them use."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from track_dispatch.board import facts, pictures, words
+from track_dispatch.ledger.transitions import Transition
+from track_dispatch.pipeline.problems import reason_label
+from track_dispatch.records import Channel
+from track_dispatch.states import BatchState, LineState, Verb
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """Render a template as a page."""
+    return HTMLResponse(_ENVIRONMENT.get_template(template).render(context), status)
+
+
+def dag_path(dag_id: str, run_id: str | None = None, tail: str = "") -> str:
+    """Return where Airflow shows a DAG or a run of it, from a page; a run's id may hold `/`."""
+    run = f"/runs/{quote(run_id, safe='')}" if run_id else ""
+    return f"../dags/{quote(dag_id, safe='')}{run}{tail}"
+
+
+def unit_name(area: str, channel: str) -> str:
+    """Name an area and a channel."""
+    return f"{area or 'sem área'} · {Channel(channel).label if channel else 'sem canal'}"
+
+
+def moment(at: datetime) -> str:
+    """Write a moment; the pages say that all are UTC."""
+    return f"{at:%d/%m/%Y %H:%M} UTC"
+
+
+def transition_label(name: str) -> str:
+    """Return what an analyst reads for a transition; one of a later version is its own."""
+    return Transition(name).label if name in set(Transition) else name
+
+
+def state_label(name: str) -> str:
+    """Return what an analyst reads for a state; one of a later version is its own."""
+    return LineState(name).label if name in set(LineState) else name
+
+
+_ENVIRONMENT.globals.update(
+    BatchState=BatchState,
+    DayStatus=facts.DayStatus,
+    DOUBT_VERBS=facts.DOUBT_VERBS,
+    LineState=LineState,
+    Verb=Verb,
+    dag_path=dag_path,
+    moment=moment,
+    pictures=pictures,
+    reason_label=reason_label,
+    state_label=state_label,
+    transition_label=transition_label,
+    unit_name=unit_name,
+    words=words,
+)
