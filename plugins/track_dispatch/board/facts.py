@@ -16,9 +16,8 @@ from track_dispatch.config import BrokenHospital
 from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.history import batches_of_day
 from track_dispatch.ledger.views import DayFacts, day_counts, last_runs
-from track_dispatch.pipeline.problems import excluded_by_reason
 from track_dispatch.pipeline.morning import COUNTED, MorningRow, due_day, read_morning, unread_days
-from track_dispatch.pipeline.problems import ProblemKind
+from track_dispatch.pipeline.problems import ProblemKind, excluded_by_reason
 from track_dispatch.pipeline.report import JudgedRun, judge, load_facts, waits_for_window
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import Labelled, LineState, Verb
