@@ -20,6 +20,7 @@ from track_dispatch.hooks.ledger import place
 from track_dispatch.ledger import creation
 from track_dispatch.ledger.database import Ledger, connect, require_same_ledger
 from track_dispatch.ledger.first_answers import FirstAnswer, first_answers
+from track_dispatch.ledger.key_rotation import older_keys
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.server_way import Way, try_claim, way_to_server
 from track_dispatch.ledger.software import SoftwareUse, recent_software
@@ -73,10 +74,18 @@ def _use_keys() -> str:
         require_same_ledger(connection, keys)
         creation.require_keys(connection, keys)
         closed = creation.unopened(connection, keys)
+        older = older_keys(connection, keys)
     if closed:
         raise ConfigError(
             f"no payload key opens {closed} of the payloads that wait: put the key they were"
             " written with back at the end of payload_secrets"
+        )
+    gone = [f"identity key {key.id}" for key in older.identity if key.may_go]
+    gone += ["the older payload keys"] if older.payload and not older.payloads else []
+    if gone:
+        raise DoubtError(
+            f"{', '.join(gone)}: needed by nothing any more: leave them out with `python -m"
+            " track_dispatch ledger rotate-keys --drop-unneeded`"
         )
     return "they are this ledger's, and open everything that waits"
 

@@ -24,7 +24,9 @@ from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks import ledger as place
 from track_dispatch.hooks.pools import create_pools
+from track_dispatch.ledger.batches import insert_batch
 from track_dispatch.records import Area
+from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
     from cli_shell import Shell
@@ -111,6 +113,27 @@ def test_the_first_day_shows_what_was_assumed_of_track(installed: World) -> None
     assert "(acceptance)" in text.stdout
     assert [*json.loads(held.stdout)] == ["answers", "assumptions"]
     assert (text.exit_code, held.exit_code) == (0, 0)
+
+
+def test_the_first_day_as_json_has_its_moments_in_iso_8601(installed: World) -> None:
+    with place.open_ledger() as ledger, ledger.writing() as connection:
+        insert_batch(
+            connection,
+            state=BatchState.SETTLED,
+            id="b-1",
+            claim="b-1",
+            survey="s",
+            lines=3,
+            validity_at=1_800_000_000,
+            status=201,
+            run_id="manual__1",
+            try_number=1,
+        )
+
+    [answer] = json.loads(run("doctor", "--first-day", "--json").stdout)["answers"]
+
+    assert answer["at"][10] == "T"
+    assert datetime.fromisoformat(answer["at"]).tzinfo is not None
 
 
 def test_an_unknown_hospital_is_no_visit(installed: World) -> None:

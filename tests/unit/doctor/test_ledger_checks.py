@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from tests.relay import Relay, relay
 from tests.unit.delivery.certificates import self_signed, serving
 from tests.unit.ledger.ledger_rig import fill
-from track_dispatch.doctor.check import DoubtError
+from track_dispatch.doctor.check import CheckStatus, DoubtError
 from track_dispatch.doctor.ledger_checks import judge_tls, reading
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.creation import durability
@@ -129,6 +129,42 @@ def test_an_identity_key_that_somebody_has_alone_is_missed(premises: Premises) -
 
     assert visit.not_well() == {KEYS: "FAIL"}
     assert "2 rows of identities have no other one" in visit[KEYS].detail
+
+
+def test_older_keys_that_something_needs_are_well(premises: Premises) -> None:
+    with premises.ledger() as ledger:
+        fill(ledger, 2)
+    premises.use_keys(premises.keys.with_new_keys())
+
+    assert premises.visit().not_well() == {}
+
+
+def test_an_older_key_that_nothing_needs_may_go(premises: Premises) -> None:
+    """A key that leaked, or whose copy did, is of use to somebody else only."""
+    premises.use_keys(premises.keys.with_new_keys())
+
+    found = premises.visit()[KEYS]
+
+    assert found.verdict is CheckStatus.WARN
+    assert found.detail == (
+        f"identity key {premises.keys.identity_secrets[1].id}, the older payload keys: needed by"
+        " nothing any more: leave them out with `python -m track_dispatch ledger rotate-keys"
+        " --drop-unneeded`"
+    )
+
+
+def test_an_older_key_that_may_go_is_told_beside_one_that_may_not(premises: Premises) -> None:
+    with premises.ledger() as ledger:
+        fill(ledger, 2)
+    needed = premises.keys.payload_secrets
+    identity = premises.keys.identity_secrets + new_keys().identity_secrets
+    payload = new_keys().payload_secrets + needed
+    premises.use_keys(changed(premises.keys, payload_secrets=payload, identity_secrets=identity))
+
+    found = premises.visit()[KEYS]
+
+    assert found.verdict is CheckStatus.WARN
+    assert found.detail.startswith(f"identity key {identity[1].id}: needed by nothing any more")
 
 
 @on_postgresql
