@@ -224,7 +224,7 @@ SABOTAGES = (
         "a success without a receipt is an acceptance",
         (
             Edit(
-                f"{DELIVERY}/acceptance.py",
+                f"{DELIVERY}/answer_body.py",
                 "    if receipt is None:\n        return AnswerCase.NO_RECEIPT\n",
                 "",
             ),
@@ -236,7 +236,7 @@ SABOTAGES = (
         "a failure inside a success is not read",
         (
             Edit(
-                f"{DELIVERY}/acceptance.py",
+                f"{DELIVERY}/answer_body.py",
                 "    if says_failure(",
                 "    if False and says_failure(",
             ),

@@ -115,7 +115,7 @@ class AnswerCase(StrEnum):
     """An answer, as far as it matters; its value says which one, for the page.
 
     The first one with a status decides. Those without any are the successes, which their bodies
-    tell apart: `acceptance.py`.
+    tell apart: `answer_body.py`.
 
     Attributes:
         kind: what became of the batch.

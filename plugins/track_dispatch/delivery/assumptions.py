@@ -27,7 +27,7 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
     Assumption(
         "a 2xx with a receipt and no sign of failure, or without any body, accepts the batch as a"
         " whole, but for the lines in `errors`",
-        "delivery/acceptance.py",
+        "delivery/answer_body.py",
         "lines count as asked that were not: `accepted reopen`",
     ),
     Assumption(
@@ -37,7 +37,7 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
     ),
     Assumption(
         "the words that tell of success or failure, such as `success`, `status` and `error`",
-        "delivery/acceptance.py",
+        "delivery/answer_body.py",
         "doubts for nothing; a failure in other words counts as accepted",
     ),
     Assumption(

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
-from track_dispatch.delivery.acceptance import read_json
+from track_dispatch.delivery.answer_body import read_json
 from track_dispatch.delivery.answer_table import (
     AnswerCase,
     OutcomeKind,

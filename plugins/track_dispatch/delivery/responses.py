@@ -17,7 +17,7 @@ from functools import cached_property
 from itertools import chain
 from types import MappingProxyType
 
-from track_dispatch.delivery.acceptance import judge_success, read_json
+from track_dispatch.delivery.answer_body import judge_success, read_json
 from track_dispatch.delivery.answer_table import (
     AnswerCase,
     OutcomeKind,

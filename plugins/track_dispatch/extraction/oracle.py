@@ -35,6 +35,9 @@ from track_dispatch.records import FIRST_DAY, UNREADABLE_COLUMN, ColumnKind
 
 log = logging.getLogger(__name__)
 
+#: How the Airflow connection to an ERP is created.
+_MADE_OF = 'type oracle, host, port, login, password and the extra {"service_name": ...}'
+
 #: What a DBA sees in V$SESSION.MODULE.
 MODULE = "track_dispatch"
 #: V$SESSION keeps no more bytes of an action on servers before 12.2.
@@ -195,24 +198,13 @@ def account_of(conn_id: str) -> bytes:
     """Return what tells one account of one ERP from another: a secret, for a keyed digest only.
 
     Raises:
-        ConfigError: Airflow has no such connection.
+        ConfigError: Airflow has no such connection, or cannot tell whether it has.
     """
-    from airflow.sdk import BaseHook  # noqa: PLC0415, TID251 - as below
-    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415, TID251
+    from track_dispatch.connections import require_connection  # noqa: PLC0415 - imports Airflow
 
-    try:
-        found = BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException:
-        raise _missing(conn_id) from None
+    found = require_connection(conn_id, _MADE_OF)
     where = (found.host, found.port, found.schema, found.extra, found.login, found.password)
     return "\n".join(map(str, where)).encode()
-
-
-def _missing(conn_id: str) -> ConfigError:
-    return ConfigError(
-        f"Airflow has no connection {conn_id}: create it (type oracle; host, port, login, "
-        f'password; extra {{"service_name": ...}})'
-    )
 
 
 @raised_alone()
@@ -226,16 +218,16 @@ def _connect(conn_id: str, deadline_seconds: float) -> oracledb.Connection:
     from airflow.providers.oracle.hooks.oracle import (  # noqa: PLC0415, TID251 - the one reader
         OracleHook,
     )
-    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415, TID251
 
+    from track_dispatch.connections import require_connection  # noqa: PLC0415 - imports Airflow
+
+    require_connection(conn_id, _MADE_OF)
     # log_sql: the hook would log every statement with its parameters
     get_conn = OracleHook(oracle_conn_id=conn_id, log_sql=False).get_conn
     opened: Future[oracledb.Connection] = Future()
     threading.Thread(target=_log_on, args=(get_conn, opened), name="log_on", daemon=True).start()
     try:
         return opened.result(deadline_seconds)
-    except AirflowNotFoundException:
-        raise _missing(conn_id) from None
     except TypeError as error:
         raise ConfigError(f"connection {conn_id}: its extra is malformed: {error}") from None
     except oracledb.Error as error:

@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 from airflow.sdk.log import mask_secret
 from requests.auth import HTTPBasicAuth
 
-from track_dispatch.delivery.acceptance import says_failure
+from track_dispatch.connections import find_connection
+from track_dispatch.delivery.answer_body import says_failure
 from track_dispatch.delivery.responses import TrackResponse, TransportFailure
 from track_dispatch.delivery.transport import Transport
 from track_dispatch.errors import ConfigError
-from track_dispatch.hooks.connections import find_connection
 from track_dispatch.hooks.http_extra import HTTP_EXTRA, check_http_extra, session_of
 from track_dispatch.states import Labelled
 from track_dispatch.suggestions import did_you_mean

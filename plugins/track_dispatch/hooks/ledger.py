@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from airflow.configuration import AIRFLOW_HOME, conf
 from sqlalchemy.engine import URL, make_url
 
+from track_dispatch.connections import find_connection
 from track_dispatch.errors import ConfigError
-from track_dispatch.hooks.connections import find_connection
 from track_dispatch.ledger import creation
 from track_dispatch.ledger.database import keep_private, open_ledger_at
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys

@@ -11,10 +11,10 @@ from airflow.providers.http.hooks.http import HttpHook
 from airflow.utils.strings import to_boolean
 
 from track_dispatch.config import is_practice_host
+from track_dispatch.connections import require_connection
 from track_dispatch.delivery.client import TrackClient
 from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import ConfigError, TrackDispatchError
-from track_dispatch.hooks.connections import find_connection
 from track_dispatch.hooks.http_extra import check_http_extra, set_certificates
 
 if TYPE_CHECKING:
@@ -90,14 +90,11 @@ class TrackHook(HttpHook):
         return True, f"Track answers: {len(surveys)} surveys"
 
     def _connection(self) -> Connection:
-        connection = find_connection(self.track_conn_id)
-        if connection is None:
-            raise ConfigError(
-                f"There is no Airflow connection {self.track_conn_id!r}: create it with type http,"
-                " host https://api.track.co, the organization's UUID as login and the token as"
-                " password."
-            )
-        return connection
+        return require_connection(
+            self.track_conn_id,
+            "type http, host https://api.track.co, the organization's UUID as login and the token"
+            " as password",
+        )
 
     def _session(
         self,

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from track_dispatch.config import check_go_live, rules_digest
-from track_dispatch.delivery.acceptance import member_names
+from track_dispatch.delivery.answer_body import member_names
 from track_dispatch.delivery.context import (
     budget_spent,
     probe,

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.unit.delivery.raw_server import RawServer, say
-from track_dispatch.delivery.acceptance import member_names, says_failure
+from track_dispatch.delivery.answer_body import member_names, says_failure
 from track_dispatch.delivery.answer_table import AnswerCase, OutcomeKind
 from track_dispatch.delivery.client import TrackClient
 from track_dispatch.delivery.responses import (

@@ -47,7 +47,9 @@ def test_a_missing_connection_is_told(premises: Premises) -> None:
     visit = premises.visit()
 
     assert visit.not_well() == {CONNECTION: "FAIL", QUERY: "warn", COLUMNS: "warn"}
-    assert visit[CONNECTION].detail.startswith("Airflow has no connection oracle_hms: create it")
+    assert visit[CONNECTION].detail.startswith(
+        "there is no Airflow connection 'oracle_hms': create it"
+    )
 
 
 def test_hospitals_of_one_connection_log_on_once(

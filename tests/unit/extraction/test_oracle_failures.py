@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def test_an_unknown_connection_is_to_be_created(server: OracleStandIn) -> None:
-    with pytest.raises(ConfigError, match="Airflow has no connection oracle_nowhere"):  # noqa: SIM117
+    with pytest.raises(ConfigError, match="no Airflow connection 'oracle_nowhere'"):  # noqa: SIM117
         with opened("oracle_nowhere"):
             pass
 

@@ -6,12 +6,23 @@ from collections.abc import Callable
 
 import pytest
 
+from track_dispatch.connections import find_connection
 from track_dispatch.errors import ConfigError
+from track_dispatch.extraction.oracle import account_of, open_erp
 from track_dispatch.hooks.alert import find_webhook
-from track_dispatch.hooks.connections import find_connection
 from track_dispatch.hooks.track import track_host
 
-USES = [("track_alert", find_webhook), ("track_api", track_host)]
+USES = [
+    ("track_alert", find_webhook),
+    ("track_api", track_host),
+    ("oracle_mv", lambda: account_of("oracle_mv")),
+    ("oracle_mv", lambda: log_on("oracle_mv")),
+]
+
+
+def log_on(conn_id: str) -> None:
+    with open_erp(conn_id, logon_deadline_seconds=60, call_timeout_seconds=60):
+        pass
 
 
 @pytest.mark.parametrize(("conn_id", "use"), USES)

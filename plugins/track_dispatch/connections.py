@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
-from airflow.sdk import BaseHook
+from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 
 from track_dispatch.errors import ConfigError
-
-if TYPE_CHECKING:
-    from airflow.sdk import Connection
 
 
 def find_connection(conn_id: str) -> Connection | None:
@@ -29,6 +25,22 @@ def find_connection(conn_id: str) -> Connection | None:
     except AirflowNotFoundException:
         _require_certain_absence(conn_id)
     return None
+
+
+def require_connection(conn_id: str, made_of: str) -> Connection:
+    """Return a connection that must be there.
+
+    Args:
+        conn_id: the connection's id.
+        made_of: how it is created, where there is none.
+
+    Raises:
+        ConfigError: there is none, or nobody knows.
+    """
+    connection = find_connection(conn_id)
+    if connection is None:
+        raise ConfigError(f"there is no Airflow connection {conn_id!r}: create it with {made_of}")
+    return connection
 
 
 def _require_certain_absence(conn_id: str) -> None:
