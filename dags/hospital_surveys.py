@@ -113,7 +113,7 @@ def build(hospital: Hospital) -> None:
     timetable = CronDataIntervalTimetable(hospital.schedule, timezone=hospital.timezone)
     with DAG(
         dag_id=hospital.dag_id,
-        dag_display_name=f"Pesquisa · {hospital.name}",
+        dag_display_name=f"{hospital.code} · {hospital.name}",
         description=f"Convida os pacientes de ontem de {hospital.name} a responder a pesquisa",
         doc_md=hospital_doc(hospital),
         schedule=timetable if first else None,
@@ -143,7 +143,7 @@ def build_broken(broken: BrokenHospital) -> None:
     """Build the DAG of a file that cannot be used."""
     with DAG(
         dag_id=broken.dag_id,
-        dag_display_name=f"Pesquisa · {broken.code} (configuração com erro)",
+        dag_display_name=f"{broken.code} · configuração com erro",
         doc_md=broken_doc(broken.code, broken.message),
         schedule="@daily",
         start_date=datetime(2024, 1, 1, tzinfo=UTC),

@@ -36,6 +36,7 @@ def test_a_broken_file_keeps_its_dag_under_the_same_name(
 ) -> None:
     assert set(broken) == set(dags)
     assert broken["track_hms"].tags == {"pesquisa", "config-error"}
+    assert broken["track_hms"].dag_display_name == "HMS · configuração com erro"
 
 
 def test_the_other_hospitals_are_as_they_were(

@@ -45,6 +45,10 @@ def test_there_is_one_dag_for_each_hospital_file(dags: Mapping[str, DAG]) -> Non
     assert hospital_dags == {f"track_{file.stem}" for file in files}
 
 
+def test_its_name_begins_with_the_code_that_everybody_says(hospital: Hospital, dag: DAG) -> None:
+    assert dag.dag_display_name == f"{hospital.code} · {hospital.name}"
+
+
 def test_the_tasks_follow_one_another(dag: DAG) -> None:
     downstream = {task.task_id: task.downstream_task_ids for task in dag.tasks}
 

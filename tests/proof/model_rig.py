@@ -38,7 +38,6 @@ from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.database import open_ledger_at
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.request_budget import WINDOW
-from track_dispatch.pipeline.extract import other_days
 from track_dispatch.pipeline.run import Run
 from track_dispatch.pipeline.transform import transform
 from track_dispatch.records import Actor, HospitalDay
@@ -223,7 +222,7 @@ class Rig:
             require_extractable(connection, day)
             stale = stale_days(connection, hospital=day.hospital, today=self.today)
         self._stage(of_run, day, wrong=wrong, breaks_off=breaks_off)
-        for other in other_days(of_run, stale):
+        for other in of_run.other_days(stale):
             with suppress(ConfigError):  # as the task does: nobody can tell who was asked then
                 with self.ledger.reading() as connection:
                     require_extractable(connection, other)

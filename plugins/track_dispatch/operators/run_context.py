@@ -9,8 +9,10 @@ from typing import Any
 from track_dispatch.business_day import business_day, check_conf
 from track_dispatch.config import load_hospital, software_here
 from track_dispatch.errors import ConfigError
+from track_dispatch.operators.texts import MODES, OLD_TITLE
+from track_dispatch.pipeline.problems import day_text
 from track_dispatch.pipeline.run import Mode, Run
-from track_dispatch.records import Actor
+from track_dispatch.records import Actor, HospitalDay
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +21,7 @@ PARAMS = ("business_day", "include_old", "mode")
 
 
 def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
-    """Read the run from Airflow's context; the day is the first line of the task's log.
+    """Read the run from Airflow's context; the task's log begins with its day and wishes.
 
     Raises:
         ConfigError: the hospital's file is broken, the conf has an unknown key, or the day is
@@ -37,9 +39,12 @@ def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
         override=context["params"].get("business_day"),
         run_type=run_type,
     )
-    log.info("business day %s hospital=%s", day, hospital.code)
     include_old = bool(context["params"].get("include_old"))
     mode = mode_of(context)
+    wishes = [MODES[mode]] if mode is not Mode.LIVE else []
+    wishes += [OLD_TITLE] if include_old else []
+    words = " · ".join([day_text(HospitalDay(hospital.code, day)), *wishes])
+    log.info("%s · hospital=%s business_day=%s", words, hospital.code, day)
     if run_type != "manual" and (include_old or mode is not Mode.LIVE):
         raise ConfigError(
             f"include_old or mode in a {run_type} run: that is a person's wish for one day;"

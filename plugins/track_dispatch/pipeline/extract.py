@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,12 @@ from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.refused_log_ons import tried_once
 from track_dispatch.pipeline.problems import day_text
-from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
     from track_dispatch.extraction.contract import ErpColumns
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline.run import Run
+    from track_dispatch.records import HospitalDay
 
     #: Begins to read a day of the ERP.
     Read = Callable[[date], Iterator[ErpColumns]]
@@ -70,8 +70,8 @@ def extract(
     check_conflicts(hospital.code)
     with ledger.reading() as connection:
         require_extractable(connection, run.day)
-        others = other_days(
-            run, stale_days(connection, hospital=hospital.code, today=run.today(now))
+        others = run.other_days(
+            stale_days(connection, hospital=hospital.code, today=run.today(now))
         )
     sql = render(hospital)
     with ExitStack() as held:
@@ -98,27 +98,6 @@ def extract(
         "other_days": len(others) - failed,
         "other_days_failed": failed,
     }
-
-
-def other_days(run: Run, stale: list[date]) -> list[HospitalDay]:
-    """Return the days that a run reads after its own, the latest first; pure.
-
-    A backfill reads its own day only.
-
-    Args:
-        run: the hospital and its day.
-        stale: days whose patients wait for a new reading.
-    """
-    if run.is_backfill:
-        return []
-    hospital, own = run.hospital, run.business_day
-    due = {own - timedelta(days=back) for back in range(1, hospital.look_back_days + 1)}
-    due |= {day for day in stale if day < own}
-    return [
-        HospitalDay(hospital.code, day)
-        for day in sorted(due, reverse=True)
-        if hospital.is_live(day)
-    ]
 
 
 def _stage(ledger: Ledger, run: Run, day: HospitalDay, read: Read) -> int:

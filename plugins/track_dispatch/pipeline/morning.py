@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import BrokenHospital
@@ -24,6 +23,7 @@ from track_dispatch.pipeline.problems import (
     DayProblem,
     NoticeKind,
     ProblemKind,
+    dates_text,
     day_text,
 )
 from track_dispatch.pipeline.report import (
@@ -254,7 +254,7 @@ class _Look:
         """Return every problem once, whoever tells it."""
         found = [DayProblem(ProblemKind.BROKEN_FILE, one.code) for one in self._broken]
         found += [
-            DayProblem(ProblemKind.NOT_READ, code, detail=_ranges(days))
+            DayProblem(ProblemKind.NOT_READ, code, detail=dates_text(days))
             for code, days in self._unread.items()
             if days
         ]
@@ -343,14 +343,3 @@ def unread_days(
         days = (first + number * _ONE_DAY for number in range((last - first).days + 1))
         unread[one.code] = [day for day in days if day not in done and one.is_live(day)]
     return unread
-
-
-def _ranges(days: Sequence[date]) -> str:
-    """Name days, those that follow each other as one range."""
-    texts = []
-    for _, group in groupby(enumerate(sorted(days)), lambda one: one[1].toordinal() - one[0]):
-        run = [day for _, day in group]
-        texts.append(
-            f"{run[0]:%d/%m/%Y}" if len(run) == 1 else f"{run[0]:%d/%m/%Y} a {run[-1]:%d/%m/%Y}"
-        )
-    return ", ".join(texts)

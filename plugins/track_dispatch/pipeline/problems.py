@@ -7,8 +7,10 @@ for a shell are elsewhere (`cli`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.records import HospitalDay
@@ -231,6 +233,17 @@ class DayNotice(NamedTuple):
 def day_text(day: HospitalDay, *, read_again: bool = False) -> str:
     """Name a hospital's day; `read_again`: by a run of a later one."""
     return f"{day.hospital} · {day.business_day:%d/%m/%Y}{' (relido)' if read_again else ''}"
+
+
+def dates_text(days: Iterable[date]) -> str:
+    """Name days, those that follow each other as one range."""
+    texts = []
+    for _, group in groupby(enumerate(sorted(days)), lambda one: one[1].toordinal() - one[0]):
+        run = [day for _, day in group]
+        texts.append(
+            f"{run[0]:%d/%m/%Y}" if len(run) == 1 else f"{run[0]:%d/%m/%Y} a {run[-1]:%d/%m/%Y}"
+        )
+    return ", ".join(texts)
 
 
 def states_text(states: Mapping[LineState, int]) -> str:

@@ -11,19 +11,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.delivery.context import next_run
 from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.ledger.batches import expire_leases
+from track_dispatch.ledger.extractions import stale_days
 from track_dispatch.ledger.software import software_of_run
 from track_dispatch.ledger.stop_switch import standing_stops
-from track_dispatch.ledger.views import DayFacts, day_facts, run_work
+from track_dispatch.ledger.views import DayFacts, day_facts, first_known_days, run_work
 from track_dispatch.pipeline.problems import (
     DayProblem,
     ProblemKind,
+    dates_text,
     excluded_by_reason,
     reason_label,
     states_text,
@@ -69,6 +71,7 @@ class RunFacts:
         work: how far it came with each.
         stops: that stand.
         software: what its readings and batches came from; no more than one, if all is well.
+        forgotten: days that it was due to read and may not: their lines were deleted.
     """
 
     run: JudgedRun
@@ -76,6 +79,7 @@ class RunFacts:
     work: Mapping[HospitalDay, RunWork] = field(default_factory=dict)
     stops: tuple[Stop, ...] = ()
     software: tuple[SoftwareUse, ...] = ()
+    forgotten: tuple[HospitalDay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,11 @@ class Report:
         for day in self.facts.days:
             yield from _day_text(day, is_own=day is self.own)
         yield from _software_text(self.facts.software)
+        if forgotten := [day.business_day for day in self.facts.forgotten]:
+            yield (
+                f"ATENÇÃO: não relido: {dates_text(forgotten)}: as linhas já foram apagadas"
+                " (ledger_retention_days), e não se sabe mais quem foi perguntado"
+            )
         waiting = f"{self.waiting} linhas esperam o horário de envio; a próxima execução as envia"
         if self.problems:
             if self.waiting:
@@ -137,13 +146,17 @@ def report(run: Run, *, ledger: Ledger, now: datetime) -> Report:
     Raises:
         LedgerError: the ledger failed.
     """
-    expire_leases(ledger, hospital=run.hospital.code, actor=run.actor)
+    code = run.hospital.code
+    expire_leases(ledger, hospital=code, actor=run.actor)
     judged = JudgedRun(run.day, run.id, waits_for_window(run.hospital, now))
     with ledger.reading() as connection:
         (facts,) = load_facts(connection, [judged])
         days = [day.day for day in facts.days]
         software = tuple(software_of_run(connection, days, run_id=run.id))
-    return judge(replace(facts, software=software))
+        stale = stale_days(connection, hospital=code, today=run.today(now))
+        first = first_known_days(connection).get(code, date.min)
+    forgotten = tuple(day for day in run.other_days(stale) if day.business_day < first)
+    return judge(replace(facts, software=software, forgotten=forgotten))
 
 
 def waits_for_window(hospital: Hospital, now: datetime) -> bool:

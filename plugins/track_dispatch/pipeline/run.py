@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -58,3 +59,17 @@ class Run:
     def today(self, now: datetime) -> date:
         """Return the day at the hospital; `now` is aware."""
         return now.astimezone(self.hospital.zone).date()
+
+    def other_days(self, stale: Iterable[date]) -> list[HospitalDay]:
+        """Return the days that are read after the run's own, the latest first.
+
+        Args:
+            stale: days whose patients wait for a new reading.
+        """
+        if self.is_backfill:
+            return []
+        hospital, own = self.hospital, self.business_day
+        due = {own - timedelta(days=back) for back in range(1, hospital.look_back_days + 1)}
+        due |= {day for day in stale if day < own}
+        live = filter(hospital.is_live, sorted(due, reverse=True))
+        return [HospitalDay(hospital.code, day) for day in live]

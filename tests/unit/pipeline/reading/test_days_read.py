@@ -17,6 +17,7 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.backups import restore
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.views import run_work
+from track_dispatch.pipeline.report import report
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
@@ -183,6 +184,27 @@ def test_a_forgotten_day_that_is_looked_back_on_stops_nothing(erp_days: ErpDays)
     erp_days.add(1)
 
     assert erp_days.read().counts == {"ready": 1}
+
+
+def test_the_report_names_the_days_that_could_not_be_looked_back_on_and_stays_green(
+    erp_days: ErpDays,
+) -> None:
+    """Before, extract's log said ATENÇÃO and the report nothing; nobody can mend it."""
+    erp_days.settings["look_back_days"] = 4
+    erp_days.sql("insert into horizons (hospital, first_known_day) values ('HMS', '2026-03-09')")
+    erp_days.add(1, x_obito="S")
+    erp_days.read()
+
+    found = report(erp_days.run(), ledger=erp_days.ledger, now=NOW)
+
+    assert found.problems == ()
+    assert list(found.text())[-2:] == [
+        (
+            "ATENÇÃO: não relido: 06/03/2026 a 08/03/2026: as linhas já foram apagadas"
+            " (ledger_retention_days), e não se sabe mais quem foi perguntado"
+        ),
+        "VERDE: o dia está completo",
+    ]
 
 
 def test_without_an_extraction_of_its_own_a_run_applies_nothing(erp_days: ErpDays) -> None:
