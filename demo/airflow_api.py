@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import requests
 from cryptography.fernet import Fernet
 
-USER = "admin"
+#: Airflow's roles, each with a user of its name; they share the password.
+USERS = ("admin", "op", "user", "viewer")
+USER = USERS[0]
 #: Entries of a collection that Airflow gives at once.
 _PAGE = 100
 
@@ -119,10 +121,10 @@ def free_port() -> int:
 
 
 def live_settings(api: AirflowApi, home: Path) -> dict[str, str]:
-    """Return what a live Airflow needs beyond the demo's settings: an address, a user, secrets."""
+    """Return what a live Airflow needs beyond the demo's settings: an address, users, secrets."""
     passwords = home / "passwords.json"
     passwords.touch(mode=0o600)
-    passwords.write_text(json.dumps({USER: api.password}), encoding="utf-8")
+    passwords.write_text(json.dumps(dict.fromkeys(USERS, api.password)), encoding="utf-8")
     return {
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(api.port),
@@ -133,7 +135,7 @@ def live_settings(api: AirflowApi, home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
         "AIRFLOW__CORE__PARALLELISM": "4",  # a process each, from the start
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{name}" for name in USERS),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         # a task dies of no answer in Airflow's 5 seconds, which a busy machine may need
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",

@@ -15,11 +15,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.airflow_api import USER, AirflowApi, live_settings
+from demo import week
+from demo.airflow_api import USER, USERS, AirflowApi, live_settings
 from demo.choices import Choices, hospitals_in
 from demo.components import AIRFLOW, Components, airflow_component
 from demo.folders import emptied_folder
-from demo.run import DEFAULT_HOSPITALS, prepare, terminal_apart
+from demo.run import DEFAULT_HOSPITALS, prepare, step, terminal_apart
 from demo.world import ROOT, World, airflow_settings
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from track_dispatch.config import Hospital
 
 HOME = ROOT / ".airflow" / "ui"
-#: Days before today that have patients: the latest run's, and some to repeat or to backfill.
-DAYS = 7
+#: Days before today that have patients: the week's, the latest of which ended yesterday or before.
+DAYS = week.DAYS + 2
 #: How long Airflow may take until all its components are healthy, in seconds.
 START_LIMIT = 180.0
 #: The DAGs that are no hospital's.
@@ -50,18 +51,27 @@ def main(arguments: list[str] | None = None) -> int:
     require_free(options.port)
     api = AirflowApi(options.port, secrets.token_urlsafe(9))
     with emptied_folder(HOME), World(hospitals, days=days_of(hospitals)) as world:
-        settings = airflow_settings(HOME) | world.connections() | live_settings(api, HOME)
+        settings = airflow_settings(HOME, **week.POLICIES) | world.connections() | live_settings(api, HOME)
         write_exports(HOME / "env", settings)
         os.environ.update(settings)
         with terminal_apart(HOME / "setup.log") as console:
-            console.print("Airflow database, ledger, pools", highlight=False)
-            prepare()
+            make_the_week(world, console)
             with Components(COMPONENTS, logs=HOME) as components:
                 console.print("Airflow's components are starting", highlight=False)
                 failed = watch(components, stopped, console, api, world)
                 console.print("stopping", highlight=False)
             console.print("stopped", highlight=False)
     return int(failed)
+
+
+def make_the_week(world: World, console: Console) -> None:
+    """Make the databases, and what was before Airflow went live."""
+    with step("Airflow database, ledger, pools", console):
+        prepare()
+    begun = time.monotonic()
+    for what in week.play(world, HOME / "logs", moment=datetime.now(UTC), by=USER):
+        console.print(f"the week before: {what}", highlight=False)
+    console.print(f"the week before: {time.monotonic() - begun:.0f} s", highlight=False)
 
 
 def watch(
@@ -92,6 +102,7 @@ def tell(console: Console, api: AirflowApi, world: World) -> None:
     """Print where to look and how to log in."""
     console.print(
         f"\nAirflow   http://localhost:{api.port}   user {USER}   password {api.password}"
+        f"\n          who may less, with the same password: {', '.join(USERS[1:])}"
         f"\nTrack     {world.track.url}   what the stand-in has received"
         f"\nlogs      {HOME}"
         f"\n\nin a shell: source {(HOME / 'env').relative_to(ROOT)}"

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rich.console import Console
 
@@ -152,20 +152,31 @@ def run_dag(dag: Any, day: date) -> str:
 def terminal_apart(log: Path) -> Iterator[Console]:
     """Send what Airflow prints to a file and give back a console on the terminal."""
     sys.stdout.flush()
-    terminal, errors = os.dup(1), os.dup(2)
-    with log.open("ab") as file, os.fdopen(os.dup(terminal), "w", encoding="utf-8") as screen:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        try:
-            yield Console(file=screen, width=None if screen.isatty() else 110)
-        except BaseException:
-            print(f"the demo broke off; its log is {log}", file=screen)
-            raise
-        finally:
-            logging.shutdown()
-            sys.stdout.flush()
-            os.dup2(terminal, 1)
-            os.dup2(errors, 2)
+    with log.open("ab") as file, os.fdopen(os.dup(1), "w", encoding="utf-8") as screen:
+        with printing_to(file):
+            try:
+                yield Console(file=screen, width=None if screen.isatty() else 110)
+            except BaseException:
+                print(f"the demo broke off; its log is {log}", file=screen)
+                raise
+            finally:
+                logging.shutdown()
+
+
+@contextmanager
+def printing_to(file: BinaryIO) -> Iterator[None]:
+    """Send to a file what this process prints, by whatever way."""
+    sys.stdout.flush()
+    printed, errors = os.dup(1), os.dup(2)
+    os.dup2(file.fileno(), 1)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        for kept, number in ((printed, 1), (errors, 2)):
+            os.dup2(kept, number)
+            os.close(kept)
 
 
 if __name__ == "__main__":
