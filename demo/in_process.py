@@ -1,7 +1,7 @@
-"""Runs of DAGs in this process, with all that a scheduler's and a worker's run leaves in Airflow.
+"""Runs of DAGs in this process, which leave in Airflow what live ones would.
 
-Unlike `dag.test()`: a run may be a scheduled one or a person's, what its tasks log stands where the UI
-looks for it, and a task that waits for a person ends the work instead of blocking it.
+Unlike `dag.test()`: a run may be a scheduled one or a person's, what its tasks log stands where the
+UI looks for it, and a task that waits for a person ends the work instead of blocking it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class InProcess:
     def _run(
         self, dag: SerializedDAG, kind: DagRunType, *, run_after: datetime, **more: Any
     ) -> str:
-        """Create a run, work it off, and return its state: `running` where it waits for a person."""
+        """Create a run and work it off; return its state, `running` where it waits for a person."""
         session = settings.Session()
         run = dag.create_dagrun(
             run_id=DagRun.generate_run_id(
@@ -94,12 +94,12 @@ class InProcess:
         while run.state == DagRunState.RUNNING:
             session.expire_all()
             due, _ = run.update_state(session=session)
-            if not due:
-                break
             for task in due:
                 task.try_number += 1
                 task.state = TaskInstanceState.SCHEDULED
             session.commit()
+            if not due:
+                break
             for task in due:
                 with self._log_of(task):
                     _run_task(ti=task, task=self._dags[dag.dag_id].get_task(task.task_id))

@@ -21,7 +21,7 @@ from demo.choices import Choices, hospitals_in
 from demo.components import AIRFLOW, Components, airflow_component
 from demo.folders import emptied_folder
 from demo.run import DEFAULT_HOSPITALS, prepare, step, terminal_apart
-from demo.world import ROOT, World, airflow_settings
+from demo.world import ROOT, World, airflow_settings, leave_hospitals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from track_dispatch.config import Hospital
 
 HOME = ROOT / ".airflow" / "ui"
-#: Days before today that have patients: the week's, the latest of which ended yesterday or before.
-DAYS = week.DAYS + 2
 #: How long Airflow may take until all its components are healthy, in seconds.
 START_LIMIT = 180.0
 #: The DAGs that are no hospital's.
@@ -51,7 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
     require_free(options.port)
     api = AirflowApi(options.port, secrets.token_urlsafe(9))
     with emptied_folder(HOME), World(hospitals, days=days_of(hospitals)) as world:
-        settings = airflow_settings(HOME, **week.POLICIES) | world.connections() | live_settings(api, HOME)
+        settings = (
+            airflow_settings(HOME, **week.POLICIES) | world.connections() | live_settings(api, HOME)
+        )
+        # nobody misses the days of those that have no ERP here
+        leave_hospitals(Path(settings["TRACK_INCLUDE_DIR"]), hospitals)
         write_exports(HOME / "env", settings)
         os.environ.update(settings)
         with terminal_apart(HOME / "setup.log") as console:
@@ -106,7 +108,8 @@ def tell(console: Console, api: AirflowApi, world: World) -> None:
         f"\nTrack     {world.track.url}   what the stand-in has received"
         f"\nlogs      {HOME}"
         f"\n\nin a shell: source {(HOME / 'env').relative_to(ROOT)}"
-        "\n\nThe latest day of each hospital is on its way. Ctrl-C stops everything.\n",
+        "\n\nPesquisas, in the side bar, shows the week before; the latest day's rest is on its"
+        " way.\nCtrl-C stops everything.\n",
         highlight=False,
         soft_wrap=True,
     )
@@ -124,7 +127,7 @@ def write_exports(path: Path, settings: Mapping[str, str]) -> None:
 def days_of(hospitals: Sequence[Hospital]) -> list[date]:
     """Return the days that have patients: some before today, and today for tomorrow's run."""
     today = max(datetime.now(UTC).astimezone(hospital.zone).date() for hospital in hospitals)
-    return [today - timedelta(days=back) for back in range(DAYS, -1, -1)]
+    return [today - timedelta(days=back) for back in range(week.PATIENT_DAYS, -1, -1)]
 
 
 def require_free(port: int) -> None:

@@ -152,15 +152,18 @@ def run_dag(dag: Any, day: date) -> str:
 def terminal_apart(log: Path) -> Iterator[Console]:
     """Send what Airflow prints to a file and give back a console on the terminal."""
     sys.stdout.flush()
-    with log.open("ab") as file, os.fdopen(os.dup(1), "w", encoding="utf-8") as screen:
-        with printing_to(file):
-            try:
-                yield Console(file=screen, width=None if screen.isatty() else 110)
-            except BaseException:
-                print(f"the demo broke off; its log is {log}", file=screen)
-                raise
-            finally:
-                logging.shutdown()
+    with (
+        log.open("ab") as file,
+        os.fdopen(os.dup(1), "w", encoding="utf-8") as screen,
+        printing_to(file),
+    ):
+        try:
+            yield Console(file=screen, width=None if screen.isatty() else 110)
+        except BaseException:
+            print(f"the demo broke off; its log is {log}", file=screen)
+            raise
+        finally:
+            logging.shutdown()
 
 
 @contextmanager

@@ -33,13 +33,16 @@ POLICIES = {
 HOSPITALS = 3
 #: Days of a week, and one more: a day is held against the same weekday before.
 DAYS = 8
+#: So many days before today must have had patients: the week's last day may be that before
+#: yesterday, and its first run reads two days before its own, which others are held against.
+PATIENT_DAYS = DAYS + 3
 #: Where the families of ERPs keep attendances: table, number, the moment that tells the day.
 _ATTENDANCES = {
     "mv": ("dbamv.atendime", "cd_atendimento", "dt_atendimento"),
     "tasy": ("tasy.atendimento_paciente", "nr_atendimento", "dt_alta"),
 }
 #: Of so many attendances of a thin day one is there.
-_THIN = 6
+_THIN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,16 @@ class Plan:
 
         return cls(doubt=at(0, 3), reopened=at(2, 1), thin=at(1, 0), left=at(0, 0))
 
+    def days(
+        self, hospitals: Sequence[Hospital], moment: datetime
+    ) -> Iterator[tuple[Hospital, date]]:
+        """Yield what is to be run before Airflow is live, the earliest day of all first."""
+        for back in range(DAYS - 1, -1, -1):
+            for hospital in hospitals:
+                day = due_day(hospital, moment) - timedelta(days=back)
+                if not self.is_left(hospital, day):
+                    yield hospital, day
+
     def is_left(self, hospital: Hospital, day: date) -> bool:
         """Tell whether a day is the live Airflow's, and not one that something befalls."""
         return (hospital, day) == self.left != self.thin
@@ -90,27 +103,24 @@ def play(world: World, logs: Path, *, moment: datetime, by: str) -> Iterator[str
     plan = Plan.of(hospitals, moment=moment)
     thin_out(world, *plan.thin)
     runs = InProcess(logs)
-    for back in range(DAYS - 1, -1, -1):
-        for hospital in hospitals:
-            day = due_day(hospital, moment) - timedelta(days=back)
-            if plan.is_left(hospital, day):
-                continue
-            yield f"{hospital.dag_id} · {day}"
-            if (hospital, day) == plan.doubt:
-                world.track.script(drop(accepted=True))
-            if (hospital, day) == plan.reopened:
-                world.track.script(drop(accepted=False))
-            # the schedule's run of a day is due in the course of the next one
-            over = datetime.combine(day + timedelta(days=2), datetime.min.time(), hospital.zone)
-            runs.run_scheduled(hospital.dag_id, before=over)
-    hospital, day = plan.reopened
+    lost: set[str] = set()
+    for hospital, day in plan.days(hospitals, moment):
+        yield f"{hospital.dag_id} · {day}"
+        known = {doubt.id for doubt in doubts()}
+        if (hospital, day) == plan.doubt:
+            world.track.script(drop(accepted=True))
+        if (hospital, day) == plan.reopened:
+            world.track.script(drop(accepted=False))
+        # the schedule's run of a day is due in the course of the next one
+        over = datetime.combine(day + timedelta(days=2), datetime.min.time(), hospital.zone)
+        runs.run_scheduled(hospital.dag_id, before=over)
+        if (hospital, day) == plan.reopened:
+            lost = {doubt.id for doubt in doubts()} - known
     yield "track_decide"
-    for doubt in decidable_doubts(hospital, day):
-        conf = {
-            "what": str(Verb.SETTLE_UNSENT),
-            "batch": doubt.id,
-            "why": "procurei no Track, e o lote não está lá",
-        }
+    for batch in lost:
+        wait_for_lease(batch)
+        why = "procurei no Track, e o lote não está lá"
+        conf = {"what": str(Verb.SETTLE_UNSENT), "batch": batch, "why": why}
         runs.run_by_hand("track_decide", conf, by=by, at=datetime.now(UTC))
 
 
@@ -122,15 +132,16 @@ def thin_out(world: World, hospital: Hospital, day: date) -> None:
     )
 
 
-def decidable_doubts(hospital: Hospital, day: date) -> list[InDoubtBatch]:
-    """Return a day's batches in doubt, when their leases are over."""
-    from track_dispatch.hooks.ledger import open_configured  # noqa: PLC0415 - imports Airflow
+def wait_for_lease(batch: str) -> None:
+    """Wait until a person may decide about a batch in doubt."""
+    while left := sum(doubt.lease_seconds for doubt in doubts() if doubt.id == batch):
+        time.sleep(left)
+
+
+def doubts() -> list[InDoubtBatch]:
+    """Return the ledger's batches in doubt."""
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.batches import in_doubt_batches  # noqa: PLC0415
 
-    while True:
-        with open_configured() as ledger, ledger.reading() as connection:
-            found = in_doubt_batches(connection, hospital=hospital.code)
-        doubts = [one for one in found if one.day.business_day == day]
-        if not (left := max((one.lease_seconds for one in doubts), default=0.0)):
-            return doubts
-        time.sleep(left)
+    with open_ledger() as ledger, ledger.reading() as connection:
+        return in_doubt_batches(connection)

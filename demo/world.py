@@ -20,6 +20,7 @@ from stand_ins.erp_data import erp_sql
 from stand_ins.oracle import OracleStandIn
 from stand_ins.track_api import ORGANIZATION, TOKEN, Survey, TrackStandIn
 from track_dispatch.config import BrokenHospital, Hospital, include_dir, load_hospitals
+from track_dispatch.config.loading import hospital_files
 from track_dispatch.config.yaml_file import read_yaml
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Area
@@ -138,6 +139,14 @@ def practice_include(folder: Path, **policies: Any) -> Path:
                 own = {name: value for name, value in content.items() if name not in changes}
                 _write_yaml(path, own)
     return folder
+
+
+def leave_hospitals(include: Path, hospitals: Collection[Hospital]) -> None:
+    """Take every other hospital's file out of an include folder of the caller's own."""
+    codes = {hospital.code for hospital in hospitals}
+    for path in hospital_files(include):
+        if path.stem.upper() not in codes:
+            path.unlink()
 
 
 def _write_yaml(path: Path, content: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from demo.world import ROOT, World, chosen_hospitals
+from demo.world import ROOT, World, chosen_hospitals, leave_hospitals
 from tests.e2e.elsewhere import Elsewhere, environment
 from tests.live.books import Books
 from tests.live.gate import Gate
@@ -94,7 +94,8 @@ def proof(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         late = _late_arrivals(world, days)
         databases = _databases(ledger, airflow)
         env = {**environment(home, **POLICIES), **world.connections(), **databases}
-        _leave_hospitals_of(world, Path(env["TRACK_INCLUDE_DIR"]))
+        # parsing is quicker
+        leave_hospitals(Path(env["TRACK_INCLUDE_DIR"]), world.hospitals)
         dags = {"AIRFLOW__CORE__DAGS_FOLDER": str(_dags(folder / "dags"))}
         with (
             Elsewhere(home, world, env) as elsewhere,
@@ -146,13 +147,6 @@ def _late_arrivals(world: World, days: list[date]) -> dict[str, LateArrivals]:
         "HMS": LateArrivals(world.erps["hms"], MV, *latest),
         "OTOA": LateArrivals(world.erps["oto_ing"], MV, *latest),
     }
-
-
-def _leave_hospitals_of(world: World, include: Path) -> None:
-    codes = {hospital.code for hospital in world.hospitals}
-    for file in (include / "hospitals").iterdir():
-        if file.stem.upper() not in codes:
-            file.unlink()  # parsing is quicker
 
 
 def _new_database(postgres: str, name: str) -> str:
