@@ -20,8 +20,7 @@ from demo.world import airflow_settings
 from stand_ins.oracle import Faults, OracleStandIn
 from tests.airflow_rows import AirflowInDatabase
 from tests.postgres import administer, running_postgres
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.ledger.creation import init_ledger, open_ledger_at
 from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:

@@ -20,11 +20,10 @@ from track_dispatch.delivery.context import DispatchContext
 from track_dispatch.delivery.dispatch import dispatch as dispatch_hospital
 from track_dispatch.hooks.track import TrackHook, track_host
 from track_dispatch.ledger.batches import Batch
-from track_dispatch.ledger.claims import Wanted, read_ahead, settle_and_claim
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.ledger.claims import Wanted, read_ahead, ready_envelopes, settle_and_claim
+from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.keys import parse_keys
 from track_dispatch.ledger.settling import Settlement
-from track_dispatch.ledger.units import ready_envelopes
 from track_dispatch.pipeline.extract import extract as extract_day
 from track_dispatch.pipeline.rehearse import claim_terms
 from track_dispatch.pipeline.run import Run

@@ -13,7 +13,8 @@ from sqlalchemy.engine import make_url
 
 from tests.proof.model_clock import SEARCH_PATH
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.creation import init_ledger, register_keys
+from track_dispatch.ledger.creation import init_ledger
+from track_dispatch.ledger.keys import register_keys
 
 if TYPE_CHECKING:
     from tests.proof.model_clock import ModelClock

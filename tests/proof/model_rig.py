@@ -35,7 +35,7 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.batches import in_doubt_batches
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.request_budget import WINDOW
 from track_dispatch.pipeline.run import Run

@@ -181,7 +181,7 @@ SABOTAGES = (
         "an open ledger works on after a failover",
         (
             Edit(
-                f"{LEDGER}/database.py",
+                f"{LEDGER}/creation.py",
                 "            opened.look_at_connections(require_same_server)\n",
                 "            pass\n",
             ),

@@ -54,8 +54,7 @@ from tests.proof.proof_report import IN_FULL, note
 from tests.unit.delivery.delivery_rig import HOSPITAL, NOW, Rig
 from tests.unit.delivery.delivery_worker import PROCESSES
 from track_dispatch.config import rules_digest
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.ledger.creation import init_ledger, open_ledger_at
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.sql import TURN
 

@@ -24,7 +24,7 @@ from tests.proof.model_sequences import random_sequence
 from tests.proof.model_walks import WALKS, walk
 from tests.proof.model_world import World
 from tests.proof.proof_report import IN_FULL, note
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.transitions import Transition
 from track_dispatch.states import Reason

@@ -13,7 +13,7 @@ from track_dispatch.cli.options import Json, echo_json_object
 from track_dispatch.config import working_hospitals
 
 if TYPE_CHECKING:
-    from track_dispatch.ledger.key_rotation import OlderKey, OlderKeys
+    from track_dispatch.ledger.keys import OlderKey, OlderKeys
 
 #: What a table's rows are, and how the last of them stops to need a key.
 _LEAVING = {
@@ -72,7 +72,7 @@ def rotate_keys(
     may go, then leave it out with --drop-unneeded. Keep a copy of the keys as of the first ones.
     """
     from track_dispatch.hooks import ledger  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.key_rotation import without_unneeded  # noqa: PLC0415 - with it
+    from track_dispatch.ledger.keys import without_unneeded  # noqa: PLC0415 - with it
 
     ring = ledger.place().keys()
     after = without_unneeded(ring, _look().older) if drop_unneeded else ring.with_new_keys()
@@ -89,7 +89,7 @@ def rotate_keys(
 
 def _look() -> Keys:
     from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.key_rotation import older_keys  # noqa: PLC0415 - with the one before
+    from track_dispatch.ledger.keys import older_keys  # noqa: PLC0415 - with the one before
     from track_dispatch.pipeline.housekeeping import identities_leave  # noqa: PLC0415
 
     with open_ledger() as ledger, ledger.reading() as connection:

@@ -32,8 +32,7 @@ from track_dispatch.records import Channel
 
 if TYPE_CHECKING:
     from track_dispatch.cli.optout_file import OptOutList
-    from track_dispatch.ledger.personal_data import HeldData
-    from track_dispatch.ledger.privacy import Erased, OptOut
+    from track_dispatch.ledger.privacy import Erased, HeldData, OptOut
 
 optout_app = typer.Typer(help="Who asked not to be asked.")
 
@@ -174,8 +173,7 @@ def person(
     """
     from track_dispatch.cli.typed_identities import count_rows  # noqa: PLC0415 - phonenumbers
     from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.personal_data import held_about  # noqa: PLC0415 - with the next
-    from track_dispatch.ledger.privacy import erase_person  # noqa: PLC0415
+    from track_dispatch.ledger.privacy import erase_person, held_about  # noqa: PLC0415
     from track_dispatch.pipeline.decide import make_decision  # noqa: PLC0415
     from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
 

@@ -10,15 +10,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from track_dispatch.delivery.encoding import encode_distribution
-from track_dispatch.ledger.claims import read_ahead
-from track_dispatch.ledger.units import exclude_unit, ready_envelopes
+from track_dispatch.ledger.claims import exclude_unit, read_ahead, ready_envelopes
 from track_dispatch.states import Reason
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.delivery.context import DispatchContext
-    from track_dispatch.ledger.claims import ClaimTerms, ReadAhead, SealedAhead
-    from track_dispatch.ledger.units import ReadyEnvelope
+    from track_dispatch.ledger.claims import ClaimTerms, ReadAhead, ReadyEnvelope, SealedAhead
     from track_dispatch.records import Unit
 
 

@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from track_dispatch.delivery.isolate import Division, Leftover
     from track_dispatch.delivery.responses import Outcome, TrackResponse, TransportFailure
     from track_dispatch.ledger.batches import Batch
-    from track_dispatch.ledger.claims import ClaimTerms
-    from track_dispatch.ledger.units import ReadyEnvelope
+    from track_dispatch.ledger.claims import ClaimTerms, ReadyEnvelope
 
 T = TypeVar("T")
 

@@ -50,17 +50,23 @@ from track_dispatch.ledger.batches import (
     in_doubt_batches,
     lines_in_flight,
 )
-from track_dispatch.ledger.claims import Hindrance, NotClaimed, Wanted, settle_and_claim
+from track_dispatch.ledger.claims import (
+    Hindrance,
+    NotClaimed,
+    Wanted,
+    ready_envelopes,
+    remember_failure,
+    settle_and_claim,
+)
 from track_dispatch.ledger.settling import settle
 from track_dispatch.ledger.stop_switch import require_running
-from track_dispatch.ledger.units import ready_envelopes, remember_failure
 
 if TYPE_CHECKING:
     from track_dispatch.delivery.backlog import Backlog, Prepared
     from track_dispatch.delivery.context import DispatchContext
     from track_dispatch.delivery.responses import Outcome, TrackResponse, TransportFailure
+    from track_dispatch.ledger.claims import ReadyEnvelope
     from track_dispatch.ledger.settling import Settlement
-    from track_dispatch.ledger.units import ReadyEnvelope
     from track_dispatch.records import Unit
 
 T = TypeVar("T")

@@ -18,12 +18,10 @@ from track_dispatch.doctor.check import INSTALLATION, Check, DoubtError, check, 
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.ledger import place
 from track_dispatch.ledger import creation
+from track_dispatch.ledger.creation import Way, try_claim, way_to_server
 from track_dispatch.ledger.database import Ledger, connect, require_same_ledger
-from track_dispatch.ledger.first_answers import FirstAnswer, first_answers
-from track_dispatch.ledger.key_rotation import older_keys
-from track_dispatch.ledger.keys import new_keys
-from track_dispatch.ledger.server_way import Way, try_claim, way_to_server
-from track_dispatch.ledger.software import SoftwareUse, recent_software
+from track_dispatch.ledger.history import FirstAnswer, SoftwareUse, first_answers, recent_software
+from track_dispatch.ledger.keys import new_keys, older_keys, require_keys, unopened
 from track_dispatch.records import Software
 
 if TYPE_CHECKING:
@@ -72,8 +70,8 @@ def _use_keys() -> str:
     keys = place().keys()
     with reading() as connection:
         require_same_ledger(connection, keys)
-        creation.require_keys(connection, keys)
-        closed = creation.unopened(connection, keys)
+        require_keys(connection, keys)
+        closed = unopened(connection, keys)
         older = older_keys(connection, keys)
     if closed:
         raise ConfigError(

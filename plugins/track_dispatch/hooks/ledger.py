@@ -18,7 +18,8 @@ from sqlalchemy.engine import URL, make_url
 from track_dispatch.connections import find_connection
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import creation
-from track_dispatch.ledger.database import keep_private, open_ledger_at
+from track_dispatch.ledger.creation import open_ledger_at
+from track_dispatch.ledger.database import keep_private
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
 from track_dispatch.suggestions import did_you_mean
 

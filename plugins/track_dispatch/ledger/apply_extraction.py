@@ -15,27 +15,24 @@ from datetime import datetime, tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import day_volume, hold_if_anomalous
 from track_dispatch.ledger.backups import distrust_of, require_extractable
 from track_dispatch.ledger.contact_policy import come_back
-from track_dispatch.ledger.database import analyze
+from track_dispatch.ledger.database import Ledger, analyze
 from track_dispatch.ledger.day_apply import DayApply, DayTerms
+from track_dispatch.ledger.envelope_writer import LineHashes
+from track_dispatch.ledger.extractions import Extraction
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, PLACES, plan_without_compiling
 from track_dispatch.ledger.sql import among, moment_in
 from track_dispatch.ledger.transitions import Transition, apply_transition
-from track_dispatch.records import Channel, HospitalDay, IdentityKind
+from track_dispatch.records import Actor, Channel, HospitalDay, IdentityKind
 from track_dispatch.states import INVITED, WAITING, LineState, Reason
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.extractions import Extraction
-    from track_dispatch.records import Actor
-
     #: Returns the addresses of those lines whose person is asked about another one.
     Choose = Callable[[Sequence["SharedLine"]], Collection[int]]
 

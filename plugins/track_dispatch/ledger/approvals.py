@@ -6,24 +6,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
+from track_dispatch.config.policies import VolumeGate
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.decisions import free_held
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, plan_without_compiling
 from track_dispatch.ledger.sql import among, moment_in, take_turn
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import WAITING, Labelled, LineState
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
-
-    from track_dispatch.config.policies import VolumeGate
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.keys import KeyRing
 
 
 class ApprovalAnswer(Labelled):

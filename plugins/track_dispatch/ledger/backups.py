@@ -11,29 +11,22 @@ import uuid
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import insert_batch
 from track_dispatch.ledger.creation import accept_server
-from track_dispatch.ledger.database import LONG
-from track_dispatch.ledger.decisions import count_lines, deciding, record_decision
+from track_dispatch.ledger.database import LONG, Ledger
+from track_dispatch.ledger.decisions import Decision, count_lines, deciding, record_decision
+from track_dispatch.ledger.envelope_writer import KnownLine
 from track_dispatch.ledger.envelopes import envelope_of, parse_places
 from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.sql import among, moment_in
 from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import WAITING, BatchState, LineState, Verb
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.decisions import Decision
-    from track_dispatch.ledger.envelope_writer import KnownLine
-    from track_dispatch.records import Actor, HospitalDay
 
 #: What of a backup might have been sent after it was made.
 _WAITED = (*WAITING, LineState.REOPENED)

@@ -14,28 +14,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.envelopes import span
+from track_dispatch.ledger.database import Ledger
+from track_dispatch.ledger.envelopes import SealedLine, span
+from track_dispatch.ledger.extractions import software_columns
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import IS_IN_DOUBT, addresses_in, of_batches
-from track_dispatch.ledger.software import software_columns
 from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
 from track_dispatch.ledger.transitions import Transition, apply_transition
-from track_dispatch.records import HospitalDay
+from track_dispatch.records import Actor, HospitalDay, Unit
 from track_dispatch.states import BatchState, LineState
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, RowMapping
-
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.envelopes import SealedLine
-    from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.records import Actor, Unit
-
 
 _batches = schema.batches
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from track_dispatch.errors import LedgerError
-from track_dispatch.ledger.batches import CommitUnknownError, commit_known
+from track_dispatch.ledger.batches import Batch, CommitUnknownError, commit_known
 from track_dispatch.ledger.contact_policy import (
     barred_by_answers,
     contact_questions,
@@ -22,20 +22,19 @@ from track_dispatch.ledger.contact_policy import (
 )
 from track_dispatch.ledger.database import Ledger, interruption
 from track_dispatch.ledger.envelopes import address_of, format_places, span
+from track_dispatch.ledger.extractions import software_columns
 from track_dispatch.ledger.request_budget import TAKE
 from track_dispatch.ledger.schema import PLACES
-from track_dispatch.ledger.software import software_columns
+from track_dispatch.ledger.settling import Settlement
 from track_dispatch.ledger.sql import TURN, as_day, as_list, from_list, prepared
 from track_dispatch.ledger.transitions import Transition
+from track_dispatch.records import Actor
 from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.claims import Wanted
-    from track_dispatch.ledger.settling import Settlement
-    from track_dispatch.records import Actor
 
 T = TypeVar("T")
 

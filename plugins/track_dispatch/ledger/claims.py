@@ -11,38 +11,40 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import exists, select
+from sqlalchemy import Connection, exists, func, select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import (
-    Batch,
-    claim_transaction,
-    open_batch,
-    survey_busy,
-)
+from track_dispatch.ledger.batches import Batch, claim_transaction, open_batch, survey_busy
 from track_dispatch.ledger.between_posts import settle_and_claim_at_once, settle_at_once
-from track_dispatch.ledger.contact_policy import EITHER, come_back, filter_contactable, freed_by
-from track_dispatch.ledger.envelopes import Envelope, open_envelope, span
+from track_dispatch.ledger.contact_policy import (
+    EITHER,
+    ContactPolicy,
+    come_back,
+    filter_contactable,
+    freed_by,
+)
+from track_dispatch.ledger.database import Ledger
+from track_dispatch.ledger.envelopes import Envelope, SealedLine, open_envelope, span
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.request_budget import take_request
-from track_dispatch.ledger.schema import PLACES
-from track_dispatch.ledger.settling import settle
-from track_dispatch.ledger.sql import among, as_list, from_list, moment_in, prepared
+from track_dispatch.ledger.schema import (
+    IS_OF_UNIT,
+    LIES_IN,
+    PLACES,
+    addresses_in,
+    in_units,
+    placed,
+    plan_without_compiling,
+)
+from track_dispatch.ledger.settling import Settlement, settle
+from track_dispatch.ledger.sql import among, as_list, from_list, moment_in, prepared, take_turn
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.records import Actor, Area, Channel, Unit
 from track_dispatch.states import LineState, Reason
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.ledger.contact_policy import ContactPolicy
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.envelopes import SealedLine
-    from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.ledger.settling import Settlement
-    from track_dispatch.records import Actor, Channel, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,31 +265,6 @@ def is_outdated(connection: Connection, envelope: int, terms: ClaimTerms) -> boo
     return not connection.scalar(select(fresh))
 
 
-def asked_until(connection: Connection, line_ids: Collection[int]) -> dict[int, date | None]:
-    """Return the last day on which each line may be asked; None: without limit."""
-    lines = schema.lines
-    rows = connection.execute(
-        select(lines.c.id, lines.c.ask_until).where(among(lines.c.id, "ids")),
-        {"ids": sorted(line_ids)},
-    )
-    return {row.id: row.ask_until for row in rows}
-
-
-def barred_lines(
-    connection: Connection, lines: Sequence[SealedLine], *, channel: Channel, terms: ClaimTerms
-) -> dict[int, Reason]:
-    """Return the lines that may not be asked now, by place, with the reason."""
-    until = asked_until(connection, [line.line for line in lines])
-    expired = [
-        line.place
-        for line in lines
-        if (last := until.get(line.line)) is not None and last < terms.today
-    ]
-    return filter_contactable(
-        connection, lines, channel=channel, policy=terms.policy, expired=expired
-    )
-
-
 class _Claim:
     """A claim on its way, in its own transaction."""
 
@@ -353,7 +330,13 @@ class _Claim:
     def _exclude(self) -> list[SealedLine]:
         """Exclude the lines that may not be asked now; return the others."""
         lines, channel = self._wanted.read.lines, self._wanted.unit.channel
-        reasons = barred_lines(self._connection, lines, channel=channel, terms=self._terms)
+        reasons = filter_contactable(
+            self._connection,
+            lines,
+            channel=channel,
+            policy=self._terms.policy,
+            today=self._terms.today,
+        )
         for reason in sorted(set(reasons.values())):
             ids = [line.line for line in lines if reasons.get(line.place) is reason]
             self._move(Transition.EXCLUDED_AT_CLAIM, LineState.EXCLUDED, ids, reason=reason)
@@ -398,4 +381,130 @@ class _Claim:
             actor=self._actor,
             today=self._terms.today,
             over=freed_by(reason) if reason else EITHER,
+        )
+
+
+# -- what is ready -----------------------------------------------------------------
+
+
+_units, _envelopes, _lines = schema.units, schema.envelopes, schema.lines
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyEnvelope:
+    """An envelope that has ready lines.
+
+    Attributes:
+        unit: what its lines are of.
+        unit_id: the unit's id in the ledger.
+        envelope: its id.
+        lines: how many of its lines are ready.
+        failed_series: the tries of a dispatch among which its unit failed for good.
+    """
+
+    unit: Unit
+    unit_id: int
+    envelope: int
+    lines: int
+    failed_series: str | None
+
+
+_READY = (
+    select(func.count())
+    .select_from(_lines)
+    .where(LIES_IN, _lines.c.state == LineState.READY)
+    .correlate(_envelopes)
+    .scalar_subquery()
+)
+_CHANNELS = list(Channel)
+
+
+def ready_envelopes(connection: Connection, hospital: str, *, until: date) -> list[ReadyEnvelope]:
+    """Return the envelopes of a hospital that have ready lines, in the order of their dispatch.
+
+    The oldest day comes first, then the area of the highest priority, then the channel.
+    """
+    plan_without_compiling(connection)
+    rows = connection.execute(
+        select(
+            _units.c.business_day,
+            _units.c.area,
+            _units.c.channel,
+            _units.c.id,
+            _envelopes.c.id.label("envelope"),
+            _READY.label("ready"),
+            _units.c.failed_series,
+        )
+        .join(_envelopes, IS_OF_UNIT)
+        .where(
+            _units.c.hospital == hospital,
+            _units.c.business_day <= until,
+            _envelopes.c.waiting > 0,
+        )
+    )
+    found = [
+        ReadyEnvelope(
+            Unit(hospital, row.business_day, Area(row.area), Channel(row.channel)),
+            row.id,
+            row.envelope,
+            row.ready,
+            row.failed_series,
+        )
+        for row in rows
+        if row.ready
+    ]
+    return sorted(found, key=_turn)
+
+
+def _turn(found: ReadyEnvelope) -> tuple[date, int, int, int]:
+    unit = found.unit
+    channel = _CHANNELS.index(unit.channel)
+    return unit.business_day, unit.area.priority, channel, found.envelope
+
+
+def exclude_unit(ledger: Ledger, unit_id: int, *, reason: Reason, today: date, actor: Actor) -> int:
+    """Exclude the ready lines of a unit that the hospital does not ask; return how many.
+
+    Args:
+        ledger: open.
+        unit_id: the unit's id in the ledger.
+        reason: why.
+        today: the hospital's day, for lines that come back for these.
+        actor: who found out.
+
+    Raises:
+        LedgerError: the database failed; nothing is excluded.
+    """
+    with ledger.writing() as connection:
+        take_turn(connection)
+        of_unit = addresses_in(placed(connection, in_units([unit_id])))
+        moved = apply_transition(
+            connection,
+            Transition.EXCLUDED_AT_CLAIM,
+            LineState.EXCLUDED,
+            among(_lines.c.address, "addresses"),
+            parameters={"addresses": of_unit},
+            keys=ledger.keys,
+            actor=actor,
+            reason=reason,
+        )
+        ids = [line.id for line in moved]
+        come_back(connection, ledger.keys, ids, actor=actor, today=today)
+    return len(moved)
+
+
+def remember_failure(ledger: Ledger, unit_id: int, *, series: str) -> None:
+    """Keep a unit that failed for good from the further tries of a dispatch.
+
+    Args:
+        ledger: open.
+        unit_id: the unit's id in the ledger.
+        series: names these tries.
+
+    Raises:
+        LedgerError: the database failed.
+    """
+    with ledger.writing() as connection:
+        connection.execute(
+            update(_units).where(_units.c.id == unit_id).values(failed_series=series)
         )

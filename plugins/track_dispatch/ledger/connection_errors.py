@@ -11,12 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from track_dispatch.errors import ConfigError, LedgerError
+from track_dispatch.errors import ConfigError, LedgerError, TrackDispatchError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
-
-    from track_dispatch.errors import TrackDispatchError
 
 
 class _Cause(NamedTuple):

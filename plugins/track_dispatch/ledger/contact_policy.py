@@ -10,23 +10,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.envelopes import SealedLine
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.sql import DAY, among, as_day, as_list, as_moment, prepared
 from track_dispatch.ledger.transitions import Transition, apply_transition
-from track_dispatch.records import IdentityKind
+from track_dispatch.records import Actor, Channel, IdentityKind
 from track_dispatch.states import INVITED, LineState, Reason
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.ledger.envelopes import SealedLine
-    from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.records import Actor, Channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +169,7 @@ def filter_contactable(
     *,
     channel: Channel,
     policy: ContactPolicy,
-    expired: Iterable[int] = (),
+    today: date,
 ) -> dict[int, Reason]:
     """Return the lines of a claim that may not be asked now, by place, with the reason.
 
@@ -185,8 +180,13 @@ def filter_contactable(
         lines: all that would go out together.
         channel: the unit's.
         policy: how long patients are left in peace.
-        expired: places of lines whose last day is over.
+        today: the hospital's day: whoever may be asked until yesterday is asked no more.
     """
+    over = select(schema.lines.c.id).where(
+        among(schema.lines.c.id, "ids"), schema.lines.c.ask_until < today
+    )
+    ids = {line.line: line.place for line in lines}
+    expired = [ids[line] for line in connection.scalars(over, {"ids": sorted(ids)})]
     questions = contact_questions(lines, channel, policy, connection.dialect.name)
     opted_out, invited = (_answers(connection, question) for question in questions)
     return barred_by_answers(lines, policy, opted_out=opted_out, invited=invited, expired=expired)

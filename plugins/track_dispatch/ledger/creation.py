@@ -9,33 +9,32 @@ Alembic is imported where it works: it is slow to load, and whoever parses a DAG
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import column, func, insert, select, table, text, update
+from sqlalchemy import Connection, Engine, column, func, insert, select, table, text, update
 from sqlalchemy.engine import make_url
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.database import (
     MIGRATION,
+    SHORT,
     Ledger,
     Limits,
     connect,
     has_table,
     require_same_ledger,
 )
-from track_dispatch.ledger.sql import insert_into, moment_in
+from track_dispatch.ledger.keys import KeyRing, register_keys, require_keys, unregistered
+from track_dispatch.ledger.sql import moment_in
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
-    from sqlalchemy import Connection, Engine
-
-    from track_dispatch.ledger.keys import KeyRing
-
 
 #: Alembic's own table, named so that it cannot meet another product's in one database.
 VERSION_TABLE = "ledger_version"
@@ -118,6 +117,56 @@ def migrate_ledger(
                 return before, before
             _upgrade(connection)
             return before, _head()
+
+
+def open_ledger_at(
+    url: str,
+    keys: KeyRing,
+    *,
+    options: Mapping[str, str] | None = None,
+    restored: bool = False,
+    short: Limits = SHORT,
+    read_only: bool = False,
+) -> Ledger:
+    """Open a ledger that is there, migrated, and the one these keys belong to.
+
+    As long as it is open, each new connection is refused likewise where its server is another one.
+
+    Args:
+        url: of the database.
+        keys: the ring that belongs to it.
+        options: libpq's own (`sslmode`, `sslrootcert`, `target_session_attrs`, ...).
+        restored: whether a person is about to declare what another server than before has lost;
+            nothing else may open the ledger on it.
+        short: how long a transaction may wait that says nothing else.
+        read_only: for pages that people look at: over two connections, and nothing is written.
+
+    Raises:
+        ConfigError: it is not there, not migrated, or another one; or its identity keys lack one
+            that is still needed; or its server is another one. An empty ledger would ask everybody
+            again, so none is ever made here.
+        LedgerError: the database does not answer.
+    """
+    engine = connect(url, options=options, read_only=read_only)
+    opened = Ledger(engine, keys, short=short, read_only=read_only)
+    try:
+        require_existing(opened.engine)
+        with opened.reading() as connection:
+            require_current(connection)
+            require_same_ledger(connection, keys)
+            if not restored:
+                require_same_server(connection)
+            require_keys(connection, keys)
+            new = unregistered(connection, keys)
+        if new and not read_only:
+            with opened.writing() as connection:
+                register_keys(connection, keys)
+        if not restored:
+            opened.look_at_connections(require_same_server)
+    except Exception:
+        opened.close()
+        raise
+    return opened
 
 
 def require_existing(engine: Engine) -> None:
@@ -253,74 +302,6 @@ def accept_server(connection: Connection) -> None:
         )
 
 
-def unregistered(connection: Connection, keys: KeyRing) -> bool:
-    """Tell whether the ring has a key that the ledger does not know yet."""
-    known = set(connection.scalars(select(schema.identity_keys.c.id)))
-    return any(key.id not in known for key in keys.identity_secrets)
-
-
-def register_keys(connection: Connection, keys: KeyRing) -> None:
-    """Keep which identity keys hashes were made with; a known one stays as it is."""
-    for key in keys.identity_secrets:
-        connection.execute(
-            insert_into(connection, schema.identity_keys)
-            .values(id=key.id, fingerprint=key.fingerprint, first_used_at=moment_in())
-            .on_conflict_do_nothing()
-        )
-
-
-def require_keys(connection: Connection, keys: KeyRing) -> None:
-    """Refuse a ring that would forget somebody.
-
-    Raises:
-        ConfigError: a secret changed under its id, or a key is gone that an opt-out, an invited
-            person or a forgotten attendance still has alone.
-    """
-    ours = {key.id: key.fingerprint for key in keys.identity_secrets}
-    table = schema.identity_keys
-    known = {row.id: row.fingerprint for row in connection.execute(select(table))}
-    for changed in sorted(id_ for id_ in ours.keys() & known.keys() if ours[id_] != known[id_]):
-        raise ConfigError(
-            f"the identity key {changed} has another secret than before: put the old one back; a"
-            " new key needs a new id (`ledger new-keys`)"
-        )
-    for missing in sorted(known.keys() - ours.keys()):
-        needed = needed_alone(connection, missing, tuple(ours))
-        if counts := [f"{count} rows of {name}" for name, count in needed.items() if count]:
-            raise ConfigError(
-                f"the identity key {missing} is gone, but {' and '.join(counts)} have no other one:"
-                " put it back at the end of identity_secrets, else opt-outs and recent invitations"
-                " are forgotten"
-            )
-
-
-def needed_alone(connection: Connection, key: str, others: tuple[str, ...]) -> dict[str, int]:
-    """Count, by table, what has a hash under this key and under none of the others."""
-    counted = (
-        (schema.optouts, schema.optouts.c.entry),
-        (schema.identities, schema.identities.c.line),
-        (schema.forgotten, schema.forgotten.c.line),
-    )
-    counts = {}
-    for counted_in, one in counted:
-        covered = select(one).where(counted_in.c.key.in_(others))
-        is_alone = (counted_in.c.key == key, one.not_in(covered))
-        alone = select(func.count(one.distinct())).where(*is_alone)
-        counts[counted_in.name] = connection.scalar(alone) or 0
-    return counts
-
-
-def unopened(connection: Connection, keys: KeyRing) -> int:
-    """Count what waits encrypted - envelopes and staged chunks - and no key of ours opens."""
-    envelopes, staged = schema.envelopes, schema.staged
-    waiting = [
-        select(envelopes.c.payload).where(envelopes.c.payload.is_not(None)),
-        select(staged.c.payload),
-    ]
-    found = connection.execution_options(yield_per=100)
-    return sum(not _opens(keys, token) for query in waiting for token in found.scalars(query))
-
-
 def durability(connection: Connection) -> str:
     """Tell what a commit has survived when the database reports it.
 
@@ -339,14 +320,6 @@ def durability(connection: Connection) -> str:
             " claim may be gone whose POST went out"
         )
     return "SQLite waits for the disk (synchronous=FULL)"
-
-
-def _opens(keys: KeyRing, token: bytes) -> bool:
-    try:
-        keys.decrypt(token)
-    except ConfigError:
-        return False
-    return True
 
 
 #: What every task does to the tables.
@@ -381,3 +354,68 @@ def require_rights(connection: Connection) -> None:
             f" {', '.join(_NEEDED).lower()} on all tables in schema public to` the role of the"
             " Login field"
         )
+
+
+#: The advisory lock of a trial; any number that no claim takes.
+_LOOKS_TURN = 7_249_003
+
+
+class Way(NamedTuple):
+    """The way to PostgreSQL, as our end of it sees it.
+
+    Attributes:
+        host: whom we are connected to: a name, an address, or a socket's folder.
+        is_local: whether that is this machine.
+        is_encrypted: whether TLS is spoken on it.
+        has_pooler: whether somebody else than the server answers.
+    """
+
+    host: str
+    is_local: bool
+    is_encrypted: bool
+    has_pooler: bool
+
+
+def way_to_server(connection: Connection) -> Way | None:
+    """Look at the way; None on SQLite.
+
+    Whom a pooler answers for has another backend than the one it named at the log-on.
+    """
+    if connection.dialect.name != "postgresql":
+        return None
+    driver: Any = connection.connection.driver_connection
+    host = driver.info.host
+    backend = connection.scalar(text("select pg_backend_pid()"))
+    return Way(
+        host=host,
+        is_local=is_local(host, driver.info.hostaddr),
+        is_encrypted=bool(driver.pgconn.ssl_in_use),
+        has_pooler=backend != driver.info.backend_pid,
+    )
+
+
+def try_claim(connection: Connection) -> int:
+    """Do in a writing transaction what a claim needs; return the server's backend.
+
+    Raises:
+        ConfigError: what one transaction set is seen by another one.
+    """
+    # a lock like the claims', for ourselves: nobody is to wait for a look
+    connection.execute(select(func.pg_advisory_xact_lock(_LOOKS_TURN)))
+    backend: int = connection.scalar(text("select pg_backend_pid()")) or 0
+    if connection.scalar(text("show synchronous_commit")) != "on":
+        raise ConfigError(
+            "what a transaction sets is lost on the way (synchronous_commit): set the pooler's mode"
+            " to transaction or session"
+        )
+    return backend
+
+
+def is_local(host: str, address: str) -> bool:
+    """Tell whether a host, at this address if it is known, is this machine."""
+    if host.startswith("/") or host in {"", "localhost"}:
+        return True
+    try:
+        return ipaddress.ip_address(address or host).is_loopback
+    except ValueError:
+        return False

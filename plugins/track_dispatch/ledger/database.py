@@ -17,22 +17,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from sqlalchemy import create_engine, event, inspect, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from track_dispatch.errors import ConfigError, LedgerError, raised_alone
+from track_dispatch.errors import ConfigError, LedgerError, TrackDispatchError, raised_alone
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.connection_errors import PERMANENT, connection_error, refusal
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.watchdog import Watchdog
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
-
-    from track_dispatch.errors import TrackDispatchError
-    from track_dispatch.ledger.keys import KeyRing
 
 #: The engine logs neither rows (patients' data) nor statements, whatever level is set above it.
 _LOGGING_NAME = "track_ledger"
@@ -238,66 +233,6 @@ class _Current:
             f"the ledger's PostgreSQL took longer than {self._seconds:g} s and was given up: is it"
             " overloaded, or the network to it broken?"
         )
-
-
-def open_ledger_at(
-    url: str,
-    keys: KeyRing,
-    *,
-    options: Mapping[str, str] | None = None,
-    restored: bool = False,
-    short: Limits = SHORT,
-    read_only: bool = False,
-) -> Ledger:
-    """Open a ledger that is there, migrated, and the one these keys belong to.
-
-    As long as it is open, each new connection is refused likewise where its server is another one.
-
-    Args:
-        url: of the database.
-        keys: the ring that belongs to it.
-        options: libpq's own (`sslmode`, `sslrootcert`, `target_session_attrs`, ...).
-        restored: whether a person is about to declare what another server than before has lost;
-            nothing else may open the ledger on it.
-        short: how long a transaction may wait that says nothing else.
-        read_only: for pages that people look at: over two connections, and nothing is written.
-
-    Raises:
-        ConfigError: it is not there, not migrated, or another one; or its identity keys lack one
-            that is still needed; or its server is another one. An empty ledger would ask everybody
-            again, so none is ever made here.
-        LedgerError: the database does not answer.
-    """
-    # here: both look at the ledger that this module opens
-    from track_dispatch.ledger.creation import (  # noqa: PLC0415
-        register_keys,
-        require_current,
-        require_existing,
-        require_keys,
-        require_same_server,
-        unregistered,
-    )
-
-    engine = connect(url, options=options, read_only=read_only)
-    opened = Ledger(engine, keys, short=short, read_only=read_only)
-    try:
-        require_existing(opened.engine)
-        with opened.reading() as connection:
-            require_current(connection)
-            require_same_ledger(connection, keys)
-            if not restored:
-                require_same_server(connection)
-            require_keys(connection, keys)
-            new = unregistered(connection, keys)
-        if new and not read_only:
-            with opened.writing() as connection:
-                register_keys(connection, keys)
-        if not restored:
-            opened.look_at_connections(require_same_server)
-    except Exception:
-        opened.close()
-        raise
-    return opened
 
 
 def connect(

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
+from track_dispatch.config.policies import VolumeGate
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.backups import Distrust, is_trusted, open_doubt
 from track_dispatch.ledger.envelope_writer import (
@@ -26,20 +27,16 @@ from track_dispatch.ledger.envelope_writer import (
     LineHashes,
     Placement,
 )
-from track_dispatch.ledger.key_rotation import carry_optouts
+from track_dispatch.ledger.extractions import Extraction
+from track_dispatch.ledger.keys import KeyRing, carry_optouts
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, PLACES
 from track_dispatch.ledger.sql import among
 from track_dispatch.ledger.transitions import RULES, Transition
+from track_dispatch.records import Actor, Area, Channel, ColumnCounts
 from track_dispatch.states import INVITED, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Select
-
-    from track_dispatch.config.policies import VolumeGate
     from track_dispatch.ledger.apply_extraction import Lookups
-    from track_dispatch.ledger.extractions import Extraction
-    from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.records import Actor, Area, Channel, ColumnCounts
 
     #: Evaluates again the rows of patients who opted out, by position, with the barred channels.
     Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "Evaluated"]]

@@ -11,26 +11,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import and_, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, true, update
 from sqlalchemy.exc import DBAPIError
 
 from track_dispatch.errors import ConfigError, LedgerError, LinesInFlightError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import lock_batch, move_batch
 from track_dispatch.ledger.contact_policy import come_back
+from track_dispatch.ledger.database import Ledger, Limits
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import Placed, addresses_in, of_batches, on_days, placed
 from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
 from track_dispatch.ledger.transitions import MovedLine, Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import BatchState, LineState, Verb
-
-if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection
-
-    from track_dispatch.ledger.database import Ledger, Limits
-    from track_dispatch.ledger.keys import KeyRing
 
 #: Seconds of an hour.
 HOUR = 3_600.0

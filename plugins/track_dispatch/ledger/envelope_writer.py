@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
@@ -28,18 +28,13 @@ from track_dispatch.ledger.envelopes import (
     seal,
     unit_id,
 )
+from track_dispatch.ledger.extractions import Extraction
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.sql import among, insert_into, insert_rows, moment_in
 from track_dispatch.ledger.transitions import Transition
-from track_dispatch.records import IdentityKind
+from track_dispatch.records import Actor, IdentityKind
 from track_dispatch.states import WAITING, LineState
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.ledger.extractions import Extraction
-    from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.records import Actor
 
 #: Lines that are written together.
 _LINES_A_WRITE = 2000

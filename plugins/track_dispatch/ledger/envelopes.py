@@ -11,21 +11,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.sql import insert_into
 from track_dispatch.states import WAITING, LineState
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.ledger.keys import KeyRing
 
 
 class SealedLine(NamedTuple):

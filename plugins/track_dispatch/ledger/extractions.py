@@ -13,23 +13,18 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import Column, Connection, and_, insert, or_, select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.database import Ledger
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, plan_without_compiling
-from track_dispatch.ledger.software import software_columns
 from track_dispatch.ledger.sql import moment_in
-from track_dispatch.records import HospitalDay
+from track_dispatch.records import Actor, HospitalDay, Software
 from track_dispatch.states import WAITING, LineState
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, Connection
-
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.records import Actor
-
     #: Rows as columns: name to texts, all of one length.
     Columns = Mapping[str, Sequence[str]]
 
@@ -58,6 +53,11 @@ class Extraction:
     def day(self) -> HospitalDay:
         """The day that was read."""
         return HospitalDay(self.hospital, self.business_day)
+
+
+def software_columns(actor: Actor) -> dict[str, Any]:
+    """Return the columns of an extraction or a batch that say what its worker ran with."""
+    return actor.software._asdict() if actor.software else dict.fromkeys(Software._fields)
 
 
 def stage_extraction(

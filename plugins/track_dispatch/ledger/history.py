@@ -6,25 +6,29 @@ Neither holds a name or a contact: the ledger keeps none of a line that does not
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, select, union_all
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.envelopes import address_of, envelope_of, parse_places
-from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, PLACES, in_units, placed
-from track_dispatch.ledger.sql import among
-from track_dispatch.records import IdentityKind
+from track_dispatch.ledger.schema import (
+    IS_OF_UNIT,
+    LIES_IN,
+    PLACES,
+    batches,
+    in_units,
+    lines,
+    on_days,
+    placed,
+)
+from track_dispatch.ledger.sql import Moment, among, moment_in
+from track_dispatch.records import HospitalDay, IdentityKind, Software
 from track_dispatch.states import BatchState, LineState
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
-
-    from track_dispatch.records import HospitalDay
 
 _lines, _events, _envelopes, _units = schema.lines, schema.events, schema.envelopes, schema.units
 
@@ -290,3 +294,137 @@ def batches_of_day(connection: Connection, day: HospitalDay) -> list[DayBatch]:
         DayBatch(id_, area, channel, BatchState(state), *rest)
         for id_, area, channel, state, *rest in rows
     ]
+
+
+# -- first answers -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    """A 2xx, as far as the ledger keeps it.
+
+    Attributes:
+        at: when its batch was claimed.
+        is_rehearsal: whether its lines were invented.
+        status: of HTTP.
+        has_receipt: whether it held a receipt, also one that proves nothing.
+        state: what became of the batch.
+        posted: lines that were posted.
+        accepted: lines that count as accepted now; a rehearsal has none.
+        refused: lines that it named as faulty.
+    """
+
+    at: datetime
+    is_rehearsal: bool
+    status: int
+    has_receipt: bool
+    state: BatchState
+    posted: int
+    accepted: int
+    refused: int
+
+
+def first_answers(connection: Connection, *, limit: int = 10) -> list[FirstAnswer]:
+    """Return the installation's first batches that were answered with a 2xx, the oldest first."""
+    first = (
+        select(batches)
+        .where(batches.c.status.between(200, 299))
+        .order_by(batches.c.created_at, batches.c.id)
+        .limit(limit)
+        .subquery()
+    )
+    own = and_(
+        lines.c.batch == first.c.id,
+        lines.c.address >= first.c.envelope * PLACES,
+        lines.c.address < (first.c.envelope + 1) * PLACES,
+    )
+    counted = (
+        select(
+            *(first.c[name] for name in ("id", "created_at", "unit", "status", "state", "lines")),
+            first.c.receipt.is_not(None).label("has_receipt"),
+            func.count().filter(lines.c.state == LineState.ACCEPTED).label("accepted"),
+            func.count().filter(lines.c.state == LineState.REFUSED).label("refused"),
+        )
+        .select_from(first.outerjoin(lines, own))
+        .group_by(*first.c)
+        .order_by(first.c.created_at, first.c.id)
+    )
+    return [
+        FirstAnswer(
+            at=row.created_at,
+            is_rehearsal=row.unit is None,
+            status=row.status,
+            has_receipt=row.has_receipt,
+            state=BatchState(row.state),
+            posted=row.lines,
+            accepted=row.accepted,
+            refused=row.refused,
+        )
+        for row in connection.execute(counted)
+    ]
+
+
+# -- software ----------------------------------------------------------------------
+
+
+_extractions, _batches, _units = schema.extractions, schema.batches, schema.units
+
+
+class SoftwareUse(NamedTuple):
+    """From when until when readings and batches came from one software."""
+
+    software: Software
+    first: datetime
+    last: datetime
+
+
+def software_of_run(
+    connection: Connection, days: Collection[HospitalDay], *, run_id: str
+) -> list[SoftwareUse]:
+    """Return what a run's readings and batches came from, the earliest first.
+
+    Args:
+        connection: of a reading transaction.
+        days: those that the run read.
+        run_id: of the run.
+    """
+    units = select(_units.c.id).where(*on_days(_units, days))
+    return _uses(
+        connection,
+        _seen(_extractions, _extractions.c.started_at).where(
+            *on_days(_extractions, days), _extractions.c.run_id == run_id
+        ),
+        _seen(_batches, _batches.c.created_at).where(
+            _batches.c.unit.in_(units), _batches.c.run_id == run_id
+        ),
+    )
+
+
+def recent_software(connection: Connection, *, hours: float) -> list[SoftwareUse]:
+    """Return what all readings and batches of the last hours came from, the earliest first."""
+    since = moment_in(-hours * 3600)
+    return _uses(
+        connection,
+        _seen(_extractions, _extractions.c.started_at).where(_extractions.c.started_at >= since),
+        _seen(_batches, _batches.c.created_at).where(_batches.c.created_at >= since),
+    )
+
+
+def _seen(table: Table, moment: ColumnElement[datetime]) -> Select[tuple[str, str, datetime]]:
+    return select(table.c.package_version, table.c.include_digest, moment.label("at")).where(
+        table.c.package_version.is_not(None)
+    )
+
+
+def _uses(
+    connection: Connection,
+    readings: Select[tuple[str, str, datetime]],
+    posts: Select[tuple[str, str, datetime]],
+) -> list[SoftwareUse]:
+    seen = union_all(readings, posts).subquery()
+    of = (seen.c.package_version, seen.c.include_digest)
+    first, last = (
+        function(seen.c.at, type_=Moment).label(None) for function in (func.min, func.max)
+    )
+    rows = connection.execute(select(*of, first, last).group_by(*of).order_by(first, *of))
+    return [SoftwareUse(Software(*row[:2]), *row[2:]) for row in rows]

@@ -10,13 +10,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import (
+    Batch,
     claim_transaction,
     insert_batch,
     lock_batch,
@@ -25,24 +25,19 @@ from track_dispatch.ledger.batches import (
     states_left,
     survey_busy,
 )
-from track_dispatch.ledger.claims import Hindrance, NotClaimed, barred_lines, is_outdated
+from track_dispatch.ledger.claims import ClaimTerms, Hindrance, NotClaimed, is_outdated
+from track_dispatch.ledger.contact_policy import filter_contactable
+from track_dispatch.ledger.database import Ledger
+from track_dispatch.ledger.envelopes import SealedLine
+from track_dispatch.ledger.extractions import software_columns
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.ledger.settling import Settlement, settle_within
-from track_dispatch.ledger.software import software_columns
 from track_dispatch.ledger.sql import among, moment_in, take_turn
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.records import Actor
 from track_dispatch.states import BatchState, LineState
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.ledger.batches import Batch
-    from track_dispatch.ledger.claims import ClaimTerms
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.envelopes import SealedLine
-    from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.records import Actor
 
 
 def start_part(
@@ -138,8 +133,12 @@ class _Part:
         outdated = is_outdated(self._connection, part.envelope, self._terms)
         barred: Collection[int] = part.places
         if not outdated:
-            barred = barred_lines(
-                self._connection, part.lines, channel=part.unit.channel, terms=self._terms
+            barred = filter_contactable(
+                self._connection,
+                part.lines,
+                channel=part.unit.channel,
+                policy=self._terms.policy,
+                today=self._terms.today,
             )
         if barred:
             released = Settlement(

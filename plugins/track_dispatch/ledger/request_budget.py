@@ -7,15 +7,11 @@ any moment of it may lie within the last 300 seconds: too many are counted rathe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.sql import prepared, take_turn
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 #: Seconds over which Track counts requests. Source: docs/track-api.md#limits
 WINDOW = 300

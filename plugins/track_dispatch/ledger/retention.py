@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, or_, select, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.contact_policy import come_back
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.envelopes import unit_id
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import (
     IS_OF_UNIT,
     IS_OPEN_ENVELOPE,
@@ -25,14 +27,8 @@ from track_dispatch.ledger.schema import (
 )
 from track_dispatch.ledger.sql import DAY, among, insert_into, moment_in, take_turn
 from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.records import Actor
 from track_dispatch.states import BatchState, LineState, Reason
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.records import Actor
 
 #: Days that staged rows wait for a transform.
 STAGED_DAYS = 3

@@ -8,7 +8,7 @@ test compares.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Connection,
     Date,
     ForeignKey,
     Index,
@@ -35,12 +36,8 @@ from sqlalchemy import (
 )
 
 from track_dispatch.ledger.sql import Moment
+from track_dispatch.records import HospitalDay
 from track_dispatch.states import BatchState, LineState
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.records import HospitalDay
 
 
 def _is_one_of(column: str, values: Iterable[str]) -> str:

@@ -10,31 +10,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import Connection, exists, func, or_, select, update
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import lock_batch, move_batch, record_batch, states_left
+from track_dispatch.ledger.batches import Batch, lock_batch, move_batch, record_batch, states_left
 from track_dispatch.ledger.contact_policy import come_back
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.envelopes import put_back
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.sql import among, moment_in, take_turn
-from track_dispatch.ledger.transitions import (
-    MovedLine,
-    Transition,
-    append_events,
-    apply_transition,
-)
+from track_dispatch.ledger.transitions import MovedLine, Transition, append_events, apply_transition
+from track_dispatch.records import Actor
 from track_dispatch.states import BatchState, LineState, Refusal
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.ledger.batches import Batch
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.records import Actor
 
 #: Detail of the event about a line that Track took in a batch after it was claimed anew.
 CLAIMED_ANEW = "claimed_anew"

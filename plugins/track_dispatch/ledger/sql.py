@@ -10,17 +10,26 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, JSON, BindParameter, DateTime, bindparam, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BindParameter,
+    Column,
+    Connection,
+    DateTime,
+    Table,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
-
-if TYPE_CHECKING:
-    from sqlalchemy import Column, Connection, Table
 
 #: Seconds of a day, for ages told to `moment_in`.
 DAY = 86_400.0

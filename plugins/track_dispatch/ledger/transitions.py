@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
-from sqlalchemy import insert, literal_column, update
+from sqlalchemy import ColumnElement, Connection, insert, literal_column, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.envelopes import (
@@ -23,14 +23,10 @@ from track_dispatch.ledger.envelopes import (
     format_places,
     reseal,
 )
+from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.sql import moment_in
+from track_dispatch.records import Actor
 from track_dispatch.states import WAITING, Labelled, LineState
-
-if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection
-
-    from track_dispatch.ledger.keys import KeyRing
-    from track_dispatch.records import Actor
 
 _S = LineState
 

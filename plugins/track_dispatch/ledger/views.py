@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, Row, func, select
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import InDoubtBatch, in_doubt_batches
@@ -32,9 +32,6 @@ from track_dispatch.ledger.settling import CLAIMED_ANEW
 from track_dispatch.ledger.sql import among
 from track_dispatch.records import Channel, ColumnCounts, HospitalDay, ValueKind
 from track_dispatch.states import OPEN, WAITING, LineState
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
 
 _units, _lines = schema.units, schema.lines
 _batches, _extractions = schema.batches, schema.extractions

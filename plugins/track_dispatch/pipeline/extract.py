@@ -21,7 +21,7 @@ from track_dispatch.extraction.query import render
 from track_dispatch.extraction.read_ahead import read_ahead
 from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
-from track_dispatch.ledger.refused_log_ons import tried_once
+from track_dispatch.ledger.stop_switch import tried_once
 from track_dispatch.pipeline.problems import day_text
 
 if TYPE_CHECKING:

@@ -24,12 +24,7 @@ import orjson
 
 from track_dispatch.config import check_go_live, rules_digest
 from track_dispatch.delivery.answer_body import member_names
-from track_dispatch.delivery.context import (
-    budget_spent,
-    probe,
-    require_open_hours,
-    stop_all,
-)
+from track_dispatch.delivery.context import budget_spent, probe, require_open_hours, stop_all
 from track_dispatch.delivery.distribution import distribution, posted_fields
 from track_dispatch.delivery.responses import (
     BatchTexts,
@@ -39,14 +34,13 @@ from track_dispatch.delivery.responses import (
 )
 from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger.apply_extraction import applying_extractions
-from track_dispatch.ledger.claims import ClaimTerms, Hindrance, barred_lines, read_ahead
-from track_dispatch.ledger.contact_policy import ContactPolicy
+from track_dispatch.ledger.claims import ClaimTerms, Hindrance, read_ahead, ready_envelopes
+from track_dispatch.ledger.contact_policy import ContactPolicy, filter_contactable
 from track_dispatch.ledger.envelopes import address_of
 from track_dispatch.ledger.extractions import stage_within
 from track_dispatch.ledger.history import DayLine, lines_of_day
 from track_dispatch.ledger.parts import begin_rehearsal, end_rehearsal
 from track_dispatch.ledger.stop_switch import require_running
-from track_dispatch.ledger.units import ready_envelopes
 from track_dispatch.pipeline.extract import read_columns_of
 from track_dispatch.pipeline.transform import DayEvaluation, apply_day, standing_back
 from track_dispatch.records import CONTRACT, Area, Channel, Unit
@@ -175,7 +169,13 @@ def _barred(connection: Connection, ledger: Ledger, run: Run, now: datetime) -> 
         if ready.unit.business_day == run.business_day:
             [sealed] = read_ahead(connection, [ready.envelope])
             lines = sealed.open(ledger.keys).lines
-            reasons = barred_lines(connection, lines, channel=ready.unit.channel, terms=terms)
+            reasons = filter_contactable(
+                connection,
+                lines,
+                channel=ready.unit.channel,
+                policy=terms.policy,
+                today=terms.today,
+            )
             barred |= {
                 address_of(ready.envelope, line.place): reasons[line.place]
                 for line in lines

@@ -19,7 +19,7 @@ from track_dispatch.delivery.context import next_run
 from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.extractions import stale_days
-from track_dispatch.ledger.software import software_of_run
+from track_dispatch.ledger.history import software_of_run
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import DayFacts, day_facts, first_known_days, run_work
 from track_dispatch.pipeline.problems import (
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.ledger.batches import InDoubtBatch
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.software import SoftwareUse
+    from track_dispatch.ledger.history import SoftwareUse
     from track_dispatch.ledger.stop_switch import Stop
     from track_dispatch.ledger.views import AskedVolume, Equation, LineCount, RunWork
     from track_dispatch.pipeline.run import Run

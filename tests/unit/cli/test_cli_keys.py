@@ -14,8 +14,7 @@ from demo.world import practice_include
 from tests.unit.ledger.reading_steps import invited, read_day
 from track_dispatch.cli.program import app
 from track_dispatch.hooks import ledger as place
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.ledger.creation import init_ledger, open_ledger_at
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
 from track_dispatch.ledger.privacy import add_optouts, optouts_of

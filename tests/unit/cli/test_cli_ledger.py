@@ -11,8 +11,7 @@ from cli_shell import query
 from typer.testing import CliRunner
 
 from track_dispatch import cli
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.ledger.creation import init_ledger, open_ledger_at
 from track_dispatch.ledger.keys import new_keys, parse_keys
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from stand_ins.track_api import faults
 from tests.unit.delivery.delivery_rig import UNIT, on_one_database
 from track_dispatch.doctor.ledger_checks import first_day_lines
-from track_dispatch.ledger.first_answers import first_answers
+from track_dispatch.ledger.history import first_answers
 from track_dispatch.ledger.parts import begin_rehearsal, end_rehearsal
 from track_dispatch.records import Actor
 from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
     from tests.unit.delivery.delivery_rig import Rig
-    from track_dispatch.ledger.first_answers import FirstAnswer
+    from track_dispatch.ledger.history import FirstAnswer
 
 
 def first(rig: Rig, **options: int) -> list[FirstAnswer]:

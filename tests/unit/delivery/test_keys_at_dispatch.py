@@ -11,7 +11,7 @@ import pytest
 from tests.unit.delivery.delivery_rig import OPT_OUT, once_each
 from track_dispatch.delivery.context import Tally
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.privacy import add_optouts
 

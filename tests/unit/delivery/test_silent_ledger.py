@@ -13,7 +13,8 @@ from tests.relay import Relay, relay
 from tests.unit.delivery.delivery_rig import SOMEBODY, on_postgresql, once_each
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger.batches import expire_leases
-from track_dispatch.ledger.database import Ledger, Limits, open_ledger_at
+from track_dispatch.ledger.creation import open_ledger_at
+from track_dispatch.ledger.database import Ledger, Limits
 
 if TYPE_CHECKING:
     from tests.unit.delivery.delivery_rig import Rig

@@ -17,14 +17,8 @@ from demo.world import practice_include, surveys_of
 from stand_ins.track_api import ORGANIZATION, TOKEN, TrackStandIn, faults
 from tests.unit.delivery.delivery_rig import NOW, Rig, once_each
 from track_dispatch.config import load_hospital, rules_digest
-from track_dispatch.errors import (
-    BudgetSpentError,
-    ConfigError,
-    NotDeliveredError,
-    QuietHoursError,
-)
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.errors import BudgetSpentError, ConfigError, NotDeliveredError, QuietHoursError
+from track_dispatch.ledger.creation import init_ledger, open_ledger_at
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.operators.track import TrackOperator, resumes_at, series_of

@@ -15,8 +15,7 @@ from demo.world import PASSWORD, oracle_connection, track_connection
 from track_dispatch.config import load_hospital
 from track_dispatch.doctor.check import CheckStatus
 from track_dispatch.doctor.run_checks import run_checks
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.ledger.creation import init_ledger, open_ledger_at
 from track_dispatch.ledger.keys import KeyRing, new_keys
 
 if TYPE_CHECKING:

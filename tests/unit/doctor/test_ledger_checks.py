@@ -24,10 +24,9 @@ from tests.unit.ledger.ledger_rig import fill
 from track_dispatch.doctor.check import CheckStatus, DoubtError
 from track_dispatch.doctor.ledger_checks import judge_tls, reading
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger.creation import durability
+from track_dispatch.ledger.creation import Way, durability, is_local, way_to_server
 from track_dispatch.ledger.extractions import stage_extraction
 from track_dispatch.ledger.keys import KeyRing, new_keys
-from track_dispatch.ledger.server_way import Way, is_local, way_to_server
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from track_dispatch.doctor.check import DoubtError
 from track_dispatch.doctor.ledger_checks import judge_software
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.extractions import stage_extraction
-from track_dispatch.ledger.software import SoftwareUse
+from track_dispatch.ledger.history import SoftwareUse
 from track_dispatch.records import Actor, HospitalDay, Software
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import Ledger, open_ledger_at
+from track_dispatch.ledger.creation import init_ledger, open_ledger_at
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.keys import KeyRing, new_keys
 
 

@@ -27,7 +27,7 @@ from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.decisions import Decision, decide_batch
 from track_dispatch.ledger.history import attendance_history, refused_lines
 from track_dispatch.ledger.keys import new_keys
-from track_dispatch.ledger.personal_data import held_about
+from track_dispatch.ledger.privacy import held_about
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.pipeline.morning import morning
 from track_dispatch.pipeline.report import report

@@ -20,8 +20,8 @@ from tests.unit.delivery.certificates import self_signed, serving
 from tests.unit.delivery.raw_server import RawServer, say, without_reading
 from track_dispatch.errors import ConfigError, LedgerError, TrackDispatchError
 from track_dispatch.ledger.connection_errors import CAUSES, connection_error
-from track_dispatch.ledger.creation import init_ledger, migrate_ledger
-from track_dispatch.ledger.database import Ledger, Limits, connect, open_ledger_at
+from track_dispatch.ledger.creation import init_ledger, migrate_ledger, open_ledger_at
+from track_dispatch.ledger.database import Ledger, Limits, connect
 from track_dispatch.ledger.keys import new_keys
 
 URL_OF_LEDGER = make_url("postgresql://track:s3cret@db.test:6432/ledger")

@@ -17,8 +17,13 @@ from sqlalchemy.engine import make_url
 
 from track_dispatch.errors import ConfigError, LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.creation import VERSION_TABLE, init_ledger, migrate_ledger
-from track_dispatch.ledger.database import Ledger, connect, open_ledger_at
+from track_dispatch.ledger.creation import (
+    VERSION_TABLE,
+    init_ledger,
+    migrate_ledger,
+    open_ledger_at,
+)
+from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.keys import IdentityKey, KeyRing, new_keys
 from track_dispatch.ledger.sql import moment_in
 

@@ -21,8 +21,7 @@ from sqlalchemy import func, select
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.decisions import Decision, decide_batch
 from track_dispatch.ledger.extractions import stage_extraction
-from track_dispatch.ledger.personal_data import WITHOUT_A_PERSON, HeldData, held_about
-from track_dispatch.ledger.privacy import add_optouts
+from track_dispatch.ledger.privacy import WITHOUT_A_PERSON, HeldData, add_optouts, held_about
 from track_dispatch.records import HospitalDay, IdentityKind
 from track_dispatch.states import Verb
 

@@ -24,12 +24,7 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.envelopes import open_envelope, read_envelope
-from track_dispatch.ledger.personal_data import HeldData, held_about
-from track_dispatch.ledger.privacy import (
-    Erased,
-    erase_person,
-    optouts_of,
-)
+from track_dispatch.ledger.privacy import Erased, HeldData, erase_person, held_about, optouts_of
 from track_dispatch.records import IdentityKind
 from track_dispatch.states import Verb
 

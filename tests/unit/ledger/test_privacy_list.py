@@ -9,10 +9,15 @@ from decisions_rig import rows_of
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import privacy, schema
-from track_dispatch.ledger.creation import needed_alone, register_keys, require_keys
 from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.decisions import Decision
-from track_dispatch.ledger.keys import IdentityKey, KeyRing
+from track_dispatch.ledger.keys import (
+    IdentityKey,
+    KeyRing,
+    needed_alone,
+    register_keys,
+    require_keys,
+)
 from track_dispatch.ledger.privacy import (
     OptOut,
     add_optouts,

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.stop_switch import standing_stops
 

@@ -12,8 +12,7 @@ from sqlalchemy import event
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.backups import restore
-from track_dispatch.ledger.creation import init_ledger
-from track_dispatch.ledger.database import open_ledger_at
+from track_dispatch.ledger.creation import init_ledger, open_ledger_at
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.states import Verb

@@ -22,8 +22,8 @@ from ledger_rig import (
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.extractions import stage_extraction
+from track_dispatch.ledger.history import SoftwareUse, recent_software, software_of_run
 from track_dispatch.ledger.parts import begin_rehearsal, start_part
-from track_dispatch.ledger.software import SoftwareUse, recent_software, software_of_run
 from track_dispatch.records import Actor, HospitalDay, Software
 
 if TYPE_CHECKING:

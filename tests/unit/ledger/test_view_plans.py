@@ -16,24 +16,12 @@ from sqlalchemy import create_engine, event, insert, text
 from track_dispatch.ledger import retention, schema
 from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.database import Ledger, connect
-from track_dispatch.ledger.decisions import (
-    Decision,
-    decide_batch,
-    release_day,
-    retry_refused,
-)
+from track_dispatch.ledger.decisions import Decision, decide_batch, release_day, retry_refused
 from track_dispatch.ledger.history import attendance_history, refused_lines
 from track_dispatch.ledger.keys import new_keys
-from track_dispatch.ledger.personal_data import held_about
-from track_dispatch.ledger.privacy import erase_person
+from track_dispatch.ledger.privacy import erase_person, held_about
 from track_dispatch.ledger.sql import moment_in
-from track_dispatch.ledger.views import (
-    day_facts,
-    days_read,
-    last_runs,
-    open_days,
-    run_work,
-)
+from track_dispatch.ledger.views import day_facts, days_read, last_runs, open_days, run_work
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import Verb
 

@@ -13,9 +13,10 @@ from sqlalchemy import insert, select
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.database import Ledger, open_ledger_at
+from track_dispatch.ledger.creation import open_ledger_at
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.decisions import Decision
-from track_dispatch.ledger.key_rotation import OlderKeys, older_keys, without_unneeded
+from track_dispatch.ledger.keys import OlderKeys, older_keys, without_unneeded
 from track_dispatch.ledger.privacy import add_optouts
 from track_dispatch.pipeline.housekeeping import identities_leave
 from track_dispatch.states import Verb
