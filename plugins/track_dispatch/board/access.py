@@ -5,6 +5,7 @@ A mounted app is protected by nothing: each route depends on one of the function
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -16,7 +17,7 @@ from airflow.models.log import Log
 from airflow.utils.session import create_session
 from fastapi import Depends, Form, HTTPException
 
-from track_dispatch.config import BrokenHospital, Hospital, load_hospitals
+from track_dispatch.config import BrokenHospital, Hospital, include_dir, load_hospitals
 
 #: Who may see the morning's DAG may see the board.
 BOARD_DAG = "track_morning"
@@ -57,7 +58,7 @@ class Visitor:
 def visitor(user: GetUserDep) -> Visitor:
     """Find out who looks; nobody is let in without a log-in."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
-    everything = load_hospitals()
+    everything = _hospitals(_stamp())
     mine = [one for one in everything if one.dag_id in readable]
     return Visitor(user, mine, frozenset(one.code for one in everything if one not in mine))
 
@@ -121,6 +122,17 @@ def may_explain(visiting: Visitor, hospital: Hospital | BrokenHospital) -> bool:
     return isinstance(hospital, Hospital) and _is_allowed(
         visiting.user, "GET", hospital.dag_id, DagAccessEntity.TASK_LOGS
     )
+
+
+def _stamp() -> tuple[tuple[str, int, int], ...]:
+    """Tell the files of the include folder from what they were: they are read when they change."""
+    files = [(path, path.stat()) for path in sorted(include_dir().rglob("*.yaml"))]
+    return tuple((str(path), found.st_mtime_ns, found.st_size) for path, found in files)
+
+
+@lru_cache(maxsize=1)
+def _hospitals(_stamp: object) -> list[Hospital | BrokenHospital]:
+    return load_hospitals()
 
 
 def _required(visiting: Visitor, dag_id: str) -> Hospital:

@@ -39,7 +39,6 @@ from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.ledger.history import attendance_history
 from track_dispatch.ledger.request_budget import WINDOW, requests_taken
 from track_dispatch.ledger.views import run_work
-from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
@@ -207,7 +206,7 @@ def explain(
 
 def _day_page(request: Request, visiting: Visitor, hospital: Hospital, day: date) -> HTMLResponse:
     with _ledger(request).reading() as connection:
-        found = read_day(connection, _scope(visiting, [hospital]), HospitalDay(hospital.code, day))
+        found = read_day(connection, _scope(visiting, [hospital]), hospital, day)
     return render("day.html", account=found, hospital=hospital, **_powers(visiting))
 
 

@@ -7,7 +7,7 @@ says no more than which of them the last run that read the day has.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -156,7 +156,7 @@ class Matter:
         problem: of the morning.
         doubts: the batches to be decided, where it is about them.
         verb: what may be decided, where that is not about a batch.
-        run_id: the last run that read the day; of an open question, the one that asked it.
+        run_id: the last run that read the day.
         asks: whether Airflow asks for an answer to it (*Ações Necessárias*).
     """
 
@@ -248,28 +248,32 @@ class Trends:
 
 def read_board(connection: Connection, scope: Scope, *, days: int = DAYS) -> Board:
     """Read the first page."""
-    morning = read_morning(connection, scope.hospitals, moment=scope.moment)
     shown = _last_days(scope, days)
-    cells = read_cells(connection, scope, shown)
+    found = _Days(connection, scope, shown)
+    morning = read_morning(connection, scope.hospitals, moment=scope.moment, reports=found.reports)
     latest = {row.code: row for row in morning.rows}
     rows = tuple(
         HospitalRow(
             code=one.code,
             name="" if isinstance(one, BrokenHospital) else one.name,
             dag_id=one.dag_id,
-            cells=tuple(cells[HospitalDay(one.code, day)] for day in shown),
+            cells=tuple(found.cell(one, day, morning.unread) for day in shown),
             latest=latest[one.code],
         )
         for one in scope.hospitals
     )
     notices = tuple(one for one in morning.notices if one.day.hospital not in scope.hidden)
-    return Board(morning, shown, rows, _matters(connection, scope, morning.problems), notices)
+    matters = _matters(connection, scope, morning.problems)
+    return Board(morning, shown, rows, matters, notices)
 
 
-def read_day(connection: Connection, scope: Scope, day: HospitalDay) -> DayAccount:
+def read_day(
+    connection: Connection, scope: Scope, hospital: Hospital, business_day: date
+) -> DayAccount:
     """Read one day of the scope's only hospital."""
-    cell = read_cells(connection, scope, [day.business_day])[day]
-    batches = tuple(batches_of_day(connection, day))
+    unread = unread_days(connection, [hospital], {hospital.code: due_day(hospital, scope.moment)})
+    cell = _Days(connection, scope, [business_day]).cell(hospital, business_day, unread)
+    batches = tuple(batches_of_day(connection, cell.day))
     return DayAccount(cell, _matters(connection, scope, cell.problems), batches)
 
 
@@ -283,43 +287,44 @@ def read_trends(
     return Trends(shown, tuple(counts[HospitalDay(hospital.code, day)] for day in shown))
 
 
-def read_cells(
-    connection: Connection, scope: Scope, days: Sequence[date]
-) -> dict[HospitalDay, Cell]:
-    """Read how days of all hospitals of a page stand."""
-    cells = {
-        day: Cell(day, DayStatus.NO_FILE)
-        for one in scope.hospitals
-        if isinstance(one, BrokenHospital)
-        for day in _days_of(one.code, days)
-    }
-    wanted = [day for one in scope.working for day in _days_of(one.code, days)]
-    runs = last_runs(connection, wanted)
-    reports = _reports(connection, scope, runs)
-    due = {one.code: due_day(one, scope.moment) for one in scope.working}
-    unread = unread_days(connection, scope.working, due)
-    for one in scope.working:
-        for day in _days_of(one.code, days):
-            run_id = runs.get(day)
-            if run_id is None:
-                cells[day] = Cell(day, _without_run(one, day, due[one.code], unread))
-                continue
-            report = reports[one.code, run_id]
-            cells[day] = _cell(day, report, is_active=(one.dag_id, run_id) in scope.active)
-    return cells
+class _Days:
+    """What the last runs' reports say of days, loaded at once.
 
+    Args:
+        connection: of a reading transaction.
+        scope: whose hospitals are looked at.
+        days: of each of them.
+    """
 
-def _reports(
-    connection: Connection, scope: Scope, runs: Mapping[HospitalDay, str]
-) -> dict[tuple[str, str], Report]:
-    """Judge each run once, by its hospital and its id: it may have read several of the days."""
-    waits = {one.code: waits_for_window(one, scope.moment) for one in scope.working}
-    judged = {
-        (day.hospital, run_id): JudgedRun(day, run_id, waits[day.hospital])
-        for day, run_id in runs.items()
-    }
-    found = load_facts(connection, list(judged.values()))
-    return {(one.run.day.hospital, one.run.run_id): judge(one) for one in found}
+    def __init__(self, connection: Connection, scope: Scope, days: Sequence[date]) -> None:
+        self._scope = scope
+        wanted = [HospitalDay(one.code, day) for one in scope.working for day in days]
+        self._runs = last_runs(connection, wanted)
+        waits = {one.code: waits_for_window(one, scope.moment) for one in scope.working}
+        # each run once: it may have read several of the days
+        judged = {
+            (day.hospital, run_id): JudgedRun(day, run_id, waits[day.hospital])
+            for day, run_id in self._runs.items()
+        }
+        self.reports = {one.run: judge(one) for one in load_facts(connection, [*judged.values()])}
+        self._judged = judged
+
+    def cell(
+        self,
+        hospital: Hospital | BrokenHospital,
+        business_day: date,
+        unread: Mapping[str, Collection[date]],
+    ) -> Cell:
+        """Say how a day stands; `unread` are the days that no run began to read."""
+        day = HospitalDay(hospital.code, business_day)
+        if isinstance(hospital, BrokenHospital):
+            return Cell(day, DayStatus.NO_FILE)
+        run_id = self._runs.get(day)
+        if run_id is None:
+            return Cell(day, _without_run(hospital, day, self._scope.moment, unread))
+        report = self.reports[self._judged[day.hospital, run_id]]
+        is_active = (hospital.dag_id, run_id) in self._scope.active
+        return _cell(day, report, is_active=is_active)
 
 
 def _cell(day: HospitalDay, report: Report, *, is_active: bool) -> Cell:
@@ -342,11 +347,11 @@ def _cell(day: HospitalDay, report: Report, *, is_active: bool) -> Cell:
 
 
 def _without_run(
-    hospital: Hospital, day: HospitalDay, due: date, unread: Mapping[str, Collection[date]]
+    hospital: Hospital, day: HospitalDay, moment: datetime, unread: Mapping[str, Collection[date]]
 ) -> DayStatus:
     if day.business_day in unread.get(day.hospital, ()):
         return DayStatus.MISSING
-    if day.business_day > due and hospital.is_live(day.business_day):
+    if hospital.is_live(day.business_day) and day.business_day > due_day(hospital, moment):
         return DayStatus.EARLY
     return DayStatus.NOT_LIVE
 
@@ -358,10 +363,6 @@ def _last_days(scope: Scope, days: int) -> tuple[date, ...]:
         default=scope.moment.date(),
     )
     return tuple(last - back * _ONE_DAY for back in range(days, 0, -1))
-
-
-def _days_of(code: str, days: Iterable[date]) -> list[HospitalDay]:
-    return [HospitalDay(code, day) for day in days]
 
 
 def _matters(

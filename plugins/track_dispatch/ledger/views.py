@@ -22,6 +22,7 @@ from track_dispatch.ledger.schema import (
     IS_OPEN_BATCH,
     IS_OPEN_ENVELOPE,
     PLACES,
+    Placed,
     addresses_in,
     in_units,
     of_batches,
@@ -128,7 +129,6 @@ class AskedVolume:
     lines: int
     usual: int
     answer: str | None
-    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +169,12 @@ def day_facts(
         days: any number of them; about 2 ms for each of 1,500 lines.
         weeks: how far back an empty day's usual number of attendances is looked for.
     """
-    counts = day_counts(connection, days)
+    units = _units_by_id(connection, days)
+    envelopes = placed(connection, in_units(units))
+    counts = _count(connection, days, units, envelopes)
     equations = _equations(connection, days, counts)
     questions = _questions(connection, days)
-    anew = _claimed_anew(connection, days)
+    anew = _claimed_anew(connection, units, envelopes)
     doubts: defaultdict[HospitalDay, list[InDoubtBatch]] = defaultdict(list)
     for doubt in in_doubt_batches(connection):
         doubts[doubt.day].append(doubt)
@@ -198,8 +200,16 @@ def day_counts(
     connection: Connection, days: Collection[HospitalDay]
 ) -> dict[HospitalDay, tuple[LineCount, ...]]:
     """Count the lines of days by area, channel, state and reason."""
-    units = {row.id: row for row in _units_of(connection, days)}
-    found = placed(connection, in_units(units))
+    units = _units_by_id(connection, days)
+    return _count(connection, days, units, placed(connection, in_units(units)))
+
+
+def _count(
+    connection: Connection,
+    days: Collection[HospitalDay],
+    units: Mapping[int, Row[Any]],
+    found: Sequence[Placed],
+) -> dict[HospitalDay, tuple[LineCount, ...]]:
     unit_of = {envelope.id: units[envelope.unit] for envelope in found}
     alike: Counter[tuple[int, str, str | None]] = Counter()
     for envelope, state, reason, lines in connection.execute(
@@ -330,10 +340,10 @@ def _rows_of_units(connection: Connection, ids: Collection[int]) -> list[Row[Any
     )
 
 
-def _units_of(connection: Connection, days: Collection[HospitalDay]) -> list[Row[Any]]:
+def _units_by_id(connection: Connection, days: Collection[HospitalDay]) -> dict[int, Row[Any]]:
     wanted = set(days)
     rows = connection.execute(select(_units).where(*on_days(_units, wanted)))
-    return [row for row in rows if HospitalDay(row.hospital, row.business_day) in wanted]
+    return {row.id: row for row in rows if HospitalDay(row.hospital, row.business_day) in wanted}
 
 
 def _equations(
@@ -374,32 +384,28 @@ def _questions(
     table = schema.approvals
     rows = connection.execute(select(table).where(*on_days(table, days)).order_by(table.c.id))
     return {
-        HospitalDay(row.hospital, row.business_day): AskedVolume(
-            row.lines, row.usual, row.answer, row.run_id
-        )
+        HospitalDay(row.hospital, row.business_day): AskedVolume(row.lines, row.usual, row.answer)
         for row in rows
     }
 
 
-def _claimed_anew(connection: Connection, days: Collection[HospitalDay]) -> Counter[HospitalDay]:
+def _claimed_anew(
+    connection: Connection, units: Mapping[int, Row[Any]], found: Sequence[Placed]
+) -> Counter[HospitalDay]:
     """Count lines that Track accepted after they had been claimed anew: perhaps asked twice."""
     events = schema.events
-    units = {
-        row.id: HospitalDay(row.hospital, row.business_day) for row in _units_of(connection, days)
-    }
-    envelopes = {
-        envelope.id: units[envelope.unit] for envelope in placed(connection, in_units(units))
-    }
+    days = {id_: HospitalDay(row.hospital, row.business_day) for id_, row in units.items()}
+    envelopes = {envelope.id: days[envelope.unit] for envelope in found}
     rows = connection.execute(
         select(events.c.envelope, events.c.places).where(
             among(events.c.envelope, "envelopes"), events.c.detail == CLAIMED_ANEW
         ),
         {"envelopes": [*envelopes]},
     )
-    found: Counter[HospitalDay] = Counter()
+    anew: Counter[HospitalDay] = Counter()
     for envelope, places in rows:
-        found[envelopes[envelope]] += len(parse_places(places))
-    return found
+        anew[envelopes[envelope]] += len(parse_places(places))
+    return anew
 
 
 def _past_attendances(connection: Connection, day: HospitalDay, weeks: int) -> tuple[int, ...]:

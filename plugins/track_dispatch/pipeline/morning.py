@@ -7,8 +7,8 @@ schedule: at 09:15 a run of 09:20 is not late. Read by an analyst, in Portuguese
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -116,12 +116,14 @@ class Morning:
         problems: what needs a person comes first; without any it is green.
         doubts: the batches that somebody has to decide about, the oldest first.
         notices: what else is open, and needs nobody; those that expire tomorrow come first.
+        unread: by the hospital's code, the days that were due and that no run began to read.
     """
 
     rows: tuple[MorningRow, ...]
     problems: tuple[DayProblem, ...]
     doubts: tuple[InDoubtBatch, ...] = ()
     notices: tuple[DayNotice, ...] = ()
+    unread: Mapping[str, Sequence[date]] = field(default_factory=dict)
 
     @property
     def red(self) -> list[str]:
@@ -172,9 +174,13 @@ def read_morning(
     *,
     moment: datetime,
     business_day: date | None = None,
+    reports: Mapping[JudgedRun, Report] | None = None,
 ) -> Morning:
-    """Look at all hospitals and write nothing: a lease that has run out still stands."""
-    look = _Look(connection, hospitals, moment, business_day)
+    """Look at all hospitals and write nothing: a lease that has run out still stands.
+
+    `reports` are those that the caller has already, of this moment: they are not loaded again.
+    """
+    look = _Look(connection, hospitals, moment, business_day, reports or {})
     problems = [stop_problem(stop) for stop in standing_stops(connection)]
     problems += look.problems()
     rows = look.rows(problems)
@@ -184,7 +190,7 @@ def read_morning(
     ]
     problems.sort(key=lambda one: (not one.needs_person, one.hospital))
     rows.sort(key=lambda row: not row.problems)
-    return Morning(tuple(rows), tuple(problems), tuple(doubts), tuple(notices))
+    return Morning(tuple(rows), tuple(problems), tuple(doubts), tuple(notices), look.unread)
 
 
 def problem_line(problem: DayProblem, template: str | None = None) -> str:
@@ -209,6 +215,7 @@ class _Look:
         hospitals: every file there is.
         moment: aware.
         business_day: the only day that is looked at, or None.
+        known: reports that are there already.
     """
 
     def __init__(
@@ -217,6 +224,7 @@ class _Look:
         hospitals: Sequence[Hospital | BrokenHospital],
         moment: datetime,
         business_day: date | None,
+        known: Mapping[JudgedRun, Report],
     ) -> None:
         self._business_day = business_day
         self._broken = [one for one in hospitals if isinstance(one, BrokenHospital)]
@@ -226,8 +234,9 @@ class _Look:
         days = [HospitalDay(*one) for one in self._due.items()]
         runs = last_runs(connection, days)
         judged = [JudgedRun(day, runs[day], self._waits[day.hospital]) for day in runs]
-        found = load_facts(connection, judged)
-        self._reports = {one.run.day: judge(one) for one in found}
+        found = load_facts(connection, [run for run in judged if run not in known])
+        reports = {**known, **{one.run: judge(one) for one in found}}
+        self._reports = {run.day: reports[run] for run in judged}
         told = {day.day for report in self._reports.values() for day in report.facts.days}
         today = min(
             (moment.astimezone(one.zone).date() for one in self._hospitals), default=moment.date()
@@ -242,7 +251,7 @@ class _Look:
                 one.code: [business_day] for one in self._hospitals if one.is_live(business_day)
             }
         self._open = [one for one in self.open_days if one.day not in told]
-        self._unread = {
+        self.unread = {
             code: [day for day in days if HospitalDay(code, day) not in told]
             for code, days in unread.items()
         }
@@ -255,7 +264,7 @@ class _Look:
         found = [DayProblem(ProblemKind.BROKEN_FILE, one.code) for one in self._broken]
         found += [
             DayProblem(ProblemKind.NOT_READ, code, detail=dates_text(days))
-            for code, days in self._unread.items()
+            for code, days in self.unread.items()
             if days
         ]
         for report in self._reports.values():
