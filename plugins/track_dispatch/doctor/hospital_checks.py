@@ -137,7 +137,7 @@ def check_erp(conn_id: str, hospitals: Sequence[Hospital]) -> Iterator[Check]:
         erp, reached = obtain(conn_id, "connection", log_on)
         yield reached
         if erp is not None and erp.warning:
-            yield Check(conn_id, "log-on", CheckStatus.WARN, erp.warning)
+            yield Check(conn_id, "log-on", CheckStatus.WARN, str(erp.warning))
         for hospital in hospitals:
             columns, parsed = obtain(hospital.code, "query", partial(_parse, hospital, erp))
             yield parsed

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from datetime import date
+from typing import NamedTuple
 
 import oracledb
 
@@ -63,6 +64,32 @@ _MARKED = "track_dispatch.marked"
 codecs.register_error(_MARKED, lambda error: (UNDECODED, error.end))  # type: ignore[attr-defined]
 
 
+class LogOnWarning(NamedTuple):
+    """What an ERP warned of when it let a user in.
+
+    Attributes:
+        user: who logged on.
+        code: Oracle's number, ORA-28002.
+        expires: whether the password does.
+        days: until then; None where the ERP does not say.
+    """
+
+    user: str
+    code: str
+    expires: bool
+    days: int | None
+
+    def __str__(self) -> str:
+        """Say it, and what to do."""
+        if not self.expires:
+            return f"the ERP let {self.user} in with {self.code}: ask the DBA what it is about"
+        when = f"in {self.days} days" if self.days else "soon"
+        return (
+            f"the password of {self.user} expires {when} ({self.code}): agree on a new one with the"
+            " DBA, and put it in the connection"
+        )
+
+
 class Erp:
     """An open connection to a hospital's ERP, for one thread at a time.
 
@@ -87,19 +114,15 @@ class Erp:
         return self._connection.username
 
     @property
-    def warning(self) -> str | None:
-        """What the ERP warned of when it let the user in, and what to do; None: of nothing."""
+    def warning(self) -> LogOnWarning | None:
+        """What the ERP warned of when it let the user in; None: of nothing."""
         warned = self._connection.warning
         if warned is None:
             return None
-        days = re.search(r"within (\d+) day", warned.message)
-        if days or warned.full_code == "ORA-28002":
-            when = f"in {days[1]} days" if days else "soon"
-            return (
-                f"the password of {self.user} expires {when} ({warned.full_code}): agree on a new"
-                f" one with the DBA, and put it in the connection"
-            )
-        return f"the ERP let {self.user} in with {warned.full_code}: ask the DBA what it is about"
+        found = re.search(r"within (\d+) day", warned.message)
+        days = int(found[1]) if found else None
+        expires = found is not None or warned.full_code == "ORA-28002"
+        return LogOnWarning(self.user, warned.full_code, expires=expires, days=days)
 
     def read(
         self, sql: str, *, day: date, action: str, chunk_rows: int = 2000

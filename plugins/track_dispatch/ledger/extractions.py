@@ -7,7 +7,7 @@ the other one has not seen.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -67,11 +67,20 @@ def stage_extraction(
     source: str,
     day: HospitalDay,
     actor: Actor,
+    warned: Callable[[], str | None] = lambda: None,
 ) -> int:
     """Stage a day's rows and mark the extraction complete with its last chunk; return their count.
 
     The extraction is on record before the first row is read: one that breaks off stays incomplete,
     and is never applied. No transaction is open while the ERP is read.
+
+    Args:
+        ledger: open.
+        chunks: the rows, read from the ERP as they are asked for.
+        source: of the ERP.
+        day: of the hospital.
+        actor: the task.
+        warned: asked when all is read: what the ERP warned of, for the report; no patient's data.
 
     Raises:
         LedgerError: the database failed; the extraction stays incomplete.
@@ -103,7 +112,7 @@ def stage_extraction(
         connection.execute(
             update(schema.extractions)
             .where(schema.extractions.c.id == extraction)
-            .values(completed_at=moment_in(), rows=rows)
+            .values(completed_at=moment_in(), rows=rows, erp_warning=warned())
         )
     return rows
 

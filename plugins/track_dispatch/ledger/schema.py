@@ -102,6 +102,7 @@ extractions = Table(
     Column("completed_at", Moment),  # set in the transaction of the last chunk
     Column("applied_at", Moment),  # its lines are in the ledger
     Column("superseded_at", Moment),  # a newer one was applied first: nothing to do
+    Column("erp_warning", Text),  # what the ERP said when it let us in, for the report
     Column("rows", Integer),  # staged, counted by extract
     Column("rows_merged", Integer),  # further rows of an attendance that has one already
     Column("attendances", Integer),

@@ -113,13 +113,17 @@ class Equation:
 
 @dataclass(frozen=True, slots=True)
 class RunWork:
-    """What one run has done about a day; an extraction that was superseded counts as applied."""
+    """What one run has done about a day; an extraction that was superseded counts as applied.
+
+    `erp_warning` is what the ERP said when it let us in.
+    """
 
     day: HospitalDay
     run_id: str
     started_at: datetime
     extracted: bool
     transformed: bool
+    erp_warning: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +250,7 @@ def run_work(
             started_at=row.started_at,
             extracted=row.completed_at is not None,
             transformed=bool(row.applied_at or row.superseded_at),
+            erp_warning=row.erp_warning,
         )
         for row in rows
     }

@@ -10,13 +10,13 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from track_dispatch.collector import paused_collector
 from track_dispatch.config import check_conflicts, check_go_live
 from track_dispatch.errors import ConfigError, SourceError
-from track_dispatch.extraction.oracle import Erp, account_of, open_erp
+from track_dispatch.extraction.oracle import Erp, LogOnWarning, account_of, open_erp
 from track_dispatch.extraction.query import render
 from track_dispatch.extraction.read_ahead import read_ahead
 from track_dispatch.ledger.backups import require_extractable
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline.run import Run
     from track_dispatch.records import HospitalDay
-
-    #: Begins to read a day of the ERP.
-    Read = Callable[[date], Iterator[ErpColumns]]
-
 log = logging.getLogger(__name__)
 
 #: Seconds that one round trip to the ERP may take: its first rows cost the whole query.
@@ -80,14 +76,13 @@ def extract(
         def erp() -> Erp:
             return held.enter_context(_open(run, ledger, call_timeout_seconds))
 
-        read = partial(_read, run, erp, sql)
-        rows = _stage(ledger, run, run.day, read)
+        rows = _stage(ledger, run, run.day, erp, sql)
         failed = 0
         for day in others:
             try:
                 with ledger.reading() as connection:
                     require_extractable(connection, day)
-                _stage(ledger, run, day, read)
+                _stage(ledger, run, day, erp, sql)
             except (SourceError, ConfigError) as error:
                 failed += 1
                 where = day_text(day, read_again=True)
@@ -100,13 +95,31 @@ def extract(
     }
 
 
-def _stage(ledger: Ledger, run: Run, day: HospitalDay, read: Read) -> int:
-    with paused_collector(), read_ahead(read(day.business_day)) as chunks:
-        source = run.hospital.source
-        rows = stage_extraction(ledger, chunks, source=source, day=day, actor=run.actor)
+def _stage(ledger: Ledger, run: Run, day: HospitalDay, erp: Callable[[], Erp], sql: str) -> int:
+    conn_id = run.hospital.oracle_conn_id
+    read = _read(run, erp, sql, day.business_day)
+    with paused_collector(), read_ahead(read) as chunks:
+        rows = stage_extraction(
+            ledger,
+            chunks,
+            source=run.hospital.source,
+            day=day,
+            actor=run.actor,
+            warned=lambda: _warning_text(erp().warning, conn_id),
+        )
     where = day_text(day, read_again=day != run.day)
     log.info("%s: %d registros lidos do ERP", where, rows)
     return rows
+
+
+def _warning_text(warning: LogOnWarning | None, conn_id: str) -> str | None:
+    """Say in Portuguese what the ERP warned of when it let us in; None: of nothing."""
+    if warning is None:
+        return None
+    if not warning.expires:
+        return f"o ERP avisou {warning.code} ao aceitar a conexão {conn_id}: pergunte ao DBA"
+    when = f"em {warning.days} dias" if warning.days else "em breve"
+    return f"a senha da conexão {conn_id} vence {when} ({warning.code}): combine a nova com o DBA"
 
 
 @contextmanager

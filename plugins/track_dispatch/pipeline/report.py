@@ -115,6 +115,8 @@ class Report:
         for day in self.facts.days:
             yield from _day_text(day, is_own=day is self.own)
         yield from _software_text(self.facts.software)
+        warnings = {work.erp_warning for work in self.facts.work.values() if work.erp_warning}
+        yield from (f"ATENÇÃO: {warning}" for warning in sorted(warnings))
         if forgotten := [day.business_day for day in self.facts.forgotten]:
             yield (
                 f"ATENÇÃO: não relido: {dates_text(forgotten)}: as linhas já foram apagadas"

@@ -41,8 +41,8 @@ COLUMNS_WITHOUT_A_PERSON = {
     "ledger": "created_at ledger_id next_envelope system_identifier timeline",
     "identity_keys": "fingerprint first_used_at id",
     "extractions": "absent applied_at attendances business_day column_counts completed_at"
-    " hospital id include_digest lacking other_day other_hospital package_version rows rows_merged"
-    " run_id source started_at superseded_at try_number volume",
+    " erp_warning hospital id include_digest lacking other_day other_hospital package_version rows"
+    " rows_merged run_id source started_at superseded_at try_number volume",
     "units": "area business_day channel failed_series hospital id",
     "requests": "slot taken",
     "approvals": "answer answered_at asked_at business_day decided_by hospital id lines run_id"

@@ -171,6 +171,39 @@ def test_an_erp_that_cannot_be_reached_fails_the_task_and_the_reading_is_on_reco
     assert days_of(erp_days, "run-1") == {DAY: (False, False)}
 
 
+@pytest.mark.parametrize(
+    ("warned", "told"),
+    [
+        (
+            (28002, "the password will expire within 5 days"),
+            "a senha da conexão oracle_days vence em 5 dias (ORA-28002): combine a nova com o DBA",
+        ),
+        (
+            (28002, "a senha vai expirar"),
+            "a senha da conexão oracle_days vence em breve (ORA-28002): combine a nova com o DBA",
+        ),
+        (
+            (28011, "the account will expire soon"),
+            "o ERP avisou ORA-28011 ao aceitar a conexão oracle_days: pergunte ao DBA",
+        ),
+    ],
+)
+def test_what_the_erp_warned_of_is_in_the_report_once(
+    erp_days: ErpDays, warned: tuple[int, str], told: str
+) -> None:
+    """Two days are read over one connection: before, only the log of extract named it."""
+    erp_days.settings["look_back_days"] = 1
+    erp_days.erp.faults = Faults(log_on_warning=warned)
+    run = erp_days.run()
+    erp_days.extract(run)
+    erp_days.transform(run)
+
+    found = report(run, ledger=erp_days.ledger, now=NOW)
+
+    assert found.problems == ()
+    assert [line for line in found.text() if "ATENÇÃO" in line] == [f"ATENÇÃO: {told}"]
+
+
 def test_a_forgotten_day_is_not_even_read(erp_days: ErpDays) -> None:
     erp_days.sql("insert into horizons (hospital, first_known_day) values ('HMS', '2026-03-11')")
 

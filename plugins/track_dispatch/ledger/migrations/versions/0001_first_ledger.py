@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.Column("completed_at", Moment(), nullable=True),
         sa.Column("applied_at", Moment(), nullable=True),
         sa.Column("superseded_at", Moment(), nullable=True),
+        sa.Column("erp_warning", sa.Text(), nullable=True),
         sa.Column("rows", sa.Integer(), nullable=True),
         sa.Column("rows_merged", sa.Integer(), nullable=True),
         sa.Column("attendances", sa.Integer(), nullable=True),
