@@ -22,7 +22,7 @@ DECIDING = (
     "suggestions",
     "records",
     "states",
-    "watchdog",
+    "process",
     "business_day",
     "config",
     "transformation",

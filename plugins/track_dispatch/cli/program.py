@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from track_dispatch import __version__
-from track_dispatch.cli import days, decisions, doctor, installation, keys, people, queries
+from track_dispatch.cli import days, decisions, doctor, inspection, installation, keys, people
 from track_dispatch.cli.exit_codes import ExitCode
 from track_dispatch.errors import TrackDispatchError
 
@@ -43,8 +43,8 @@ def _program(
 app.command()(installation.setup)
 app.command()(doctor.doctor)
 app.command()(doctor.surveys)
-app.command()(queries.sql)
-app.command("dry-run")(queries.dry_run)
+app.command()(inspection.sql)
+app.command("dry-run")(inspection.dry_run)
 app.command()(days.day)
 app.command()(days.explain)
 app.command()(decisions.resume)

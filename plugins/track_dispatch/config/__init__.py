@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from track_dispatch.config.digests import software_here
 from track_dispatch.config.go_live import (
     check_go_live,
     check_lease_margin,
@@ -24,7 +25,6 @@ from track_dispatch.config.loading import (
 from track_dispatch.config.policies import Identifier, VolumeGate
 from track_dispatch.config.rules import rules_digest
 from track_dispatch.config.schema import json_schema, write_schema
-from track_dispatch.config.software import software_here
 from track_dispatch.config.templates import (
     EmailTemplates,
     TemplateSet,

@@ -27,7 +27,7 @@ from track_dispatch.errors import ConfigError, LedgerError, TrackDispatchError, 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.connection_errors import PERMANENT, connection_error, refusal
 from track_dispatch.ledger.keys import KeyRing
-from track_dispatch.watchdog import Watchdog
+from track_dispatch.process import Watchdog
 
 #: The engine logs neither rows (patients' data) nor statements, whatever level is set above it.
 _LOGGING_NAME = "track_ledger"

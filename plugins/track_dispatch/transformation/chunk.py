@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.transformation.attendances import AREA_BY_LABEL
 from track_dispatch.transformation.clean_text import clean_column
+from track_dispatch.transformation.contacts import usable_emails
 from track_dispatch.transformation.cpf import usable_cpf
-from track_dispatch.transformation.email_addresses import usable_emails
 from track_dispatch.transformation.names import read_names, without_accents
 from track_dispatch.transformation.phones import usable_mobiles
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from track_dispatch.transformation.contacts import usable_emails
 from track_dispatch.transformation.cpf import usable_cpf
-from track_dispatch.transformation.email_addresses import usable_emails
 from track_dispatch.transformation.phones import usable_mobiles
 
 _KINDS = ("cpf", "email", "phone")

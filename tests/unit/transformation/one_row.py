@@ -11,7 +11,7 @@ import orjson
 
 from track_dispatch.states import LineState
 from track_dispatch.transformation.chunk import Chunk
-from track_dispatch.transformation.email_addresses import usable_emails
+from track_dispatch.transformation.contacts import usable_emails
 from track_dispatch.transformation.evaluator import Evaluator
 from track_dispatch.transformation.identities import mailbox
 from track_dispatch.transformation.import_lines import import_lines

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.transformation.one_row import usable_email
-from track_dispatch.transformation.email_addresses import (
+from track_dispatch.transformation.contacts import (
     CLEARLY_VALID,
     is_placeholder,
     usable_emails,
