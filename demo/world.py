@@ -22,9 +22,8 @@ from stand_ins.track_api import ORGANIZATION, TOKEN, Survey, TrackStandIn
 from track_dispatch.config import BrokenHospital, Hospital, include_dir, load_hospitals
 from track_dispatch.config.loading import hospital_files
 from track_dispatch.config.yaml_file import read_yaml
-from track_dispatch.errors import ConfigError
+from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.records import Area
-from track_dispatch.suggestions import did_you_mean
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What `practice_include` puts in place of what is shipped.

@@ -9,7 +9,7 @@ import typer
 
 from docs.make_tables import code, table
 from track_dispatch.cli import app
-from track_dispatch.cli.exit_codes import ExitCode
+from track_dispatch.cli.options import ExitCode
 
 
 def commands() -> str:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from track_dispatch.errors import ConfigError
-from track_dispatch.suggestions import did_you_mean
+from track_dispatch.errors import ConfigError, did_you_mean
 
 #: Runs that have a day of their own: one override would give the same day to each of them.
 _DATED_RUN_TYPES = frozenset({"scheduled", "backfill"})

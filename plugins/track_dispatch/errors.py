@@ -23,7 +23,8 @@ an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -149,3 +150,10 @@ def raised_alone() -> Iterator[None]:
     except TrackDispatchError as error:
         error.__context__ = None
         raise
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean "x"?)` for the known name nearest to `word`, or "" if none is near."""
+    by_folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
+    return f' (did you mean "{by_folded[near[0]]}"?)' if near else ""

@@ -1,7 +1,8 @@
-"""One thread that ends whatever takes too long: for waits that nothing else limits as a whole."""
+"""Two tools of the whole process: a watchdog over waits, and a quieter search for cycles."""
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -58,3 +59,32 @@ class Watchdog:
                 untils = [until for until, _ in self._watched.values()]
                 self._wakes_at = min(untils, default=float("inf"))
                 self._changed.wait(self._wakes_at - now if untils else None)
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """Search for no cycles in this block; also a decorator.
+
+    For work that makes millions of tuples and no cycles: the searches cost a third of a day's
+    extract and a tenth of its transform.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
+def frozen_imports() -> Iterator[None]:
+    """Search for cycles in this block only among what it makes itself; also a decorator.
+
+    For work of any length that does make cycles: its searches stay, but are short.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

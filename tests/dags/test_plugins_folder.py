@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 #: The parts of the package that decide, and are tested in milliseconds.
 DECIDING = (
     "errors",
-    "suggestions",
     "records",
     "states",
     "process",

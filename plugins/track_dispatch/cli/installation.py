@@ -1,12 +1,20 @@
-"""The verbs that make an installation and keep it: setup, the ledger's, the files'."""
+"""The verbs that make an installation and keep it: setup, the ledger and its keys, the files."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-from track_dispatch.cli.exit_codes import ExitCode
-from track_dispatch.cli.options import Json, echo_json_object
-from track_dispatch.config import BrokenHospital, load_hospitals
+from track_dispatch.cli.options import ExitCode, Json, echo_json_object
+from track_dispatch.config import BrokenHospital, load_hospitals, working_hospitals
+
+if TYPE_CHECKING:
+    from track_dispatch.ledger.keys import OlderKey, OlderKeys
+
 
 ledger_app = typer.Typer(help="The ledger: who was asked, and what became of it.")
 config_app = typer.Typer(help="The hospitals' files.")
@@ -47,6 +55,144 @@ def ledger_migrate() -> None:
     before, after = ledger.migrate()
     changed = f"migrated from {before} to {after}" if before != after else f"at {after} already"
     typer.echo(f"ledger: {changed}")
+
+
+#: What a table's rows are, and how the last of them stops to need a key.
+_LEAVING = {
+    "optouts": "opt-outs: each takes the newest key as well when its person is read again or its"
+    " list is entered again (`optout import`)",
+    "identities": "lines with a patient's identities",
+    "forgotten": "attendances that were asked once and must be recognised for good: it stays",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What is told of a ring, without its secrets; `leave` is when identities will have left."""
+
+    newest: str
+    older: OlderKeys
+    leave: dict[str, date | None]
+
+
+@ledger_app.command("new-keys")
+def new_keys() -> None:
+    """Print the keys of a new ledger, as one line of JSON for the connection's extra.
+
+    Keep a copy apart from the ledger's backup: without them its payloads cannot be read, and
+    nobody it knows is recognised again.
+    """
+    from track_dispatch.ledger.keys import new_keys as make  # noqa: PLC0415 - cryptography
+
+    typer.echo(make().model_dump_json())
+
+
+@ledger_app.command("keys")
+def keys(*, as_json: Json = False) -> None:
+    """List the ledger's keys, never a secret: what still needs an older one, and when it may go."""
+    found = _ledger_keys()
+    if as_json:
+        echo_json_object(_keys_as_json(found))
+    else:
+        _print_keys(found)
+
+
+@ledger_app.command("rotate-keys")
+def rotate_keys(
+    *,
+    drop_unneeded: Annotated[
+        bool,
+        typer.Option(
+            "--drop-unneeded", help="Make no new keys; leave out the older ones that may go."
+        ),
+    ] = False,
+) -> None:
+    """Put new keys in front: from now on they encrypt and recognise, the older ones still do, too.
+
+    Where a key file holds them it is written; else this prints the new extra of the connection
+    `track_ledger`, as one line of JSON: put it there for all components at once. A task that began
+    before may find a payload that it cannot open: it stops, and is repeated.
+
+    What still needs an older key is then told, as `ledger keys` does. Repeat `ledger keys` until it
+    may go, then leave it out with --drop-unneeded. Keep a copy of the keys as of the first ones.
+    """
+    from track_dispatch.hooks import ledger  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.ledger.keys import without_unneeded  # noqa: PLC0415 - with it
+
+    ring = ledger.place().keys()
+    after = without_unneeded(ring, _ledger_keys().older) if drop_unneeded else ring.with_new_keys()
+    if after == ring:
+        typer.echo("every key is needed; nothing was changed")
+        return
+    extra = ledger.use_keys(after)
+    if extra is not None:
+        typer.echo(extra)
+        typer.echo("put this line into the extra of the connection track_ledger", err=True)
+        return
+    _print_keys(_ledger_keys())
+
+
+def _ledger_keys() -> Keys:
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.ledger.keys import older_keys  # noqa: PLC0415 - with the one before
+    from track_dispatch.pipeline.housekeeping import identities_leave  # noqa: PLC0415
+
+    with open_ledger() as ledger, ledger.reading() as connection:
+        found = older_keys(connection, ledger.keys)
+        newest = ledger.keys.identity_secrets[0].id
+    hospitals = working_hospitals()
+    leave = {one.id: identities_leave(hospitals, one.last_days) for one in found.identity}
+    return Keys(newest, found, leave)
+
+
+def _print_keys(found: Keys) -> None:
+    typer.echo(f"identity key {found.newest}: the newest")
+    for key in found.older.identity:
+        state = "may go" if key.may_go else "still needed by"
+        typer.echo(f"identity key {key.id}: {state}")
+        for line in _needs(key, found.leave[key.id]):
+            typer.echo(f"  {line}")
+    typer.echo(f"payload keys: 1 and {found.older.payload} older")
+    if found.older.payloads:
+        typer.echo(
+            f"  {found.older.payloads} payloads that wait need an older one: until they are sent or"
+            " read again, a few days at most"
+        )
+    elif found.older.payload:
+        typer.echo("  the older ones may go")
+
+
+def _needs(key: OlderKey, leave: date | None) -> Sequence[str]:
+    told = []
+    for table, count in key.alone.items():
+        if not count:
+            continue
+        more = ""
+        if table == "optouts":
+            more = ": " + ", ".join(f"{source} {lines}" for source, lines in key.sources.items())
+        elif table == "identities":
+            last = f"the last one leaves by itself on {leave}"
+            more = f": {last if leave else 'none of them leaves while max_age_days = 0'}"
+        told.append(f"{count} {_LEAVING[table]}{more}")
+    return told
+
+
+def _keys_as_json(found: Keys) -> dict[str, Any]:
+    return {
+        "newest": found.newest,
+        "older": [
+            {
+                "id": key.id,
+                "may_go": key.may_go,
+                "needed_by": key.alone,
+                "optout_sources": key.sources,
+                "identities_leave": found.leave[key.id],
+            }
+            for key in found.older.identity
+        ],
+        "older_payload_keys": found.older.payload,
+        "payloads_that_need_them": found.older.payloads,
+    }
 
 
 @config_app.command("check")

@@ -31,7 +31,7 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.records import Channel
 
 if TYPE_CHECKING:
-    from track_dispatch.cli.optout_file import OptOutList
+    from track_dispatch.cli.typed_identities import OptOutList
     from track_dispatch.ledger.privacy import Erased, HeldData, OptOut
 
 optout_app = typer.Typer(help="Who asked not to be asked.")
@@ -142,7 +142,7 @@ def optout_import(
     Every CPF, address and number of a line enters. What cannot be used is told by line and
     column, without the values, and the exit code is 1; the rest of its line enters all the same.
     """
-    from track_dispatch.cli.optout_file import read_optout_list  # noqa: PLC0415 - phonenumbers
+    from track_dispatch.cli.typed_identities import read_optout_list  # noqa: PLC0415 - phonenumbers
 
     found = read_optout_list(file)
     people = f"{len(found.entries)} lines ({_kinds_counted(found.values_by_kind)})"
@@ -294,7 +294,7 @@ def _echo_columns(found: OptOutList) -> None:
 
 
 def _echo_faults(found: OptOutList) -> None:
-    from track_dispatch.cli.optout_file import faults_by_cell  # noqa: PLC0415 - with its reader
+    from track_dispatch.cli.typed_identities import faults_by_cell  # noqa: PLC0415 - with its reader
 
     for heading, why, lines in faults_by_cell(found.faults):
         shown = ", ".join(map(str, lines[:_LINES_SHOWN]))

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from track_dispatch import __version__
-from track_dispatch.cli import days, decisions, doctor, inspection, installation, keys, people
-from track_dispatch.cli.exit_codes import ExitCode
+from track_dispatch.cli import days, decisions, inspection, installation, people
+from track_dispatch.cli.options import ExitCode
 from track_dispatch.errors import TrackDispatchError
 
 app = typer.Typer(
@@ -41,8 +41,8 @@ def _program(
 
 
 app.command()(installation.setup)
-app.command()(doctor.doctor)
-app.command()(doctor.surveys)
+app.command()(inspection.doctor)
+app.command()(inspection.surveys)
 app.command()(inspection.sql)
 app.command("dry-run")(inspection.dry_run)
 app.command()(days.day)
@@ -50,9 +50,6 @@ app.command()(days.explain)
 app.command()(decisions.resume)
 app.command()(decisions.release)
 app.command()(people.person)
-installation.ledger_app.command("new-keys")(keys.new_keys)
-installation.ledger_app.command("keys")(keys.keys)
-installation.ledger_app.command("rotate-keys")(keys.rotate_keys)
 installation.ledger_app.command("restored")(decisions.ledger_restored)
 app.add_typer(installation.ledger_app, name="ledger", no_args_is_help=True)
 app.add_typer(decisions.doubt_app, name="doubt", no_args_is_help=True)

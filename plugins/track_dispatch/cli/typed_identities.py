@@ -1,15 +1,29 @@
 """What a person types, or a spreadsheet holds, read as what a patient is recognised by.
 
 Everything is read by the function that the transform reads the ERP's columns by. Nothing is left
-out in silence: whatever looks like a CPF, an address or a number and gives none is a fault.
+out in silence: whatever looks like a CPF, an address or a number and gives none is a fault, told
+by line and column, never by its content.
+
+Lists come as spreadsheets save them. Excel in Portuguese writes semicolons or tabs, Windows-1252
+or UTF-16, and perhaps `sep=;` first.
 """
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import unicodedata
+from codecs import BOM_UTF8
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from itertools import zip_longest
+from pathlib import Path
 from typing import NamedTuple
 
+from track_dispatch.errors import ConfigError, did_you_mean
+from track_dispatch.records import Channel
 from track_dispatch.transformation.identities import identity_values
 
 #: What an identity may be of.
@@ -126,3 +140,262 @@ def _pieces(text: str, *, is_one_cpf: bool) -> Iterator[str]:
 def _not_usable(kinds: Collection[str]) -> str:
     [*others] = kinds
     return _NOT_USABLE[others[0]] if len(others) == 1 else "no CPF, e-mail address or mobile number"
+
+
+#: What a column may be called, in small letters, without accents and signs.
+_HEADS = {
+    "cpf": "cpf", "cpfs": "cpf",
+    "email": "email", "emails": "email", "mail": "email", "correioeletronico": "email",
+    "enderecodeemail": "email",
+    "phone": "phone", "phones": "phone", "telephone": "phone", "mobile": "phone",
+    "telefone": "phone", "telefones": "phone", "celular": "phone", "celulares": "phone",
+    "fone": "phone", "fones": "phone", "tel": "phone", "cel": "phone", "whatsapp": "phone",
+    "channel": "channel", "canal": "channel",
+}  # fmt: skip
+#: Words of a heading that say nothing about what the column holds.
+_FILLERS = frozenset({
+    "a", "o", "da", "de", "do", "dos", "n", "no", "nr", "num", "numero", "number", "of",
+    "paciente", "cliente", "patient", "pessoal", "residencial", "principal", "secundario",
+    "contato",
+})  # fmt: skip
+_CHANNELS = {
+    "email": Channel.EMAIL, "mail": Channel.EMAIL,
+    "whatsapp": Channel.WHATSAPP, "whats": Channel.WHATSAPP, "zap": Channel.WHATSAPP,
+}  # fmt: skip
+_EVERY_CHANNEL = {"", "todos", "ambos", "all", "every", "both"}
+#: What is understood, for messages.
+_UNDERSTOOD = "cpf, e-mail, telefone (celular, fone, whatsapp), canal"
+
+#: What begins files that spreadsheets write and that are no text.
+_OTHER_FILES = {
+    b"PK\x03\x04": "a workbook (.xlsx, .ods)",
+    b"\xd0\xcf\x11\xe0": "a workbook (.xls)",
+    b"%PDF": "a PDF",
+}
+#: What no list holds, for a file whose heading has one column only: its lines are its cells.
+_NO_DELIMITER = "\x1f"
+#: What looks like somebody's data where a heading should be.
+_DATA = re.compile(r"@|(?:[0-9].*){5}")
+
+
+class ListColumn(NamedTuple):
+    """A column of a list: its heading, and what it holds; "" where it has no heading."""
+
+    heading: str
+    kind: str
+
+
+class UnusedCell(NamedTuple):
+    """What could not be used: its line, its column's heading ("" for the whole line), and why."""
+
+    line: int
+    heading: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutList:
+    """What a file holds.
+
+    Attributes:
+        columns: as they were understood.
+        entries: for each person her values, and the channel; None = every one.
+        faults: what gives nobody, or no channel; the other cells of its line are in `entries`.
+    """
+
+    columns: tuple[ListColumn, ...]
+    entries: list[tuple[tuple[str, ...], Channel | None]] = field(default_factory=list, repr=False)
+    faults: list[UnusedCell] = field(default_factory=list)
+
+    @property
+    def values_by_kind(self) -> Counter[str]:
+        """Count the different values by kind."""
+        return Counter(
+            value.partition(":")[0] for value in {one for found, _ in self.entries for one in found}
+        )
+
+
+def read_optout_list(file: Path) -> OptOutList:
+    """Read a list; a line enters with all that can be read of it.
+
+    Raises:
+        ConfigError: the file cannot be read, is no text, has a quotation mark that nothing closes,
+            no line, or a heading that is not understood.
+    """
+    text = _decoded(file)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    lines = _rows(file, text)
+    columns: tuple[ListColumn, ...] = ()
+    found: OptOutList | None = None
+    for number, row in lines:
+        if found is None:
+            columns = _columns(file, row or [])
+            found = OptOutList(columns)
+        elif row is None:
+            found.faults.append(UnusedCell(number, "", "quotation marks that are not doubled"))
+        else:
+            _take(row, number, found)
+    if found is None:
+        raise ConfigError(f"{file}: is empty; its first line must name the columns: {_UNDERSTOOD}")
+    if not found.entries and not found.faults:
+        raise ConfigError(f"{file}: has nobody below its heading")
+    return found
+
+
+def faults_by_cell(faults: Iterable[UnusedCell]) -> list[tuple[str, str, list[int]]]:
+    """Return headings with what is wrong there and the lines where it is so."""
+    lines: dict[tuple[str, str], list[int]] = {}
+    for line, heading, why in faults:
+        lines.setdefault((heading, why), []).append(line)
+    return [(heading, why, found) for (heading, why), found in lines.items()]
+
+
+def _rows(file: Path, text: str) -> Iterator[tuple[int, list[str] | None]]:
+    """Yield each row that is not empty with the line it begins at; None for one that is no CSV.
+
+    Raises:
+        ConfigError: a quotation mark opens a cell and is never closed: what follows is lost in it.
+    """
+    lines = StringIO(text, newline="")
+    delimiter, skipped = _delimiter(lines)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    while True:
+        line = reader.line_num + skipped + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "end of data" in str(error):
+                raise ConfigError(
+                    f"{file}: the quotation mark in line {line} is never closed: nothing of the"
+                    " list was entered"
+                ) from None
+            yield line, None
+            continue
+        if any(cell.strip() for cell in row):
+            yield line, row
+
+
+def _delimiter(lines: StringIO) -> tuple[str, int]:
+    """Return what stands between cells, and how many lines were skipped: Excel's `sep=;`."""
+    first = lines.readline()
+    told = first.strip('\r\n" ')
+    if told[:4].casefold() == "sep=":
+        return told[4:5] or "\t", 1
+    while first and not first.strip():
+        first = lines.readline()
+    lines.seek(0)
+    delimiter = max(";,\t|", key=first.count)
+    return (delimiter if delimiter in first else _NO_DELIMITER), 0
+
+
+def _take(row: Sequence[str], line: int, found: OptOutList) -> None:
+    """Take one row in."""
+    values: list[str] = []
+    channel, knows_channel, faults = None, True, len(found.faults)
+    for column, cell in zip_longest(found.columns, map(str.strip, row)):
+        if not cell:
+            continue
+        heading, kind = column or ListColumn("", "")
+        fault: str | None = None
+        if kind == "channel":
+            name = _folded(cell)
+            channel = _CHANNELS.get(name)
+            knows_channel = channel is not None or name in _EVERY_CHANNEL
+            fault = None if knows_channel else "no channel: e-mail, WhatsApp, or empty for all"
+        elif kind:
+            read, fault = read_identities(cell, (kind,))
+            values += read
+        else:
+            fault = "a cell without a heading"
+        if fault:
+            found.faults.append(UnusedCell(line, heading, fault))
+    if values and knows_channel:
+        found.entries.append((tuple(values), channel))
+    elif len(found.faults) == faults:
+        found.faults.append(UnusedCell(line, "", "nobody: neither CPF nor e-mail nor phone"))
+
+
+def _columns(file: Path, row: Sequence[str]) -> tuple[ListColumn, ...]:
+    """Return what each column holds.
+
+    Raises:
+        ConfigError: there is no heading, it has columns that are not understood, or two of the
+            channel.
+    """
+    columns = tuple(ListColumn(cell.strip(), _kind_of(cell)) for cell in row)
+    if not any(column.kind in KINDS for column in columns):
+        raise ConfigError(
+            f"{file}: the first line must name the columns, cpf, e-mail or telefone among them:"
+            f" {_UNDERSTOOD}"
+        )
+    if sum(column.kind == "channel" for column in columns) > 1:
+        raise ConfigError(
+            f"{file}: two columns name a channel, and a line has one: delete one of them"
+        )
+    unknown = [
+        _shown(number, column.heading)
+        for number, column in enumerate(columns, start=1)
+        if column.heading and not column.kind
+    ]
+    if unknown:
+        raise ConfigError(
+            f"{file}: unknown columns: {'; '.join(unknown)}. Delete them, or call them by what"
+            f" they hold: {_UNDERSTOOD}"
+        )
+    return columns
+
+
+def _kind_of(heading: str) -> str:
+    """Return what a heading names: a kind of identity, "channel", or "" if nobody can tell."""
+    words = re.findall(r"[a-z]+", _unaccented(heading))
+    if together := _HEADS.get("".join(words)):
+        return together
+    telling = [word for word in words if word not in _FILLERS]
+    joined = _HEADS.get("".join(telling))
+    kinds = {joined} if joined else {_HEADS.get(word, "") for word in telling}
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _shown(number: int, heading: str) -> str:
+    if _DATA.search(heading):
+        return f"{number} (looks like data, not like a heading)"
+    return f'{number} "{heading[:40]}"{did_you_mean(_folded(heading), _HEADS)}'
+
+
+def _decoded(file: Path) -> str:
+    """Return the file's text.
+
+    Raises:
+        ConfigError: it cannot be read, or is no text.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    for begins, what in _OTHER_FILES.items():
+        if content.startswith(begins):
+            raise ConfigError(
+                f"{file}: is {what}, not a CSV: save it as CSV (in Excel: Salvar como, CSV UTF-8)"
+                " and give that file"
+            )
+    utf_16 = content[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    for encoding in ("utf-16",) if utf_16 else ("utf-8", "cp1252"):
+        try:
+            text = content.removeprefix(BOM_UTF8).decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise ConfigError(f"{file}: is not text; save it as CSV in UTF-8")
+
+
+def _unaccented(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+
+
+def _folded(text: str) -> str:
+    """Return a heading or a channel in small letters, without accents, blanks and signs."""
+    return "".join(letter for letter in _unaccented(text) if letter.isalnum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from track_dispatch.config.digests import software_here
+from track_dispatch.config.digests import rules_digest, software_here
 from track_dispatch.config.go_live import (
     check_go_live,
     check_lease_margin,
@@ -11,7 +11,7 @@ from track_dispatch.config.go_live import (
     is_demo_template_set,
     is_practice_host,
 )
-from track_dispatch.config.hospital import Hospital
+from track_dispatch.config.hospital import Hospital, json_schema, write_schema
 from track_dispatch.config.loading import (
     BrokenHospital,
     all_conflicts,
@@ -23,8 +23,6 @@ from track_dispatch.config.loading import (
     working_hospitals,
 )
 from track_dispatch.config.policies import Identifier, VolumeGate
-from track_dispatch.config.rules import rules_digest
-from track_dispatch.config.schema import json_schema, write_schema
 from track_dispatch.config.templates import (
     EmailTemplates,
     TemplateSet,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from track_dispatch.config.hospital import write_schema
 from track_dispatch.config.loading import include_dir
-from track_dispatch.config.schema import write_schema
 
 if __name__ == "__main__":
     sys.stdout.write(f"{write_schema(include_dir())}\n")

@@ -1,11 +1,13 @@
 """A hospital as its file describes it, complete with the policies and templates it uses."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time, timedelta
+from functools import cache
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -19,7 +21,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from track_dispatch.config.policies import Policies
+from track_dispatch.config.policies import Policies, policy_names, shared_policy_names
 from track_dispatch.config.send_window import (
     SendWindow,
     longest_wait,
@@ -27,8 +29,8 @@ from track_dispatch.config.send_window import (
     weekday_numbers,
 )
 from track_dispatch.config.templates import TemplateSet
+from track_dispatch.errors import did_you_mean
 from track_dispatch.records import Area, Channel
-from track_dispatch.suggestions import did_you_mean
 
 #: Codes whose DAG id would be that of an operations DAG.
 RESERVED_CODES = frozenset({"MORNING", "DECIDE", "HOUSEKEEPING"})
@@ -262,3 +264,34 @@ class Hospital(Policies):
     def _one_for_each_area(cls, surveys: Surveys) -> Surveys:
         _unique(tuple(surveys.values()))
         return surveys
+
+
+@cache
+def json_schema() -> dict[str, Any]:
+    """Return the schema of what a hospital's file may hold.
+
+    It differs from the model in three ways: policies may be left to defaults.yaml, those that are
+    shared must be, and the template set is named, not written out.
+    """
+    schema = Hospital.model_json_schema()
+    for elsewhere in shared_policy_names() | {"template_set"}:
+        del schema["properties"][elsewhere]
+    optional = policy_names() | {"template_set"}
+    schema["required"] = sorted(set(schema["required"]) - optional)
+    for unused in (
+        "Identifier",
+        "TemplateSet",
+        "EmailTemplates",
+        "WhatsappTemplates",
+        "WhatsappTemplate",
+    ):
+        del schema["$defs"][unused]
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+
+
+def write_schema(include: Path) -> Path:
+    """Write the schema to the include folder and return its path."""
+    path = include / "hospitals.schema.json"
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False, sort_keys=True)
+    path.write_text(f"{text}\n", encoding="utf-8")
+    return path

@@ -7,20 +7,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from pydantic import ValidationError
 
 from track_dispatch.config.conflicts import find_conflicts
-from track_dispatch.config.defaults import Defaults, read_defaults
-from track_dispatch.config.explaining import explain
-from track_dispatch.config.hospital import RESERVED_CODES, Hospital, Surroundings
-from track_dispatch.config.policies import shared_policy_names
-from track_dispatch.config.schema import json_schema
-from track_dispatch.config.yaml_file import read_yaml
-from track_dispatch.errors import ConfigError
-from track_dispatch.suggestions import did_you_mean
+from track_dispatch.config.hospital import RESERVED_CODES, Hospital, Surroundings, json_schema
+from track_dispatch.config.policies import Policies, policy_names, shared_policy_names
+from track_dispatch.config.templates import TemplateSet
+from track_dispatch.config.yaml_file import explain, read_yaml
+from track_dispatch.errors import ConfigError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +27,34 @@ class BrokenHospital:
     code: str
     dag_id: str
     message: str
+
+
+class DefaultsFile(Policies):
+    """What defaults.yaml holds: every policy, and the template sets by name."""
+
+    templates: dict[str, TemplateSet]
+
+
+class Defaults(NamedTuple):
+    """The policies as written, for a hospital's file to override, and the template sets."""
+
+    policies: dict[str, Any]
+    template_sets: dict[str, TemplateSet]
+
+
+def read_defaults(path: Path) -> Defaults:
+    """Return what the file holds.
+
+    Raises:
+        ConfigError: The file is broken; all its errors, one a line.
+    """
+    content = read_yaml(path, label=path.name)
+    try:
+        file = DefaultsFile.model_validate(content)
+    except ValidationError as error:
+        schema = DefaultsFile.model_json_schema()
+        raise ConfigError("\n".join(explain(error, schema, label=path.name))) from None
+    return Defaults({name: content[name] for name in policy_names()}, file.templates)
 
 
 def include_dir() -> Path:

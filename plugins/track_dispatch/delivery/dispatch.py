@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar
 
 from tenacity import Retrying, retry_if_result, wait_fixed
 
-from track_dispatch.collector import frozen_imports
 from track_dispatch.config import check_go_live, check_lease_margin
 from track_dispatch.delivery.backlog import find_backlog
 from track_dispatch.delivery.claim import Claim, is_plain
@@ -60,6 +59,7 @@ from track_dispatch.ledger.claims import (
 )
 from track_dispatch.ledger.settling import settle
 from track_dispatch.ledger.stop_switch import require_running
+from track_dispatch.process import frozen_imports
 
 if TYPE_CHECKING:
     from track_dispatch.delivery.backlog import Backlog, Prepared

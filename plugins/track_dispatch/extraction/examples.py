@@ -29,11 +29,9 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from track_dispatch.config import include_dir
-from track_dispatch.config.explaining import explain
-from track_dispatch.config.yaml_file import read_yaml
-from track_dispatch.errors import ConfigError
+from track_dispatch.config.yaml_file import explain, read_yaml
+from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.records import COLUMNS, Area
-from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital

@@ -19,6 +19,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
+from track_dispatch.errors import did_you_mean
 from track_dispatch.extraction import query_tree, vocabulary
 from track_dispatch.extraction.erp_tables import ErpTables, read_tables
 from track_dispatch.extraction.join_rules import join_problems, unused_blocks
@@ -27,7 +28,6 @@ from track_dispatch.extraction.query_kinds import DATE_PREFIXES
 from track_dispatch.extraction.query_rules import value_problems
 from track_dispatch.extraction.vocabulary import Problem
 from track_dispatch.records import COLUMNS, CONTRACT, EXTRA_PREFIX, FIRST_DAY, Area, ColumnKind
-from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from sqlglot import Token

@@ -23,10 +23,9 @@ from track_dispatch.connections import find_connection
 from track_dispatch.delivery.answer_body import says_failure
 from track_dispatch.delivery.responses import TrackResponse, TransportFailure
 from track_dispatch.delivery.transport import Transport
-from track_dispatch.errors import ConfigError
+from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.hooks.http_extra import HTTP_EXTRA, check_http_extra, session_of
 from track_dispatch.states import Labelled
-from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

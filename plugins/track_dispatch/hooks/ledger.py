@@ -16,12 +16,11 @@ from airflow.configuration import AIRFLOW_HOME, conf
 from sqlalchemy.engine import URL, make_url
 
 from track_dispatch.connections import find_connection
-from track_dispatch.errors import ConfigError
+from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.ledger import creation
 from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.database import keep_private
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
-from track_dispatch.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

@@ -13,7 +13,6 @@ from datetime import date, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from track_dispatch.collector import paused_collector
 from track_dispatch.config import check_conflicts, check_go_live
 from track_dispatch.errors import ConfigError, SourceError
 from track_dispatch.extraction.oracle import Erp, LogOnWarning, account_of, open_erp
@@ -23,6 +22,7 @@ from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.stop_switch import tried_once
 from track_dispatch.pipeline.problems import day_text
+from track_dispatch.process import paused_collector
 
 if TYPE_CHECKING:
     from track_dispatch.extraction.contract import ErpColumns

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from track_dispatch.collector import paused_collector
 from track_dispatch.config import rules_digest
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.apply_extraction import applying_extractions
@@ -26,11 +25,11 @@ from track_dispatch.ledger.day_apply import DayTerms
 from track_dispatch.ledger.extractions import run_extractions, staged_columns, staged_ids
 from track_dispatch.ledger.views import day_counts
 from track_dispatch.pipeline.problems import day_text, lines_text
+from track_dispatch.process import paused_collector
 from track_dispatch.records import UNREADABLE_COLUMN, Area
-from track_dispatch.transformation.attendances import rank
 from track_dispatch.transformation.clean_text import clean_column
-from track_dispatch.transformation.evaluator import Evaluator
-from track_dispatch.transformation.persons import PersonCandidate, surplus
+from track_dispatch.transformation.evaluator import Evaluator, rank
+from track_dispatch.transformation.identities import PersonCandidate, surplus
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.apply_extraction import ExtractionApply, SharedLine

@@ -1,21 +1,21 @@
-"""A chunk of an extraction, read column by column."""
+"""A chunk of an extraction, read column by column, and as the import lines that Track takes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import repeat
 
-from track_dispatch.transformation.attendances import AREA_BY_LABEL
+import orjson
+
+from track_dispatch.records import COLUMNS, Area
 from track_dispatch.transformation.clean_text import clean_column
-from track_dispatch.transformation.contacts import usable_emails
-from track_dispatch.transformation.cpf import usable_cpf
+from track_dispatch.transformation.contacts import usable_emails, usable_mobiles
+from track_dispatch.transformation.identities import usable_cpf
 from track_dispatch.transformation.names import read_names, without_accents
-from track_dispatch.transformation.phones import usable_mobiles
 
-if TYPE_CHECKING:
-    from track_dispatch.records import Area
-
+#: The six labels, letter for letter.
+_AREA_BY_LABEL: Mapping[str, Area] = {area.value: area for area in Area}
 
 #: No clean text holds it.
 _BETWEEN_ROWS = "\x1e"
@@ -52,7 +52,7 @@ class Chunk:
     @cached_property
     def areas(self) -> list[Area | None]:
         """Each row's area, None where its label is none of the six, letter for letter."""
-        return [AREA_BY_LABEL.get(label) for label in self.clean("area_pesquisa")]
+        return [_AREA_BY_LABEL.get(label) for label in self.clean("area_pesquisa")]
 
     @cached_property
     def names(self) -> tuple[list[str], list[str]]:
@@ -93,3 +93,36 @@ class Chunk:
     def phones(self) -> list[tuple[str, ...]]:
         """Each row's usable mobiles."""
         return [usable_mobiles(text) for text in self.columns["phone"]]
+
+    def import_lines(self, *, client_id: str, unidade: str | None) -> dict[str, list[str]]:
+        """Return the rows' import lines by field, in Track's names, without the survey's `uuid`.
+
+        All values are texts, "" where missing. Only the contract's columns go in: an `x_` column
+        never leaves the house. E-mail and phone both go with the line when they are usable,
+        whatever the channel: they describe the customer. The physician's name and the rest go out
+        as the ERP writes them, only clean: the surveys segment on their exact text.
+
+        Args:
+            client_id: the hospital's id at the survey vendor.
+            unidade: the hospital's label that the surveys segment on; None = the ERP's.
+        """
+        fields = {column: self.clean(column) for column in COLUMNS}
+        fields["ID_Cliente_Hfocus"] = [client_id] * len(self)
+        fields["name"] = self.names[0]
+        fields["email"] = [found[0] if found else "" for found in self.emails]
+        fields["phone"] = [found[0] if found else "" for found in self.phones]
+        fields["cpf"] = self.cpfs
+        if unidade is not None:
+            fields["unidade"] = [unidade] * len(self)
+        return fields
+
+
+def encode_lines(fields: Mapping[str, Sequence[str]]) -> list[bytes]:
+    """Return each import line as compact JSON in UTF-8, its fields in the order of `COLUMNS`.
+
+    Args:
+        fields: from `Chunk.import_lines`.
+    """
+    rows = zip(*(fields[column] for column in COLUMNS), strict=True)
+    # no step of Python's own for each row: a fifth less time
+    return list(map(orjson.dumps, map(dict, map(zip, repeat(COLUMNS), rows))))

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from track_dispatch.records import Area, Channel, ColumnCounts
-from track_dispatch.transformation.identities import mailbox
-from track_dispatch.transformation.import_lines import encode_lines
+from track_dispatch.records import COLUMNS, UNREADABLE_COLUMN, Area, Channel, ColumnCounts
+from track_dispatch.transformation.chunk import encode_lines
+from track_dispatch.transformation.clean_text import clean
+from track_dispatch.transformation.identities import NO_IDENTITIES, Identities, identities_of
 from track_dispatch.transformation.rules import DayPolicy, EvaluatedRows, is_too_old, reasons
+from track_dispatch.transformation.safeguards import DEATH, decides, is_death
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
+    from track_dispatch.records import ErpRow
     from track_dispatch.states import Reason
 
 
-class Identities(NamedTuple):
-    """What a patient is recognised by, each value once; patient data.
-
-    Equal values mean the same, and each says what it is: `cpf:52998224725`, `email:ana@x.test`,
-    `phone:5527998761234`, and `name:` with a contact, the character U+001F and the plain name.
-
-    Attributes:
-        persons: who is the same person; `records.IdentityKind` tells what each kind counts for.
-        contacts: the chosen contact.
-        others: every further address and number of the row.
-    """
-
-    persons: tuple[str, ...] = ()
-    contacts: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        """Tell of no patient."""
-        return f"Identities({', '.join(f'{len(values)}' for values in self)})"
-
-
-NO_IDENTITIES = Identities()
+_RANKS = {area.value: area.priority for area in Area}
+_contents = itemgetter(*COLUMNS)
 
 
 class Candidate(NamedTuple):
@@ -153,32 +138,22 @@ def _candidates(rows: EvaluatedRows) -> Iterator[Candidate]:
         attendances, areas, found, rows.channels, lines, patients, strict=True
     ):
         if reason is None:
-            identities = _identities(channel, *patient)
+            identities = identities_of(channel, *patient)
             yield Candidate(attendance, area, channel, None, line, identities)
         else:
             yield Candidate(attendance, area, None, reason, None, NO_IDENTITIES)
 
 
-def _identities(
-    channel: Channel | None,
-    cpf: str,
-    name: str,
-    emails: tuple[str, ...],
-    phones: tuple[str, ...],
-) -> Identities:
-    """Return what a line's patient is recognised by.
+def rank(row: ErpRow) -> tuple[bool, int, int]:
+    """Return what decides between the rows of one attendance (twins, two blocks): the least wins.
 
-    A person is known by the name with every contact of the row, chosen or not: who is invited over
-    another channel next time, or whose numbers stand in another order, is the same person.
+    A row that says that the patient died, or of which nobody can tell whether she may be asked,
+    speaks for all of them. The last number is a digest of the columns: rows of one area are told
+    apart by what they hold, never by the order in which the ERP happened to return them.
     """
-    mailboxes = tuple(dict.fromkeys(map(mailbox, emails))) if emails else emails
-    persons = [f"cpf:{cpf}"] if cpf else []
-    if name:
-        persons += [f"name:{contact}\x1f{name}" for contact in (*mailboxes, *phones)]
-    addresses, numbers = tuple(map(_ADDRESS, mailboxes)), tuple(map(_NUMBER, phones))
-    by_mail = channel is not None and channel.contact == "email"
-    chosen, others = (addresses, numbers) if by_mail else (numbers, addresses)
-    return Identities(tuple(persons), chosen[:1], chosen[1:] + others)
-
-
-_ADDRESS, _NUMBER = "email:".__add__, "phone:".__add__
+    content = "\x1f".join(_contents(row))
+    digest = hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    area = _RANKS.get(clean(row["area_pesquisa"]), len(Area))  # an unknown label comes last
+    marks = row.get(UNREADABLE_COLUMN, "")
+    may_be_asked = is_death(clean(row.get(DEATH, ""))) is False and not decides(marks)
+    return may_be_asked, area, int.from_bytes(digest, "big")

@@ -14,8 +14,7 @@ from track_dispatch.records import CONTRACT, UNREADABLE_COLUMN, ColumnKind, Valu
 from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import Chunk
 from track_dispatch.transformation.clean_text import count_damaged
-from track_dispatch.transformation.import_lines import import_lines
-from track_dispatch.transformation.patterns import found_in, searches
+from track_dispatch.transformation.names import found_in, searches
 from track_dispatch.transformation.safeguards import (
     AGE,
     DEATH,
@@ -72,7 +71,7 @@ class EvaluatedRows(Chunk):
     def fields(self) -> dict[str, list[str]]:
         """Each row's import line, by field."""
         hospital = self.hospital
-        return import_lines(self, client_id=hospital.client_id, unidade=hospital.unidade)
+        return self.import_lines(client_id=hospital.client_id, unidade=hospital.unidade)
 
     @cached_property
     def forbidden(self) -> dict[str, list[bool | None]]:

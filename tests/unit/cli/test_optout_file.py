@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from track_dispatch.cli.optout_file import OptOutList, faults_by_cell, read_optout_list
+from track_dispatch.cli.typed_identities import OptOutList, faults_by_cell, read_optout_list
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Channel
 

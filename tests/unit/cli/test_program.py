@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from demo.world import ROOT
 from track_dispatch import __version__
-from track_dispatch.cli.exit_codes import ExitCode
+from track_dispatch.cli.options import ExitCode
 from track_dispatch.cli.program import app, main
 from track_dispatch.hooks import ledger as place
 

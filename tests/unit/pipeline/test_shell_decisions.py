@@ -21,7 +21,7 @@ from tests.unit.ledger.decisions_rig import (
     states_of,
 )
 from tests.unit.pipeline.shell_rig import message_of, run
-from track_dispatch.cli.words import ENGLISH, NOTICES
+from track_dispatch.cli.days import ENGLISH, NOTICES
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.retention import purge
 from track_dispatch.ledger.stop_switch import stop_service

@@ -11,12 +11,10 @@ import orjson
 
 from track_dispatch.states import LineState
 from track_dispatch.transformation.chunk import Chunk
-from track_dispatch.transformation.contacts import usable_emails
+from track_dispatch.transformation.contacts import usable_emails, usable_mobiles
 from track_dispatch.transformation.evaluator import Evaluator
 from track_dispatch.transformation.identities import mailbox
-from track_dispatch.transformation.import_lines import import_lines
 from track_dispatch.transformation.names import plain_name
-from track_dispatch.transformation.phones import usable_mobiles
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
@@ -53,7 +51,7 @@ def evaluate(
     """Return the line that the attendance becomes, or its exclusion with one reason.
 
     Args:
-        row: The row that stands for the attendance (`attendances.rank` decides between several).
+        row: The row that stands for the attendance (`rank` decides between several).
         hospital: The hospital with its policies.
         business_day: The day whose patients are extracted.
         evaluated_on: Today in the hospital's time zone; age is counted up to it.
@@ -84,9 +82,9 @@ def proposal_of(candidate: Candidate) -> Proposal:
 
 
 def import_line(row: ErpRow, *, client_id: str, unidade: str | None) -> dict[str, str]:
-    """Return one row's import line; the arguments are those of `import_lines`."""
+    """Return one row's import line; the arguments are those of `Chunk.import_lines`."""
     chunk = Chunk({column: (text,) for column, text in row.items()})
-    fields = import_lines(chunk, client_id=client_id, unidade=unidade)
+    fields = chunk.import_lines(client_id=client_id, unidade=unidade)
     return {column: text for column, [text] in fields.items()}
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.br import cpf
 
-from track_dispatch.transformation.cpf import has_right_check_digits, usable_cpf
+from track_dispatch.transformation.identities import has_right_check_digits, usable_cpf
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.transformation.one_row import person_keys
-from track_dispatch.transformation.persons import PersonCandidate, surplus
+from track_dispatch.transformation.identities import PersonCandidate, surplus
 
 
 def line(**changed: str) -> dict[str, str]:

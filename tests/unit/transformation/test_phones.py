@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.transformation.one_row import usable_mobile
-from track_dispatch.transformation.phones import usable_mobiles
+from track_dispatch.transformation.contacts import usable_mobiles
 
 GOOD = "5527998761234"
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from track_dispatch.transformation.patterns import found_in
+from track_dispatch.transformation.names import found_in
 
 TEXTS = ["rn de ana", "ana rn", "maria", "a_teste", "ana\nmv (x)", "x", "b", "ab", "rnaldo", ""]
 LISTS = [
