@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from track_dispatch.board import facts, pictures, words
 from track_dispatch.ledger.transitions import Transition
-from track_dispatch.pipeline.problems import reason_label
+from track_dispatch.pipeline.problems import reason_label, states_text
 from track_dispatch.records import Channel
 from track_dispatch.states import BatchState, LineState, Verb
 
@@ -56,6 +57,11 @@ def state_label(name: str) -> str:
     return LineState(name).label if name in set(LineState) else name
 
 
+def parts(states: Mapping[LineState, int]) -> list[tuple[str, int]]:
+    """Return lines by state in the order of the states, without those of 0."""
+    return [(state.value, states[state]) for state in LineState if states.get(state)]
+
+
 _ENVIRONMENT.globals.update(
     BatchState=BatchState,
     DayStatus=facts.DayStatus,
@@ -64,9 +70,11 @@ _ENVIRONMENT.globals.update(
     Verb=Verb,
     dag_path=dag_path,
     moment=moment,
+    parts=parts,
     pictures=pictures,
     reason_label=reason_label,
     state_label=state_label,
+    states_text=states_text,
     transition_label=transition_label,
     unit_name=unit_name,
     words=words,

@@ -63,12 +63,17 @@ def bars(values: Sequence[int], width: int, height: int) -> list[Bar]:
     ]
 
 
-def shares(values: Sequence[int], width: int) -> list[Bar]:
-    """Return rectangles beside each other whose widths are as the values."""
-    total, at, found = max(sum(values), 1), 0.0, []
-    for value in values:
-        wide = width * value / total
-        found.append(Bar(round(at, 2), 0, round(wide, 2), 1))
+def shares(parts: Sequence[tuple[str, int]], width: int) -> list[tuple[str, Bar]]:
+    """Return rectangles beside each other, as wide as each part's share of the whole.
+
+    Args:
+        parts: the name and the lines of each.
+        width: of the whole.
+    """
+    total, at, found = max(sum(lines for _, lines in parts), 1), 0.0, []
+    for name, lines in parts:
+        wide = width * lines / total
+        found.append((name, Bar(round(at, 2), 0, round(wide, 2), 1)))
         at += wide
     return found
 
