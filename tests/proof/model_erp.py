@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import Hospital, load_hospital
 from track_dispatch.config.policies import VolumeGate
-from track_dispatch.records import COLUMNS, HospitalDay
+from track_dispatch.records import COLUMNS, Channel, HospitalDay
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
@@ -24,6 +24,10 @@ POLICIES = {
     "ledger_retention_days": 400,
     "volume_gate": GATE,
     "extraction_max_age_hours": 36,
+    "send_window": "00:00-24:00",
+    "send_days": None,
+    "min_age_years": 0,
+    "staff_patterns": (),
 }
 #: The first two share a source, so that one attendance may come up in both by mistake; the third
 #: shares nothing with them but patients. It looks back; what waits at the others may expire.
@@ -46,6 +50,32 @@ LABELS = ("EXAMES", "INTERNACAO", "UTI")
 
 SHARED_CPF = "529.982.247-25"
 SHARED_EMAIL = "familia@exemplo.test"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What an ERP holds that keeps a patient from being asked, if the hospital's policy says so.
+
+    Attributes:
+        forbids: tells it of a hospital, under its settings of today.
+        name: how the name is written.
+        age: `x_idade`.
+    """
+
+    forbids: Callable[[Hospital], bool]
+    name: str = "{}"
+    age: str = ""
+
+
+MARKS = {
+    "": Mark(lambda _: False),
+    "newborn": Mark(lambda hospital: bool(hospital.newborn_patterns), "RN DE {}"),
+    "death": Mark(lambda hospital: bool(hospital.death_patterns), "{} FALECIDA"),
+    "test": Mark(lambda hospital: bool(hospital.test_patterns), "HOMOLOGACAO {}"),
+    "staff": Mark(lambda hospital: bool(hospital.staff_patterns), "RECEPCAO {}"),
+    "child": Mark(lambda hospital: hospital.min_age_years > 17, age="17,9"),
+    "odd age": Mark(lambda hospital: hospital.min_age_years > 0, age="2 meses"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +111,10 @@ class Patient:
         }
         return frozenset(names | {self.cpf_value} if self.cpf else names)
 
-    @property
-    def chosen_contact(self) -> str:
-        """The contact of the hospital's first channel that the patient has."""
-        return min(self.contacts, default="")  # "email:" comes before "phone:"
+    def contact_by(self, channel: str) -> str:
+        """Return the contact that a channel reaches the patient by."""
+        kind = "email:" if channel == Channel.EMAIL else "phone:"
+        return next(contact for contact in self.contacts if contact.startswith(kind))
 
     def is_same_person(self, other: Patient) -> bool:
         """Tell whether both are known for one person: by CPF, or by the name with a contact."""
@@ -100,10 +130,11 @@ class Attendance:
         codes: the hospitals whose query finds it; two of one source is a mistake in `companies`.
         day: its business day.
         label: its area, as the ERP names it.
-        contact: "a" or "b" for one or another e-mail address, "phone", "none".
+        contact: "a" or "b" for one or another e-mail address, "phone", "both", "none".
         shares: with others: "" nothing, "cpf", "contact" (a family's address), "person" (name and
             address).
         dead: the patient died.
+        mark: what else may forbid to ask (`MARKS`).
         twice: two rows of it.
     """
 
@@ -113,21 +144,34 @@ class Attendance:
     contact: str = "a"
     shares: str = ""
     dead: bool = False
+    mark: str = ""
     twice: bool = False
 
     def patient(self, number: str) -> Patient:
         """Return who it is about."""
+        patient = self._patient(number)
+        return replace(patient, name=MARKS[self.mark].name.format(patient.name))
+
+    def is_forbidden(self, hospital: Hospital) -> bool:
+        """Tell whether the patient may not be asked under a hospital's settings."""
+        return self.dead or MARKS[self.mark].forbids(hospital)
+
+    def _patient(self, number: str) -> Patient:
         if self.contact == "none":
             return Patient(name="FULANA SINTETICA")
         cpf = SHARED_CPF if self.shares == "cpf" else ""
+        phone = f"27998123{number[-3:]}"
         if self.contact == "phone":
-            return Patient("FULANA SINTETICA", phone=f"27998123{number[-3:]}", cpf=cpf)
+            return Patient("FULANA SINTETICA", phone=phone, cpf=cpf)
         if self.shares == "contact":
             return Patient(f"PESSOA {'ABCDEFGHIJ'[int(number[-1])] * 3}", email=SHARED_EMAIL)
         if self.shares == "person":
             return Patient("FULANA SINTETICA", email=SHARED_EMAIL)
         return Patient(
-            "FULANA SINTETICA", email=f"fulana.{self.contact}{number[-3:]}@exemplo.test", cpf=cpf
+            "FULANA SINTETICA",
+            email=f"fulana.{self.contact}{number[-3:]}@exemplo.test",
+            phone=phone if self.contact == "both" else "",
+            cpf=cpf,
         )
 
     def rows(self, number: str) -> list[ErpRow]:
@@ -145,6 +189,7 @@ class Attendance:
             "unidade": "ERP",
             "setor": "A",
             "x_obito": "S" if self.dead else "N",
+            "x_idade": MARKS[self.mark].age,
         }
         return [row, {**row, "setor": "B"}] if self.twice else [row]
 

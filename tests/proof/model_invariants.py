@@ -102,10 +102,11 @@ def check_identities(
         found = readings.newest[line.attendance_id]
         assert found is not None
         patient, by_key = found.patient(line.attendance_id), rows[line.id]
+        contact = patient.contact_by(facts.unit_at(line.address).channel)
         kinds = {
             IdentityKind.PERSON: patient.persons,
-            IdentityKind.CONTACT: {patient.chosen_contact},
-            IdentityKind.OTHER: patient.contacts - {patient.chosen_contact},
+            IdentityKind.CONTACT: {contact},
+            IdentityKind.OTHER: patient.contacts - {contact},
         }
         expected: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
         for kind, values in kinds.items():

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tests.proof.model_coverage import Coverage
     from tests.proof.model_databases import Databases
     from track_dispatch.ledger.database import Ledger
+    from track_dispatch.records import Channel
 
 #: The day that most of the sequences are about, and the hospital.
 DAY = HospitalDay(CODES[0], MONDAY)
@@ -100,10 +101,10 @@ class People(Rig):
         with self._step():
             resume_service(self.ledger, self._decision(Verb.RESUME))
 
-    def opt_out(self, number: str) -> None:
-        """Let the patient of an attendance ask not to be asked."""
+    def opt_out(self, number: str, channel: Channel | None = None) -> None:
+        """Let the patient of an attendance ask not to be asked; None: by no channel."""
         with self._step():
-            self._opt_out(number)
+            self._opt_out(number, channel)
 
     def erase(self, number: str) -> None:
         """Let the patient of an attendance ask for erasure."""
@@ -113,7 +114,7 @@ class People(Rig):
         with self._step():
             decision = self._decision(Verb.ERASE)
             erase_person(self.ledger, values, decision, today=self.today)
-            self._note_opt_out(values)
+            self._note_opt_out(values, None)
 
     # -- keys ------------------------------------------------------------------------
 
@@ -231,18 +232,18 @@ class People(Rig):
         early = all(isinstance(error, LinesInFlightError) for error in told)
         assert len(told) == len(deciding) - 1 or early, "two people decided about one batch"
 
-    def _opt_out(self, number: str) -> None:
+    def _opt_out(self, number: str, channel: Channel | None = None) -> None:
         found = self.erp.get(number)
         values = found.patient(number).values if found is not None else frozenset()
         if values:
             decision = self._decision(Verb.OPT_OUT)
-            add_optouts(self.ledger, [(values, None)], source="balcão", decision=decision)
-            self._note_opt_out(values)
+            add_optouts(self.ledger, [(values, channel)], source="balcão", decision=decision)
+            self._note_opt_out(values, channel)
 
-    def _note_opt_out(self, values: frozenset[str]) -> None:
+    def _note_opt_out(self, values: frozenset[str], channel: Channel | None) -> None:
         with self.ledger.reading() as connection:
             last_event = connection.scalar(select(func.max(schema.events.c.id))) or 0
-        self.watch.readings.note_opt_out(last_event, values, None)
+        self.watch.readings.note_opt_out(last_event, values, channel)
 
     def _settled_batches(self) -> list[str]:
         batches = schema.batches

@@ -81,7 +81,8 @@ class Rig:
         empty(ledger)
         self.erp: dict[str, Attendance] = {}
         self.settings: dict[str, dict[str, Any]] = {code: {} for code in CODES}
-        #: Of days that a person wanted asked although they are old: until when.
+        #: Of days that a person wanted asked although they are old, or that were read under another
+        #: limit: until when.
         self.asked_until: dict[HospitalDay, date] = {}
         self.api = TrackStandIn(
             surveys=[survey for one in HOSPITALS.values() for survey in surveys_of(one)],

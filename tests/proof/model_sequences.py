@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stand_ins.track_api.faults import ACCEPTING
-from tests.proof.model_erp import CODES, DAYS, LABELS, MONDAY, NUMBERS, TUESDAY, Attendance
+from tests.proof.model_erp import CODES, DAYS, LABELS, MARKS, MONDAY, NUMBERS, TUESDAY, Attendance
 from tests.proof.model_faults import FAULTS, SPURNS, Death, Trouble
 from tests.proof.model_rig import WRONGS
 from tests.proof.model_world import MEANWHILE
 from track_dispatch.ledger.approvals import ApprovalAnswer
-from track_dispatch.records import HospitalDay
+from track_dispatch.records import Channel, HospitalDay
 from track_dispatch.states import LineState, Verb
 
 if TYPE_CHECKING:
@@ -32,6 +32,17 @@ CHANGES: tuple[dict[str, Any], ...] = (
     {"first_business_day": TUESDAY},
     {"volume_gate": None},
     {"test_patterns": ("homologa",)},
+    {"newborn_patterns": (), "death_patterns": (), "test_patterns": ()},
+    {"staff_patterns": ("^recepcao",)},
+    {"min_age_years": 18},
+    {"contact_cap_days": 0},
+    {"contact_cap_days": 2},
+    {"max_age_days": 0},
+    {"max_age_days": 3},
+    {"look_back_days": 3},
+    {"look_back_days": 0},
+    {"send_window": "09:00-09:30"},
+    {"send_days": ("mon", "thu")},
 )
 #: Hours and days that pass.
 PASSING: tuple[dict[str, float], ...] = (
@@ -69,9 +80,10 @@ class Draw(random.Random):
             codes=self.choice((CODES[:1],) * 8 + (CODES[1:2], CODES[2:], CODES[2:], CODES[:2])),
             day=self.day().business_day,
             label=self.choice((LABELS[0],) * 6 + LABELS),
-            contact=self.choice(("a",) * 5 + ("b",) * 3 + ("phone", "none")),
+            contact=self.choice(("a",) * 5 + ("b",) * 3 + ("phone", "both", "none")),
             shares=self.choice(("",) * 6 + ("cpf", "contact", "person")),
             dead=self.random() < 0.1,
+            mark=self.choice(("",) * 12 + tuple(MARKS)),
             twice=self.random() < 0.2,
         )
 
@@ -190,7 +202,11 @@ KINDS = (
     Kind("reopen_accepted", 1, lambda _: {}, (_S.ACCEPTED,)),
     Kind("retry_refused", 3, lambda d: {"day": d.day()}, (_S.REFUSED,)),
     Kind("release", 2, lambda d: {"day": d.day()}, (_S.HELD,)),
-    Kind("opt_out", 1, lambda d: {"number": d.number()}),
+    Kind(
+        "opt_out",
+        1,
+        lambda d: {"number": d.number(), "channel": d.choice((None, None, *Channel))},
+    ),
     Kind("erase", 1, lambda d: {"number": d.number()}),
     Kind("resume_if_stopped", 6, lambda _: {}),
     Kind("add_key", 1, lambda _: {}),

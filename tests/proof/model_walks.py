@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.proof import model_walks_erp, model_walks_ledger, model_walks_sending
+from tests.proof import (
+    model_walks_erp,
+    model_walks_ledger,
+    model_walks_policies,
+    model_walks_sending,
+)
 
 if TYPE_CHECKING:
     from tests.proof.model_world import World
@@ -75,6 +80,15 @@ WALKS: tuple[Callable[[World], None], ...] = (
     model_walks_sending.claimed_anew_when_the_answer_comes,
     model_walks_sending.read_ahead_and_corrected,
     model_walks_sending.another_run_between_transform_and_approval,
+    model_walks_policies.a_mark_that_is_corrected,
+    model_walks_policies.a_policy_that_is_set_while_lines_wait,
+    model_walks_policies.policies_that_are_given_up,
+    model_walks_policies.outside_the_hours,
+    model_walks_policies.opted_out_of_one_channel,
+    model_walks_policies.a_cap_that_is_lifted,
+    model_walks_policies.a_last_day_that_is_lifted,
+    model_walks_policies.a_late_entry_that_a_look_back_finds,
+    model_walks_policies.nobody_without_an_identifier,
     model_walks_ledger.a_backup_put_back,
     model_walks_ledger.a_backup_with_refused_held_and_reopened_lines,
     model_walks_ledger.held_when_a_backup_was_put_back,

@@ -22,7 +22,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stand_ins.track_api.record import Fate
 from tests.proof import model_invariants
@@ -56,6 +56,17 @@ OF_TRANSFORM = frozenset(
 WORDS = frozenset({Transition.SETTLED_BY_PERSON, Transition.REOPENED_BY_PERSON})
 
 
+#: How long a claim may take from the look at the clock to its event.
+MINUTE = timedelta(minutes=1)
+
+
+class Invited(NamedTuple):
+    """Whom an invitation was for, and where it went."""
+
+    patient: Patient
+    contact: str
+
+
 @dataclass
 class Memory:
     """What the ledger ought to know; it goes back with a backup.
@@ -72,7 +83,7 @@ class Memory:
 
     replay: Replay = field(default_factory=Replay)
     readings: Readings = field(default_factory=Readings)
-    invited_as: dict[int, list[Patient]] = field(default_factory=lambda: defaultdict(list))
+    invited_as: dict[int, list[Invited]] = field(default_factory=lambda: defaultdict(list))
     posted_as: dict[str, dict[str, Patient]] = field(default_factory=lambda: defaultdict(dict))
     said_sent: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
@@ -81,7 +92,7 @@ class Memory:
     def copy(self) -> Memory:
         """Return what is known now."""
         copied = Memory(self.replay.copy(), self.readings.copy())
-        copied.invited_as |= {line: list(patients) for line, patients in self.invited_as.items()}
+        copied.invited_as |= {line: list(invited) for line, invited in self.invited_as.items()}
         copied.posted_as |= self.posted_as
         copied.said_sent, copied.deleted = self.said_sent, self.deleted
         copied.facts = self.facts
@@ -240,12 +251,17 @@ class Watch:
         if played.event.transition == Transition.CLAIMED:
             found = self.readings.newest.get(number)
             assert found is not None, "the newest reading of its day lacks who goes out"
-            assert not found.dead, "a dead patient goes out"
+            hospital = self._world.hospital(unit.hospital)
+            assert not found.is_forbidden(hospital), "who may not be asked goes out"
+            at, window = played.event.at, hospital.window
+            moments = (at, at - MINUTE)
+            assert any(window.opening(one) == one for one in moments), "goes out at closed hours"
             patient = found.patient(number)
-            self._check_nobody_invited_lately(played, patient, facts)
-            today = played.event.at.astimezone(self._world.hospital(unit.hospital).zone).date()
+            invited = Invited(patient, patient.contact_by(unit.channel))
+            self._check_nobody_invited_lately(played, invited, facts)
+            today = at.astimezone(hospital.zone).date()
             assert self._world.may_be_asked(facts.day_at(line.address), today), "asked too late"
-            self.memory.invited_as[line.id].append(patient)
+            self.memory.invited_as[line.id].append(invited)
         else:  # a part of what went out
             assert played.before is not None
             patient = self.memory.posted_as[played.before.batch or ""][number]
@@ -257,7 +273,7 @@ class Watch:
         assert patient.values.isdisjoint(barred), "who opted out goes out"
         self.memory.posted_as[played.event.batch][number] = patient
 
-    def _check_nobody_invited_lately(self, played: Played, patient: Patient, facts: Facts) -> None:
+    def _check_nobody_invited_lately(self, played: Played, now: Invited, facts: Facts) -> None:
         unit, at = facts.unit_at(played.line.address), played.event.at
         hospital = self._world.hospital(unit.hospital)
         midnight = _midnight(at, hospital.zone)
@@ -267,12 +283,12 @@ class Watch:
                 continue
             invited_at = other.invited_at
             assert invited_at is not None
-            for invited in self.memory.invited_as.get(other.id, ()):
+            for before in self.memory.invited_as.get(other.id, ()):
                 if hospital.contact_cap_days and invited_at > cap_began:
-                    assert not patient.is_same_person(invited), "invited within the cap"
-                if invited_at >= midnight and patient.chosen_contact:
-                    same = patient.chosen_contact == invited.chosen_contact
-                    assert not same, "a contact is used twice a day"
+                    same = now.patient.is_same_person(before.patient)
+                    assert not same, "invited within the cap"
+                if invited_at >= midnight:
+                    assert now.contact != before.contact, "a contact is used twice a day"
 
     # -- what Track got ----------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from tests.proof.model_erp import (
     CODES,
+    DAYS,
     LABELS,
     MONDAY_BEFORE,
     NUMBERS,
@@ -198,11 +199,20 @@ class World(People):
 
     def restore_hospital(self, code: str = CODES[0]) -> None:
         """Let a hospital's file be what it was at first."""
+        self._keep_limits(code)
         self.settings[code] = {}
 
     def set_hospital(self, code: str = CODES[0], **settings: Any) -> None:
         """Change a hospital's file."""
+        self._keep_limits(code)
         self.settings[code] |= settings
+
+    def _keep_limits(self, code: str) -> None:
+        """Let what was read keep the last day that it was read under, until it is read again."""
+        limit = self.hospital(code).max_age_days
+        for day in (HospitalDay(code, one) for one in DAYS):
+            until = day.business_day + timedelta(days=limit) if limit else date.max
+            self.asked_until[day] = max(until, self.asked_until.get(day, until))
 
     # -- the end ---------------------------------------------------------------------
 

@@ -86,6 +86,8 @@ def test_whatever_happens_nobody_is_asked_twice_and_no_line_is_lost(
     tell(coverage)
     assert MOVES - coverage.moves.keys() == set(), "rows of the table that nobody took"
     assert AT_THE_CLAIM - coverage.reasons.keys() == set(), "rules that left nobody out"
+    assert set(Reason) - {reason for _, reason in coverage.reasons} == set(), "rules nobody met"
+    assert coverage.errors["QuietHoursError"], "every dispatch came at open hours"
 
 
 def seeds(database: str) -> range:
