@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.proof.model_databases import Databases
 
 #: Sequences that a seed draws, of so many steps.
-SEQUENCES = {"sqlite": 600, "postgresql": 100} if IN_FULL else {"sqlite": 12, "postgresql": 1}
+SEQUENCES = {"sqlite": 600, "postgresql": 100} if IN_FULL else {"sqlite": 10, "postgresql": 1}
 STEPS = 30
 #: Rules about a person that are asked once more at the claim.
 AT_THE_CLAIM = frozenset(
