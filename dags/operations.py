@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow.sdk import (
     DAG,
+    Context,
     CronDataIntervalTimetable,
     Param,
     get_current_context,
@@ -21,7 +22,7 @@ from airflow.sdk import (
 
 from track_dispatch.business_day import check_conf
 from track_dispatch.config import all_conflicts, load_hospitals, working_hospitals
-from track_dispatch.errors import ConfigError, RedDayError
+from track_dispatch.errors import ConfigError, RedDayError, TrackDispatchError
 from track_dispatch.hooks.alert import send_alert
 from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
@@ -34,6 +35,7 @@ from track_dispatch.operators.texts import (
     done_text,
     log_text,
     morning_doc,
+    not_decided_text,
     undelivered_text,
 )
 from track_dispatch.pipeline.decide import (
@@ -42,6 +44,7 @@ from track_dispatch.pipeline.decide import (
     IMPERSONAL,
     LONGEST_WHY,
     SHORTEST_WHY,
+    Done,
     Order,
     carry_out,
     make_decision,
@@ -116,8 +119,18 @@ def look() -> dict[str, int]:
 
 @step(task_id="decide", task_display_name="Decidir")
 def decide() -> dict[str, int]:
-    """Carry out what a person decided: whoever triggered the run."""
-    context = get_current_context()
+    """Carry out what a person decided; red with the reason as last line, where it cannot be."""
+    try:
+        done = decided(get_current_context())
+    except TrackDispatchError as error:
+        log_text(log, [not_decided_text(error)])
+        raise RedDayError(not_decided_text(error)) from None
+    log.info("%s", done_text(done))
+    return {"lines": done.lines}
+
+
+def decided(context: Context) -> Done:
+    """Carry out what whoever triggered the run has filled in."""
     dag_run, params = context["dag_run"], context["params"]
     check_conf(dag_run.conf, ("what", "batch", "hospital", "business_day", "why", "confirmed"))
     decision = make_decision(
@@ -133,9 +146,7 @@ def decide() -> dict[str, int]:
         confirmed=params["confirmed"] or None,
     )
     with open_ledger() as ledger:
-        done = carry_out(order, decision, ledger=ledger, now=datetime.now(UTC))
-    log.info("%s", done_text(done))
-    return {"lines": done.lines}
+        return carry_out(order, decision, ledger=ledger, now=datetime.now(UTC))
 
 
 @step(task_id="housekeeping", task_display_name="Limpeza")

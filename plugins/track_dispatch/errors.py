@@ -2,7 +2,8 @@
 
 TrackDispatchError
 ├── ConfigError                 fix and redeploy                              fail
-│   └── LogOnRefusedError       an ERP refused user and password: once        fail
+│   ├── LogOnRefusedError       an ERP refused user and password: once        fail
+│   └── DecisionRefusedError    what a person decided cannot be carried out   fail
 ├── SourceError
 │   ├── SourceUnavailableError  ERP unreachable or too slow; nothing was sent retry
 │   └── SourceContractError     a column is missing or of another type        fail
@@ -39,6 +40,18 @@ class ConfigError(TrackDispatchError):
 
 class LogOnRefusedError(ConfigError):
     """An ERP refused user and password: nobody tries again, failed log-ons lock the account."""
+
+
+class DecisionRefusedError(ConfigError):
+    """What a person decided cannot be carried out; nothing changed.
+
+    `for_analyst` says why in Portuguese; see `states.DecisionRefusal`.
+    """
+
+    def __init__(self, message: str, *, for_analyst: str) -> None:
+        """Keep the analyst's text beside the shell's."""
+        super().__init__(message)
+        self.for_analyst = for_analyst
 
 
 class SourceError(TrackDispatchError):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
+from track_dispatch.errors import DecisionRefusedError
+
 
 class Labelled(StrEnum):
     """An enum whose values carry what an analyst reads for them, in Portuguese.
@@ -214,3 +216,110 @@ class Verb(Labelled):
 
 #: Verbs that only a shell takes: they name patients, or a moment.
 SHELL_ONLY = (Verb.ERASE, Verb.OPT_OUT, Verb.OPT_IN, Verb.RESTORED)
+
+
+class DecisionRefusal(Labelled):
+    """Why a decision is not carried out: the value for a shell, the label for the analyst.
+
+    Both are filled with the same facts; see `error`.
+    """
+
+    NOBODY = (
+        "nobody answers for this decision: it needs the name of a person",
+        "ninguém responde por esta decisão: acione com o seu usuário do Airflow",
+    )
+    REASON_LENGTH = (
+        "say why, in {shortest} to {longest} characters: it is kept with the decision",
+        "escreva o motivo, com {shortest} a {longest} caracteres: ele fica guardado com a decisão",
+    )
+    PERSONAL = (
+        (
+            "the {what} looks as if it held an e-mail address, a phone or a CPF: it is kept and"
+            " shown, so leave patients out of it"
+        ),
+        (
+            "o motivo parece conter um e-mail, um telefone ou um CPF: ele fica guardado e é"
+            " mostrado, por isso não escreva dados de pacientes"
+        ),
+    )
+    MISSING = (
+        "{field} is missing: this decision is about one",
+        "esta decisão precisa do campo {title}: preencha-o",
+    )
+    NOT_BELONGING = (
+        "{field} does not belong to {verb}: check what is to be decided",
+        "o campo {title} não faz parte da decisão {verb}: confira o que quer decidir",
+    )
+    UNCONFIRMED = (
+        (
+            "everybody in an accepted batch will be asked: confirm that Track itself said that it"
+            " never processed it"
+        ),
+        (
+            "todos os pacientes de um lote aceito serão convidados de novo: marque a confirmação"
+            " de que o próprio Track disse que nunca o processou"
+        ),
+    )
+    FROM_A_SHELL = (
+        "{verb} is decided from a shell, where it is asked for in full",
+        "{verb} só se decide por linha de comando: peça à engenharia de dados",
+    )
+    CARRIED_OUT = (
+        (
+            "this run's decision was carried out before: a decision holds once; to decide again,"
+            " trigger track_decide anew"
+        ),
+        (
+            "a decisão desta execução já foi feita, e limpar não a repete: para decidir de novo,"
+            " acione track_decide outra vez"
+        ),
+    )
+    NO_BATCH = (
+        (
+            "the ledger knows no batch {batch}: `python -m track_dispatch doubt list`, or the last"
+            " lines of report's log, name those in doubt"
+        ),
+        (
+            "o lote {batch} não existe: copie o número do log do relatório, ou do começo do log da"
+            " manhã"
+        ),
+    )
+    ELSEWHERE = (
+        "batch {batch} is {state}, this decides about one that is {needed}",
+        "o lote {batch} está {state.label}; esta decisão é sobre um lote {needed.label}",
+    )
+    DECIDED_BEFORE = (
+        (
+            "batch {batch} is {state}, this decides about one that is {needed}: {by} decided about"
+            " it already ({earlier}, {at:%Y-%m-%d %H:%M} UTC)"
+        ),
+        (
+            "o lote {batch} está {state.label}: {by} já decidiu sobre ele ({earlier},"
+            " {at:%d/%m/%Y %H:%M} UTC)"
+        ),
+    )
+    DECIDED_MEANWHILE = (
+        "batch {batch}: somebody decided about it meanwhile",
+        "outra pessoa acaba de decidir sobre o lote {batch}",
+    )
+    NO_LINE_LEFT = (
+        "batch {batch}: none of its lines is {left} any more",
+        "nenhuma das linhas do lote {batch} pode mais ser decidida assim: já não são {left.label}",
+    )
+    NONE_REFUSED = (
+        "{day}: Track refused no line of this day",
+        "{day.hospital} · {day.business_day:%d/%m/%Y}: não há linha recusada neste dia",
+    )
+    NONE_HELD = (
+        "{day}: no line of this day is held: there is nothing to release",
+        (
+            "{day.hospital} · {day.business_day:%d/%m/%Y}: não há linha retida neste dia, nada a"
+            " liberar"
+        ),
+    )
+
+    def error(self, **facts: object) -> DecisionRefusedError:
+        """Return the error that says so of these facts, in both languages."""
+        return DecisionRefusedError(
+            self.value.format(**facts), for_analyst=self.label.format(**facts)
+        )

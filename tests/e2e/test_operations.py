@@ -94,7 +94,7 @@ def test_an_accepted_batch_that_track_never_processed_goes_out_again_on_a_person
     reopened = world.lines("HMS", DAY)
     again = world.clear(run)
 
-    assert "confirm that Track itself said" in unconfirmed.said("decide")
+    assert "marque a confirmação" in unconfirmed.said("decide")
     assert (decided.state, reopened) == ("success", {"reopened": 2})
     assert (again.state, world.lines("HMS", DAY)) == ("success", {"accepted": 2})
     assert len(world.track.received) == 2
@@ -108,12 +108,15 @@ def test_nobody_decides_in_anothers_name(world: AirflowWorld) -> None:
     nobody = decide(world, by=None, what="abandon", batch=batch, why="por ninguém")
 
     assert "by_whom" in forged.said("decide")
-    assert "nobody answers" in nobody.said("decide")
+    assert "ninguém responde" in nobody.said("decide")
     assert world.lines("HMS", DAY) == {"in_doubt": 2}
 
 
 def test_who_decides_without_a_batch_is_told(world: AirflowWorld) -> None:
-    assert "batch is missing" in decide(world, what="abandon", why="porque").said("decide")
+    run = decide(world, what="abandon", why="porque")
+
+    assert run.state == "failed"
+    assert "VERMELHO: nada foi decidido: esta decisão precisa do campo Lote" in run.said("decide")
 
 
 def test_after_a_captcha_all_hospitals_stop_until_a_person_resumes(world: AirflowWorld) -> None:

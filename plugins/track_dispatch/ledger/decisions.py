@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, true, update
 from sqlalchemy.exc import DBAPIError
 
-from track_dispatch.errors import ConfigError, LedgerError, LinesInFlightError
+from track_dispatch.errors import DecisionRefusedError, LedgerError, LinesInFlightError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import lock_batch, move_batch
 from track_dispatch.ledger.contact_policy import come_back
@@ -26,7 +26,7 @@ from track_dispatch.ledger.schema import Placed, addresses_in, of_batches, on_da
 from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
 from track_dispatch.ledger.transitions import MovedLine, Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay
-from track_dispatch.states import BatchState, LineState, Verb
+from track_dispatch.states import BatchState, DecisionRefusal, LineState, Verb
 
 #: Seconds of an hour.
 HOUR = 3_600.0
@@ -95,8 +95,8 @@ def record_decision(
     """Write a decision down, in the transaction that carries it out; return its id.
 
     Raises:
-        ConfigError: its run has been carried out before. A cleared run must not repeat what a
-            person decided once.
+        DecisionRefusedError: its run has been carried out before. A cleared run must not repeat
+            what a person decided once.
     """
     decisions = schema.decisions
     written = connection.scalar(
@@ -117,10 +117,7 @@ def record_decision(
         .returning(decisions.c.id)
     )
     if written is None:
-        raise ConfigError(
-            "this run's decision was carried out before: a decision holds once; to decide again,"
-            " trigger track_decide anew"
-        )
+        raise DecisionRefusal.CARRIED_OUT.error()
     return int(written)
 
 
@@ -207,8 +204,8 @@ def decide_batch(ledger: Ledger, batch: str, decision: Decision, *, today: date)
         today: at the hospital.
 
     Raises:
-        ConfigError: no such batch, or it does not stand where this is decided, or somebody else
-            decided first, or the run was carried out before.
+        DecisionRefusedError: no such batch, or it does not stand where this is decided, or
+            somebody else decided first, or the run was carried out before.
         LinesInFlightError: its lease still runs.
     """
     outcome = OF_BATCHES[decision.verb]
@@ -216,7 +213,7 @@ def decide_batch(ledger: Ledger, batch: str, decision: Decision, *, today: date)
         day = _lock_decidable(connection, batch, outcome)
         decided = record_decision(connection, decision, batch=batch, **day._asdict())
         if not move_batch(connection, batch, outcome.leaves, to=outcome.enters, lease_until=None):
-            raise ConfigError(f"batch {batch}: somebody decided about it meanwhile")
+            raise DecisionRefusal.DECIDED_MEANWHILE.error(batch=batch)
         moved = apply_transition(
             connection,
             outcome.transition,
@@ -230,7 +227,7 @@ def decide_batch(ledger: Ledger, batch: str, decision: Decision, *, today: date)
             decision=decided,
         )
         if not moved:
-            raise ConfigError(f"batch {batch}: none of its lines is {outcome.left} any more")
+            raise DecisionRefusal.NO_LINE_LEFT.error(batch=batch, left=outcome.left)
         count_lines(connection, decided, len(moved))
         if outcome.to is not LineState.REOPENED:
             return DecidedLines(day, ended=len(moved))
@@ -253,7 +250,7 @@ def retry_refused(
     """Let the next extraction of a day decide anew about its refused lines.
 
     Raises:
-        ConfigError: the day has none, or the run was carried out before.
+        DecisionRefusedError: the day has none, or the run was carried out before.
     """
     refused = LineState.REFUSED
     with deciding(ledger) as connection:
@@ -270,7 +267,7 @@ def retry_refused(
             decision=decided,
         )
         if not moved:
-            raise ConfigError(f"{day}: Track refused no line of this day")
+            raise DecisionRefusal.NONE_REFUSED.error(day=day)
         count_lines(connection, decided, len(moved))
         return _reopened(connection, ledger.keys, day, moved, actor=decision.actor, today=today)
 
@@ -284,7 +281,7 @@ def release_day(
     and must be read again is not held again for it.
 
     Raises:
-        ConfigError: nothing of the day is held, or the run was carried out before.
+        DecisionRefusedError: nothing of the day is held, or the run was carried out before.
     """
     with deciding(ledger) as connection:
         decided = record_decision(connection, decision, **day._asdict())
@@ -297,7 +294,7 @@ def release_day(
             decision=decided,
         )
         if not ready and not reopened:
-            raise ConfigError(f"{day}: no line of this day is held: there is nothing to release")
+            raise DecisionRefusal.NONE_HELD.error(day=day)
         count_lines(connection, decided, len(ready) + len(reopened))
         _approve_questions(connection, day, decision)
         found = _reopened(connection, ledger.keys, day, reopened, actor=decision.actor, today=today)
@@ -352,15 +349,12 @@ def _lock_decidable(connection: Connection, batch: str, outcome: BatchOutcome) -
     """Lock a batch that stands where this is decided, and return its day.
 
     Raises:
-        ConfigError: there is none, or it stands elsewhere; who decided already is named.
+        DecisionRefusedError: there is none, or it stands elsewhere; who decided already is named.
         LinesInFlightError: its lease still runs.
     """
     found = lock_batch(connection, batch)
     if found is None or found["unit"] is None:
-        raise ConfigError(
-            f"the ledger knows no batch {batch}: `python -m track_dispatch doubt list`, or the last"
-            " lines of report's log, name those in doubt"
-        )
+        raise DecisionRefusal.NO_BATCH.error(batch=batch)
     left = _lease_left(connection, found["lease_until"])
     if left > 0 and found["state"] in {BatchState.SENDING, BatchState.IN_DOUBT}:
         raise LinesInFlightError(
@@ -369,24 +363,24 @@ def _lock_decidable(connection: Connection, batch: str, outcome: BatchOutcome) -
             retry_after=left,
         )
     if found["state"] != outcome.leaves:
-        raise ConfigError(_elsewhere(connection, batch, found["state"], outcome))
+        raise _elsewhere(connection, batch, BatchState(found["state"]), outcome)
     unit = connection.execute(select(_units).where(_units.c.id == found["unit"])).one()
     return HospitalDay(unit.hospital, unit.business_day)
 
 
-def _elsewhere(connection: Connection, batch: str, state: str, outcome: BatchOutcome) -> str:
+def _elsewhere(
+    connection: Connection, batch: str, state: BatchState, outcome: BatchOutcome
+) -> DecisionRefusedError:
     """Say why a batch cannot be decided like this, and who was first, if somebody was."""
     decisions = schema.decisions
     earlier = connection.execute(
         select(decisions).where(decisions.c.batch == batch).order_by(decisions.c.id.desc()).limit(1)
     ).one_or_none()
-    message = f"batch {batch} is {state}, this decides about one that is {outcome.leaves}"
+    facts = {"batch": batch, "state": state, "needed": outcome.leaves}
     if earlier is None:
-        return message
-    return (
-        f"{message}: {earlier.decided_by} decided about it already ({earlier.verb},"
-        f" {earlier.at:%Y-%m-%d %H:%M} UTC)"
-    )
+        return DecisionRefusal.ELSEWHERE.error(**facts)
+    facts |= {"by": earlier.decided_by, "earlier": earlier.verb, "at": earlier.at}
+    return DecisionRefusal.DECIDED_BEFORE.error(**facts)
 
 
 def _lease_left(connection: Connection, until: datetime | None) -> float:

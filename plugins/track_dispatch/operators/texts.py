@@ -7,11 +7,14 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from track_dispatch.errors import DecisionRefusedError, LedgerError, LinesInFlightError
+from track_dispatch.pipeline.decide import FIELDS
 from track_dispatch.records import Area
 from track_dispatch.states import SHELL_ONLY, Verb
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
+    from track_dispatch.errors import TrackDispatchError
     from track_dispatch.hooks.alert import UndeliveredAlert
     from track_dispatch.ledger.decisions import DecidedLines
     from track_dispatch.pipeline.decide import Done
@@ -206,11 +209,14 @@ WHAT = {verb: f"{verb.label} ({verb})" for verb in Verb if verb not in SHELL_ONL
 #: Title and help of each Param of `track_decide`, and of `track_morning`'s day.
 PARAMS = {
     "what": ("Decisão", "O que foi decidido; a tabela acima diz quando cada uma serve."),
-    "batch": ("Lote", "Só para decisões sobre um lote: o número, do log do relatório."),
-    "hospital": ("Hospital", "Só para decisões sobre um dia: o código do hospital, p. ex. HMS."),
-    "business_day": ("Dia de atendimento", "Só para decisões sobre um dia de um hospital."),
+    "batch": (FIELDS["batch"], "Só para decisões sobre um lote: o número, do log do relatório."),
+    "hospital": (
+        FIELDS["hospital"],
+        "Só para decisões sobre um dia: o código do hospital, p. ex. HMS.",
+    ),
+    "business_day": (FIELDS["business_day"], "Só para decisões sobre um dia de um hospital."),
     "confirmed": (
-        "Confirmo: o Track nunca processou o lote",
+        FIELDS["confirmed"],
         "Só para reopen_accepted: todos os pacientes do lote serão convidados de novo.",
     ),
     "why": (
@@ -239,6 +245,25 @@ def undelivered_text(undelivered: UndeliveredAlert) -> str:
         f"VERMELHO: o aviso (track_alert) não foi entregue: {undelivered.problem.label}{status};"
         " mostre à engenharia de dados"
     )
+
+
+def not_decided_text(error: TrackDispatchError) -> str:
+    """Say why a decision was not carried out; what is not the analyst's to mend stays in English."""
+    if isinstance(error, DecisionRefusedError):
+        why = error.for_analyst
+    elif isinstance(error, LinesInFlightError):
+        why = (
+            "o prazo deste lote ainda corre, e a resposta ainda pode chegar: decida de novo em"
+            f" {error.retry_after:.0f} s"
+        )
+    elif isinstance(error, LedgerError):
+        why = (
+            "o livro-razão está ocupado ou não responde: acione de novo em um minuto; se continuar,"
+            f" mostre à engenharia de dados ({error})"
+        )
+    else:
+        why = f"confira o que preencheu; se estiver certo, mostre à engenharia de dados ({error})"
+    return f"VERMELHO: nada foi decidido: {why}"
 
 
 def done_text(done: Done) -> str:

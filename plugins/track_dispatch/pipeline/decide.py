@@ -26,7 +26,7 @@ from track_dispatch.ledger.decisions import (
 from track_dispatch.ledger.stop_switch import resume_service
 from track_dispatch.pipeline.housekeeping import LAST_ZONE
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import Verb
+from track_dispatch.states import DecisionRefusal, Verb
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
@@ -35,6 +35,15 @@ T = TypeVar("T")
 
 #: Verbs about a hospital's day.
 OF_DAYS = frozenset({Verb.RELEASE, Verb.RETRY_REFUSED})
+
+#: What the fields of a decision are called in the form.
+FIELDS = {
+    "batch": "Lote",
+    "hospital": "Hospital",
+    "business_day": "Dia de atendimento",
+    "as_of": "Momento da cópia",
+    "confirmed": "Confirmo: o Track nunca processou o lote",
+}
 
 #: Room for a sentence, not for a list of patients.
 SHORTEST_WHY, LONGEST_WHY = 3, 300
@@ -95,15 +104,14 @@ def make_decision(
         run_id: of the run of `track_decide`.
 
     Raises:
-        ConfigError: nobody answers for it, or the reason is missing or looks like patient data.
+        DecisionRefusedError: nobody answers for it, or the reason is missing or looks like patient
+            data.
     """
     who, reason = " ".join((decided_by or "").split()), " ".join(why.split())
     if not who:
-        raise ConfigError("nobody answers for this decision: it needs the name of a person")
+        raise DecisionRefusal.NOBODY.error()
     if not SHORTEST_WHY <= len(reason) <= LONGEST_WHY:
-        raise ConfigError(
-            f"say why, in {SHORTEST_WHY} to {LONGEST_WHY} characters: it is kept with the decision"
-        )
+        raise DecisionRefusal.REASON_LENGTH.error(shortest=SHORTEST_WHY, longest=LONGEST_WHY)
     return Decision(verb, who, refuse_personal(reason, "reason"), run_id)
 
 
@@ -117,7 +125,9 @@ def carry_out(order: Order, decision: Decision, *, ledger: Ledger, now: datetime
         now: aware; tells until when patients may be asked.
 
     Raises:
-        ConfigError: what it is about is missing, is too much, is not there, or was decided before.
+        DecisionRefusedError: what it is about is missing, is too much, is not there, or was decided
+            before.
+        ConfigError: there is no such hospital, or its file is broken.
         LinesInFlightError: the lease of what it is about still runs.
         LedgerError: the ledger failed; nothing was done.
     """
@@ -131,14 +141,13 @@ def carry_out(order: Order, decision: Decision, *, ledger: Ledger, now: datetime
     if verb in OF_BATCHES:
         batch = _required(order.batch, "batch")
         if verb is Verb.REOPEN_ACCEPTED and not order.confirmed:
-            raise ConfigError(
-                "everybody in an accepted batch will be asked: confirm that Track itself said that"
-                " it never processed it"
-            )
+            raise DecisionRefusal.UNCONFIRMED.error()
         expire_leases(ledger, actor=decision.actor)
         done = decide_batch(ledger, batch, decision, today=_day_of_batch(ledger, batch, now))
-    else:
+    elif verb in OF_DAYS:
         done = _decide_day(order, decision, ledger, now)
+    else:
+        raise DecisionRefusal.FROM_A_SHELL.error(verb=verb)
     return Done(verb, done.lines, done)
 
 
@@ -148,15 +157,8 @@ def _decide_day(order: Order, decision: Decision, ledger: Ledger, now: datetime)
     today = now.astimezone(hospital.zone).date()
     if decision.verb is Verb.RETRY_REFUSED:
         return retry_refused(ledger, day, decision, today=today)
-    if decision.verb is Verb.RELEASE:
-        return release_day(
-            ledger,
-            day,
-            decision,
-            max_age_hours=hospital.extraction_max_age_hours,
-            today=today,
-        )
-    raise ConfigError(f"{decision.verb} is decided from a shell, where it is asked for in full")
+    hours = hospital.extraction_max_age_hours
+    return release_day(ledger, day, decision, max_age_hours=hours, today=today)
 
 
 def _refuse_what_does_not_belong(order: Order, verb: Verb) -> None:
@@ -166,12 +168,12 @@ def _refuse_what_does_not_belong(order: Order, verb: Verb) -> None:
     belonging["confirmed"] = verb is Verb.REOPEN_ACCEPTED
     for name, belongs in belonging.items():
         if getattr(order, name) not in {None, False} and not belongs:
-            raise ConfigError(f"{name} does not belong to {verb}: check what is to be decided")
+            raise DecisionRefusal.NOT_BELONGING.error(field=name, title=FIELDS[name], verb=verb)
 
 
 def _required(value: T | None, name: str) -> T:
     if value is None:
-        raise ConfigError(f"{name} is missing: this decision is about one")
+        raise DecisionRefusal.MISSING.error(field=name, title=FIELDS[name])
     return value
 
 
@@ -196,8 +198,5 @@ def refuse_personal(text: str, what: str) -> str:
     if len(plain) > LONGEST_WHY:
         raise ConfigError(f"the {what} has more than {LONGEST_WHY} characters")
     if not re.search(IMPERSONAL, plain):
-        raise ConfigError(
-            f"the {what} looks as if it held an e-mail address, a phone or a CPF: it is kept and"
-            " shown, so leave patients out of it"
-        )
+        raise DecisionRefusal.PERSONAL.error(what=what)
     return plain

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
+from string import Formatter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.unit.ledger.decisions_rig import put_batch, put_lines
+from track_dispatch.errors import LedgerError, TrackDispatchError
 from track_dispatch.ledger.decisions import DecidedLines
-from track_dispatch.operators.texts import DECIDE_DOC, PARAMS, WHAT, done_text
-from track_dispatch.pipeline.decide import Done
+from track_dispatch.operators.texts import DECIDE_DOC, PARAMS, WHAT, done_text, not_decided_text
+from track_dispatch.pipeline.decide import Done, Order, carry_out, make_decision
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import SHELL_ONLY, Verb
+from track_dispatch.states import SHELL_ONLY, DecisionRefusal, Verb
+
+if TYPE_CHECKING:
+    from track_dispatch.ledger.database import Ledger
+    from track_dispatch.ledger.decisions import Decision
 
 DAY = HospitalDay("HMS", date(2026, 3, 10))
+NOW_UTC = datetime(2026, 3, 11, 12, tzinfo=UTC)
 NOW = (
     "o que é relido vai com a próxima execução; para enviar agora, Acionar track_hms com"
     " business_day=2026-03-10"
 )
+
+
+def decision(verb: Verb) -> Decision:
+    return make_decision(verb, decided_by="rui", why="por um motivo")
+
+
+def refused(ledger: Ledger, verb: Verb, **order: Any) -> str:
+    """Return what the analyst reads of a decision that is not carried out."""
+    with pytest.raises(TrackDispatchError) as caught:
+        carry_out(Order(**order), decision(verb), ledger=ledger, now=NOW_UTC)
+    return not_decided_text(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +87,52 @@ def test_it_says_who_can_no_longer_be_asked() -> None:
 )
 def test_what_is_about_no_day_is_told_as_well(done: Done, said: str) -> None:
     assert said in done_text(done)
+
+
+def test_what_is_refused_is_told_in_portuguese_with_what_to_do(ledger: Ledger) -> None:
+    """Before, the analyst read English at the end of the task's log."""
+    put_lines(ledger, 1, "accepted")
+    sent = put_batch(ledger, 2, first=9)
+    running = put_batch(ledger, 1, first=19, lease=90)
+    accepted = put_batch(ledger, 1, "accepted", first=29, batch_state="settled", lease=None)
+    carry_out(Order(batch=sent.batch), decision(Verb.ABANDON), ledger=ledger, now=NOW_UTC)
+    day = {"hospital": "HMS", "business_day": DAY.business_day}
+
+    told = {
+        said: refused(ledger, verb, **order)
+        for said, verb, order in [
+            ("precisa do campo Lote", Verb.ABANDON, {}),
+            ("precisa do campo Dia de atendimento", Verb.RELEASE, {"hospital": "HMS"}),
+            ("Hospital não faz parte da decisão resume", Verb.RESUME, {"hospital": "HMS"}),
+            ("o lote b1 não existe", Verb.ABANDON, {"batch": "b1"}),
+            ("rui já decidiu sobre ele (abandon", Verb.ABANDON, {"batch": sent.batch}),
+            ("está respondido; esta decisão é sobre um lote em dúvida", Verb.ABANDON,
+             {"batch": accepted.batch}),
+            ("marque a confirmação", Verb.REOPEN_ACCEPTED, {"batch": accepted.batch}),
+            ("HMS · 10/03/2026: não há linha recusada", Verb.RETRY_REFUSED, day),
+            ("HMS · 10/03/2026: não há linha retida", Verb.RELEASE, day),
+            ("decida de novo em", Verb.ABANDON, {"batch": running.batch}),
+            ("confira o que preencheu", Verb.RELEASE, day | {"hospital": "HMX"}),
+            ("só se decide por linha de comando", Verb.ERASE, {}),
+        ]
+    }  # fmt: skip
+
+    for said, text in told.items():
+        assert text.startswith("VERMELHO: nada foi decidido: ")
+        assert said in text
+
+
+@pytest.mark.parametrize("refusal", DecisionRefusal)
+def test_both_languages_tell_the_same_facts(refusal: DecisionRefusal) -> None:
+    def fields(template: str) -> set[str]:
+        return {name.partition(".")[0] for _, name, _, _ in Formatter().parse(template) if name}
+
+    other_words = {"field", "title", "what", "needed"}
+    assert fields(refusal.value) ^ fields(refusal.label) <= other_words
+
+
+def test_a_ledger_that_is_held_is_told_with_when_to_come_back() -> None:
+    assert "acione de novo em um minuto" in not_decided_text(LedgerError("locked"))
 
 
 def test_the_form_offers_every_verb_but_those_of_a_shell_and_explains_it() -> None:
