@@ -23,9 +23,8 @@ from airflow.sdk import (
 
 from track_dispatch.config import BrokenHospital, Hospital, load_shard
 from track_dispatch.errors import ConfigError, RedDayError
-from track_dispatch.hooks.context import open_dispatch
 from track_dispatch.hooks.ledger import open_ledger
-from track_dispatch.hooks.track import track_host
+from track_dispatch.hooks.track import open_dispatch, track_host
 from track_dispatch.operators.run_context import is_live, run_from_context
 from track_dispatch.operators.steps import (
     DEFAULTS,

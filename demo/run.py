@@ -119,7 +119,7 @@ def prepare() -> None:
     from airflow.utils.db import initdb  # noqa: PLC0415 - reads the environment when imported
 
     from track_dispatch.hooks import ledger  # noqa: PLC0415
-    from track_dispatch.hooks.pools import create_pools  # noqa: PLC0415
+    from track_dispatch.hooks.airflow_state import create_pools  # noqa: PLC0415
 
     initdb()
     ledger.init()

@@ -11,8 +11,12 @@ from itertools import pairwise
 
 from docs.make_tables import code, table
 from track_dispatch import records, states
-from track_dispatch.delivery.answer_table import AnswerCase, OutcomeKind, TransportFailure
-from track_dispatch.delivery.assumptions import ASSUMPTIONS
+from track_dispatch.delivery.answer_table import (
+    ASSUMPTIONS,
+    AnswerCase,
+    OutcomeKind,
+    TransportFailure,
+)
 from track_dispatch.delivery.claim import Claim
 from track_dispatch.delivery.responses import Outcome
 from track_dispatch.doctor.check import CheckStatus

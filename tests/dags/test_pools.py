@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow.models.pool import Pool
 
 from track_dispatch.config import working_hospitals
-from track_dispatch.hooks.pools import create_pools
+from track_dispatch.hooks.airflow_state import create_pools
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG

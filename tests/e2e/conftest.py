@@ -21,7 +21,7 @@ from demo.world import World, chosen_hospitals, practice_include
 from tests.airflow_world import AirflowWorld, ledger_connection
 from tests.e2e.webhook import Webhook
 from track_dispatch.hooks import ledger as ledger_hook
-from track_dispatch.hooks.pools import create_pools
+from track_dispatch.hooks.airflow_state import create_pools
 from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from track_dispatch.config import (
     load_hospitals,
     working_hospitals,
 )
-from track_dispatch.delivery.assumptions import ASSUMPTIONS
+from track_dispatch.delivery.answer_table import ASSUMPTIONS
 from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.records import Actor
 

@@ -25,7 +25,7 @@ def setup() -> None:
 
     Repeat it whenever a hospital is added: a task whose pool is missing waits for ever.
     """
-    from track_dispatch.hooks.pools import create_pools  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.hooks.airflow_state import create_pools  # noqa: PLC0415 - imports Airflow
 
     ledger_init()
     for name in create_pools():

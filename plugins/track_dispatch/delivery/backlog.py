@@ -7,18 +7,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
-from typing import TYPE_CHECKING
 
-from track_dispatch.delivery.encoding import encode_distribution
-from track_dispatch.ledger.claims import exclude_unit, read_ahead, ready_envelopes
+from track_dispatch.config import Hospital
+from track_dispatch.delivery.context import DispatchContext
+from track_dispatch.delivery.distribution import encode_distribution
+from track_dispatch.ledger.claims import (
+    ClaimTerms,
+    ReadAhead,
+    ReadyEnvelope,
+    SealedAhead,
+    exclude_unit,
+    read_ahead,
+    ready_envelopes,
+)
+from track_dispatch.records import Unit
 from track_dispatch.states import Reason
-
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
-    from track_dispatch.delivery.context import DispatchContext
-    from track_dispatch.ledger.claims import ClaimTerms, ReadAhead, ReadyEnvelope, SealedAhead
-    from track_dispatch.records import Unit
-
 
 #: Envelopes read in one transaction, which costs more than reading one.
 _READ_AT_ONCE = 8

@@ -14,11 +14,13 @@ import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from track_dispatch.delivery.context import Tally, is_open, retry_ledger, stop_all
-from track_dispatch.delivery.encoding import encode_distribution
+from track_dispatch.delivery.context import DispatchContext, Tally, is_open, retry_ledger, stop_all
+from track_dispatch.delivery.distribution import encode_distribution
 from track_dispatch.delivery.isolate import (
+    Division,
+    Leftover,
     Part,
     Suspects,
     bisect,
@@ -26,7 +28,14 @@ from track_dispatch.delivery.isolate import (
     isolate,
     leftovers,
 )
-from track_dispatch.delivery.responses import BatchTexts, OutcomeKind, classify_response
+from track_dispatch.delivery.responses import (
+    BatchTexts,
+    Outcome,
+    OutcomeKind,
+    TrackResponse,
+    TransportFailure,
+    classify_response,
+)
 from track_dispatch.errors import (
     ConfigError,
     DeliveryUncertainError,
@@ -35,19 +44,12 @@ from track_dispatch.errors import (
     ServiceStoppedError,
     TrackDispatchError,
 )
-from track_dispatch.ledger.batches import CommitUnknownError, claimed_after_all
-from track_dispatch.ledger.claims import Hindrance, NotClaimed
+from track_dispatch.ledger.batches import Batch, CommitUnknownError, claimed_after_all
+from track_dispatch.ledger.claims import ClaimTerms, Hindrance, NotClaimed, ReadyEnvelope
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.states import BatchState, Refusal
-
-if TYPE_CHECKING:
-    from track_dispatch.delivery.context import DispatchContext
-    from track_dispatch.delivery.isolate import Division, Leftover
-    from track_dispatch.delivery.responses import Outcome, TrackResponse, TransportFailure
-    from track_dispatch.ledger.batches import Batch
-    from track_dispatch.ledger.claims import ClaimTerms, ReadyEnvelope
 
 T = TypeVar("T")
 

@@ -6,10 +6,12 @@ import time as system_time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
+from track_dispatch.config import Hospital
+from track_dispatch.delivery.client import TrackClient
 from track_dispatch.delivery.distribution import validity_and_reminder
 from track_dispatch.errors import (
     BudgetSpentError,
@@ -20,15 +22,11 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger.claims import ClaimTerms
 from track_dispatch.ledger.contact_policy import ContactPolicy
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.request_budget import limit_to_begin, take_request
 from track_dispatch.ledger.stop_switch import require_running, stop_service
+from track_dispatch.records import Actor, Area
 from track_dispatch.states import LineState
-
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
-    from track_dispatch.delivery.client import TrackClient
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.records import Actor, Area
 
 T = TypeVar("T")
 

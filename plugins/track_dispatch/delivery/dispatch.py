@@ -15,14 +15,15 @@ import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import date
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar
+from typing import NamedTuple, TypeGuard, TypeVar
 
 from tenacity import Retrying, retry_if_result, wait_fixed
 
 from track_dispatch.config import check_go_live, check_lease_margin
-from track_dispatch.delivery.backlog import find_backlog
+from track_dispatch.delivery.backlog import Backlog, Prepared, find_backlog
 from track_dispatch.delivery.claim import Claim, is_plain
 from track_dispatch.delivery.context import (
+    DispatchContext,
     Tally,
     budget_spent,
     is_open,
@@ -32,6 +33,7 @@ from track_dispatch.delivery.context import (
     require_open_hours,
     retry_ledger,
 )
+from track_dispatch.delivery.responses import Outcome, TrackResponse, TransportFailure
 from track_dispatch.errors import (
     ConfigError,
     DeliveryUncertainError,
@@ -52,22 +54,16 @@ from track_dispatch.ledger.batches import (
 from track_dispatch.ledger.claims import (
     Hindrance,
     NotClaimed,
+    ReadyEnvelope,
     Wanted,
     ready_envelopes,
     remember_failure,
     settle_and_claim,
 )
-from track_dispatch.ledger.settling import settle
+from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import require_running
 from track_dispatch.process import frozen_imports
-
-if TYPE_CHECKING:
-    from track_dispatch.delivery.backlog import Backlog, Prepared
-    from track_dispatch.delivery.context import DispatchContext
-    from track_dispatch.delivery.responses import Outcome, TrackResponse, TransportFailure
-    from track_dispatch.ledger.claims import ReadyEnvelope
-    from track_dispatch.ledger.settling import Settlement
-    from track_dispatch.records import Unit
+from track_dispatch.records import Unit
 
 T = TypeVar("T")
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from track_dispatch.delivery.responses import LineError, Outcome
-    from track_dispatch.ledger.batches import Batch
-    from track_dispatch.ledger.envelopes import SealedLine
+from track_dispatch.delivery.responses import LineError, Outcome
+from track_dispatch.ledger.batches import Batch
+from track_dispatch.ledger.envelopes import SealedLine
 
 
 @dataclass(frozen=True, slots=True)

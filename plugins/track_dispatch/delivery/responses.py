@@ -17,14 +17,13 @@ from functools import cached_property
 from itertools import chain
 from types import MappingProxyType
 
-from track_dispatch.delivery.answer_body import judge_success, read_json
+from track_dispatch.delivery.answer_body import LineError, judge_success, named_lines, read_json
 from track_dispatch.delivery.answer_table import (
     AnswerCase,
     OutcomeKind,
     TransportFailure,
     case_of_status,
 )
-from track_dispatch.delivery.line_errors import LineError, named_lines
 
 __all__ = [
     "BatchTexts",

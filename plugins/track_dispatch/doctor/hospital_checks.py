@@ -21,7 +21,7 @@ from track_dispatch.extraction.contract import ReturnedColumn, check_columns
 from track_dispatch.extraction.lint import lint
 from track_dispatch.extraction.oracle import Erp, open_erp
 from track_dispatch.extraction.query import render
-from track_dispatch.hooks.pools import pool_slots
+from track_dispatch.hooks.airflow_state import pool_slots
 from track_dispatch.records import Area
 
 #: What `make new-hospital` writes where a person must put the truth.

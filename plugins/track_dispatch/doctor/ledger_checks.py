@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import make_url
 
 from track_dispatch.config import software_here
-from track_dispatch.delivery.assumptions import ASSUMPTIONS
+from track_dispatch.delivery.answer_table import ASSUMPTIONS
 from track_dispatch.doctor.check import INSTALLATION, Check, DoubtError, check, obtain, required
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.ledger import place

@@ -12,7 +12,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from track_dispatch.config import Hospital, is_practice_host
-from track_dispatch.delivery.assumptions import ASSUMPTIONS
+from track_dispatch.delivery.answer_table import ASSUMPTIONS
 from track_dispatch.delivery.client import TrackSurvey
 from track_dispatch.delivery.responses import TransportFailure
 from track_dispatch.doctor.check import INSTALLATION, Check, DoubtError, check, obtain

@@ -19,12 +19,11 @@ from urllib.parse import urlsplit
 from airflow.sdk.log import mask_secret
 from requests.auth import HTTPBasicAuth
 
-from track_dispatch.connections import find_connection
+from track_dispatch.connections import HTTP_EXTRA, check_http_extra, find_connection, session_of
 from track_dispatch.delivery.answer_body import says_failure
 from track_dispatch.delivery.responses import TrackResponse, TransportFailure
 from track_dispatch.delivery.transport import Transport
 from track_dispatch.errors import ConfigError, did_you_mean
-from track_dispatch.hooks.http_extra import HTTP_EXTRA, check_http_extra, session_of
 from track_dispatch.states import Labelled
 
 if TYPE_CHECKING:

@@ -19,13 +19,11 @@ from track_dispatch.connections import find_connection
 from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.ledger import creation
 from track_dispatch.ledger.creation import open_ledger_at
-from track_dispatch.ledger.database import keep_private
+from track_dispatch.ledger.database import Ledger, keep_private
 from track_dispatch.ledger.keys import KeyRing, new_keys, parse_keys
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-
-    from track_dispatch.ledger.database import Ledger
 
 CONN_ID = "track_ledger"
 #: Executors whose tasks run on machines that may not share a file.

@@ -1,7 +1,11 @@
-"""The Airflow connection to Track, made into a client."""
+"""The Airflow connection to Track: made into a client, and into the context of a dispatch."""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -10,17 +14,17 @@ import requests
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.utils.strings import to_boolean
 
-from track_dispatch.config import is_practice_host
-from track_dispatch.connections import require_connection
-from track_dispatch.delivery.client import TrackClient
+from track_dispatch.config import Hospital, is_practice_host, rules_digest
+from track_dispatch.connections import check_http_extra, require_connection, set_certificates
+from track_dispatch.delivery.client import TrackClient, TrackSurvey
+from track_dispatch.delivery.context import DispatchContext
 from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import ConfigError, TrackDispatchError
-from track_dispatch.hooks.http_extra import check_http_extra, set_certificates
+from track_dispatch.hooks.ledger import open_ledger
+from track_dispatch.records import Actor
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-
-    from track_dispatch.delivery.client import TrackSurvey
 
 DEFAULT_DEADLINE_SECONDS = 60.0
 
@@ -158,3 +162,42 @@ def _organization(login: str | None, conn_id: str) -> str:
             f"The Airflow connection {conn_id!r} needs the organization's UUID as login"
             " (Track shows it in the organization's settings); what stands there is none."
         ) from None
+
+
+@contextmanager
+def open_dispatch(
+    hospital: Hospital,
+    actor: Actor,
+    *,
+    series: str | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+    track_conn_id: str = TrackHook.default_conn_name,
+) -> Iterator[DispatchContext]:
+    """Open what a dispatch works with, and close it afterwards.
+
+    Args:
+        hospital: whose lines are sent.
+        actor: who sends.
+        series: of the tries among which a unit that failed for good is not tried again; None: this
+            try stands alone.
+        stopped: tells that no further batch may be started.
+        track_conn_id: the Airflow connection to Track.
+
+    Raises:
+        ConfigError: a connection is missing or something in it is wrong.
+        LedgerError: the ledger's database does not answer.
+    """
+    hook = TrackHook(track_conn_id)
+    deadline = hospital.post_deadline_seconds
+    with open_ledger() as ledger, hook.client(deadline_seconds=deadline) as client:
+        yield DispatchContext(
+            hospital=hospital,
+            ledger=ledger,
+            client=client,
+            track_host=hook.base_url,
+            actor=actor,
+            series=series or str(uuid.uuid4()),
+            rules=rules_digest(hospital),
+            now=lambda: datetime.now(UTC),
+            stopped=stopped,
+        )

@@ -15,9 +15,8 @@ from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
 
 from track_dispatch.delivery.dispatch import dispatch
 from track_dispatch.errors import BudgetSpentError, QuietHoursError
-from track_dispatch.hooks.context import open_dispatch
 from track_dispatch.hooks.ledger import open_ledger
-from track_dispatch.hooks.track import TrackHook
+from track_dispatch.hooks.track import TrackHook, open_dispatch
 from track_dispatch.operators.run_context import run_from_context
 from track_dispatch.pipeline.volume_gate import (
     ApprovalAnswer,

@@ -23,7 +23,7 @@ from track_dispatch.cli.inspection import doctor
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks import ledger as place
-from track_dispatch.hooks.pools import create_pools
+from track_dispatch.hooks.airflow_state import create_pools
 from track_dispatch.ledger.batches import insert_batch
 from track_dispatch.records import Area
 from track_dispatch.states import BatchState

@@ -11,7 +11,7 @@ from cli_shell import query
 from sqlalchemy.exc import OperationalError
 
 from track_dispatch.errors import ConfigError
-from track_dispatch.hooks.pools import create_pools
+from track_dispatch.hooks.airflow_state import create_pools
 
 if TYPE_CHECKING:
     from cli_shell import Shell

@@ -14,7 +14,7 @@ from stand_ins.track_api import TrackStandIn
 from tests.airflow_rows import AirflowInDatabase
 from track_dispatch.config import load_hospital
 from track_dispatch.hooks import ledger as place
-from track_dispatch.hooks.pools import create_pools
+from track_dispatch.hooks.airflow_state import create_pools
 
 
 def _hms() -> OracleStandIn:
