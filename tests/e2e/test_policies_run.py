@@ -152,6 +152,26 @@ def test_before_the_window_dispatch_waits_without_a_worker(
     assert world.track.requests == {}
 
 
+def test_a_long_wait_for_the_window_is_not_counted_against_the_limit_of_dispatch(
+    world: AirflowWorld, include: Path
+) -> None:
+    """Its limit is of the work. Where this fails, Airflow has begun to count the wait, too."""
+    plant(world.erp(), DAY, 2)
+    set_policies(
+        include,
+        send_window=f"{hour_in(2):02}:00-{hour_in(2):02}:59",
+        schedule=f"0 {hour_in(4)} * * *",
+    )
+    run = world.run_day("HMS", DAY)
+    limit = parsed_dag(run.dag_id).get_task("dispatch").execution_timeout
+    set_policies(include, send_window="00:00-24:00")
+
+    done = world.end_wait(run, after=2 * limit)
+
+    assert (run.tasks["dispatch"], done.tasks["dispatch"]) == ("deferred", "success")
+    assert world.lines("HMS", DAY) == {"accepted": 2}
+
+
 def test_what_waits_for_a_window_after_the_next_run_is_left_to_that_run(
     world: AirflowWorld, include: Path
 ) -> None:
