@@ -12,29 +12,31 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from track_dispatch.states import Labelled
+
 __all__ = ["AnswerCase", "OutcomeKind", "TransportFailure", "case_of_status"]
 
 
-class OutcomeKind(StrEnum):
+class OutcomeKind(Labelled):
     """What became of a batch, and so what may be done with its lines."""
 
-    ACCEPTED = "accepted"
+    ACCEPTED = "accepted", "aceito"
     """Delivered: the lines are accepted; those that `errors` names are refused for good."""
-    NOT_DELIVERED = "not_delivered"
+    NOT_DELIVERED = "not_delivered", "não recebido"
     """Certainly not processed: the lines are ready again, and the task is tried again, after a 429
     not before its `Retry-After` (seconds or a date; at most an hour)."""
-    STOPPED = "stopped"
+    STOPPED = "stopped", "não recebido, e o envio parou"
     """Certainly not processed: the lines are ready again, and no hospital sends until a person
     says `resume`."""
-    MISCONFIGURED = "misconfigured"
+    MISCONFIGURED = "misconfigured", "não recebido, por uma configuração errada"
     """Certainly not processed, by a wrong setting: the lines are ready again, the unit fails with
     ConfigError."""
-    TOO_LARGE = "too_large"
+    TOO_LARGE = "too_large", "grande demais"
     """Certainly not processed: the batch is halved; a single line is refused."""
-    REFUSED = "refused"
+    REFUSED = "refused", "recusado"
     """Certainly not processed, by its content: it is split until the offending lines stand
     alone."""
-    UNCERTAIN = "uncertain"
+    UNCERTAIN = "uncertain", "em dúvida"
     """Perhaps processed: the lines are in doubt. No machine sends them again, a person decides."""
 
 

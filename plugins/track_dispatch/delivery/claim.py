@@ -138,8 +138,9 @@ class Claim:
             values=BatchTexts(self._body),
         )
         log.info(
-            "batch posted batch_id=%s unit=%s lines=%d verdict=%s status=%s: %s",
-            batch.id, batch.unit, len(batch.lines), outcome.verdict, outcome.status, outcome.detail,
+            "%s: lote de %d linhas %s · batch_id=%s verdict=%s status=%s: %s",
+            batch.unit, len(batch.lines), outcome.verdict.label,
+            batch.id, outcome.verdict, outcome.status, outcome.detail,
         )  # fmt: skip
         return outcome
 

@@ -222,7 +222,12 @@ class _Dispatch:
 
     def _fail(self, source: ReadyEnvelope, error: ConfigError) -> None:
         """Let the rest of a unit be, in this try and in those that follow by themselves."""
-        log.warning("unit failed unit=%s: %s", source.unit, error)
+        log.warning(
+            "ATENÇÃO: %s: o envio falhou em definitivo, o resto segue; mostre à engenharia de dados"
+            " (%s)",
+            source.unit,
+            error,
+        )
         self._failed[source.unit] = str(error)
         self._backlog.drop_unit(source.unit)
         remember_failure(self._context.ledger, source.unit_id, series=self._context.series)

@@ -124,7 +124,9 @@ def test_the_envelopes_behind_a_refused_one_go_out_after_it(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_unit_of_which_nothing_gets_through_refuses_nobody(rig: Rig, *, named: bool) -> None:
+def test_a_unit_of_which_nothing_gets_through_refuses_nobody(
+    rig: Rig, caplog: pytest.LogCaptureFixture, *, named: bool
+) -> None:
     refused = rig.fill(6, batch_size=3)
     others = rig.fill(2, unit=replace(UNIT, area=Area.AMBULATORIO))
     rig.api.reject(set(refused), named=named)
@@ -132,6 +134,7 @@ def test_a_unit_of_which_nothing_gets_through_refuses_nobody(rig: Rig, *, named:
     with pytest.raises(ConfigError, match="refuses every line of this unit"):
         rig.dispatch()
 
+    assert f"ATENÇÃO: {UNIT}: o envio falhou em definitivo, o resto segue" in caplog.text
     assert rig.counts() == {"ready": 6, "accepted": 2}
     assert rig.batch_states()["sending"] == 0
     assert rig.api.accepted_ids() == once_each(others)

@@ -220,7 +220,7 @@ def test_the_log_tells_of_each_batch_and_of_nobody(
     assert [word for word in ("Fulana", "exemplo.test", "5527") if word in caplog.text] == []
 
 
-def test_the_log_ends_with_what_was_posted_in_the_analysts_language(
+def test_the_log_tells_each_batch_and_then_all_in_the_analysts_language(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
     ids = rig.fill(4, batch_size=2)
@@ -231,6 +231,12 @@ def test_the_log_ends_with_what_was_posted_in_the_analysts_language(
         rig.dispatch()
 
     told = [record.getMessage() for record in caplog.records]
+    posted = [line.partition(" · batch_id=")[0] for line in told if " · batch_id=" in line]
+    assert posted == [
+        f"{UNIT}: lote de 2 linhas aceito",
+        f"{UNIT}: lote de 2 linhas recusado",
+        f"{UNIT}: lote de 1 linhas aceito",
+    ]
     assert [line for line in told if line.startswith("HMS · até")] == [
         "HMS · até 02/03/2026: 3 aceitas, 1 recusadas",
         "HMS · até 02/03/2026: nada a enviar",
