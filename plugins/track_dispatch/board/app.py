@@ -39,6 +39,7 @@ from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.ledger.history import attendance_history
 from track_dispatch.ledger.request_budget import WINDOW, requests_taken
 from track_dispatch.ledger.views import run_work
+from track_dispatch.pipeline.morning import problem_line
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
@@ -124,7 +125,7 @@ def summary(request: Request, visiting: BoardVisitorDep) -> dict[str, Any]:
     """Return what the card on Airflow's home page says, in counts."""
     with _ledger(request).reading() as connection:
         found = read_board(connection, _scope(visiting, visiting.hospitals), days=1)
-    lines = [f"{one.problem.hospital} {one.problem.text()}".strip() for one in found.for_person]
+    lines = [problem_line(one.problem) for one in found.for_person]
     return {
         "red": bool(found.for_person),
         "text": words.verdict(found),

@@ -116,11 +116,6 @@ class Cell:
         """Return how many lines stand in a state."""
         return self.facts.states[state] if self.facts else 0
 
-    @property
-    def is_red(self) -> bool:
-        """Whether the report of the last run that read the day is red for it."""
-        return self.status in RED or (self.status is DayStatus.RUNNING and bool(self.problems))
-
 
 @dataclass(frozen=True, slots=True)
 class HospitalRow:
