@@ -61,8 +61,8 @@ def statements(erps: Iterable[tuple[ErpSchema, Tables]]) -> Iterator[str]:
 
 
 def _grants(schema: ErpSchema) -> list[str]:
-    from track_dispatch.extraction.grants import grants  # noqa: PLC0415 - imports sqlglot
     from track_dispatch.extraction.query import render  # noqa: PLC0415 - imports Jinja
+    from track_dispatch.extraction.query_tree import grants  # noqa: PLC0415 - imports sqlglot
 
     queries = (
         render(hospital)

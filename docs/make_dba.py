@@ -6,8 +6,8 @@ from collections import defaultdict
 
 from docs.make_tables import code, table
 from track_dispatch.config import Hospital, working_hospitals
-from track_dispatch.extraction.grants import grants
 from track_dispatch.extraction.query import render
+from track_dispatch.extraction.query_tree import grants
 
 #: What the page calls the user.
 READER = "track_reader"

@@ -7,7 +7,6 @@ the wrong list) contradicts one of them when they are run; here their form is lo
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import Counter
 from datetime import timedelta
@@ -31,16 +30,11 @@ from sqlglot.errors import SqlglotError
 from track_dispatch.config import include_dir
 from track_dispatch.config.yaml_file import explain, read_yaml
 from track_dispatch.errors import ConfigError, did_you_mean
+from track_dispatch.extraction.query_tree import DATE_PREFIXES
 from track_dispatch.records import COLUMNS, Area
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
-
-# the linter tells what it cannot parse
-logging.getLogger("sqlglot").setLevel(logging.ERROR)
-
-#: Both ERPs name their date columns so.
-_DATE_PREFIXES = ("dt_", "hr_")
 
 _MOMENT = re.compile(
     r"(?P<day>dia|véspera|dia seguinte|(?P<days>\d{1,3}) dias? (?P<side>antes|depois))"
@@ -92,7 +86,7 @@ def _row(row: WrittenRow) -> Row:
     """Read the moments of a row."""
     return {
         column: moment(value)
-        if column.startswith(_DATE_PREFIXES) and isinstance(value, str)
+        if column.upper().startswith(DATE_PREFIXES) and isinstance(value, str)
         else value
         for column, value in row.items()
     }

@@ -7,11 +7,10 @@ nine in the morning, an area that no survey asks for.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from sqlglot import Dialect, TokenType, exp
@@ -21,19 +20,18 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from track_dispatch.errors import did_you_mean
 from track_dispatch.extraction import query_tree, vocabulary
-from track_dispatch.extraction.erp_tables import ErpTables, read_tables
-from track_dispatch.extraction.join_rules import join_problems, unused_blocks
 from track_dispatch.extraction.query import BINDS, position
-from track_dispatch.extraction.query_kinds import DATE_PREFIXES
-from track_dispatch.extraction.query_rules import value_problems
-from track_dispatch.extraction.vocabulary import Problem
+from track_dispatch.extraction.query_rules import (
+    Problem,
+    join_problems,
+    unused_blocks,
+    value_problems,
+)
+from track_dispatch.extraction.query_tree import DATE_PREFIXES, ErpTables, read_tables
 from track_dispatch.records import COLUMNS, CONTRACT, EXTRA_PREFIX, FIRST_DAY, Area, ColumnKind
 
 if TYPE_CHECKING:
     from sqlglot import Token
-
-# it warns of what it cannot parse; here that is a finding
-logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 _ORACLE = Dialect.get_or_raise("oracle")
 
@@ -91,7 +89,8 @@ def lint(
     return sorted(Finding(file, *position(sql, start), message) for start, message in found)
 
 
-def _problems(sql: str, tables: ErpTables, floor: tuple[int, int]) -> Iterator[Problem]:
+def _problems(sql: str, tables: ErpTables, floor: tuple[int, int]) -> Iterator[tuple[int, str]]:
+    """Yield where in the query, in characters from 0, and what is wrong there."""
     try:
         tokens = _ORACLE.tokenize(sql)
     except SqlglotError:
@@ -115,9 +114,10 @@ def _problems(sql: str, tables: ErpTables, floor: tuple[int, int]) -> Iterator[P
         return
     if tokens[-1].token_type is TokenType.SEMICOLON:
         yield tokens[-1].start, "ends with a semicolon, which Oracle's driver does not take"
-    if not foreign:
-        yield from vocabulary.foreign_parts(query)
-    yield from _by_rules(normalize_identifiers(query, dialect=_ORACLE), tables)
+    parts = () if foreign else vocabulary.foreign_parts(query)
+    rules = _by_rules(normalize_identifiers(query, dialect=_ORACLE), tables)
+    for node, message in chain(parts, rules):
+        yield query_tree.start(node), message
 
 
 def _place(error: SqlglotError, sql: str) -> int:
@@ -141,7 +141,7 @@ def _by_rules(query: exp.Query, tables: ErpTables) -> Iterator[Problem]:
         yield from join_problems(scope, tables)
 
 
-def _binds(tokens: Sequence[Token]) -> Iterator[Problem]:
+def _binds(tokens: Sequence[Token]) -> Iterator[tuple[int, str]]:
     marks = (TokenType.COLON, TokenType.PLACEHOLDER)
     found = [after for mark, after in pairwise(tokens) if mark.token_type in marks]
     for bind in found:
@@ -175,7 +175,7 @@ def _bare_moments(select: exp.Select) -> Iterator[Problem]:
         if not any(FIRST_DAY in one.sql() for one in least):
             name, least_day = projection.alias_or_name, f"greatest(..., date '{FIRST_DAY}')"
             message = f"{name} may be a date before the year 1, which stops the day: {least_day}"
-            yield query_tree.start(projection), message
+            yield projection, message
 
 
 def _block_columns(query: exp.Query) -> Iterator[Problem]:
@@ -191,13 +191,13 @@ def _compare(selects: list[exp.Select], agreed: list[str]) -> Iterator[Problem]:
         found = query_tree.names(select)
         for place, projection in enumerate(select.expressions, start=1):
             if not found[place - 1]:
-                yield query_tree.start(projection), f"column {place} of {of} has no name"
+                yield projection, f"column {place} of {of} has no name"
         if all(found) and found != agreed:
-            yield query_tree.start(select), _difference(found, agreed, of)
+            yield select, _difference(found, agreed, of)
     of_day = [query_tree.has_day(select) for select in selects]
     for number, (select, has_day) in enumerate(zip(selects, of_day, strict=True), start=1):
         if any(of_day) and not has_day:
-            yield query_tree.start(select), f"block {number} of the union reads every day there is"
+            yield select, f"block {number} of the union reads every day there is"
 
 
 def _difference(found: list[str], agreed: list[str], of: str) -> str:
@@ -224,20 +224,18 @@ def _unknown_columns(scope: Scope) -> Iterator[Problem]:
         name = f"{column.table}.{column.name}".lower()
         block = query_tree.source(column, scope)
         if column.table and block is None:
-            yield query_tree.start(column), f"{name} names no table of its SELECT"
+            yield column, f"{name} names no table of its SELECT"
         selects = query_tree.branches(block.expression) if isinstance(block, Scope) else []
         if selects and column.name not in query_tree.names(selects[0]):
-            yield query_tree.start(column), f"{name} is not a column of its block"
+            yield column, f"{name} is not a column of its block"
 
 
 def _area_labels(scope: Scope) -> Iterator[Problem]:
     """Find constants in the place of an area that are none."""
     for literal in _labels(scope):
-        label = literal.name
-        if label not in _LABELS:
+        if (label := literal.name) not in _LABELS:
             hint = did_you_mean(label, _LABELS)
-            message = f'"{label}" is none of the six areas{hint}: no survey would ask for it'
-            yield query_tree.start(literal), message
+            yield literal, f'"{label}" is none of the six areas{hint}: no survey would ask for it'
 
 
 def _labels(scope: Scope) -> Iterator[exp.Literal]:
@@ -255,8 +253,7 @@ def _labels(scope: Scope) -> Iterator[exp.Literal]:
 def _open_ranges(scope: Scope) -> Iterator[Problem]:
     """Find a SELECT that begins the day on one column and ends it on another, or not always."""
     bound: dict[str, set[str]] = {name: set() for name in BINDS}
-    where = scope.expression.args.get("where")
-    for comparison in query_tree.conjuncts(where.this if where else None):
+    for comparison in query_tree.conjuncts(query_tree.where_condition(scope.expression)):
         if not isinstance(comparison, _COMPARISONS):
             continue
         columns = {column.sql() for column in query_tree.within(comparison, exp.Column)}
@@ -265,7 +262,7 @@ def _open_ranges(scope: Scope) -> Iterator[Problem]:
     begun, ended = (bound[name] for name in BINDS)
     if any(scope.find_all(exp.Placeholder)) and begun.isdisjoint(ended):
         yield (
-            query_tree.start(scope.expression),
+            scope.expression,
             "no column has both beginning and end of the day: >= :day_start and < :day_end",
         )
 
@@ -281,7 +278,7 @@ def _wrapped_dates(scope: Scope) -> Iterator[Problem]:
                     f"{comparison.sql('oracle').lower()} wraps its date column, so that no index "
                     f"can serve it: leave the column bare, >= :day_start and < :day_end"
                 )
-                yield query_tree.start(side), message
+                yield side, message
 
 
 def _is_wrapped(side: exp.Expr, scope: Scope, *, is_of_day: bool) -> bool:

@@ -1,6 +1,7 @@
 """Oracle's driver, and all that says so: an ERP is opened, its query described, a day read.
 
-Everybody else knows columns and their kinds. `oracle_errors` says what the driver's errors mean.
+A day is read ahead, in a thread of its own. Everybody else knows columns and their kinds;
+`oracle_errors` says what the driver's errors mean.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import codecs
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, InvalidStateError
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import date
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, TypeVar
 
 import oracledb
 
@@ -35,6 +38,7 @@ from track_dispatch.extraction.query import BINDS, binds, typed
 from track_dispatch.records import FIRST_DAY, UNREADABLE_COLUMN, ColumnKind
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 #: How the Airflow connection to an ERP is created.
 _MADE_OF = 'type oracle, host, port, login, password and the extra {"service_name": ...}'
@@ -186,6 +190,46 @@ class Erp:
 
     def _introduce(self, action: str) -> None:
         self._connection.action = action.encode()[:_ACTION_BYTES].decode(errors="ignore")
+
+
+@contextmanager
+def read_ahead(chunks: Iterable[T], *, depth: int = 2) -> Iterator[Iterator[T]]:
+    """Iterate over chunks in a thread of their own, up to `depth` of them ahead of the consumer.
+
+    An error of theirs is raised where its chunk would have come. Whoever leaves, at the end or
+    early, waits for the chunk in the making and then has no thread any more; a generator is closed.
+    For an extraction that wait is one round trip to the ERP, which `call_timeout_seconds` ends.
+
+    A connection of the driver may be used by another thread, but by one at a time: between
+    entering and leaving, the connection behind the chunks is the thread's alone.
+
+    Args:
+        chunks: iterated in the thread only.
+        depth: chunks held ahead, at least 1, beside the one that the consumer has. What the
+            consumer has taken is not held here.
+    """
+    source = iter(chunks)
+    # A thread given one chunk to make at a time never waits for room, so it can always be joined.
+    thread = ThreadPoolExecutor(1, thread_name_prefix="read_ahead")
+    try:
+        yield _in_order(thread, source, depth)
+    finally:
+        thread.shutdown(cancel_futures=True)
+        if isinstance(source, Generator):
+            source.close()
+
+
+def _in_order(thread: ThreadPoolExecutor, source: Iterator[T], depth: int) -> Iterator[T]:
+    ahead = deque(thread.submit(_next, source) for _ in range(depth))
+    with raised_alone():
+        while taken := ahead.popleft().result():
+            ahead.append(thread.submit(_next, source))
+            yield taken.pop()  # from its list, so that nothing here keeps it meanwhile
+
+
+def _next(source: Iterator[T]) -> list[T]:
+    """Return the next chunk in a list; an empty one at the end."""
+    return list(islice(source, 1))
 
 
 @contextmanager

@@ -1,11 +1,26 @@
-"""A query as sqlglot parses it: what its blocks return, and where a column comes from."""
+"""What a query says, as sqlglot parses it: its blocks, its columns, of what kind each value is.
+
+And what it asks of the ERP: the tables whose keys and columns `sql/tables.yaml` declares, and the
+grants that its user needs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 from sqlglot.optimizer.scope import Scope
+
+from track_dispatch.config import include_dir
+from track_dispatch.config.yaml_file import read_yaml
+from track_dispatch.errors import ConfigError
+
+# it warns of what it cannot parse, which the linter tells as a finding
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 #: An expression, and the scope that its columns are to be looked up in.
 Placed = tuple[exp.Expr, Scope]
@@ -76,6 +91,12 @@ def makes_rows(scope: Scope) -> bool:
             return False
         around = around.parent
     return True
+
+
+def where_condition(select: exp.Expr) -> exp.Expr | None:
+    """Return the condition of a SELECT's WHERE, if it has one."""
+    clause = select.args.get("where")
+    return clause.this if clause else None
 
 
 def conditions(node: exp.Expr) -> list[exp.Expr]:
@@ -163,3 +184,167 @@ def start(node: exp.Expr) -> int:
             return int(min(known))
         at = at.parent
     return 0
+
+
+# -- what the ERPs' tables are --------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """What Oracle compares without converting it."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    DATE = "date"
+
+
+class ErpTable(NamedTuple):
+    """A table or view of an ERP.
+
+    Attributes:
+        key: the columns that make a row the only one; none for a view that may repeat rows.
+        columns: the types of its columns, as far as they matter.
+    """
+
+    key: tuple[str, ...]
+    columns: Mapping[str, Kind]
+
+
+#: By name, in lower case and without the schema.
+ErpTables = Mapping[str, ErpTable]
+
+
+def read_tables(include: Path | None = None) -> ErpTables:
+    """Read `sql/tables.yaml`.
+
+    Args:
+        include: the folder that holds `sql/`; the configured one by default.
+
+    Raises:
+        ConfigError: the file is missing or says what no table can be.
+    """
+    path = (include or include_dir()) / "sql" / "tables.yaml"
+    declared = read_yaml(path, label="sql/tables.yaml")
+    return {name: _table(name, entry) for name, entry in declared.items()}
+
+
+def _table(name: str, entry: Any) -> ErpTable:
+    if not isinstance(entry, dict) or set(entry) != {"key", "columns"}:
+        raise ConfigError(f"sql/tables.yaml: {name} must have `key` and `columns`, and no more")
+    key, columns = entry["key"], entry["columns"]
+    if not isinstance(key, list) or not isinstance(columns, dict) or not set(key) <= set(columns):
+        raise ConfigError(f"sql/tables.yaml: the key of {name} must be a list of its columns")
+    kinds = {str(kind) for kind in Kind}
+    if wrong := [column for column, kind in columns.items() if kind not in kinds]:
+        raise ConfigError(
+            f"sql/tables.yaml: column {wrong[0]} of {name} is none of {', '.join(sorted(kinds))}"
+        )
+    return ErpTable(tuple(key), {column: Kind(kind) for column, kind in columns.items()})
+
+
+# -- numbers, texts and dates ---------------------------------------------------------------------
+
+#: Both ERPs name their date columns so.
+DATE_PREFIXES = ("DT_", "HR_")
+
+#: What is a text, whatever it is made of.
+_TEXTS = (
+    *(exp.DPipe, exp.Concat, exp.Upper, exp.Lower, exp.Initcap, exp.Trim, exp.Pad, exp.Replace),
+    *(exp.Substring, exp.Translate, exp.RegexpReplace, exp.RegexpSubstr, exp.ToChar),
+    *(exp.TimeToStr, exp.GroupConcat, exp.RawString, exp.National),
+)
+_NUMBERS = (
+    *(exp.ToNumber, exp.Length, exp.StrPosition, exp.Count, exp.Sum, exp.Avg, exp.Extract, exp.Neg),
+    *(exp.Mul, exp.Div, exp.Mod, exp.Abs, exp.Sign, exp.Floor, exp.Ceil, exp.MonthsBetween),
+    *(exp.RowNumber, exp.RegexpCount),
+)
+_DATES = (exp.StrToDate, exp.DateStrToDate, exp.AddMonths, exp.LastDay, exp.Placeholder)
+_KINDS: dict[type[exp.Expr], Kind] = {
+    **dict.fromkeys(_TEXTS, Kind.TEXT),
+    **dict.fromkeys(_NUMBERS, Kind.NUMBER),
+    **dict.fromkeys(_DATES, Kind.DATE),
+}
+#: What is of the kind that its first argument is of.
+_AS_GIVEN = (exp.Max, exp.Min, exp.Greatest, exp.Least, exp.Nullif, exp.Round, exp.DateTrunc)
+
+
+def kind_of(node: exp.Expr, scope: Scope, tables: ErpTables) -> Kind | None:
+    """Return the kind of an expression; None where only the database knows."""
+    node = node.unnest()
+    found = _KINDS.get(type(node))
+    match node:
+        case exp.Literal():
+            found = Kind.TEXT if node.is_string else Kind.NUMBER
+        case exp.Column():
+            found = _of_column(node, scope, tables)
+        case exp.Cast():
+            found = _of_type(node.to)
+        case exp.Add() | exp.Sub():
+            found = _of_sum(node, scope, tables)
+        case exp.Select():
+            found = _of_subquery(node, scope, tables)
+        case exp.Case() | exp.Coalesce() | exp.Nvl2() | exp.DecodeCase():
+            kinds = (kind_of(one, scope, tables) for one in outcomes(node))
+            found = next(filter(None, kinds), None)
+        case exp.Anonymous() if node.name.upper() == "TRUNC" and node.expressions:
+            found = kind_of(node.expressions[0], scope, tables)
+        case _ if isinstance(node, _AS_GIVEN):
+            found = kind_of(node.this, scope, tables)
+        case _:
+            pass
+    return found
+
+
+def _of_column(column: exp.Column, scope: Scope, tables: ErpTables) -> Kind | None:
+    taken_from = source(column, scope)
+    if isinstance(taken_from, Scope):
+        found = (kind_of(one, where, tables) for one, where in definitions(column, scope))
+        return next(filter(None, found), None)
+    table = tables.get(taken_from.name.lower()) if taken_from is not None else None
+    if table and (kind := table.columns.get(column.name.lower())):
+        return kind
+    return Kind.DATE if column.name.upper().startswith(DATE_PREFIXES) else None
+
+
+def _of_type(type_: exp.Expr) -> Kind | None:
+    if type_.is_type("date"):
+        return Kind.DATE
+    if type_.is_type(*exp.DataType.TEXT_TYPES):
+        return Kind.TEXT
+    return Kind.NUMBER if type_.is_type(*exp.DataType.NUMERIC_TYPES) else None
+
+
+def _of_sum(node: exp.Binary, scope: Scope, tables: ErpTables) -> Kind:
+    """Return what a sum or a difference is: two dates lie a number of days apart."""
+    dates = [kind_of(side, scope, tables) for side in (node.left, node.right)].count(Kind.DATE)
+    return Kind.DATE if dates == 1 else Kind.NUMBER
+
+
+def _of_subquery(select: exp.Select, scope: Scope, tables: ErpTables) -> Kind | None:
+    inner = next((one for one in scope.subquery_scopes if one.expression is select), None)
+    return kind_of(select.expressions[0].unalias(), inner, tables) if inner else None
+
+
+# -- grants ---------------------------------------------------------------------------------------
+
+
+def grants(queries: Iterable[str], *, to: str) -> list[str]:
+    """Return the statements that allow a user to run queries, and nothing else.
+
+    Args:
+        queries: from `query.render`; those of one database.
+        to: the user.
+    """
+    found: set[str] = set()
+    for sql in queries:
+        tree = parse_one(sql, read="oracle")
+        tables = (f"{table.db}.{table.name}" for table in tree.find_all(exp.Table) if table.db)
+        functions = (
+            f"{call.parent.this.name}.{call.name}"
+            for call in tree.find_all(exp.Anonymous)
+            if isinstance(call.parent, exp.Dot)
+        )
+        found |= {f"select on {name}".lower() for name in tables}
+        found |= {f"execute on {name}".lower() for name in functions}
+    return [f"grant create session to {to}"] + [
+        f"grant {what} to {to}" for what in sorted(found, key=lambda what: what.split()[::-1])
+    ]

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 from sqlglot import TokenType, exp
 
-from track_dispatch.extraction.query_tree import start
-
 if TYPE_CHECKING:
     from sqlglot import Token
 
@@ -24,10 +22,6 @@ def _words(text: str) -> frozenset[str]:
 
 #: What a name may consist of without quotes.
 _NAME = re.compile(r"\w[\w$#]*")
-
-#: Where in the query, in characters from 0, and what is wrong there.
-Problem = tuple[int, str]
-
 
 #: The oldest release that the queries must run on.
 FLOOR = (11, 2)
@@ -144,8 +138,10 @@ _TEXTS = (TokenType.STRING, TokenType.NUMBER, TokenType.RAW_STRING, TokenType.NA
 _NAMES = (TokenType.VAR, TokenType.IDENTIFIER)
 
 
-def foreign_words(tokens: Sequence[Token], *, floor: tuple[int, int]) -> Iterator[Problem]:
+def foreign_words(tokens: Sequence[Token], *, floor: tuple[int, int]) -> Iterator[tuple[int, str]]:
     """Find words, functions, symbols, names and hints that are not in an extraction's SQL.
+
+    Yields where each is in the query, in characters from 0, and what to write instead.
 
     Args:
         tokens: of the query, as typed.
@@ -179,21 +175,21 @@ def foreign_words(tokens: Sequence[Token], *, floor: tuple[int, int]) -> Iterato
             yield from _word(token, before, called=called, floor=floor)
 
 
-def foreign_parts(query: exp.Expr) -> Iterator[Problem]:
+def foreign_parts(query: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
     """Find parts of a parsed query that its words alone do not show."""
     for node in query.walk():
         known = _PARTS.get(type(node))
         if known is None and not isinstance(node, _ANY_PARTS):
-            yield start(node), _refusal(node.key, _ELSE)
+            yield node, _refusal(node.key, _ELSE)
         for name, value in node.args.items():
             if value and known is not None and name not in known:
                 what, instead = _CALLED.get((type(node), name), (f"{node.key} {name}", _ELSE))
-                yield start(node), _refusal(what, instead)
+                yield node, _refusal(what, instead)
 
 
 def _word(
     token: Token, before: Token | None, *, called: bool, floor: tuple[int, int]
-) -> Iterator[Problem]:
+) -> Iterator[tuple[int, str]]:
     """Look at a token that no dot makes a part of a longer name."""
     word = token.text.upper()
     *_, last = word.split()  # GROUP BY is one token

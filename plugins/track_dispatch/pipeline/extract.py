@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 from track_dispatch.config import check_conflicts, check_go_live
 from track_dispatch.errors import ConfigError, SourceError
-from track_dispatch.extraction.oracle import Erp, LogOnWarning, account_of, open_erp
+from track_dispatch.extraction.oracle import Erp, LogOnWarning, account_of, open_erp, read_ahead
 from track_dispatch.extraction.query import render
-from track_dispatch.extraction.read_ahead import read_ahead
 from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.stop_switch import tried_once

@@ -10,7 +10,7 @@ import pytest
 from stand_ins.erp.schemas import MV, TASY
 from stand_ins.oracle.database import PRELUDE
 from track_dispatch.errors import ConfigError
-from track_dispatch.extraction.erp_tables import ErpTable, Kind, read_tables
+from track_dispatch.extraction.query_tree import ErpTable, Kind, read_tables
 
 KINDS = {
     "BIGINT": Kind.NUMBER,

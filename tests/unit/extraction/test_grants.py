@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from track_dispatch.config import load_hospital
-from track_dispatch.extraction.grants import grants
 from track_dispatch.extraction.query import render
+from track_dispatch.extraction.query_tree import grants
 
 
 def test_the_tables_of_a_query_are_granted_for_reading() -> None:

@@ -13,7 +13,7 @@ from erp_rows import as_rows
 from many_rows import DAY, SELECT, opened
 
 from track_dispatch.errors import SourceContractError, SourceUnavailableError
-from track_dispatch.extraction.read_ahead import read_ahead
+from track_dispatch.extraction.oracle import read_ahead
 
 if TYPE_CHECKING:
     from stand_ins.oracle import OracleStandIn
