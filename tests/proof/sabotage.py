@@ -213,8 +213,8 @@ SABOTAGES = (
         (
             Edit(
                 f"{DELIVERY}/answer_table.py",
-                'passed after the request had begun",\n        OutcomeKind.UNCERTAIN,',
-                'passed after the request had begun",\n        OutcomeKind.NOT_DELIVERED,',
+                'passed after the request had begun", OutcomeKind.UNCERTAIN',
+                'passed after the request had begun", OutcomeKind.NOT_DELIVERED',
             ),
         ),
         f"{DELIVERY_TESTS}/test_responses.py"

@@ -21,6 +21,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, NoReturn
@@ -111,10 +112,7 @@ def judge_success(
         values: every text of the batch's lines; an echo of one is no receipt.
         acceptance: the members of which one must hold a receipt, as dotted paths.
     """
-    try:
-        document, is_json = read_json(body), True
-    except ValueError:
-        document, is_json = _readable_part(body), False
+    document, is_json = _read(body)
     receipt = _receipt(document, acceptance, attendance_ids, values)
     faults: Mapping[int, LineError] = {}
     if not complete:
@@ -209,12 +207,13 @@ def _no_constant(_: str) -> NoReturn:
     raise ValueError
 
 
-def _readable_part(body: bytes) -> object:
-    """Read what came as a whole of a body that was cut or goes wrong further on."""
-    try:
-        return from_json(body.rstrip(_OPEN_NUMBER), allow_partial=True)
-    except ValueError:
-        return None
+def _read(body: bytes) -> tuple[object, bool]:
+    """Parse a body, and tell whether it is JSON; of another one, what came before it went wrong."""
+    with suppress(ValueError):
+        return read_json(body), True
+    with suppress(ValueError):
+        return from_json(body.rstrip(_OPEN_NUMBER), allow_partial=True), False
+    return None, False
 
 
 def _is_json_type(content_type: str | None) -> bool:
@@ -255,10 +254,7 @@ def member_names(body: bytes, values: Collection[str]) -> list[str]:
         body: of the answer, as far as it came.
         values: every text of the batch's lines.
     """
-    try:
-        document = read_json(body)
-    except ValueError:
-        document = _readable_part(body)
+    document, _ = _read(body)
     names = document if isinstance(document, dict) else ()
     return [name for name in names if _TELLABLE.fullmatch(name) and name not in values]
 

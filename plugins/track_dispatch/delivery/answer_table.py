@@ -65,11 +65,7 @@ class TransportFailure(StrEnum):
         member.fact = f"{value}: {advice}" if advice else value
         return member
 
-    NAME = (
-        "the host's name could not be resolved",
-        OutcomeKind.NOT_DELIVERED,
-        _AGAIN + _WAY_OUT,
-    )
+    NAME = ("the host's name could not be resolved", OutcomeKind.NOT_DELIVERED, _AGAIN + _WAY_OUT)
     UNREACHABLE = (
         "the connection was refused or broke before the request",
         OutcomeKind.NOT_DELIVERED,
@@ -93,24 +89,14 @@ class TransportFailure(StrEnum):
         _AGAIN + "; the proxy is that of `proxies` in the extra of Track's connection or, with its"
         " `trust_env`, that of the environment",
     )
-    LATE = (
-        "the deadline passed before the request could begin",
-        OutcomeKind.NOT_DELIVERED,
-        _AGAIN,
-    )
+    LATE = ("the deadline passed before the request could begin", OutcomeKind.NOT_DELIVERED, _AGAIN)
     SETTINGS = (
         "the connection's host, verify, cert or proxies cannot be used",
         OutcomeKind.MISCONFIGURED,
         "nothing was sent; correct the Airflow connection",
     )
-    BROKEN = (
-        "the connection broke after the request had begun",
-        OutcomeKind.UNCERTAIN,
-    )
-    DEADLINE = (
-        "the deadline passed after the request had begun",
-        OutcomeKind.UNCERTAIN,
-    )
+    BROKEN = ("the connection broke after the request had begun", OutcomeKind.UNCERTAIN)
+    DEADLINE = ("the deadline passed after the request had begun", OutcomeKind.UNCERTAIN)
 
 
 class AnswerCase(StrEnum):
@@ -223,12 +209,7 @@ class AnswerCase(StrEnum):
         "Track does not know the token: check the connection's password",
         (401,),
     )
-    RIGHTS = (
-        "403",
-        OutcomeKind.STOPPED,
-        "the token lacks the right: check it in Track",
-        (403,),
-    )
+    RIGHTS = ("403", OutcomeKind.STOPPED, "the token lacks the right: check it in Track", (403,))
     ADDRESS = (
         "404",
         OutcomeKind.MISCONFIGURED,
@@ -241,18 +222,8 @@ class AnswerCase(StrEnum):
         "Track wants a person (CAPTCHA): look at the account, send nothing",
         (405,),
     )
-    GAVE_UP = (
-        "408",
-        OutcomeKind.UNCERTAIN,
-        "Track gave up waiting",
-        (408,),
-    )
-    CONFLICT = (
-        "409",
-        OutcomeKind.UNCERTAIN,
-        "Track reports a conflict",
-        (409,),
-    )
+    GAVE_UP = ("408", OutcomeKind.UNCERTAIN, "Track gave up waiting", (408,))
+    CONFLICT = ("409", OutcomeKind.UNCERTAIN, "Track reports a conflict", (409,))
     TOO_LARGE = (
         "413",
         OutcomeKind.TOO_LARGE,
@@ -277,12 +248,7 @@ class AnswerCase(StrEnum):
         "Track refuses the request as such: check the connection",
         range(400, 500),
     )
-    SERVER = (
-        "5xx",
-        OutcomeKind.UNCERTAIN,
-        "Track failed",
-        range(500, 600),
-    )
+    SERVER = ("5xx", OutcomeKind.UNCERTAIN, "Track failed", range(500, 600))
     UNFORESEEN = (
         "1xx in place of an answer, and what HTTP does not foresee",
         OutcomeKind.UNCERTAIN,

@@ -52,9 +52,6 @@ class Backlog:
         self._queue = deque(envelopes)
         self._sealed: dict[int, SealedAhead] = {}  # read already, by id
 
-    def __bool__(self) -> bool:
-        return bool(self._queue)
-
     def take(self) -> Prepared | None:
         """Prepare the next envelope that still has something to send; nothing is claimed.
 

@@ -38,10 +38,6 @@ class TrackSurvey:
     status: str
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class TrackClient:
     """Talks to Track over a session that brings the token, proxies and certificates.
 
@@ -65,7 +61,7 @@ class TrackClient:
         organization: str,
         deadline_seconds: float,
         connect_timeout_seconds: float = 10.0,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._session = session
         self._root = f"{base_url.rstrip('/')}/v1/organizations/{organization}"

@@ -424,12 +424,7 @@ def _carry_out(future: Future[T], work: Callable[[], T]) -> None:
 
 #: What a claim of an envelope finds that another look at it now would find, too.
 _OVER = frozenset(
-    {
-        Hindrance.NOTHING_READY,
-        Hindrance.OUTDATED,
-        Hindrance.ALL_EXCLUDED,
-        Hindrance.LOCKED,
-    }
+    {Hindrance.NOTHING_READY, Hindrance.OUTDATED, Hindrance.ALL_EXCLUDED, Hindrance.LOCKED}
 )
 
 

@@ -123,10 +123,8 @@ def encode_distribution(
     tail = b',"uuid":%b}' % orjson.dumps(survey)
     fields = (line.fields for line in lines)
     if hospital.import_fields is not None:
-        fields = (_filtered(one, hospital, channel) for one in fields)
+        fields = (
+            orjson.dumps(posted_fields(orjson.loads(one), hospital, channel)) for one in fields
+        )
     joined = b",".join([one[:-1] + tail for one in fields])
     return b"".join((head, lines_follow[:-2], joined, b"]}"))
-
-
-def _filtered(fields: bytes, hospital: Hospital, channel: Channel) -> bytes:
-    return orjson.dumps(posted_fields(orjson.loads(fields), hospital, channel))

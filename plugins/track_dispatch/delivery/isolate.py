@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from track_dispatch.delivery.responses import LineError, Outcome
+from track_dispatch.delivery.responses import Outcome
 from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.envelopes import SealedLine
 
@@ -105,10 +105,8 @@ def leftovers(
 
 
 def faults_by_place(batch: Batch, outcome: Outcome) -> dict[int, str]:
-    """Return what an answer faults in each line that it names."""
-    return {batch.lines[i].place: fault_text(fault) for i, fault in outcome.faults.items()}
-
-
-def fault_text(fault: LineError) -> str:
-    """Name what Track faults: an error code and a field, never a value."""
-    return " ".join(part for part in (fault.code, fault.field) if part)
+    """Return an error code and a field, never a value, of each line that an answer names."""
+    return {
+        batch.lines[i].place: " ".join(part for part in (fault.code, fault.field) if part)
+        for i, fault in outcome.faults.items()
+    }

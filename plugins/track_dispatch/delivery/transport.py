@@ -12,13 +12,12 @@ import http.client
 import io
 import re
 import socket
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from functools import partial
-from math import inf
-from threading import TIMEOUT_MAX, Condition, Lock, Thread
+from threading import Lock
 from time import monotonic
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self, cast
 
 import requests
@@ -31,6 +30,7 @@ from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from track_dispatch.delivery.responses import TrackResponse, TransportFailure
 from track_dispatch.errors import ConfigError
+from track_dispatch.process import Watchdog
 
 #: Bytes of an answer's body that are read; the rest counts as cut off.
 MAX_BODY_BYTES = 1024 * 1024
@@ -86,7 +86,9 @@ class Transport:
         self._connect_timeout = connect_timeout_seconds
         self._heads: dict[tuple[str, str], _Head] = {}
         self._adapter = _Adapter()
-        self._watchdog = _Watchdog()
+        self._watchdog = Watchdog()
+        self._in_use = Lock()
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +98,9 @@ class Transport:
 
     def close(self) -> None:
         """Wait for a request that is under way; then nothing can be sent any more."""
-        self._watchdog.close()
+        self._closed = True
+        with self._in_use:
+            self._watchdog.close()
         self._adapter.close()
 
     def send_request(
@@ -120,7 +124,11 @@ class Transport:
         Raises:
             RuntimeError: another request is under way, or the transport is closed.
         """
-        with _Exchange(deadline_seconds, self._watchdog) as exchange:
+        with (
+            self._alone(),
+            _Exchange(deadline_seconds) as exchange,
+            self._watchdog.limit(deadline_seconds, exchange.cut_off),
+        ):
             self._adapter.exchange = exchange
             try:
                 prepared, settings = self._prepare(method, url, headers, body)
@@ -130,6 +138,17 @@ class Transport:
                 return _failure(error, exchange)
             with closing(response):
                 return _answer(response, exchange)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        is_free = self._in_use.acquire(blocking=False)
+        try:
+            if self._closed or not is_free:
+                raise RuntimeError("a transport sends one request at a time, until it is closed")
+            yield
+        finally:
+            if is_free:
+                self._in_use.release()
 
     def _prepare(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
@@ -157,27 +176,19 @@ class Transport:
 class _Exchange:
     """One request: the only connection it may use, how far it came, and when it must be over."""
 
-    def __init__(self, seconds: float, watchdog: _Watchdog) -> None:
+    def __init__(self, seconds: float) -> None:
         self.ends_at = monotonic() + seconds
         self.begun = False
         self.cut = False
         self._lock = Lock()
         self._connection: HTTPConnection | None = None
         self._twin: socket.socket | None = None
-        self._watchdog = watchdog
 
     def __enter__(self) -> Self:
-        self._watchdog.watch(self)
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the connection, whatever came of it and whoever still holds it."""
-        self._watchdog.release()
         if self._connection is not None:
             self._connection.close()
         if self._twin is not None:
@@ -221,69 +232,6 @@ class _Exchange:
             if self._twin is not None:
                 with suppress(OSError):
                     self._twin.shutdown(socket.SHUT_RDWR)
-
-
-class _Watchdog:
-    """Cuts an exchange off at its deadline: one thread for all the exchanges of a transport.
-
-    An exchange that ends in time does not wake the thread, nor does one whose deadline lies behind
-    the moment when the thread is going to look anyway. So of many short exchanges hardly any costs
-    a switch of threads.
-    """
-
-    def __init__(self) -> None:
-        self._changed = Condition()
-        self._exchange: _Exchange | None = None
-        self._looks_at = inf
-        self._closed = False
-        self._thread: Thread | None = None
-
-    def watch(self, exchange: _Exchange) -> None:
-        """Cut this exchange off at its deadline, unless it is released before.
-
-        Raises:
-            RuntimeError: another one is being watched, or the watchdog is closed.
-        """
-        with self._changed:
-            if self._closed or self._exchange is not None:
-                raise RuntimeError("a transport sends one request at a time, until it is closed")
-            self._exchange = exchange
-            if self._thread is None:
-                self._thread = Thread(target=self._run, name="track-deadlines", daemon=True)
-                self._thread.start()
-            elif exchange.ends_at < self._looks_at:
-                self._changed.notify()
-
-    def release(self) -> None:
-        """Forget the exchange: once this returns, it is not touched any more."""
-        with self._changed:
-            self._exchange = None
-            if self._closed:
-                self._changed.notify()
-
-    def close(self) -> None:
-        """End the thread, once the exchange that is under way has ended."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        with self._changed:
-            while self._exchange is not None or not self._closed:
-                self._looks_at = self._look()
-                self._changed.wait(min(self._looks_at - monotonic(), TIMEOUT_MAX))
-
-    def _look(self) -> float:
-        """Cut the exchange off if it is late; return when to look again."""
-        exchange = self._exchange
-        if exchange is None or exchange.cut:
-            return inf
-        if exchange.ends_at <= monotonic():
-            exchange.cut_off()
-            return inf
-        return exchange.ends_at
 
 
 class _HeadReader(io.BufferedReader):

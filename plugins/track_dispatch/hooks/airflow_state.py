@@ -90,21 +90,14 @@ def read_state() -> AirflowState:
     )
     dags = select(DagModel.dag_id, DagModel.is_paused).where(~DagModel.is_stale)
     slots = select(Pool.slots).where(Pool.pool == Pool.DEFAULT_POOL_NAME)
-    try:
-        with create_session() as session:
-            files = session.scalars(select(ParseImportError.filename))
-            return AirflowState(
-                heartbeats={str(kind): at for kind, at in session.execute(beats) if at is not None},
-                paused={row.dag_id: row.is_paused for row in session.execute(dags)},
-                broken_files=tuple(sorted(Path(name or "").name for name in files)),
-                default_slots=session.scalar(slots),
-            )
-    except SQLAlchemyError as error:
-        message = (
-            f"Airflow's database failed with {type(error).__name__}: check that it runs and is"
-            " migrated (`airflow db migrate`)"
+    with _airflows_database("its state was read"), create_session() as session:
+        files = session.scalars(select(ParseImportError.filename))
+        return AirflowState(
+            heartbeats={str(kind): at for kind, at in session.execute(beats) if at is not None},
+            paused={row.dag_id: row.is_paused for row in session.execute(dags)},
+            broken_files=tuple(sorted(Path(name or "").name for name in files)),
+            default_slots=session.scalar(slots),
         )
-        raise ConfigError(message) from None
 
 
 def active_runs(dag_ids: Collection[str]) -> set[tuple[str, str]]:

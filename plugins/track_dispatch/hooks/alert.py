@@ -28,7 +28,6 @@ from track_dispatch.states import Labelled
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-    from requests import Session
 
 log = logging.getLogger(__name__)
 
@@ -94,12 +93,6 @@ class AlertWebhook:
     login: tuple[str, str] | None = field(default=None, repr=False)
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    def session(self) -> Session:
-        """Open a session to it; close it after use."""
-        session = session_of(self.extra)
-        session.auth = HTTPBasicAuth(*self.login) if self.login else None
-        return session
-
     def request(
         self, method: str, body: bytes | None = None, *, deadline_seconds: float
     ) -> TrackResponse | TransportFailure:
@@ -109,9 +102,10 @@ class AlertWebhook:
         if len(path) >= SHORTEST_SECRET:
             mask_secret(path)  # urllib3 logs it, where somebody turns its debugging on
         with (
-            self.session() as session,
+            session_of(self.extra) as session,
             Transport(session, connect_timeout_seconds=deadline_seconds) as transport,
         ):
+            session.auth = HTTPBasicAuth(*self.login) if self.login else None
             return transport.send_request(
                 method,
                 self.url,

@@ -78,10 +78,6 @@ class Place:
             message = f"{path} is not JSON: put the ledger's keys back from their backup"
             raise ConfigError(message) from None
 
-    def extra_with(self, keys: KeyRing) -> str:
-        """Return the connection's extra with another ring, as one line of JSON."""
-        return json.dumps({**keys.model_dump(), **self.options})
-
 
 def place() -> Place:
     """Find the ledger's place.
@@ -141,7 +137,8 @@ def init() -> tuple[str, bool]:
             message = f"{database} is there but its keys {here.key_file} are not: put them back"
             raise ConfigError(message)
         _write_keys(here.key_file, new_keys())
-    return _shown(here.url), creation.init_ledger(here.url, here.keys(), options=here.options)
+    shown = make_url(here.url).render_as_string(hide_password=True)
+    return shown, creation.init_ledger(here.url, here.keys(), options=here.options)
 
 
 def migrate() -> tuple[str, str]:
@@ -169,7 +166,7 @@ def use_keys(keys: KeyRing) -> str | None:
     here = place()
     open_ledger_at(here.url, keys, options=here.options).close()
     if here.key_file is None:
-        return here.extra_with(keys)
+        return json.dumps({**keys.model_dump(), **here.options})
     new = here.key_file.with_suffix(".keys.new")
     new.unlink(missing_ok=True)
     _write_keys(new, keys)
@@ -245,7 +242,3 @@ def _options(connection: Connection) -> dict[str, str]:
             raise ConfigError(message)
         options[name] = str(value)
     return options
-
-
-def _shown(url: str) -> str:
-    return make_url(url).render_as_string(hide_password=True)
