@@ -8,16 +8,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from airflow.sdk import (
     DAG,
     Context,
     CronDataIntervalTimetable,
-    Param,
     get_current_context,
     get_parsing_context,
-    task,
 )
 
 from track_dispatch.business_day import check_conf
@@ -25,12 +22,11 @@ from track_dispatch.config import all_conflicts, load_hospitals, working_hospita
 from track_dispatch.errors import ConfigError, RedDayError, TrackDispatchError
 from track_dispatch.hooks.alert import send_alert
 from track_dispatch.hooks.ledger import open_ledger
-from track_dispatch.operators.retry_policy import TrackRetryPolicy
 from track_dispatch.operators.run_context import actor_of
+from track_dispatch.operators.steps import DEFAULTS, param, required, step
 from track_dispatch.operators.texts import (
     DECIDE_DOC,
     HOUSEKEEPING_DOC,
-    PARAMS,
     WHAT,
     done_text,
     log_text,
@@ -56,37 +52,9 @@ from track_dispatch.states import Verb
 log = logging.getLogger(__name__)
 
 ZONE = "America/Sao_Paulo"
-DEFAULTS = {
-    "owner": "track-dispatch",
-    "retries": 3,
-    "retry_delay": timedelta(minutes=1),
-    "retry_policy": TrackRetryPolicy(),
-}
+RETRIED = {**DEFAULTS, "retry_delay": timedelta(minutes=1)}
 #: A decision is a person's: where it fails, the person sees why and decides again.
-ONCE = {"owner": "track-dispatch", "retries": 0}
-
-
-def step(**more: Any) -> Any:
-    """Return the decorator of a task whose return value is counts, not logged."""
-    return task(
-        execution_timeout=timedelta(minutes=30),
-        multiple_outputs=False,
-        show_return_value_in_logs=False,
-        **more,
-    )
-
-
-def param(text: str, **schema: Any) -> Param:
-    """Build a Param with its texts; it may stay empty."""
-    title, description = PARAMS[text]
-    shape = {"default": None, "type": ["null", "string"]} | schema
-    return Param(title=title, description=description, **shape)
-
-
-def required(text: str, **schema: Any) -> Param:
-    """Build a Param with its texts that has no default: whoever triggers the run fills it in."""
-    title, description = PARAMS[text]
-    return Param(type="string", title=title, description=description, **schema)
+ONCE = {"owner": DEFAULTS["owner"], "retries": 0}
 
 
 def chosen_day() -> date | None:
@@ -95,7 +63,7 @@ def chosen_day() -> date | None:
     return date.fromisoformat(str(text)) if text else None
 
 
-@step(task_id="morning", task_display_name="Tabela da manhã")
+@step("morning", hours=0.5)
 def look() -> dict[str, int]:
     """Write the table of all hospitals; red when somebody has to act."""
     context = get_current_context()
@@ -117,7 +85,7 @@ def look() -> dict[str, int]:
     return {"hospitals": len(found.rows)}
 
 
-@step(task_id="decide", task_display_name="Decidir")
+@step("decide", hours=0.5)
 def decide() -> dict[str, int]:
     """Carry out what a person decided; red with the reason as last line, where it cannot be."""
     try:
@@ -149,7 +117,7 @@ def decided(context: Context) -> Done:
         return carry_out(order, decision, ledger=ledger, now=datetime.now(UTC))
 
 
-@step(task_id="housekeeping", task_display_name="Limpeza")
+@step("housekeeping", hours=0.5)
 def tidy() -> dict[str, int]:
     """Take out of the ledger what has had its time."""
     context = get_current_context()
@@ -185,7 +153,7 @@ with DAG(
     doc_md=morning_doc(known_conflicts()),
     schedule=CronDataIntervalTimetable("15 9 * * *", timezone=ZONE),
     params={"business_day": param("morning_day", format="date")},
-    default_args=DEFAULTS,
+    default_args=RETRIED,
     **COMMON,
 ):
     look()
@@ -224,7 +192,7 @@ with DAG(
     description="O que já teve o seu tempo sai do livro-razão",
     doc_md=HOUSEKEEPING_DOC,
     schedule=CronDataIntervalTimetable("0 3 * * *", timezone=ZONE),
-    default_args=DEFAULTS,
+    default_args=RETRIED,
     **COMMON,
 ):
     tidy()

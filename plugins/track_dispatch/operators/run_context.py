@@ -9,7 +9,7 @@ from typing import Any
 from track_dispatch.business_day import business_day, check_conf
 from track_dispatch.config import load_hospital, software_here
 from track_dispatch.errors import ConfigError
-from track_dispatch.operators.texts import MODES, OLD_TITLE
+from track_dispatch.operators.texts import MODES, PARAMS
 from track_dispatch.pipeline.problems import day_text
 from track_dispatch.pipeline.run import Mode, Run
 from track_dispatch.records import Actor, HospitalDay
@@ -17,7 +17,7 @@ from track_dispatch.records import Actor, HospitalDay
 log = logging.getLogger(__name__)
 
 #: The Params of a hospital's DAG; any other key in a run's conf is refused.
-PARAMS = ("business_day", "include_old", "mode")
+CONF_KEYS = ("business_day", "include_old", "mode")
 
 
 def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
@@ -28,7 +28,7 @@ def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
             not one this run may take.
     """
     dag_run = context["dag_run"]
-    check_conf(dag_run.conf, PARAMS)
+    check_conf(dag_run.conf, CONF_KEYS)
     hospital = load_hospital(code)
     run_type = run_type_of(context)
     day = business_day(
@@ -42,7 +42,7 @@ def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
     include_old = bool(context["params"].get("include_old"))
     mode = mode_of(context)
     wishes = [MODES[mode]] if mode is not Mode.LIVE else []
-    wishes += [OLD_TITLE] if include_old else []
+    wishes += [PARAMS["include_old"][0]] if include_old else []
     words = " · ".join([day_text(HospitalDay(hospital.code, day)), *wishes])
     log.info("%s · hospital=%s business_day=%s", words, hospital.code, day)
     if run_type != "manual" and (include_old or mode is not Mode.LIVE):

@@ -1,4 +1,4 @@
-"""What the tasks of a hospital's DAG have in common: names, limits, what Airflow shows of them."""
+"""What tasks and forms have in common: names, limits, what Airflow shows of them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,7 @@ from airflow.sdk import Param, task
 
 from track_dispatch.config import VolumeGate
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
-from track_dispatch.operators.texts import (
-    DAY_HELP,
-    DAY_TITLE,
-    MODE_HELP,
-    MODE_TITLE,
-    MODES,
-    OLD_HELP,
-    OLD_TITLE,
-    TASKS,
-)
+from track_dispatch.operators.texts import MODES, OPERATIONS, PARAMS, TASKS
 from track_dispatch.operators.track import VolumeApproval
 from track_dispatch.pipeline.run import Mode
 
@@ -41,7 +32,7 @@ def options(task_id: str, *, hours: float) -> dict[str, Any]:
     """Return what every task sets: its id, its name in the UI, the longest it may run."""
     return {
         "task_id": task_id,
-        "task_display_name": TASKS[task_id],
+        "task_display_name": (TASKS | OPERATIONS)[task_id],
         "execution_timeout": timedelta(hours=hours),
     }
 
@@ -69,22 +60,23 @@ def approve_volume(hospital: Hospital) -> VolumeApproval:
     )
 
 
+def param(text: str, **schema: Any) -> Param:
+    """Build a Param with its texts; it may stay empty."""
+    return required(text, **{"default": None, "type": ["null", "string"]} | schema)
+
+
+def required(text: str, **schema: Any) -> Param:
+    """Build a Param with its texts that has no default: whoever triggers the run fills it in."""
+    title, description = PARAMS[text]
+    return Param(**{"type": "string"} | schema, title=title, description=description)
+
+
 def run_params() -> dict[str, Param]:
     """Return the form of a run: the day, the wish for old attendances, the mode."""
     return {
-        "business_day": Param(
-            None,
-            type=["null", "string"],
-            format="date",
-            title=DAY_TITLE,
-            description=DAY_HELP,
-        ),
-        "include_old": Param(False, type="boolean", title=OLD_TITLE, description=OLD_HELP),
-        "mode": Param(
-            Mode.LIVE.value,
-            enum=list(MODES),
-            values_display=MODES,
-            title=MODE_TITLE,
-            description=MODE_HELP,
+        "business_day": param("run_day", format="date"),
+        "include_old": param("include_old", default=False, type="boolean"),
+        "mode": param(
+            "mode", default=Mode.LIVE.value, type="string", enum=[*MODES], values_display=MODES
         ),
     }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.decisions import DecidedLines
     from track_dispatch.pipeline.decide import Done
 
+#: The tasks of a hospital's DAG.
 TASKS = {
     "extract": "Extrair do ERP",
     "transform": "Montar as linhas",
@@ -28,24 +29,9 @@ TASKS = {
     "report": "Relatório do dia",
     "rehearse": "Simular ou ensaiar",
 }
+#: The tasks of the operations' DAGs.
+OPERATIONS = {"morning": "Tabela da manhã", "decide": "Decidir", "housekeeping": "Limpeza"}
 
-DAY_TITLE = "Dia de atendimento"
-DAY_HELP = (
-    "Deixe vazio para o dia da própria execução (ontem). Preencha para enviar outro dia já"
-    " encerrado; quem já recebeu o convite não recebe de novo."
-)
-
-OLD_TITLE = "Incluir atendimentos antigos"
-OLD_HELP = (
-    "Convida também quem passou do limite de dias (max_age_days). Só em execuções manuais, e nunca"
-    " antes da entrada em operação."
-)
-
-MODE_TITLE = "Modo"
-MODE_HELP = (
-    "Simulação: lê o ERP e conta o que seria enviado; nada é gravado nem enviado. Ensaio: envia"
-    " alguns pacientes inventados de cada área aos nossos próprios contatos (rehearsal_contacts)."
-)
 MODES = {
     "live": "Enviar",
     "dry_run": "Simulação (não envia nada)",
@@ -122,7 +108,7 @@ def hospital_doc(hospital: Hospital) -> str:
     return _DOC.format(
         **TASKS,
         name=hospital.name,
-        day_title=DAY_TITLE,
+        day_title=PARAMS["run_day"][0],
         unidade=hospital.unidade or "a do ERP",
         erp=hospital.erp.upper(),
         source=hospital.source,
@@ -206,8 +192,30 @@ Nada que ainda espera uma pessoa é apagado.
 #: What `track_decide` offers, as the form shows it.
 WHAT = {verb: f"{verb.label} ({verb})" for verb in Verb if verb not in SHELL_ONLY}
 
-#: Title and help of each Param of `track_decide`, and of `track_morning`'s day.
+#: Title and help of each Param.
 PARAMS = {
+    "run_day": (
+        "Dia de atendimento",
+        (
+            "Deixe vazio para o dia da própria execução (ontem). Preencha para enviar outro dia já"
+            " encerrado; quem já recebeu o convite não recebe de novo."
+        ),
+    ),
+    "include_old": (
+        "Incluir atendimentos antigos",
+        (
+            "Convida também quem passou do limite de dias (max_age_days). Só em execuções manuais,"
+            " e nunca antes da entrada em operação."
+        ),
+    ),
+    "mode": (
+        "Modo",
+        (
+            "Simulação: lê o ERP e conta o que seria enviado; nada é gravado nem enviado. Ensaio:"
+            " envia alguns pacientes inventados de cada área aos nossos próprios contatos"
+            " (rehearsal_contacts)."
+        ),
+    ),
     "what": ("Decisão", "O que foi decidido; a tabela acima diz quando cada uma serve."),
     "batch": (FIELDS["batch"], "Só para decisões sobre um lote: o número, do log do relatório."),
     "hospital": (

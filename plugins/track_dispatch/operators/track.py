@@ -17,13 +17,9 @@ from track_dispatch.delivery.dispatch import dispatch
 from track_dispatch.errors import BudgetSpentError, QuietHoursError
 from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.hooks.track import TrackHook, open_dispatch
+from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.operators.run_context import run_from_context
-from track_dispatch.pipeline.volume_gate import (
-    ApprovalAnswer,
-    asked_by,
-    question_text,
-    take_answer,
-)
+from track_dispatch.pipeline.volume_gate import asked_by, question_text, take_answer
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -84,10 +80,8 @@ class TrackOperator(BaseOperator):
                 local = moment.astimezone(run.hospital.zone)
                 log.info(
                     "%s: o resto espera, sem ocupar ninguém, até %s; depois continua sozinho (%s)",
-                    run.hospital.code,
-                    f"{local:%d/%m/%Y %H:%M}",
-                    error,
-                )
+                    run.hospital.code, f"{local:%d/%m/%Y %H:%M}", error,
+                )  # fmt: skip
         raise TaskDeferred(trigger=DateTimeTrigger(moment=moment), method_name="go_on")
 
     def go_on(self, context: Context, event: Any = None) -> dict[str, int]:  # noqa: ARG002 - Airflow's

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.apply_extraction import ExtractionApply, SharedLine
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.extractions import Extraction
-    from track_dispatch.ledger.views import LineCount
     from track_dispatch.pipeline.run import Run
     from track_dispatch.records import Channel, ColumnCounts
     from track_dispatch.transformation.evaluator import Candidate
@@ -57,7 +56,7 @@ class Transformed:
     """What the ledger holds now.
 
     Attributes:
-        counts: lines of the run's own day by state and reason.
+        counts: lines of the run's own day: "ready", "excluded(opt_out)".
         earlier_days: how many other days were read and applied.
     """
 
@@ -80,8 +79,7 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
     with ledger.reading() as connection:
         found = run_extractions(connection, hospital=run.hospital.code, run_id=run.id)
     if run.day not in [one.day for one in found]:
-        message = f"{run.day}: this run holds no complete extraction; clear `extract`"
-        raise ConfigError(message)
+        raise ConfigError(f"{run.day}: this run holds no complete extraction; clear `extract`")
     own_first = sorted(found, key=lambda one: one.day != run.day)
     with (
         paused_collector(),
@@ -96,15 +94,10 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
         counts = day_counts(connection, [one.day for one in own_first])
     for day, of_day in counts.items():
         log.info("%s: %s", day_text(day, read_again=day != run.day), lines_text(of_day))
-    return Transformed(_by_reason(counts[run.day]), len(found) - 1)
-
-
-def _by_reason(counts: Sequence[LineCount]) -> dict[str, int]:
-    """Count a day's lines by state and reason: "ready", "excluded(opt_out)"."""
-    found: Counter[str] = Counter()
-    for one in counts:
-        found[f"{one.state}({one.reason})" if one.reason else str(one.state)] += one.lines
-    return dict(found)
+    by_reason: Counter[str] = Counter()
+    for one in counts[run.day]:
+        by_reason[f"{one.state}({one.reason})" if one.reason else str(one.state)] += one.lines
+    return Transformed(dict(by_reason), len(found) - 1)
 
 
 def standing_back(shared: Sequence[SharedLine]) -> set[int]:

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from track_dispatch.ledger.approvals import (
-    ApprovalAnswer,
     answer_question,
     ask_again,
     open_questions,
@@ -18,11 +17,9 @@ from track_dispatch.ledger.approvals import (
 )
 
 if TYPE_CHECKING:
-    from track_dispatch.ledger.approvals import VolumeQuestion
+    from track_dispatch.ledger.approvals import ApprovalAnswer, VolumeQuestion
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline.run import Run
-
-__all__ = ["ApprovalAnswer", "ask", "asked_by", "question_text", "take_answer"]
 
 
 def ask(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
