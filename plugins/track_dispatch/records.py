@@ -67,7 +67,8 @@ class IdentityKind(StrEnum):
     """Of the address or number that the invitation goes to: one contact gets one invitation a day
     (within the cap, where nothing else tells the person)."""
     OTHER = "o"
-    """Of every further address and number of the row: for opt-outs and erasure, nothing else."""
+    """Of every further address and number of the row, and of what a cell with a slip may mean: for
+    opt-outs and erasure, nothing else."""
 
     @property
     def label(self) -> str:

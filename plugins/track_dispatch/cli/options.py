@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import date, datetime
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -56,7 +56,21 @@ DayOption = Annotated[
         show_default=False,
     ),
 ]
+#: Lines of a list between two that say how far a verb is: a few seconds.
+ANNOUNCED_EVERY = 5_000
+T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def announced(things: Iterable[T], doing: str) -> Iterator[T]:
+    """Pass things on, and say on standard error how many so far: every few seconds a line.
+
+    Whoever waits, or reads the log of a job without a terminal, sees that it is at work.
+    """
+    for number, thing in enumerate(things, start=1):
+        yield thing
+        if number % ANNOUNCED_EVERY == 0:
+            typer.echo(f"{doing}: {number} lines so far", err=True)
 
 
 def echo_json(found: Iterable[Any]) -> None:

@@ -24,6 +24,7 @@ from track_dispatch.cli.options import (
     PerhapsWhy,
     Source,
     Why,
+    announced,
     echo_json,
     echo_json_object,
 )
@@ -171,11 +172,11 @@ def person(
     Give all that the person gave, CPF, e-mail addresses and phones, with `;` between them: a line
     is found by any of them. It prints attendance numbers: patient data, for your eyes only.
     """
-    from track_dispatch.cli.typed_identities import count_rows  # noqa: PLC0415 - phonenumbers
     from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.privacy import erase_person, held_about  # noqa: PLC0415
     from track_dispatch.pipeline.decide import make_decision  # noqa: PLC0415
     from track_dispatch.states import Verb  # noqa: PLC0415 - with the ones before
+    from track_dispatch.transformation.identities import count_rows  # noqa: PLC0415 - phonenumbers
 
     decision = make_decision(Verb.ERASE, decided_by=by, why=why or "") if erase else None
     values = _asked_for()
@@ -215,7 +216,8 @@ def _enter(
     if not source:
         raise ConfigError("say who told us, with --source: it is kept with each entry")
     with open_ledger() as ledger:
-        return add_optouts(ledger, entries, source=source, decision=decision)
+        entered = announced(entries, "entering")
+        return add_optouts(ledger, entered, source=source, decision=decision)
 
 
 def _asked_for() -> tuple[str, ...]:

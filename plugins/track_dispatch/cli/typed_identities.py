@@ -15,13 +15,14 @@ import re
 import unicodedata
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
+from track_dispatch.cli.options import announced
 from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.records import Channel
 from track_dispatch.transformation.identities import identity_values
@@ -88,24 +89,6 @@ def read_identities(text: str, kinds: Collection[str] = KINDS) -> TypedIdentitie
         for piece in _pieces(text, is_one_cpf=any(one.startswith("cpf:") for one in whole))
     )
     return TypedIdentities(values, None if complete else PARTLY_USED)
-
-
-def count_rows(columns: Mapping[str, Sequence[str]], *, values: Collection[str]) -> int:
-    """Count the rows of an extraction that one of these values is found in.
-
-    Args:
-        columns: the ERP's texts, each column's of one length.
-        values: "cpf:...", "email:...", "phone:...".
-    """
-    wanted = frozenset(values)
-    rows = zip(*(columns[kind] for kind in KINDS), strict=True)
-    return sum(
-        any(
-            not wanted.isdisjoint(identity_values(text, (kind,)))
-            for kind, text in zip(KINDS, row, strict=True)
-        )
-        for row in rows
-    )
 
 
 def _several_cpfs(text: str, kinds: Collection[str]) -> list[str]:
@@ -224,10 +207,9 @@ def read_optout_list(file: Path) -> OptOutList:
     """
     text = _decoded(file)
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    lines = _rows(file, text)
     columns: tuple[ListColumn, ...] = ()
     found: OptOutList | None = None
-    for number, row in lines:
+    for number, row in announced(_rows(file, text), "reading"):
         if found is None:
             columns = _columns(file, row or [])
             found = OptOutList(columns)

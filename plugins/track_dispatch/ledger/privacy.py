@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -87,11 +88,11 @@ def add_optouts(
         source: who told us, without patient data.
         decision: who enters them, and why; on record once, with the first of them.
     """
-    people, new, decided = list(entries), 0, None
-    for start in range(0, len(people), PEOPLE_AT_ONCE):
+    people, new, decided = iter(entries), 0, None
+    while some := list(islice(people, PEOPLE_AT_ONCE)):
         with ledger.writing() as connection:
             decided = decided or record_decision(connection, decision)
-            for values, channel in people[start : start + PEOPLE_AT_ONCE]:
+            for values, channel in some:
                 new += bool(
                     enter_optouts(
                         connection,

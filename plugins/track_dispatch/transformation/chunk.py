@@ -10,8 +10,11 @@ import orjson
 
 from track_dispatch.records import COLUMNS, Area
 from track_dispatch.transformation.clean_text import clean_column
-from track_dispatch.transformation.contacts import usable_emails, usable_mobiles
-from track_dispatch.transformation.identities import usable_cpf
+from track_dispatch.transformation.contacts import (
+    usable_emails,
+    usable_mobiles,
+)
+from track_dispatch.transformation.identities import possible_identities, usable_cpf
 from track_dispatch.transformation.names import read_names, without_accents
 
 #: The six labels, letter for letter.
@@ -93,6 +96,12 @@ class Chunk:
     def phones(self) -> list[tuple[str, ...]]:
         """Each row's usable mobiles."""
         return [usable_mobiles(text) for text in self.columns["phone"]]
+
+    @cached_property
+    def possible_identities(self) -> list[tuple[str, ...]]:
+        """What else each row's contacts may be recognised as: only to find opt-outs by."""
+        texts = (self.columns["email"], self.emails, self.columns["phone"], self.phones)
+        return list(map(possible_identities, *texts))
 
     def import_lines(self, *, client_id: str, unidade: str | None) -> dict[str, list[str]]:
         """Return the rows' import lines by field, in Track's names, without the survey's `uuid`.

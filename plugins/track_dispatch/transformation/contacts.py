@@ -13,7 +13,7 @@ libphonenumber's metadata: all that begins with 7 and has eight digits is comple
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from email_validator import (
 from phonenumbers import PhoneNumber, PhoneNumberType, number_type
 
 from track_dispatch.transformation.clean_text import clean
+from track_dispatch.transformation.names import without_accents
 
 if TYPE_CHECKING:
     from tldextract import TLDExtract
@@ -339,3 +340,74 @@ def _type(start: str, zeros: int) -> int:
     """
     national = PhoneNumber(country_code=_BRAZIL, national_number=int(f"{start}{'0' * zeros}"))
     return int(number_type(national))
+
+
+#: What sets addresses apart in a cell, and what slips in beside an @.
+_BETWEEN_ADDRESSES = re.compile(r"[;:,/|\\]+")
+_AROUND_AT = re.compile(r"\.*@[.@]*")
+
+#: Letters that are typed for a digit that they touch.
+_ZERO = re.compile(r"(?<=[0-9-])[Oo]|[Oo](?=[0-9])")
+_ONE = re.compile(r"(?<=[0-9-])[Il]|[Il](?=[0-9])")
+_DIGIT_RUN = re.compile(r"[0-9]+")
+
+#: Digits of a mobile with its area code, and with the country's: a text of no more holds only one.
+_NATIONAL, _ONE_NUMBER = 11, 13
+
+
+def possible_emails(text: str, usable: Sequence[str]) -> tuple[str, ...]:
+    """Return what a cell may mean beside its usable addresses: only to find opt-outs by.
+
+    It may be a stranger's: nobody is written to by it, and nobody taken for the same person. But
+    who asked not to be asked is not asked either where the ERP has the address with a slip: a blank
+    or a comma in it, an accent, a point or an @ too many.
+
+    Args:
+        text: the ERP's.
+        usable: what `usable_emails` reads in it.
+    """
+    if text.count("@") <= len(usable):
+        return ()
+    text = clean(text).lower()
+    if CLEARLY_VALID.fullmatch(text) and not text.startswith(_PAGE):  # a placeholder, no slip
+        return ()
+    parts = _BETWEEN_ADDRESSES.split(without_accents(text))
+    readings = [
+        *(word for part in parts for word in part.split()),
+        *("".join(part.split()) for part in parts),
+        *(".".join(part.split()) for part in parts),
+        ".".join("".join(part.split()) for part in parts),
+    ]
+    tidied = (
+        _AROUND_AT.sub("@", one.rstrip("@.").removeprefix(_PAGE)).replace("..", ".")
+        for one in readings
+    )
+    found = dict.fromkeys(address for one in tidied for address in usable_emails(one))
+    return tuple(address for address in found if address not in usable)
+
+
+def possible_mobiles(text: str, usable: Sequence[str]) -> tuple[str, ...]:
+    """Return what a cell may mean beside its usable mobiles: only to find opt-outs by.
+
+    As for addresses: letters for digits, digits grouped in another way, a digit too many, numbers
+    beside what nobody can read. One without an area code takes those of the numbers beside it;
+    alone it may be anybody's.
+
+    Args:
+        text: the ERP's.
+        usable: what `usable_mobiles` reads in it.
+    """
+    is_read = usable or (not _BETWEEN_NUMBERS.search(text) and _written(text))  # a landline
+    if is_read and len(_NOT_DIGITS.sub("", text)) <= _ONE_NUMBER:
+        return ()
+    text = _ONE.sub("1", _ZERO.sub("0", clean(text)))
+    chunks = _BETWEEN_NUMBERS.split(text)
+    readings = [*(_NOT_DIGITS.sub("", chunk) for chunk in chunks), *_DIGIT_RUN.findall(text)]
+    readings += [_NOT_DIGITS.sub("", one) for chunk in chunks for one in _NEXT_NUMBER.split(chunk)]
+    readings += [end for one in readings for end in (one[:_NATIONAL], one[-_NATIONAL:])]
+    written = [found for one in readings if (found := _WRITTEN.fullmatch(one))]
+    areas = {found["area"] for found in written}
+    pairs = [(found["area"], found["number"]) for found in written]
+    pairs += [(area, one) for area in areas for one in readings if len(one) in {8, 9}]
+    mobiles = dict.fromkeys(_mobile(*pair) for pair in pairs)
+    return tuple(mobile for mobile in mobiles if mobile and mobile not in usable)

@@ -134,11 +134,18 @@ def _candidates(rows: EvaluatedRows) -> Iterator[Candidate]:
         return
     patients = zip(rows.cpfs, rows.names[1], rows.emails, rows.phones, strict=True)
     lines = encode_lines(rows.fields)
-    for attendance, area, reason, channel, line, patient in zip(
-        attendances, areas, found, rows.channels, lines, patients, strict=True
+    for attendance, area, reason, channel, line, patient, possible in zip(
+        attendances,
+        areas,
+        found,
+        rows.channels,
+        lines,
+        patients,
+        rows.possible_identities,
+        strict=True,
     ):
         if reason is None:
-            identities = identities_of(channel, *patient)
+            identities = identities_of(channel, *patient, possible=possible)
             yield Candidate(attendance, area, channel, None, line, identities)
         else:
             yield Candidate(attendance, area, None, reason, None, NO_IDENTITIES)

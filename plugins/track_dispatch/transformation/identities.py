@@ -8,13 +8,18 @@ share a phone and a name than to ask one person twice.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.transformation.clean_text import clean
-from track_dispatch.transformation.contacts import usable_emails, usable_mobiles
+from track_dispatch.transformation.contacts import (
+    possible_emails,
+    possible_mobiles,
+    usable_emails,
+    usable_mobiles,
+)
 
 if TYPE_CHECKING:
     from track_dispatch.records import Channel
@@ -128,6 +133,46 @@ def identity_values(text: str, kinds: Collection[str] = _KINDS) -> tuple[str, ..
     return tuple(f"{kind}:{value}" for kind in kinds for value in found[kind] if value)
 
 
+def possible_identities(
+    email: str, emails: Sequence[str], phone: str, phones: Sequence[str]
+) -> tuple[str, ...]:
+    """Return what a row's cells may mean beside their usable contacts: only to find opt-outs by.
+
+    Args:
+        email: the ERP's text.
+        emails: what is usable of it.
+        phone: the ERP's text.
+        phones: what is usable of it.
+    """
+    addresses, numbers = possible_emails(email, emails), possible_mobiles(phone, phones)
+    if not addresses and not numbers:
+        return ()
+    mailboxes = dict.fromkeys(map(mailbox, addresses)).keys() - set(map(mailbox, emails))
+    return (*map(_ADDRESS, sorted(mailboxes)), *map(_NUMBER, numbers))
+
+
+def count_rows(columns: Mapping[str, Sequence[str]], *, values: Collection[str]) -> int:
+    """Count the rows of an extraction that one of these values is found in, as opt-outs are.
+
+    Args:
+        columns: the ERP's texts, each column's of one length.
+        values: "cpf:...", "email:...", "phone:...".
+    """
+    wanted = frozenset(values)
+    rows = zip(*(columns[kind] for kind in _KINDS), strict=True)
+    return sum(not wanted.isdisjoint(_row_values(*row)) for row in rows)
+
+
+def _row_values(cpf: str, email: str, phone: str) -> tuple[str, ...]:
+    """Return all that a row of the ERP may be recognised by."""
+    return (
+        *identity_values(cpf, ("cpf",)),
+        *identity_values(email, ("email",)),
+        *identity_values(phone, ("phone",)),
+        *possible_identities(email, usable_emails(email), phone, usable_mobiles(phone)),
+    )
+
+
 class Identities(NamedTuple):
     """What a patient is recognised by, each value once; patient data.
 
@@ -137,7 +182,7 @@ class Identities(NamedTuple):
     Attributes:
         persons: who is the same person; `records.IdentityKind` tells what each kind counts for.
         contacts: the chosen contact.
-        others: every further address and number of the row.
+        others: every further address and number of the row, and what its contacts may be besides.
     """
 
     persons: tuple[str, ...] = ()
@@ -161,6 +206,8 @@ def identities_of(
     name: str,
     emails: tuple[str, ...],
     phones: tuple[str, ...],
+    *,
+    possible: tuple[str, ...] = (),
 ) -> Identities:
     """Return what a line's patient is recognised by.
 
@@ -174,7 +221,7 @@ def identities_of(
     addresses, numbers = tuple(map(_ADDRESS, mailboxes)), tuple(map(_NUMBER, phones))
     by_mail = channel is not None and channel.contact == "email"
     chosen, others = (addresses, numbers) if by_mail else (numbers, addresses)
-    return Identities(tuple(persons), chosen[:1], chosen[1:] + others)
+    return Identities(tuple(persons), chosen[:1], chosen[1:] + others + possible)
 
 
 @dataclass(frozen=True, slots=True)

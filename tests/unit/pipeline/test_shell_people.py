@@ -20,6 +20,7 @@ from tests.unit.ledger.decisions_rig import (
     rows_of,
 )
 from tests.unit.pipeline.shell_rig import message_of, run
+from track_dispatch.cli import options
 from track_dispatch.cli.program import app
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger import schema
@@ -218,6 +219,23 @@ def test_a_preview_says_the_same_and_writes_nothing(installed: Ledger, tmp_path:
     ]
     assert shown.stderr == imported(tmp_path / "again.csv", LIST).stderr
     assert shown.exit_code == 1
+
+
+def test_a_long_list_says_how_far_it_is_while_it_is_read_and_while_it_is_entered(
+    installed: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "ANNOUNCED_EVERY", 2)
+    people = "".join(f"pessoa{number}@example.com\n" for number in range(4))
+
+    done = imported(tmp_path / "lista.csv", f"e-mail\n{people}".encode())
+
+    assert done.stderr.splitlines() == [
+        "reading: 2 lines so far",  # the heading is one
+        "reading: 4 lines so far",
+        "entering: 2 lines so far",
+        "entering: 4 lines so far",
+    ]
+    assert len(rows_of(installed, schema.optouts)) == 4
 
 
 @pytest.mark.parametrize(

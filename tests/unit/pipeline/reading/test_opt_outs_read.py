@@ -83,3 +83,13 @@ def test_who_opts_out_afterwards_is_met_by_the_claim(erp_days: ErpDays, typed: s
     claim_all(erp_days)
 
     assert erp_days.stands() == {"1": f"{DAY} excluded opt_out", "2": f"{DAY} sending"}
+
+
+def test_an_address_that_nobody_is_written_to_bars_the_patient_all_the_same(
+    erp_days: ErpDays,
+) -> None:
+    opt_out(erp_days, "maria@gmail.com")
+    erp_days.add(1, email="maria @gmail.com", phone="27 99876-1234")
+    erp_days.add(2, email="mario @gmail.com", phone="27 98888-4321")
+
+    assert erp_days.read().counts == {"ready": 1, "excluded(opt_out)": 1}
