@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Policies under which a week shows what usually takes months, or minutes of waiting.
 POLICIES = {
     # the week before is enough to tell that a day is unusual
-    "volume_gate": {"min_history_days": 1, "min_lines": 10, "low": 0.6},
+    "volume_gate": {"min_history_days": 1, "min_lines": 10, "low": 0.4},
     "post_deadline_seconds": 10,
     "lease_margin_seconds": 5,
 }
