@@ -14,7 +14,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui morning test e2e proof bench check lock docs schema new-hospital examples test-oracle clean
+.PHONY: help setup demo ui morning test e2e proof bench check lock docs schema pictures new-hospital examples test-oracle clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +51,7 @@ check: .venv/installed-dev  ## format, lint, types, layers, SQL: the quick part 
 test: check examples  ## everything that must hold; CI runs this
 	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) $(BIN)/pytest -n auto --dist loadfile
 
-# TRACK_PROOF=full: all hospitals, and an outage of five minutes
+# TRACK_PROOF=full: all hospitals, and an outage of five minutes; TRACK_BROWSER=insist: no skip without chromium
 e2e: .venv/installed-dev  ## a live Airflow whose tasks, scheduler and API server are killed; CI runs this, too
 	$(BIN)/pytest tests/live -n0 -x
 
@@ -69,6 +69,9 @@ lock:  ## compile requirements*.txt anew (needs uv)
 
 docs: setup  ## write anew what the pages take from the code
 	$(BIN)/python -m docs.make_docs
+
+pictures: .venv/installed-dev  ## take docs/*.png anew: the browser tests do, in Debian's chromium
+	TRACK_PICTURES=docs TRACK_BROWSER=insist $(BIN)/pytest tests/live/test_board.py -n0 -x
 
 schema: setup  ## write include/hospitals.schema.json anew
 	$(BIN)/python -m track_dispatch.config

@@ -54,10 +54,23 @@ class MadeUi:
     Attributes:
         url: where Airflow is, as a person types it.
         password: of all its users.
+        home: its folder.
     """
 
     url: str
     password: str
+    home: Path
+
+    def verb(self, words: str) -> str:
+        """Return what the command line prints in this world."""
+        said = subprocess.run(
+            ["bash", "-c", f"source '{self.home}/env' && python -m track_dispatch {words}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return said.stdout
 
     def token(self, user: str) -> str:
         """Log in as one of the users, who are named as their roles."""
@@ -102,7 +115,7 @@ def made_ui(home: Path) -> Iterator[MadeUi]:
             text = "".join(said)
             found = re.search(r"password (\S+)", text)
             assert found, text
-            yield MadeUi(f"http://localhost:{port}", found[1])
+            yield MadeUi(f"http://localhost:{port}", found[1], home)
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate()
