@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
 
-from tests.proof.model_erp import (
-    CODES,
-    MONDAY,
-)
+from tests.proof.model_erp import CODES, MONDAY
 from tests.proof.model_rig import Rig
 from track_dispatch.errors import ConfigError, LinesInFlightError, TrackDispatchError
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.approvals import release_day
 from track_dispatch.ledger.backups import restore
 from track_dispatch.ledger.batches import expire_leases
-from track_dispatch.ledger.decisions import Decision, decide_batch, release_day, retry_refused
+from track_dispatch.ledger.decisions import Decision, decide_batch, retry_refused
 from track_dispatch.ledger.keys import KeyRing, new_keys
 from track_dispatch.ledger.privacy import add_optouts, erase_person
 from track_dispatch.ledger.sql import moment_in

@@ -15,8 +15,7 @@ from track_dispatch.delivery.responses import TrackResponse, classify_response
 from track_dispatch.errors import LedgerError, SourceError, raised_alone
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import Batch
-from track_dispatch.ledger.claims import ReadAhead
-from track_dispatch.ledger.envelopes import Envelope, SealedLine
+from track_dispatch.ledger.envelopes import Envelope, ReadAhead, SealedLine
 from track_dispatch.ledger.history import DayLine
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.records import Area, Channel, Unit

@@ -11,12 +11,11 @@ from itertools import islice
 from track_dispatch.config import Hospital
 from track_dispatch.delivery.context import DispatchContext
 from track_dispatch.delivery.distribution import encode_distribution
-from track_dispatch.ledger.claims import (
-    ClaimTerms,
+from track_dispatch.ledger.claims import ClaimTerms, exclude_unit
+from track_dispatch.ledger.envelopes import (
     ReadAhead,
     ReadyEnvelope,
     SealedAhead,
-    exclude_unit,
     read_ahead,
     ready_envelopes,
 )

@@ -54,12 +54,11 @@ from track_dispatch.ledger.batches import (
 from track_dispatch.ledger.claims import (
     Hindrance,
     NotClaimed,
-    ReadyEnvelope,
     Wanted,
-    ready_envelopes,
     remember_failure,
     settle_and_claim,
 )
+from track_dispatch.ledger.envelopes import ReadyEnvelope, ready_envelopes
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import require_running
 from track_dispatch.process import frozen_imports

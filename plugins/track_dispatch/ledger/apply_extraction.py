@@ -184,8 +184,7 @@ class ExtractionApply:
             self.connection,
             Transition.GONE,
             LineState.EXCLUDED,
-            among(schema.lines.c.id, "ids"),
-            parameters={"ids": going},
+            ids=going,
             keys=self.ledger.keys,
             actor=self.actor,
             reason=Reason.GONE.value,
@@ -233,9 +232,8 @@ class ExtractionApply:
                 self.connection,
                 Transition.REEVALUATED,
                 LineState.EXCLUDED,
-                among(schema.lines.c.address, "addresses"),
                 schema.lines.c.state.in_(_GOING),
-                parameters={"addresses": sorted(back)},
+                addresses=back,
                 keys=self.ledger.keys,
                 actor=self.actor,
                 reason=Reason.SAME_PERSON.value,
@@ -251,8 +249,7 @@ class ExtractionApply:
         identities = schema.identities
         rows = self.connection.execute(
             select(identities.c.line, identities.c.hash).where(
-                among(identities.c.line, "ids"),
-                identities.c.kind == IdentityKind.PERSON.value,
+                among(identities.c.line, "ids"), identities.c.kind == IdentityKind.PERSON.value
             ),
             {"ids": list(addresses)},
         )

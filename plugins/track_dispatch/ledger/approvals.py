@@ -1,25 +1,45 @@
-"""A day's volume held for a person: what is usual, the question, and its answer."""
+"""A day's volume held for a person: what is usual, the question, its answer, its release."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from statistics import median
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.database import Ledger
-from track_dispatch.ledger.decisions import free_held
+from track_dispatch.ledger.decisions import (
+    DecidedLines,
+    Decision,
+    addresses_of_day,
+    count_lines,
+    deciding,
+    record_decision,
+    reopen,
+)
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, plan_without_compiling
-from track_dispatch.ledger.sql import among, moment_in, take_turn
-from track_dispatch.ledger.transitions import Transition, apply_transition
+from track_dispatch.ledger.sql import HOUR, among, moment_in, take_turn
+from track_dispatch.ledger.transitions import MovedLine, Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay
-from track_dispatch.states import WAITING, Labelled, LineState
+from track_dispatch.states import WAITING, DecisionRefusal, Labelled, LineState
 
 
 class ApprovalAnswer(Labelled):
@@ -114,7 +134,14 @@ def hold_if_anomalous(
     approved = last is not None and last.answer is ApprovalAnswer.APPROVED
     anomaly = find_anomaly(volume, past, gate)
     if (anomaly and not (approved and known)) or (last and not approved):
-        _hold(connection, keys, day, actor)
+        apply_transition(
+            connection,
+            Transition.REEVALUATED,
+            LineState.HELD,
+            addresses=addresses_of_day(connection, day, LineState.READY),
+            keys=keys,
+            actor=actor,
+        )
         volume = volume._replace(held=volume.waiting)
     stands = known and last is not None and last.answer is ApprovalAnswer.REJECTED
     if not volume.held or (stands and last is not None and last.run_id != _run(actor)):
@@ -192,11 +219,6 @@ def ask_again(ledger: Ledger, *, hospital: str, actor: Actor) -> None:
     """Ask anew about lines that a run's question held and that got no yes.
 
     Whoever clears `volume_gate` wants to be asked again; a question that is open stays so.
-
-    Args:
-        ledger: open.
-        hospital: the code.
-        actor: the run that asks.
     """
     table = schema.approvals
     with ledger.writing() as connection:
@@ -259,16 +281,76 @@ def answer_question(
     return len(ready) + len(reopened)
 
 
-def _hold(connection: Connection, keys: KeyRing, day: HospitalDay, actor: Actor) -> None:
-    apply_transition(
-        connection,
-        Transition.REEVALUATED,
-        LineState.HELD,
-        among(schema.lines.c.address, "addresses"),
-        parameters={"addresses": _addresses(connection, day, LineState.READY)},
-        keys=keys,
-        actor=actor,
-    )
+def release_day(
+    ledger: Ledger, day: HospitalDay, decision: Decision, *, max_age_hours: float, today: date
+) -> DecidedLines:
+    """Let a day's held lines go, whatever was asked or answered about its volume.
+
+    The day's questions count as approved from now on, for the volume that it has: what is too old
+    and must be read again is not held again for it.
+
+    Raises:
+        DecisionRefusedError: nothing of the day is held, or the run was carried out before.
+    """
+    with deciding(ledger) as connection:
+        decided = record_decision(connection, decision, **day._asdict())
+        ready, reopened = free_held(
+            connection,
+            ledger.keys,
+            day,
+            max_age_hours=max_age_hours,
+            actor=decision.actor,
+            decision=decided,
+        )
+        if not ready and not reopened:
+            raise DecisionRefusal.NONE_HELD.error(day=day)
+        count_lines(connection, decided, len(ready) + len(reopened))
+        _approve_questions(connection, day, decision)
+        found = reopen(connection, ledger.keys, day, reopened, actor=decision.actor, today=today)
+        return replace(found, ready=len(ready))
+
+
+def free_held(
+    connection: Connection,
+    keys: KeyRing,
+    day: HospitalDay,
+    *,
+    max_age_hours: float,
+    actor: Actor,
+    question: int | None = None,
+    decision: int | None = None,
+) -> tuple[list[MovedLine], list[MovedLine]]:
+    """Let held lines of a day go: those whose payload is fresh as ready, the others as reopened.
+
+    Args:
+        connection: of the writing transaction, in its turn.
+        keys: open and seal the payloads.
+        day: whose lines.
+        max_age_hours: how long an extraction may be sent.
+        actor: who lets them go.
+        question: only those that this approval counted; None: all.
+        decision: where a person moves them.
+
+    Returns:
+        The lines that are ready now, and those that must be read again.
+    """
+    counted = schema.lines.c.question == question if question is not None else true()
+    fresh = set(addresses_of_day(connection, day, LineState.HELD, _is_fresh(max_age_hours)))
+    every = set(addresses_of_day(connection, day, LineState.HELD))
+
+    def free(addresses: set[int], state: LineState) -> list[MovedLine]:
+        return apply_transition(
+            connection,
+            Transition.APPROVED,
+            state,
+            counted,
+            addresses=addresses,
+            keys=keys,
+            actor=actor,
+            decision=decision,
+        )
+
+    return free(fresh, LineState.READY), free(every - fresh, LineState.REOPENED)
 
 
 def _ask(
@@ -291,21 +373,37 @@ def _ask(
         update(lines)
         .where(among(lines.c.address, "addresses"), lines.c.state == LineState.HELD)
         .values(question=asked),
-        {"addresses": _addresses(connection, day, LineState.HELD)},
+        {"addresses": addresses_of_day(connection, day, LineState.HELD)},
     )
     return VolumeQuestion(asked, day, _run(actor), volume.held, volume.lines, usual, None)
 
 
-def _addresses(connection: Connection, day: HospitalDay, state: LineState) -> list[int]:
-    units, lines = schema.units, schema.lines
-    found = (
-        select(lines.c.address)
-        .select_from(units)
-        .join(schema.envelopes, IS_OF_UNIT)
-        .join(lines, LIES_IN)
-        .where(*_of_day(units, day), lines.c.state == state)
+def _is_fresh(max_age_hours: float) -> ColumnElement[bool]:
+    """Select envelopes whose payload may still be sent."""
+    envelopes, extractions = schema.envelopes, schema.extractions
+    return and_(
+        envelopes.c.payload.is_not(None),
+        exists().where(
+            extractions.c.id == envelopes.c.extraction,
+            extractions.c.started_at >= moment_in(-max_age_hours * HOUR),
+        ),
     )
-    return sorted(connection.scalars(found))
+
+
+def _approve_questions(connection: Connection, day: HospitalDay, decision: Decision) -> None:
+    """Count every question about a day as approved, for the volume that it has now."""
+    approvals, yes = schema.approvals, ApprovalAnswer.APPROVED
+    other = or_(approvals.c.answer.is_(None), approvals.c.answer != yes)
+    connection.execute(
+        update(approvals)
+        .where(*_of_day(approvals, day), other)
+        .values(
+            answer=yes,
+            answered_at=moment_in(),
+            decided_by=decision.decided_by,
+            volume=day_volume(connection, day).lines,
+        )
+    )
 
 
 def _of_day(table: Any, day: HospitalDay) -> tuple[Any, Any]:

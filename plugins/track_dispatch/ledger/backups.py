@@ -23,7 +23,7 @@ from track_dispatch.ledger.decisions import Decision, count_lines, deciding, rec
 from track_dispatch.ledger.envelope_writer import KnownLine
 from track_dispatch.ledger.envelopes import envelope_of, parse_places
 from track_dispatch.ledger.schema import PLACES
-from track_dispatch.ledger.sql import among, moment_in
+from track_dispatch.ledger.sql import now_in
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import WAITING, BatchState, LineState, Verb
@@ -54,10 +54,8 @@ def restore(ledger: Ledger, *, as_of: datetime, decision: Decision) -> int:
         ConfigError: `as_of` lies ahead.
     """
     with deciding(ledger, LONG) as connection:
-        now = connection.execute(select(moment_in())).scalar_one()
-        if as_of > now:
-            message = f"the backup cannot be of {as_of.isoformat()}: that is still to come"
-            raise ConfigError(message)
+        if as_of > now_in(connection):
+            raise ConfigError(f"the backup cannot be of {as_of.isoformat()}: that is still to come")
         decided = record_decision(connection, decision, as_of=as_of)
         doubted = _doubt_waiting(connection, ledger, decided, decision.actor)
         count_lines(connection, decided, doubted)
@@ -166,9 +164,8 @@ def _doubt_waiting(connection: Connection, ledger: Ledger, decision: int, actor:
             connection,
             Transition.RESTORED,
             LineState.IN_DOUBT,
-            among(lines.c.id, "ids"),
             lines.c.state.in_(_WAITED),
-            parameters={"ids": ids},
+            ids=ids,
             keys=ledger.keys,
             actor=actor,
             decision=decision,

@@ -30,7 +30,7 @@ from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay, Unit
 from track_dispatch.states import BatchState, LineState
 
-_batches = schema.batches
+_batches, _units, _lines = schema.batches, schema.units, schema.lines
 
 
 class CommitUnknownError(LedgerError):
@@ -134,19 +134,10 @@ def survey_busy(connection: Connection, survey: str, *, claim: str) -> float | N
     return max(0.0, (until - now).total_seconds()) if until is not None else None
 
 
-def open_batch(connection: Connection, batch: Batch, *, lease_seconds: float, actor: Actor) -> bool:
-    """Put a batch in flight; return whether its survey was free."""
-    return record_batch(connection, batch, actor=actor, lease_until=moment_in(lease_seconds))
-
-
 def record_batch(connection: Connection, batch: Batch, *, actor: Actor, **values: Any) -> bool:
     """Write a batch down as it was put together; return whether its survey was free.
 
-    Args:
-        connection: of the writing transaction.
-        batch: the batch.
-        actor: the claim's owner.
-        values: its state, unless it is in flight, and further columns of `schema.batches`.
+    `values` are its state, unless it is in flight, and further columns of `schema.batches`.
     """
     return insert_batch(
         connection,
@@ -180,20 +171,11 @@ def insert_batch(
 
 
 def move_batch(
-    connection: Connection,
-    batch: str,
-    *leaves: BatchState,
-    to: BatchState,
-    **values: Any,
+    connection: Connection, batch: str, *leaves: BatchState, to: BatchState, **values: Any
 ) -> bool:
     """Move a batch that is in one of the states it may leave; return whether it was.
 
-    Args:
-        connection: of the writing transaction.
-        batch: its id.
-        leaves: the states it may be in.
-        to: the state entered.
-        values: further columns of `schema.batches` to set.
+    `values` are further columns of `schema.batches` to set.
     """
     moved = connection.execute(
         update(_batches)
@@ -205,25 +187,20 @@ def move_batch(
 
 def states_left(connection: Connection, envelope: int, batch: str) -> set[str]:
     """Return the states of the batch's lines that have not ended."""
-    lines = schema.lines
-    low, high = span(envelope)
-    return set(
-        connection.scalars(
-            select(lines.c.state)
-            .distinct()
-            .where(
-                lines.c.address.between(low, high),
-                lines.c.batch == batch,
-                lines.c.state.in_((LineState.SENDING, LineState.IN_DOUBT)),
-            )
+    left = (
+        select(_lines.c.state)
+        .distinct()
+        .where(
+            _lines.c.address.between(*span(envelope)),
+            _lines.c.batch == batch,
+            _lines.c.state.in_((LineState.SENDING, LineState.IN_DOUBT)),
         )
     )
+    return set(connection.scalars(left))
 
 
 # -- leases ------------------------------------------------------------------------
 
-
-_batches, _lines = schema.batches, schema.lines
 
 _CLAIMED = select(_lines.c.id).where(
     _lines.c.address.between(bindparam("low"), bindparam("high")),
@@ -260,9 +237,9 @@ def lines_in_flight(connection: Connection, hospital: str) -> float | None:
     """Return the seconds until the leases of a hospital's lines in flight end; None without any."""
     until, now = connection.execute(
         select(func.max(_batches.c.lease_until), moment_in())
-        .join(schema.units, schema.units.c.id == _batches.c.unit)
+        .join(_units, _units.c.id == _batches.c.unit)
         .where(
-            schema.units.c.hospital == hospital,
+            _units.c.hospital == hospital,
             _batches.c.lease_until.is_not(None),
             _batches.c.state.in_((BatchState.SENDING, BatchState.SPLIT)),
         )
@@ -276,20 +253,17 @@ def expire_leases(ledger: Ledger, *, hospital: str | None = None, actor: Actor) 
     What is left over of a split batch becomes a batch of its own, for a person to decide on: the
     old one's key must never stand for other content. A rehearsal just ends.
 
-    Args:
-        ledger: open.
-        hospital: whose batches; None = all.
-        actor: who looks.
+    Without a hospital, the batches of all are looked at.
     """
-    batches, units = _batches, schema.units
+    batches = _batches
     over = (
         select(batches.c.id)
-        .outerjoin(units, units.c.id == batches.c.unit)
+        .outerjoin(_units, _units.c.id == batches.c.unit)
         .where(batches.c.lease_until < moment_in())
         .order_by(batches.c.id)
     )
     if hospital is not None:
-        over = over.where(or_(batches.c.unit.is_(None), units.c.hospital == hospital))
+        over = over.where(or_(batches.c.unit.is_(None), _units.c.hospital == hospital))
     with ledger.reading() as connection:
         if connection.scalar(over.limit(1)) is None:
             return 0
@@ -305,16 +279,18 @@ def _expire(connection: Connection, keys: KeyRing, batch_id: str, actor: Actor) 
     """End one lease that is over."""
     batch = lock_batch(connection, batch_id)
     if batch is None or batch["unit"] is None or batch["envelope"] is None:
-        return _end_rehearsal(connection, batch_id)
+        move_batch(
+            connection, batch_id, BatchState.SENDING, to=BatchState.SETTLED, lease_until=None
+        )
+        return 0  # a rehearsal
     state = BatchState(batch["state"])
     left_over = state is not BatchState.SENDING
     doubted = str(uuid.uuid4()) if left_over else batch_id
-    low, high = span(batch["envelope"])
     moved = apply_transition(
         connection,
         Transition.LEASE_EXPIRED,
         LineState.IN_DOUBT,
-        _lines.c.address.between(low, high),
+        _lines.c.address.between(*span(batch["envelope"])),
         _lines.c.batch == batch_id,
         keys=keys,
         actor=actor,
@@ -325,11 +301,6 @@ def _expire(connection: Connection, keys: KeyRing, batch_id: str, actor: Actor) 
     to = state if left_over else BatchState.IN_DOUBT
     move_batch(connection, batch_id, state, to=to, lease_until=None)
     return len(moved)
-
-
-def _end_rehearsal(connection: Connection, batch_id: str) -> int:
-    move_batch(connection, batch_id, BatchState.SENDING, to=BatchState.SETTLED, lease_until=None)
-    return 0
 
 
 def _give_a_batch_of_their_own(
@@ -348,9 +319,6 @@ def _give_a_batch_of_their_own(
 
 
 # -- in doubt ----------------------------------------------------------------------
-
-
-_batches, _units, _lines = schema.batches, schema.units, schema.lines
 
 
 @dataclass(frozen=True, slots=True)

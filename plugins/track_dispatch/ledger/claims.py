@@ -7,17 +7,17 @@ here, the settlement first and by itself, so that no hindrance of the claim take
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, exists, func, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, claim_transaction, open_batch, survey_busy
+from track_dispatch.ledger.batches import Batch, claim_transaction, record_batch, survey_busy
 from track_dispatch.ledger.between_posts import settle_and_claim_at_once, settle_at_once
 from track_dispatch.ledger.contact_policy import (
     EITHER,
@@ -27,23 +27,15 @@ from track_dispatch.ledger.contact_policy import (
     freed_by,
 )
 from track_dispatch.ledger.database import Ledger
-from track_dispatch.ledger.envelopes import Envelope, SealedLine, open_envelope, span
+from track_dispatch.ledger.envelopes import ReadAhead, SealedLine, span
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.request_budget import take_request
-from track_dispatch.ledger.schema import (
-    IS_OF_UNIT,
-    LIES_IN,
-    PLACES,
-    addresses_in,
-    in_units,
-    placed,
-    plan_without_compiling,
-)
+from track_dispatch.ledger.schema import addresses_in, in_units, placed
 from track_dispatch.ledger.settling import Settlement, settle
-from track_dispatch.ledger.sql import among, as_list, from_list, moment_in, prepared, take_turn
+from track_dispatch.ledger.sql import moment_in, take_turn
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
-from track_dispatch.records import Actor, Area, Channel, Unit
+from track_dispatch.records import Actor, Unit
 from track_dispatch.states import LineState, Reason
 
 
@@ -72,47 +64,6 @@ class ClaimTerms:
     rules: str
     extraction_max_age_hours: float
     requests_per_5_minutes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReadAhead:
-    """An envelope opened before it is claimed; patient data.
-
-    Attributes:
-        envelope: as it was read: sealed anew since, it is not claimed.
-        lines: those that are ready, by place.
-        keeps_others: whether lines wait in it that may not go.
-    """
-
-    envelope: Envelope
-    lines: tuple[SealedLine, ...] = field(repr=False)
-    keeps_others: bool = False
-
-
-class SealedAhead(NamedTuple):
-    """An envelope read before it is claimed, still sealed.
-
-    Attributes:
-        envelope: as it was read.
-        ready: the places of its ready lines.
-    """
-
-    envelope: Envelope
-    ready: frozenset[int]
-
-    def open(self, keys: KeyRing) -> ReadAhead:
-        """Open it for a claim.
-
-        Raises:
-            ConfigError: no key opens it.
-            LedgerError: it is another envelope's payload.
-        """
-        envelope = self.envelope
-        if envelope.payload is None:
-            return ReadAhead(envelope, ())
-        sealed = open_envelope(keys, envelope.id, envelope.payload)
-        going = tuple(line for line in sealed if line.place in self.ready)
-        return ReadAhead(envelope, going, keeps_others=len(going) < len(sealed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,29 +132,42 @@ class NotClaimed:
     seconds: float = 0.0
 
 
-_READ_AHEAD = {
-    "sqlite": f"""
-select e.id, e.unit, e.extraction, e.rules, e.version, e.payload,
-  (select json_group_array(l.address - e.id * {PLACES}) from lines l
-   where l.address between e.id * {PLACES} and e.id * {PLACES} + {PLACES - 1}
-     and l.state = 'ready')
-from json_each(:ids) w cross join envelopes e on e.id = w.value order by w.key""",  # noqa: S608
-    "postgresql": f"""
-select e.id, e.unit, e.extraction, e.rules, e.version, e.payload,
-  array(select (l.address - e.id * {PLACES})::int from lines l
-   where l.address between e.id * {PLACES} and e.id * {PLACES} + {PLACES - 1}
-     and l.state = 'ready')
-from unnest(:ids::bigint[]) with ordinality w (id, n)
-cross join lateral (select * from envelopes e where e.id = w.id offset 0) e order by w.n""",  # noqa: S608
-}
+def exclude_unit(ledger: Ledger, unit_id: int, *, reason: Reason, today: date, actor: Actor) -> int:
+    """Exclude the ready lines of a unit that the hospital does not ask; return how many.
+
+    Lines that stood back for these come back if they may still be asked `today`.
+
+    Raises:
+        LedgerError: the database failed; nothing is excluded.
+    """
+    with ledger.writing() as connection:
+        take_turn(connection)
+        moved = apply_transition(
+            connection,
+            Transition.EXCLUDED_AT_CLAIM,
+            LineState.EXCLUDED,
+            addresses=addresses_in(placed(connection, in_units([unit_id]))),
+            keys=ledger.keys,
+            actor=actor,
+            reason=reason,
+        )
+        ids = [line.id for line in moved]
+        come_back(connection, ledger.keys, ids, actor=actor, today=today)
+    return len(moved)
 
 
-def read_ahead(connection: Connection, envelopes: Sequence[int]) -> list[SealedAhead]:
-    """Read envelopes for their claims, in the order given; it claims nothing."""
-    dialect = connection.dialect.name
-    statement = prepared(_READ_AHEAD[dialect], dialect)
-    found = connection.exec_driver_sql(statement, {"ids": as_list(envelopes, dialect)})
-    return [SealedAhead(Envelope(*row), frozenset(from_list(ready))) for *row, ready in found]
+def remember_failure(ledger: Ledger, unit_id: int, *, series: str) -> None:
+    """Keep a unit that failed for good from the further tries of the dispatch named `series`.
+
+    Raises:
+        LedgerError: the database failed.
+    """
+    failed = update(schema.units).where(schema.units.c.id == unit_id)
+    with ledger.writing() as connection:
+        connection.execute(failed.values(failed_series=series))
+
+
+# -- the claim ---------------------------------------------------------------------
 
 
 def settle_and_claim(
@@ -344,12 +308,8 @@ class _Claim:
         return [line for line in lines if line.place not in reasons]
 
     def _open(self, batch: Batch) -> Batch:
-        opened = open_batch(
-            self._connection,
-            batch,
-            lease_seconds=self._terms.lease_seconds,
-            actor=self._actor,
-        )
+        until = moment_in(self._terms.lease_seconds)
+        opened = record_batch(self._connection, batch, actor=self._actor, lease_until=until)
         ids = [line.line for line in batch.lines]
         moved = self._move(Transition.CLAIMED, LineState.SENDING, ids, batch=batch.id)
         if not opened or moved != len(ids):
@@ -365,10 +325,9 @@ class _Claim:
             self._connection,
             transition,
             to,
-            among(schema.lines.c.id, "ids"),
+            ids=line_ids,
             keys=self._keys,
             actor=self._actor,
-            parameters={"ids": sorted(line_ids)},
             **values,
         )
         return len(moved)
@@ -381,130 +340,4 @@ class _Claim:
             actor=self._actor,
             today=self._terms.today,
             over=freed_by(reason) if reason else EITHER,
-        )
-
-
-# -- what is ready -----------------------------------------------------------------
-
-
-_units, _envelopes, _lines = schema.units, schema.envelopes, schema.lines
-
-
-@dataclass(frozen=True, slots=True)
-class ReadyEnvelope:
-    """An envelope that has ready lines.
-
-    Attributes:
-        unit: what its lines are of.
-        unit_id: the unit's id in the ledger.
-        envelope: its id.
-        lines: how many of its lines are ready.
-        failed_series: the tries of a dispatch among which its unit failed for good.
-    """
-
-    unit: Unit
-    unit_id: int
-    envelope: int
-    lines: int
-    failed_series: str | None
-
-
-_READY = (
-    select(func.count())
-    .select_from(_lines)
-    .where(LIES_IN, _lines.c.state == LineState.READY)
-    .correlate(_envelopes)
-    .scalar_subquery()
-)
-_CHANNELS = list(Channel)
-
-
-def ready_envelopes(connection: Connection, hospital: str, *, until: date) -> list[ReadyEnvelope]:
-    """Return the envelopes of a hospital that have ready lines, in the order of their dispatch.
-
-    The oldest day comes first, then the area of the highest priority, then the channel.
-    """
-    plan_without_compiling(connection)
-    rows = connection.execute(
-        select(
-            _units.c.business_day,
-            _units.c.area,
-            _units.c.channel,
-            _units.c.id,
-            _envelopes.c.id.label("envelope"),
-            _READY.label("ready"),
-            _units.c.failed_series,
-        )
-        .join(_envelopes, IS_OF_UNIT)
-        .where(
-            _units.c.hospital == hospital,
-            _units.c.business_day <= until,
-            _envelopes.c.waiting > 0,
-        )
-    )
-    found = [
-        ReadyEnvelope(
-            Unit(hospital, row.business_day, Area(row.area), Channel(row.channel)),
-            row.id,
-            row.envelope,
-            row.ready,
-            row.failed_series,
-        )
-        for row in rows
-        if row.ready
-    ]
-    return sorted(found, key=_turn)
-
-
-def _turn(found: ReadyEnvelope) -> tuple[date, int, int, int]:
-    unit = found.unit
-    channel = _CHANNELS.index(unit.channel)
-    return unit.business_day, unit.area.priority, channel, found.envelope
-
-
-def exclude_unit(ledger: Ledger, unit_id: int, *, reason: Reason, today: date, actor: Actor) -> int:
-    """Exclude the ready lines of a unit that the hospital does not ask; return how many.
-
-    Args:
-        ledger: open.
-        unit_id: the unit's id in the ledger.
-        reason: why.
-        today: the hospital's day, for lines that come back for these.
-        actor: who found out.
-
-    Raises:
-        LedgerError: the database failed; nothing is excluded.
-    """
-    with ledger.writing() as connection:
-        take_turn(connection)
-        of_unit = addresses_in(placed(connection, in_units([unit_id])))
-        moved = apply_transition(
-            connection,
-            Transition.EXCLUDED_AT_CLAIM,
-            LineState.EXCLUDED,
-            among(_lines.c.address, "addresses"),
-            parameters={"addresses": of_unit},
-            keys=ledger.keys,
-            actor=actor,
-            reason=reason,
-        )
-        ids = [line.id for line in moved]
-        come_back(connection, ledger.keys, ids, actor=actor, today=today)
-    return len(moved)
-
-
-def remember_failure(ledger: Ledger, unit_id: int, *, series: str) -> None:
-    """Keep a unit that failed for good from the further tries of a dispatch.
-
-    Args:
-        ledger: open.
-        unit_id: the unit's id in the ledger.
-        series: names these tries.
-
-    Raises:
-        LedgerError: the database failed.
-    """
-    with ledger.writing() as connection:
-        connection.execute(
-            update(_units).where(_units.c.id == unit_id).values(failed_series=series)
         )

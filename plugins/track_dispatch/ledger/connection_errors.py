@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class _Cause(NamedTuple):
-    """One cause: how libpq or the server words it, and what a person does."""
+    """One cause: how libpq or the server words it, what a person does, whether it may pass."""
 
     words: str
     what: str
-    passes: bool
+    passes: bool = False
 
 
-#: The first whose words are found is the cause. What passes is tried again, the rest is mended.
+#: The first whose words are found is the cause. What may pass is tried again.
 #: Source: PostgreSQL's and PgBouncer's messages, each met by a test.
 CAUSES = (
     _Cause(
@@ -44,7 +44,6 @@ CAUSES = (
         r"on socket .* failed: Permission denied",
         "this user may not open the server's socket: let it into the folder, or put the server's"
         " name into the Host field",
-        passes=False,
     ),
     _Cause(
         r"Connection refused",
@@ -60,79 +59,62 @@ CAUSES = (
     _Cause(
         r"invalid response to SSL negotiation|expected authentication request",
         "what listens there does not speak PostgreSQL: correct the Port field",
-        passes=False,
     ),
     _Cause(
         r"certificate .* does not match host name|Hostname mismatch",
         "the server's certificate is of another host: put the name that the certificate has into"
         " the Host field",
-        passes=False,
     ),
     _Cause(
         r"certificate verify failed|self-signed certificate|unable to get local issuer",
         "nobody here trusts the server's certificate: let `sslrootcert` in the extra name the file"
         " of the CA that signed it",
-        passes=False,
     ),
     _Cause(
         r"root certificate file .* does not exist|could not read root certificate",
         "the file of the CA is not there or cannot be read on this machine: correct `sslrootcert`"
         " in the extra",
-        passes=False,
     ),
     _Cause(
         r"could not (load|read|open) .*(certificate|private key)|private key file",
         "the client's certificate or key cannot be used on this machine: correct `sslcert` and"
         " `sslkey` in the extra",
-        passes=False,
     ),
     _Cause(
         r"server does not support SSL",
         "the server takes no TLS, which `sslmode` asks for: switch it on there (`ssl = on`), or"
         " correct `sslmode` in the extra",
-        passes=False,
     ),
     _Cause(
         r"no pg_hba.conf entry|nenhuma entrada no pg_hba.conf",
         "the server lets nobody in from here with this user, database and TLS: add a line to its"
         " pg_hba.conf, or ask for TLS by `sslmode` in the extra",
-        passes=False,
     ),
-    _Cause(
-        r"no password supplied",
-        "the connection has no password: fill the Password field",
-        passes=False,
-    ),
+    _Cause(r"no password supplied", "the connection has no password: fill the Password field"),
     _Cause(
         r"password authentication failed|autentica\S+ .*falhou|authentication failed|SASL",
         "the server refuses the user or the password: correct the Login and Password fields",
-        passes=False,
     ),
     _Cause(
         r'role ".*" does not exist|(role|usu.rio) ".*" n.o existe|no such user',
         "the server knows no such user: correct the Login field, or create the role",
-        passes=False,
     ),
     _Cause(
         r"is not permitted to log in|n.o (tem permiss.o|pode) .*(conectar|login)",
         "the role may not log in: `alter role ... login`, or correct the Login field",
-        passes=False,
     ),
     _Cause(
         r'database ".*" does not exist|banco de dados ".*" n.o existe|no such database',
         "the server has no such database: correct the Schema field, which names it, or create it",
-        passes=False,
     ),
     _Cause(
         r"permission denied for database|permiss.o negada (para|ao) .*banco de dados",
         "the role may not connect to the database: `grant connect on database ... to ...`",
-        passes=False,
     ),
     _Cause(
         r"unsupported startup parameter",
         "the pooler refuses what the extra asks for: take it out of the extra, or let the pooler"
         " pass it (PgBouncer's `ignore_startup_parameters`)",
-        passes=False,
     ),
     _Cause(
         r"server_login_retry|query_wait_timeout|server login (has been )?fail"
@@ -160,7 +142,6 @@ CAUSES = (
         r"invalid \S+ value|invalid connection option|bad value for|invalid integer value"
         r"|weak sslmode",
         "libpq takes no such option: correct the extra",
-        passes=False,
     ),
 )
 

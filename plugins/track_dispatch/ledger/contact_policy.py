@@ -294,13 +294,7 @@ def come_back(
     if not found:
         return 0
     moved = apply_transition(
-        connection,
-        Transition.CAME_BACK,
-        LineState.REOPENED,
-        among(schema.lines.c.id, "ids"),
-        parameters={"ids": found},
-        keys=keys,
-        actor=actor,
+        connection, Transition.CAME_BACK, LineState.REOPENED, ids=found, keys=keys, actor=actor
     )
     return len(moved)
 

@@ -85,11 +85,7 @@ def _make_private(url: str) -> None:
 
 
 def migrate_ledger(
-    url: str,
-    keys: KeyRing,
-    *,
-    options: Mapping[str, str] | None = None,
-    limits: Limits = MIGRATION,
+    url: str, keys: KeyRing, *, options: Mapping[str, str] | None = None, limits: Limits = MIGRATION
 ) -> tuple[str, str]:
     """Bring a ledger to this version's tables; return the revisions before and after.
 

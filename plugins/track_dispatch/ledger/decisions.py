@@ -1,4 +1,4 @@
-"""What people decide about lines and batches, each on record with who decided and why.
+"""What people decide about batches and refused lines, on record with who decided and why.
 
 Every decision is one transaction with its record in it. A batch is decided once: its row is locked
 first, and each UPDATE names the state that it leaves, so that of two people who decide at once the
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.exc import DBAPIError
 
 from track_dispatch.errors import DecisionRefusedError, LedgerError, LinesInFlightError
@@ -23,15 +23,11 @@ from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.database import Ledger, Limits
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import Placed, addresses_in, of_batches, on_days, placed
-from track_dispatch.ledger.sql import among, insert_into, moment_in, take_turn
+from track_dispatch.ledger.sql import among, insert_into, moment_in, now_in, take_turn
 from track_dispatch.ledger.transitions import MovedLine, Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import BatchState, DecisionRefusal, LineState, Verb
 
-#: Seconds of an hour.
-HOUR = 3_600.0
-#: The answer to a question about a day's volume that lets its lines go.
-APPROVED = "approved"
 #: PostgreSQL's code for having waited in vain for what another transaction holds.
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -137,35 +133,20 @@ class BatchOutcome(NamedTuple):
     to: LineState
 
 
+_B, _L, _T = BatchState, LineState, Transition
 #: What may be decided about a batch.
 OF_BATCHES: Mapping[Verb, BatchOutcome] = {
     Verb.SETTLE_SENT: BatchOutcome(
-        BatchState.IN_DOUBT,
-        BatchState.SETTLED,
-        Transition.SETTLED_BY_PERSON,
-        LineState.IN_DOUBT,
-        LineState.ACCEPTED,
+        _B.IN_DOUBT, _B.SETTLED, _T.SETTLED_BY_PERSON, _L.IN_DOUBT, _L.ACCEPTED
     ),
     Verb.ABANDON: BatchOutcome(
-        BatchState.IN_DOUBT,
-        BatchState.SETTLED,
-        Transition.SETTLED_BY_PERSON,
-        LineState.IN_DOUBT,
-        LineState.ABANDONED,
+        _B.IN_DOUBT, _B.SETTLED, _T.SETTLED_BY_PERSON, _L.IN_DOUBT, _L.ABANDONED
     ),
     Verb.SETTLE_UNSENT: BatchOutcome(
-        BatchState.IN_DOUBT,
-        BatchState.NOT_DELIVERED,
-        Transition.SETTLED_BY_PERSON,
-        LineState.IN_DOUBT,
-        LineState.REOPENED,
+        _B.IN_DOUBT, _B.NOT_DELIVERED, _T.SETTLED_BY_PERSON, _L.IN_DOUBT, _L.REOPENED
     ),
     Verb.REOPEN_ACCEPTED: BatchOutcome(
-        BatchState.SETTLED,
-        BatchState.NOT_DELIVERED,
-        Transition.REOPENED_BY_PERSON,
-        LineState.ACCEPTED,
-        LineState.REOPENED,
+        _B.SETTLED, _B.NOT_DELIVERED, _T.REOPENED_BY_PERSON, _L.ACCEPTED, _L.REOPENED
     ),
 }
 
@@ -218,10 +199,9 @@ def decide_batch(ledger: Ledger, batch: str, decision: Decision, *, today: date)
             connection,
             outcome.transition,
             outcome.to,
-            among(_lines.c.address, "addresses"),
             _lines.c.state == outcome.left,
             _lines.c.batch == batch,
-            parameters={"addresses": _lines_of_batch(connection, batch, outcome.left)},
+            addresses=_lines_of_batch(connection, batch, outcome.left),
             keys=ledger.keys,
             actor=decision.actor,
             decision=decided,
@@ -231,7 +211,7 @@ def decide_batch(ledger: Ledger, batch: str, decision: Decision, *, today: date)
         count_lines(connection, decided, len(moved))
         if outcome.to is not LineState.REOPENED:
             return DecidedLines(day, ended=len(moved))
-        return _reopened(connection, ledger.keys, day, moved, actor=decision.actor, today=today)
+        return reopen(connection, ledger.keys, day, moved, actor=decision.actor, today=today)
 
 
 def hospital_of_batch(connection: Connection, batch: str) -> str | None:
@@ -259,9 +239,8 @@ def retry_refused(
             connection,
             Transition.REOPENED_BY_PERSON,
             LineState.REOPENED,
-            among(_lines.c.address, "addresses"),
             _lines.c.state == refused,
-            parameters={"addresses": _lines_of_day(connection, day, refused)},
+            addresses=addresses_of_day(connection, day, refused),
             keys=ledger.keys,
             actor=decision.actor,
             decision=decided,
@@ -269,80 +248,7 @@ def retry_refused(
         if not moved:
             raise DecisionRefusal.NONE_REFUSED.error(day=day)
         count_lines(connection, decided, len(moved))
-        return _reopened(connection, ledger.keys, day, moved, actor=decision.actor, today=today)
-
-
-def release_day(
-    ledger: Ledger, day: HospitalDay, decision: Decision, *, max_age_hours: float, today: date
-) -> DecidedLines:
-    """Let a day's held lines go, whatever was asked or answered about its volume.
-
-    The day's questions count as approved from now on, for the volume that it has: what is too old
-    and must be read again is not held again for it.
-
-    Raises:
-        DecisionRefusedError: nothing of the day is held, or the run was carried out before.
-    """
-    with deciding(ledger) as connection:
-        decided = record_decision(connection, decision, **day._asdict())
-        ready, reopened = free_held(
-            connection,
-            ledger.keys,
-            day,
-            max_age_hours=max_age_hours,
-            actor=decision.actor,
-            decision=decided,
-        )
-        if not ready and not reopened:
-            raise DecisionRefusal.NONE_HELD.error(day=day)
-        count_lines(connection, decided, len(ready) + len(reopened))
-        _approve_questions(connection, day, decision)
-        found = _reopened(connection, ledger.keys, day, reopened, actor=decision.actor, today=today)
-        return replace(found, ready=len(ready))
-
-
-def free_held(
-    connection: Connection,
-    keys: KeyRing,
-    day: HospitalDay,
-    *,
-    max_age_hours: float,
-    actor: Actor,
-    question: int | None = None,
-    decision: int | None = None,
-) -> tuple[list[MovedLine], list[MovedLine]]:
-    """Let held lines of a day go: those whose payload is fresh as ready, the others as reopened.
-
-    Args:
-        connection: of the writing transaction, in its turn.
-        keys: open and seal the payloads.
-        day: whose lines.
-        max_age_hours: how long an extraction may be sent.
-        actor: who lets them go.
-        question: only those that this approval counted; None: all.
-        decision: where a person moves them.
-
-    Returns:
-        The lines that are ready now, and those that must be read again.
-    """
-    counted = _lines.c.question == question if question is not None else true()
-    fresh = set(_lines_of_day(connection, day, LineState.HELD, _is_fresh(max_age_hours)))
-    every = set(_lines_of_day(connection, day, LineState.HELD))
-
-    def free(addresses: set[int], state: LineState) -> list[MovedLine]:
-        return apply_transition(
-            connection,
-            Transition.APPROVED,
-            state,
-            among(_lines.c.address, "addresses"),
-            counted,
-            parameters={"addresses": sorted(addresses)},
-            keys=keys,
-            actor=actor,
-            decision=decision,
-        )
-
-    return free(fresh, LineState.READY), free(every - fresh, LineState.REOPENED)
+        return reopen(connection, ledger.keys, day, moved, actor=decision.actor, today=today)
 
 
 def _lock_decidable(connection: Connection, batch: str, outcome: BatchOutcome) -> HospitalDay:
@@ -355,7 +261,8 @@ def _lock_decidable(connection: Connection, batch: str, outcome: BatchOutcome) -
     found = lock_batch(connection, batch)
     if found is None or found["unit"] is None:
         raise DecisionRefusal.NO_BATCH.error(batch=batch)
-    left = _lease_left(connection, found["lease_until"])
+    until = found["lease_until"]
+    left = (until - now_in(connection)).total_seconds() if until is not None else 0.0
     if left > 0 and found["state"] in {BatchState.SENDING, BatchState.IN_DOUBT}:
         raise LinesInFlightError(
             f"batch {batch}: its claim's lease still runs, an answer may yet come; decide in"
@@ -383,20 +290,13 @@ def _elsewhere(
     return DecisionRefusal.DECIDED_BEFORE.error(**facts)
 
 
-def _lease_left(connection: Connection, until: datetime | None) -> float:
-    if until is None:
-        return 0.0
-    now: datetime = connection.execute(select(moment_in())).scalar_one()
-    return (until - now).total_seconds()
-
-
 def _lines_of_batch(connection: Connection, batch: str, state: LineState) -> list[int]:
     """Return the addresses of those of a batch's lines that are in a state."""
     rows = connection.execute(select(_batches).where(_batches.c.id == batch)).all()
     return _in_state(connection, of_batches(connection, rows), state, _lines.c.batch == batch)
 
 
-def _lines_of_day(
+def addresses_of_day(
     connection: Connection, day: HospitalDay, state: LineState, *where: ColumnElement[bool]
 ) -> list[int]:
     """Return the addresses of those of a day's lines that are in a state.
@@ -418,40 +318,7 @@ def _in_state(
     return sorted(connection.scalars(found, {"addresses": addresses_in(envelopes)}))
 
 
-def _is_fresh(max_age_hours: float) -> ColumnElement[bool]:
-    """Select envelopes whose payload may still be sent."""
-    extractions = schema.extractions
-    return and_(
-        _envelopes.c.payload.is_not(None),
-        exists().where(
-            extractions.c.id == _envelopes.c.extraction,
-            extractions.c.started_at >= moment_in(-max_age_hours * HOUR),
-        ),
-    )
-
-
-def _approve_questions(connection: Connection, day: HospitalDay, decision: Decision) -> None:
-    approvals = schema.approvals
-    not_excluded = select(func.count()).where(
-        among(_lines.c.address, "addresses"), _lines.c.state != LineState.EXCLUDED
-    )
-    addresses = addresses_in(placed(connection, *on_days(_units, [day])))
-    connection.execute(
-        update(approvals)
-        .where(
-            *on_days(approvals, [day]),
-            or_(approvals.c.answer.is_(None), approvals.c.answer != APPROVED),
-        )
-        .values(
-            answer=APPROVED,
-            answered_at=moment_in(),
-            decided_by=decision.decided_by,
-            volume=connection.scalar(not_excluded, {"addresses": addresses}),
-        )
-    )
-
-
-def _reopened(
+def reopen(
     connection: Connection,
     keys: KeyRing,
     day: HospitalDay,

@@ -19,8 +19,9 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.keys import KeyRing
-from track_dispatch.ledger.schema import PLACES
-from track_dispatch.ledger.sql import insert_into
+from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, PLACES, plan_without_compiling
+from track_dispatch.ledger.sql import as_list, from_list, insert_into, prepared
+from track_dispatch.records import Area, Channel, Unit
 from track_dispatch.states import WAITING, LineState
 
 
@@ -85,17 +86,17 @@ def open_envelope(keys: KeyRing, envelope: int, token: bytes) -> list[SealedLine
     return [SealedLine._make([*line, one]) for line, one in zip(said["lines"], fields, strict=True)]
 
 
-_table = schema.envelopes
+_units, _envelopes, _lines = schema.units, schema.envelopes, schema.lines
 _READING = select(
-    *(_table.c[name] for name in ("id", "unit", "extraction", "rules", "version", "payload"))
-).where(_table.c.id == bindparam("envelope"))
-_WAITING_LINES = select(schema.lines.c.address).where(
-    schema.lines.c.address.between(bindparam("low"), bindparam("high")),
-    schema.lines.c.state.in_([str(state) for state in WAITING]),
+    *(_envelopes.c[name] for name in ("id", "unit", "extraction", "rules", "version", "payload"))
+).where(_envelopes.c.id == bindparam("envelope"))
+_WAITING_LINES = select(_lines.c.address).where(
+    _lines.c.address.between(bindparam("low"), bindparam("high")),
+    _lines.c.state.in_([str(state) for state in WAITING]),
 )
 _REOPENED_LINES = select(func.count()).where(
-    schema.lines.c.address.between(bindparam("low"), bindparam("high")),
-    schema.lines.c.state == str(LineState.REOPENED),
+    _lines.c.address.between(bindparam("low"), bindparam("high")),
+    _lines.c.state == str(LineState.REOPENED),
 )
 
 
@@ -104,15 +105,23 @@ def read_envelope(connection: Connection, envelope: int) -> Envelope:
     return Envelope(*connection.execute(_READING, {"envelope": envelope}).one())
 
 
+def _range(envelope: int) -> dict[str, int]:
+    return dict(zip(("low", "high"), span(envelope), strict=True))
+
+
+def _waiting(connection: Connection, envelope: int) -> set[int]:
+    """Return the places of an envelope's lines that wait."""
+    found = connection.scalars(_WAITING_LINES, _range(envelope))
+    return {address % PLACES for address in found}
+
+
 def reseal(connection: Connection, keys: KeyRing, envelopes: Collection[int]) -> None:
     """Make envelopes say and hold what is true of their lines now.
 
     Counts are taken anew; a payload loses the lines that no longer wait, or goes as a whole.
     """
     for envelope in sorted(envelopes):
-        low, high = span(envelope)
-        given = {"low": low, "high": high}
-        waiting = {row % PLACES for row in connection.scalars(_WAITING_LINES, given)}
+        waiting = _waiting(connection, envelope)
         payload = read_envelope(connection, envelope).payload
         if payload is not None:
             held = open_envelope(keys, envelope, payload) if waiting else []
@@ -120,13 +129,13 @@ def reseal(connection: Connection, keys: KeyRing, envelopes: Collection[int]) ->
             if len(kept) < len(held) or not kept:
                 payload = seal(keys, envelope, kept) if kept else None
         connection.execute(
-            update(_table)
-            .where(_table.c.id == envelope)
+            update(_envelopes)
+            .where(_envelopes.c.id == envelope)
             .values(
                 waiting=len(waiting),
-                reopened=connection.scalar(_REOPENED_LINES, given),
+                reopened=connection.scalar(_REOPENED_LINES, _range(envelope)),
                 payload=payload,
-                version=_table.c.version + 1,
+                version=_envelopes.c.version + 1,
             )
         )
 
@@ -138,18 +147,15 @@ def put_back(
     payload = read_envelope(connection, envelope).payload
     held = open_envelope(keys, envelope, payload) if payload is not None else []
     lines = {line.place: line for line in (*held, *released)}
-    low, high = span(envelope)
-    waiting = {
-        row % PLACES for row in connection.scalars(_WAITING_LINES, {"low": low, "high": high})
-    }
+    waiting = _waiting(connection, envelope)
     kept = [lines[place] for place in sorted(lines.keys() & waiting)]
     connection.execute(
-        update(_table)
-        .where(_table.c.id == envelope)
+        update(_envelopes)
+        .where(_envelopes.c.id == envelope)
         .values(
             waiting=len(waiting),
             payload=seal(keys, envelope, kept) if kept else None,
-            version=_table.c.version + 1,
+            version=_envelopes.c.version + 1,
         )
     )
 
@@ -184,6 +190,145 @@ def unit_id(
         connection.execute(insert_into(connection, units).values(where).on_conflict_do_nothing())
         known = connection.execute(found).scalar_one()
     return int(known)
+
+
+# -- what is ready, before it is claimed ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyEnvelope:
+    """An envelope that has ready lines.
+
+    Attributes:
+        unit: what its lines are of.
+        unit_id: the unit's id in the ledger.
+        envelope: its id.
+        lines: how many of its lines are ready.
+        failed_series: the tries of a dispatch among which its unit failed for good.
+    """
+
+    unit: Unit
+    unit_id: int
+    envelope: int
+    lines: int
+    failed_series: str | None
+
+
+_READY = (
+    select(func.count())
+    .select_from(_lines)
+    .where(LIES_IN, _lines.c.state == LineState.READY)
+    .correlate(_envelopes)
+    .scalar_subquery()
+)
+_CHANNELS = list(Channel)
+
+
+def ready_envelopes(connection: Connection, hospital: str, *, until: date) -> list[ReadyEnvelope]:
+    """Return the envelopes of a hospital that have ready lines, in the order of their dispatch.
+
+    The oldest day comes first, then the area of the highest priority, then the channel.
+    """
+    plan_without_compiling(connection)
+    rows = connection.execute(
+        select(
+            _units.c.business_day,
+            _units.c.area,
+            _units.c.channel,
+            _units.c.id,
+            _envelopes.c.id.label("envelope"),
+            _READY.label("ready"),
+            _units.c.failed_series,
+        )
+        .join(_envelopes, IS_OF_UNIT)
+        .where(
+            _units.c.hospital == hospital, _units.c.business_day <= until, _envelopes.c.waiting > 0
+        )
+    )
+    found = [
+        ReadyEnvelope(
+            Unit(hospital, row.business_day, Area(row.area), Channel(row.channel)),
+            row.id,
+            row.envelope,
+            row.ready,
+            row.failed_series,
+        )
+        for row in rows
+        if row.ready
+    ]
+    return sorted(found, key=_turn)
+
+
+def _turn(found: ReadyEnvelope) -> tuple[date, int, int, int]:
+    unit = found.unit
+    channel = _CHANNELS.index(unit.channel)
+    return unit.business_day, unit.area.priority, channel, found.envelope
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAhead:
+    """An envelope opened before it is claimed; patient data.
+
+    Attributes:
+        envelope: as it was read: sealed anew since, it is not claimed.
+        lines: those that are ready, by place.
+        keeps_others: whether lines wait in it that may not go.
+    """
+
+    envelope: Envelope
+    lines: tuple[SealedLine, ...] = field(repr=False)
+    keeps_others: bool = False
+
+
+class SealedAhead(NamedTuple):
+    """An envelope read before it is claimed, still sealed.
+
+    Attributes:
+        envelope: as it was read.
+        ready: the places of its ready lines.
+    """
+
+    envelope: Envelope
+    ready: frozenset[int]
+
+    def open(self, keys: KeyRing) -> ReadAhead:
+        """Open it for a claim.
+
+        Raises:
+            ConfigError: no key opens it.
+            LedgerError: it is another envelope's payload.
+        """
+        envelope = self.envelope
+        if envelope.payload is None:
+            return ReadAhead(envelope, ())
+        sealed = open_envelope(keys, envelope.id, envelope.payload)
+        going = tuple(line for line in sealed if line.place in self.ready)
+        return ReadAhead(envelope, going, keeps_others=len(going) < len(sealed))
+
+
+_READ_AHEAD = {
+    "sqlite": f"""
+select e.id, e.unit, e.extraction, e.rules, e.version, e.payload,
+  (select json_group_array(l.address - e.id * {PLACES}) from lines l
+   where l.address between e.id * {PLACES} and e.id * {PLACES} + {PLACES - 1}
+     and l.state = 'ready')
+from json_each(:ids) w cross join envelopes e on e.id = w.value order by w.key""",  # noqa: S608
+    "postgresql": f"""
+select e.id, e.unit, e.extraction, e.rules, e.version, e.payload,
+  array(select (l.address - e.id * {PLACES})::int from lines l
+   where l.address between e.id * {PLACES} and e.id * {PLACES} + {PLACES - 1}
+     and l.state = 'ready')
+from unnest(:ids::bigint[]) with ordinality w (id, n)
+cross join lateral (select * from envelopes e where e.id = w.id offset 0) e order by w.n""",  # noqa: S608
+}
+
+
+def read_ahead(connection: Connection, envelopes: Sequence[int]) -> list[SealedAhead]:
+    """Read envelopes for their claims, in the order given; it claims nothing."""
+    dialect = connection.dialect.name
+    statement = prepared(_READ_AHEAD[dialect], dialect)
+    found = connection.exec_driver_sql(statement, {"ids": as_list(envelopes, dialect)})
+    return [SealedAhead(Envelope(*row), frozenset(from_list(ready))) for *row, ready in found]
 
 
 # -- addresses and places ----------------------------------------------------------

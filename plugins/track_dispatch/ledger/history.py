@@ -174,7 +174,7 @@ def _life(connection: Connection, address: int) -> list[Step]:
             for row in _events_of(connection, envelope_of(address), before)
             if place in parse_places(row.places)
         ]
-        life = [_step(row) for row in events] + life
+        life = [Step(*(row._mapping[name] for name in Step.__slots__)) for row in events] + life
         origin = _origin(events, place)
         if origin is None:
             return life
@@ -203,22 +203,6 @@ def _events_of(connection: Connection, envelope: int, before: int | None) -> lis
     if before is not None:
         query = query.where(_events.c.id < before)
     return list(connection.execute(query))
-
-
-def _step(row: Row[Any]) -> Step:
-    return Step(
-        at=row.at,
-        transition=row.transition,
-        state=row.state,
-        reason=row.reason,
-        detail=row.detail,
-        actor=row.actor,
-        run_id=row.run_id,
-        batch=row.batch,
-        receipt=row.receipt,
-        decision=row.decision,
-        why=row.why,
-    )
 
 
 class DayLine(NamedTuple):
@@ -367,7 +351,7 @@ def first_answers(connection: Connection, *, limit: int = 10) -> list[FirstAnswe
 # -- software ----------------------------------------------------------------------
 
 
-_extractions, _batches, _units = schema.extractions, schema.batches, schema.units
+_extractions, _batches = schema.extractions, schema.batches
 
 
 class SoftwareUse(NamedTuple):

@@ -21,7 +21,7 @@ from track_dispatch.ledger.batches import (
     insert_batch,
     lock_batch,
     move_batch,
-    open_batch,
+    record_batch,
     states_left,
     survey_busy,
 )
@@ -33,7 +33,7 @@ from track_dispatch.ledger.extractions import software_columns
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.ledger.settling import Settlement, settle_within
-from track_dispatch.ledger.sql import among, moment_in, take_turn
+from track_dispatch.ledger.sql import among, moment_in, now_in, take_turn
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor
@@ -114,8 +114,8 @@ class _Part:
     def _is_ours(self, lines: Sequence[SealedLine]) -> bool:
         """Tell whether the claim's lease runs and all these lines still are under way in it."""
         batch = lock_batch(self._connection, self._parent.id)
-        now = self._connection.execute(select(moment_in())).scalar_one()
-        if batch is None or batch["lease_until"] is None or batch["lease_until"] <= now:
+        until = batch["lease_until"] if batch is not None else None
+        if until is None or until <= now_in(self._connection):
             return False
         table = schema.lines
         ours = self._connection.scalar(
@@ -142,10 +142,7 @@ class _Part:
             )
         if barred:
             released = Settlement(
-                self._parent,
-                released=barred,
-                batch_state=BatchState.SPLIT,
-                today=self._terms.today,
+                self._parent, released=barred, batch_state=BatchState.SPLIT, today=self._terms.today
             )
             settle_within(self._connection, self._keys, released, actor=self._actor)
         left = tuple(line for line in part.lines if line.place not in barred)
@@ -171,18 +168,16 @@ class _Part:
         )
 
     def _open(self, part: Batch) -> Batch:
-        opened = open_batch(
-            self._connection, part, lease_seconds=self._terms.lease_seconds, actor=self._actor
-        )
+        until = moment_in(self._terms.lease_seconds)
+        opened = record_batch(self._connection, part, actor=self._actor, lease_until=until)
         moved = apply_transition(
             self._connection,
             Transition.SPLIT,
             LineState.SENDING,
-            among(schema.lines.c.id, "ids"),
             schema.lines.c.batch == self._parent.id,
+            ids=[line.line for line in part.lines],
             keys=self._keys,
             actor=self._actor,
-            parameters={"ids": [line.line for line in part.lines]},
             batch=part.id,
         )
         if not opened or len(moved) != len(part.lines):

@@ -128,14 +128,14 @@ def enter_optouts(
             select(_optouts.c.entry).where(_on_list(hashes), _optouts.c.channel == where).limit(1)
         )
         new += entry is None
-        rows = _rows(
-            hashes,
-            channel=where,
-            entry=entry or str(uuid.uuid4()),
-            kind=value.partition(":")[0],
-            source=source,
-            decision=decision,
-        )
+        told = {
+            "channel": where,
+            "entry": entry or str(uuid.uuid4()),
+            "kind": value.partition(":")[0],
+            "source": source,
+            "decision": decision,
+        }
+        rows = [{"full_hash": one.full, "hash": one.hash, "key": one.key, **told} for one in hashes]
         # rows as parameters: as values they would be compiled anew each time
         entered = insert_into(connection, _optouts).values(added_at=moment_in())
         connection.execute(entered.on_conflict_do_nothing(), rows)
@@ -176,7 +176,7 @@ def optouts_of(connection: Connection, keys: KeyRing, values: Collection[str]) -
     )
     entries = {(row.entry, row.channel): row for row in reversed(rows.all())}
     return [
-        OptOut(row.kind, _channel(row.channel), row.source, row.added_at, row.decided_by, row.why)
+        OptOut(row.kind, _channel(row), row.source, row.added_at, row.decided_by, row.why)
         for row in reversed(entries.values())
     ]
 
@@ -184,15 +184,13 @@ def optouts_of(connection: Connection, keys: KeyRing, values: Collection[str]) -
 def count_optouts(connection: Connection) -> list[OptOutCount]:
     """Count the list by who told us, kind of value and channel; it holds no values to show."""
     kinds = (_optouts.c.source, _optouts.c.kind, _optouts.c.channel)
-    rows = connection.execute(
-        select(*kinds, func.count(_optouts.c.entry.distinct()), func.max(_optouts.c.added_at))
-        .group_by(*kinds)
-        .order_by(*kinds)
-    )
-    return [
-        OptOutCount(source, kind, _channel(channel), values, last)
-        for source, kind, channel, values, last in rows
-    ]
+    counted = func.count(_optouts.c.entry.distinct()), func.max(_optouts.c.added_at)
+    rows = connection.execute(select(*kinds, *counted).group_by(*kinds).order_by(*kinds))
+    return [OptOutCount(row.source, row.kind, _channel(row), *row[3:]) for row in rows]
+
+
+def _channel(row: Row[Any]) -> Channel | None:
+    return Channel(row.channel) if row.channel != EVERY_CHANNEL else None
 
 
 def _take_off(connection: Connection, row: Row[Any], channel: Channel | None) -> None:
@@ -202,23 +200,12 @@ def _take_off(connection: Connection, row: Row[Any], channel: Channel | None) ->
     if channel is None or row.channel != EVERY_CHANNEL:
         return
     others = [{**row._mapping, "channel": other} for other in Channel if other is not channel]
-    if others:
-        connection.execute(
-            insert_into(connection, _optouts).values(others).on_conflict_do_nothing()
-        )
-
-
-def _rows(hashes: Iterable[IdentityHash], **columns: Any) -> list[dict[str, Any]]:
-    return [{"full_hash": one.full, "hash": one.hash, "key": one.key, **columns} for one in hashes]
+    connection.execute(insert_into(connection, _optouts).values(others).on_conflict_do_nothing())
 
 
 def _on_list(hashes: Sequence[IdentityHash]) -> Any:
     """Select by the full hashes: 64 bits alone could be another person's."""
     return _optouts.c.full_hash.in_([one.full for one in hashes])
-
-
-def _channel(text: str) -> Channel | None:
-    return Channel(text) if text != EVERY_CHANNEL else None
 
 
 # -- one person --------------------------------------------------------------------
@@ -284,14 +271,13 @@ def erase_person(
         excluded += _exclude(connection, keys, ids, decision, decided)
         unlinked = _unlink(connection, ids, hashes)
         count_lines(connection, decided, len(unlinked))
-        left = select(func.count()).where(among(_identities.c.line, "ids"))
         return Erased(
             excluded=len(excluded),
             unlinked=len(unlinked),
             under_way=len(ids) - len(unlinked),
             optouts=optouts,
             accepted=list(unlinked.values()).count(LineState.ACCEPTED),
-            identities=connection.scalar(left, {"ids": ids}) or 0,
+            identities=_count_identities(connection, ids),
         )
 
 
@@ -302,8 +288,7 @@ def _exclude(
         connection,
         Transition.ERASED,
         LineState.EXCLUDED,
-        among(_lines.c.id, "ids"),
-        parameters={"ids": ids},
+        ids=ids,
         keys=keys,
         actor=decision.actor,
         decision=decided,
@@ -354,8 +339,6 @@ WITHOUT_A_PERSON: Mapping[str, str] = {
     "refused_log_ons": "a keyed digest of an ERP's account",
     "forgotten": "a keyed hash of an attendance's number; `explain` finds it by that number",
 }
-
-_lines, _identities, _envelopes = schema.lines, schema.identities, schema.envelopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,8 +433,8 @@ def _attendances(connection: Connection, hashes: list[int]) -> dict[int, HeldAtt
 
 def _waits(connection: Connection, line: Row[Any]) -> bool:
     """Tell whether a line's data lie in its envelope."""
-    sealed = select(_envelopes.c.payload.is_not(None)).where(
-        _envelopes.c.id == envelope_of(line.address)
+    sealed = select(schema.envelopes.c.payload.is_not(None)).where(
+        schema.envelopes.c.id == envelope_of(line.address)
     )
     return line.state in WAITING and bool(connection.scalar(sealed))
 

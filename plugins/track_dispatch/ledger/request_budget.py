@@ -48,7 +48,8 @@ def take_request(connection: Connection, *, limit: int) -> float:
     take_turn(connection)
     statement = prepared(TAKE, connection.dialect.name)
     if connection.exec_driver_sql(statement, {"limit": limit}).rowcount == 1:
-        _forget_old(connection)
+        old = _requests.c.slot <= _now(connection) // SLOT - SLOTS
+        connection.execute(delete(_requests).where(old))
         return 0.0
     return seconds_until_free(_counted(connection), _now(connection), limit=limit)
 
@@ -91,11 +92,6 @@ def seconds_until_free(counted: Sequence[tuple[int, int]], now: int, *, limit: i
         if left < limit:
             return max(1.0, float((slot + SLOTS) * SLOT - now))
     return float(WINDOW)
-
-
-def _forget_old(connection: Connection) -> None:
-    old = delete(_requests).where(_requests.c.slot <= _now(connection) // SLOT - SLOTS)
-    connection.execute(old)
 
 
 def _now(connection: Connection) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, and_, delete, exists, or_, select, update
+from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.contact_policy import come_back
@@ -25,15 +25,13 @@ from track_dispatch.ledger.schema import (
     in_units,
     placed,
 )
-from track_dispatch.ledger.sql import DAY, among, insert_into, moment_in, take_turn
+from track_dispatch.ledger.sql import DAY, HOUR, among, insert_into, moment_in, take_turn
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor
 from track_dispatch.states import BatchState, LineState, Reason
 
 #: Days that staged rows wait for a transform.
 STAGED_DAYS = 3
-#: Seconds of an hour.
-HOUR = 3_600.0
 #: How much is worked on in one transaction.
 LINES_AT_ONCE, ENVELOPES_AT_ONCE, UNITS_AT_ONCE = 500, 10, 20
 
@@ -43,6 +41,14 @@ _WAITED = (LineState.READY, LineState.HELD, LineState.REOPENED)
 
 
 T = TypeVar("T")
+
+#: Something waits in an envelope.
+_WAITS = or_(_envelopes.c.waiting > 0, _envelopes.c.reopened > 0)
+#: A batch is under way or in doubt, or has a lease.
+_IS_OPEN_BATCH = or_(
+    _batches.c.lease_until.is_not(None),
+    _batches.c.state.in_((BatchState.SENDING, BatchState.IN_DOUBT)),
+)
 
 
 class OldPayloads(NamedTuple):
@@ -63,11 +69,7 @@ def known_hospitals(connection: Connection) -> list[str]:
 def expire_past(ledger: Ledger, *, hospital: str, today: date, actor: Actor) -> int:
     """Exclude what waits and may no longer be asked; return how many lines.
 
-    Args:
-        ledger: open.
-        hospital: whose lines.
-        today: there; a line may be asked up to and on its last day.
-        actor: who looks.
+    A line may be asked up to and on its last day; `today` is the hospital's.
     """
     with ledger.reading() as connection:
         waiting = placed(connection, IS_OPEN_ENVELOPE, _units.c.hospital == hospital)
@@ -85,9 +87,8 @@ def expire_past(ledger: Ledger, *, hospital: str, today: date, actor: Actor) -> 
                 connection,
                 Transition.EXPIRED,
                 LineState.EXCLUDED,
-                among(_lines.c.address, "addresses"),
                 _lines.c.ask_until < today,
-                parameters={"addresses": addresses},
+                addresses=addresses,
                 keys=ledger.keys,
                 actor=actor,
                 reason=Reason.EXPIRED,
@@ -116,8 +117,7 @@ def drop_old_payloads(ledger: Ledger, *, max_age_hours: float, actor: Actor) -> 
                 connection,
                 Transition.OUTDATED,
                 LineState.REOPENED,
-                among(_lines.c.address, "addresses"),
-                parameters={"addresses": addresses_in(envelopes)},
+                addresses=addresses_in(envelopes),
                 keys=ledger.keys,
                 actor=actor,
             )
@@ -170,22 +170,14 @@ def anonymise(ledger: Ledger, *, hospital: str, before: date, days: float) -> in
         before: days of patients before this one.
         days: since the last batch of the unit.
     """
-    lately = and_(
-        _batches.c.unit == _units.c.id,
-        or_(
-            _batches.c.created_at >= moment_in(-days * DAY),
-            _batches.c.lease_until.is_not(None),
-            _batches.c.state.in_((BatchState.SENDING, BatchState.IN_DOUBT)),
-        ),
-    )
-    waits = and_(IS_OF_UNIT, or_(_envelopes.c.waiting > 0, _envelopes.c.reopened > 0))
+    recent = _batches.c.created_at >= moment_in(-days * DAY)
     query = select(_units.c.id).where(
         _units.c.hospital == hospital,
         _units.c.business_day < before,
         or_(_units.c.area != "", _units.c.channel != ""),
         exists().where(IS_OF_UNIT),
-        ~exists().where(lately),
-        ~exists().where(waits),
+        ~exists().where(_batches.c.unit == _units.c.id, or_(recent, _IS_OPEN_BATCH)),
+        ~exists().where(IS_OF_UNIT, _WAITS),
     )
     with ledger.reading() as connection:
         found = sorted(connection.scalars(query))
@@ -269,15 +261,9 @@ def _purge_day(connection: Connection, keys: KeyRing, hospital: str, business_da
 
 def _is_open(connection: Connection, units: list[int]) -> bool:
     """Tell whether something still has to happen to a line of these units."""
-    waits = and_(in_units(units), or_(_envelopes.c.waiting > 0, _envelopes.c.reopened > 0))
-    posted = and_(
-        _batches.c.unit.in_(units),
-        or_(
-            _batches.c.lease_until.is_not(None),
-            _batches.c.state.in_((BatchState.SENDING, BatchState.IN_DOUBT)),
-        ),
-    )
-    return bool(connection.scalar(select(or_(exists().where(waits), exists().where(posted)))))
+    waits = exists().where(in_units(units), _WAITS)
+    posted = exists().where(_batches.c.unit.in_(units), _IS_OPEN_BATCH)
+    return bool(connection.scalar(select(or_(waits, posted))))
 
 
 def _remember_asked(connection: Connection, keys: KeyRing, ids: list[int]) -> None:

@@ -93,11 +93,6 @@ class Settled:
 def settle(ledger: Ledger, settlement: Settlement, *, actor: Actor) -> Settled:
     """Write an answer down, in a transaction of its own; to do so twice changes nothing more.
 
-    Args:
-        ledger: open.
-        settlement: the answer.
-        actor: the claim's owner.
-
     Raises:
         LedgerError: the database failed; the same settlement may be tried again.
     """
@@ -107,11 +102,7 @@ def settle(ledger: Ledger, settlement: Settlement, *, actor: Actor) -> Settled:
 
 
 def settle_within(
-    connection: Connection,
-    keys: KeyRing,
-    settlement: Settlement,
-    *,
-    actor: Actor,
+    connection: Connection, keys: KeyRing, settlement: Settlement, *, actor: Actor
 ) -> Settled:
     """Carry an answer out in a transaction that has taken its turn."""
     lock_batch(connection, settlement.batch.id)
@@ -143,6 +134,7 @@ class _Answer:
         self._actor = actor
         self._batch = settlement.batch
         self._ours = _batches_of_claim(connection, self._batch)
+        self._is_ours = schema.lines.c.batch.in_(self._ours)
         self._touched = set(self._ours)
         self._accepted = 0
 
@@ -153,10 +145,9 @@ class _Answer:
         """
         ids = self._ids(self._settlement.accepted)
         moved = self._answered(LineState.ACCEPTED, ids)
-        ours = among(schema.lines.c.batch, "ours")
         for transition, named in (
             (Transition.ANSWERED_LATE, _never_posted()),
-            (Transition.ACCEPTED_AFTER_ALL, or_(ours, _never_posted())),
+            (Transition.ACCEPTED_AFTER_ALL, or_(self._is_ours, _never_posted())),
         ):
             left = ids - _ids_of(moved)
             moved += self._move(transition, LineState.ACCEPTED, left, named)
@@ -181,10 +172,7 @@ class _Answer:
         for fault in sorted(set(refused.values())):
             ids = self._ids([place for place, found in refused.items() if found == fault])
             moved += self._answered(
-                LineState.REFUSED,
-                ids,
-                reason=self._settlement.refusal.value,
-                detail=fault or None,
+                LineState.REFUSED, ids, reason=self._settlement.refusal.value, detail=fault or None
             )
         return sorted(_ids_of(moved))
 
@@ -200,20 +188,19 @@ class _Answer:
         ids = {line.line for line in lines}
         free = {"batch": None, "released": True, "event_batch": self._batch.id}
         _lock_envelope(self._connection, self._batch.envelope)
-        ours = among(schema.lines.c.batch, "ours")
-        ready = _ids_of(self._move(Transition.ANSWERED, LineState.READY, ids, ours, **free))
-        late = self._move(Transition.ANSWERED_LATE, LineState.REOPENED, ids - ready, ours, **free)
+        ready = _ids_of(self._move(Transition.ANSWERED, LineState.READY, ids, **free))
+        late = self._move(
+            Transition.ANSWERED_LATE, LineState.REOPENED, ids - ready, self._is_ours, **free
+        )
         reopened = sorted(_ids_of(late))
         if ready and self._was_passed_by():
-            chosen = among(schema.lines.c.id, "ids")
             outdated = apply_transition(
                 self._connection,
                 Transition.OUTDATED,
                 LineState.REOPENED,
-                chosen,
+                ids=ready,
                 keys=self._keys,
                 actor=self._actor,
-                parameters={"ids": sorted(ready)},
             )
             return [], [*reopened, *(line.id for line in outdated)]
         if ready:
@@ -224,8 +211,7 @@ class _Answer:
     def doubt(self) -> int:
         """Put in doubt what nobody knows of; return how many lines."""
         ids = self._ids(self._settlement.in_doubt)
-        ours = among(schema.lines.c.batch, "ours")
-        return len(self._move(Transition.MARKED_IN_DOUBT, LineState.IN_DOUBT, ids, ours))
+        return len(self._move(Transition.MARKED_IN_DOUBT, LineState.IN_DOUBT, ids))
 
     def end_batches(self) -> bool:
         """Move the batch to its end, unless it has ended; close others that this has emptied.
@@ -252,26 +238,24 @@ class _Answer:
 
     def _answered(self, to: LineState, ids: set[int], **values: Any) -> list[MovedLine]:
         """Move lines that are under way, and those that came in doubt meanwhile."""
-        ours = among(schema.lines.c.batch, "ours")
-        moved = self._move(Transition.ANSWERED, to, ids, ours, **values)
+        moved = self._move(Transition.ANSWERED, to, ids, **values)
         left = ids - _ids_of(moved)
-        return moved + self._move(Transition.ANSWERED_LATE, to, left, ours, **values)
+        return moved + self._move(Transition.ANSWERED_LATE, to, left, **values)
 
     def _move(
-        self, transition: Transition, to: LineState, ids: set[int], named: Any, **values: Any
+        self, transition: Transition, to: LineState, ids: set[int], named: Any = None, **values: Any
     ) -> list[MovedLine]:
-        """Move those of the lines that the transition takes and that name the right batch."""
+        """Move those of the lines that the transition takes; by default only the claim's own."""
         if not ids:
             return []
         moved = apply_transition(
             self._connection,
             transition,
             to,
-            among(schema.lines.c.id, "ids"),
-            named,
+            self._is_ours if named is None else named,
+            ids=ids,
             keys=self._keys,
             actor=self._actor,
-            parameters={"ids": sorted(ids), "ours": self._ours},
             **values,
         )
         self._touched |= {line.batch for line in moved if line.batch}

@@ -31,8 +31,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
-#: Seconds of a day, for ages told to `moment_in`.
-DAY = 86_400.0
+#: Seconds, for ages told to `moment_in`.
+HOUR, DAY = 3_600.0, 86_400.0
 
 #: PostgreSQL's advisory lock of `take_turn`.
 TURN = 7_274_361
@@ -108,6 +108,12 @@ def _among_on_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
 def _among_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     column, listed = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"{column} in (select value from json_each({listed}))"  # noqa: S608 - rendered clauses
+
+
+def now_in(connection: Connection) -> datetime:
+    """Return the database's clock."""
+    now: datetime = connection.execute(select(moment_in())).scalar_one()
+    return now
 
 
 def insert_into(connection: Connection, table: Table) -> Any:

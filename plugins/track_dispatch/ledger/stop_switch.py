@@ -141,19 +141,15 @@ def tried_once(ledger: Ledger, account: bytes, *, conn_id: str) -> Iterator[None
     try:
         yield
     except LogOnRefusedError:
-        _remember(ledger, digests[0], conn_id)
+        with ledger.writing() as connection:
+            connection.execute(
+                insert_into(connection, _refused)
+                .values(digest=digests[0], conn_id=conn_id, refused_at=moment_in())
+                .on_conflict_do_nothing()
+            )
         raise
 
 
 def forget_refused_log_ons(connection: Connection) -> int:
     """Let every account be tried again; return how many were kept from it."""
     return int(connection.execute(delete(_refused)).rowcount)
-
-
-def _remember(ledger: Ledger, digest: bytes, conn_id: str) -> None:
-    with ledger.writing() as connection:
-        connection.execute(
-            insert_into(connection, _refused)
-            .values(digest=digest, conn_id=conn_id, refused_at=moment_in())
-            .on_conflict_do_nothing()
-        )

@@ -7,7 +7,7 @@ it means for the payloads in the same transaction. The model test walks `RULES`;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -24,7 +24,7 @@ from track_dispatch.ledger.envelopes import (
     reseal,
 )
 from track_dispatch.ledger.keys import KeyRing
-from track_dispatch.ledger.sql import moment_in
+from track_dispatch.ledger.sql import among, moment_in
 from track_dispatch.records import Actor
 from track_dispatch.states import WAITING, Labelled, LineState
 
@@ -116,14 +116,10 @@ RULES: Mapping[Transition, TransitionRule] = {
         ((_S.HELD,), (_S.READY, _S.REOPENED)),
     ),
     Transition.EXCLUDED_AT_CLAIM: _rule(
-        "claim",
-        "opt-out, cap, same contact, ask_until past",
-        ((_S.READY,), (_S.EXCLUDED,)),
+        "claim", "opt-out, cap, same contact, ask_until past", ((_S.READY,), (_S.EXCLUDED,))
     ),
     Transition.EXPIRED: _rule(
-        "housekeeping",
-        "ask_until past",
-        ((_S.READY, _S.HELD, _S.REOPENED), (_S.EXCLUDED,)),
+        "housekeeping", "ask_until past", ((_S.READY, _S.HELD, _S.REOPENED), (_S.EXCLUDED,))
     ),
     Transition.OUTDATED: _rule(
         "claim, settlement, housekeeping",
@@ -199,16 +195,17 @@ def apply_transition(
     transition: Transition,
     to: LineState,
     *where: ColumnElement[bool],
+    ids: Collection[int] | None = None,
+    addresses: Collection[int] | None = None,
     keys: KeyRing,
     actor: Actor,
-    parameters: Mapping[str, Any] | None = None,
     reason: str | None = None,
     detail: str | None = None,
     decision: int | None = None,
     event_batch: str | None = None,
     **values: Any,
 ) -> list[MovedLine]:
-    """Move the lines that `where` selects and the transition may take; return them.
+    """Move those of the chosen lines that the transition may take; return them.
 
     Their events are appended, and an envelope in which some of its lines no longer wait is sealed
     anew without them. Lines that enter `ready` get no payload by this: who releases lines seals
@@ -218,10 +215,11 @@ def apply_transition(
         connection: of the writing transaction.
         transition: the row of the table.
         to: the state entered.
-        where: conditions on `schema.lines`.
+        where: conditions on `schema.lines` beside the choice by ids or addresses.
+        ids: only lines with these ids.
+        addresses: only lines at these addresses.
         keys: open and seal the payloads.
         actor: who moves.
-        parameters: what the conditions name.
         reason: the new reason; None clears it.
         detail: into the events; carries no patient data.
         decision: where a person moves the lines.
@@ -237,12 +235,15 @@ def apply_transition(
     changes = {"state": to, "reason": reason, **values}
     if to is not LineState.HELD:
         changes.setdefault("question", None)
+    chosen = {table.c.id: ids, table.c.address: addresses}
+    listed = {column: sorted(found) for column, found in chosen.items() if found is not None}
+    where = (*where, *(among(column, f"{column.name}_list") for column in listed))
     moved = connection.execute(
         update(table)
         .where(table.c.state.in_(states), *where)
         .values(changes)
         .returning(table.c.id, table.c.address, table.c.batch),
-        dict(parameters or {}),
+        {f"{column.name}_list": found for column, found in listed.items()},
     ).all()
     found = sorted((MovedLine(*row) for row in moved), key=lambda line: line.address)
     for batch, group in groupby(

@@ -321,7 +321,11 @@ def _open_lines(
         )
     ).all()
     found = {*waiting, *of_batches(connection, batches)}
-    units = {row.id: row for row in _rows_of_units(connection, {one.unit for one in found})}
+    chosen = select(_units).where(among(_units.c.id, "ids"))
+    units = {
+        row.id: row
+        for row in connection.execute(chosen, {"ids": list({one.unit for one in found})})
+    }
     unit_of = {envelope.id: units[envelope.unit] for envelope in found}
     rows = connection.execute(
         select(
@@ -337,12 +341,6 @@ def _open_lines(
     for envelope, state, lines, ending in rows:
         of = unit_of[envelope]
         yield HospitalDay(of.hospital, of.business_day), LineState(state), lines, ending
-
-
-def _rows_of_units(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
-    return list(
-        connection.execute(select(_units).where(among(_units.c.id, "ids")), {"ids": [*ids]})
-    )
 
 
 def _units_by_id(connection: Connection, days: Collection[HospitalDay]) -> dict[int, Row[Any]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
+from track_dispatch.ledger.approvals import release_day
 from track_dispatch.ledger.backups import restore
 from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.decisions import (
@@ -20,7 +21,6 @@ from track_dispatch.ledger.decisions import (
     Decision,
     decide_batch,
     hospital_of_batch,
-    release_day,
     retry_refused,
 )
 from track_dispatch.ledger.stop_switch import resume_service

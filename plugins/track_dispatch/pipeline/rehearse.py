@@ -34,9 +34,9 @@ from track_dispatch.delivery.responses import (
 )
 from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger.apply_extraction import applying_extractions
-from track_dispatch.ledger.claims import ClaimTerms, Hindrance, read_ahead, ready_envelopes
+from track_dispatch.ledger.claims import ClaimTerms, Hindrance
 from track_dispatch.ledger.contact_policy import ContactPolicy, filter_contactable
-from track_dispatch.ledger.envelopes import address_of
+from track_dispatch.ledger.envelopes import address_of, read_ahead, ready_envelopes
 from track_dispatch.ledger.extractions import stage_within
 from track_dispatch.ledger.history import DayLine, lines_of_day
 from track_dispatch.ledger.parts import begin_rehearsal, end_rehearsal

@@ -24,13 +24,14 @@ from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import Batch
-from track_dispatch.ledger.claims import Wanted, read_ahead, settle_and_claim
+from track_dispatch.ledger.claims import Wanted, settle_and_claim
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.envelopes import (
     SealedLine,
     address_of,
     envelope_of,
     parse_places,
+    read_ahead,
     reserve_envelopes,
     seal,
     unit_id,

@@ -17,11 +17,12 @@ from sqlalchemy import event, func, insert, select, text, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import Batch
-from track_dispatch.ledger.claims import ClaimTerms, Wanted, read_ahead, settle_and_claim
+from track_dispatch.ledger.claims import ClaimTerms, Wanted, settle_and_claim
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.envelopes import (
     SealedLine,
     address_of,
+    read_ahead,
     reserve_envelopes,
     seal,
     unit_id,

@@ -26,13 +26,13 @@ from decisions_rig import (
 
 from track_dispatch.errors import ConfigError, LinesInFlightError, TrackDispatchError
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.approvals import release_day
 from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.decisions import (
     DecidedLines,
     Decision,
     decide_batch,
     record_decision,
-    release_day,
     retry_refused,
 )
 from track_dispatch.states import Verb

@@ -36,9 +36,10 @@ from track_dispatch.config.policies import VolumeGate
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.apply_extraction import applying_extractions
+from track_dispatch.ledger.approvals import release_day
 from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.claims import Hindrance, NotClaimed, settle_and_claim
-from track_dispatch.ledger.decisions import Decision, release_day
+from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.extractions import stage_extraction
 from track_dispatch.ledger.privacy import erase_person
 from track_dispatch.ledger.schema import PLACES

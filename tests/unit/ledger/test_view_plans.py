@@ -14,9 +14,10 @@ from decisions_rig import put_batch, put_extraction, put_lines, put_question
 from sqlalchemy import create_engine, event, insert, text
 
 from track_dispatch.ledger import retention, schema
+from track_dispatch.ledger.approvals import release_day
 from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.database import Ledger, connect
-from track_dispatch.ledger.decisions import Decision, decide_batch, release_day, retry_refused
+from track_dispatch.ledger.decisions import Decision, decide_batch, retry_refused
 from track_dispatch.ledger.history import attendance_history, refused_lines
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.privacy import erase_person, held_about

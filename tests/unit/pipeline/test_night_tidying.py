@@ -20,7 +20,8 @@ from tests.unit.ledger.decisions_rig import (
 )
 from track_dispatch.config import load_hospital
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.decisions import Decision, release_day
+from track_dispatch.ledger.approvals import release_day
+from track_dispatch.ledger.decisions import Decision
 from track_dispatch.pipeline.housekeeping import run_housekeeping
 from track_dispatch.records import Actor
 from track_dispatch.states import Verb

@@ -18,7 +18,8 @@ from tests.unit.ledger.decisions_rig import (
     run_statement,
 )
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.decisions import Decision, decide_batch, release_day
+from track_dispatch.ledger.approvals import release_day
+from track_dispatch.ledger.decisions import Decision, decide_batch
 from track_dispatch.ledger.settling import CLAIMED_ANEW
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.stop_switch import stop_service

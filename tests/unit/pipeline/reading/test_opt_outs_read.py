@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from erp_days import DAY, NOW
 
-from track_dispatch.ledger.claims import Wanted, read_ahead, ready_envelopes, settle_and_claim
+from track_dispatch.ledger.claims import Wanted, settle_and_claim
 from track_dispatch.ledger.decisions import Decision
+from track_dispatch.ledger.envelopes import read_ahead, ready_envelopes
 from track_dispatch.ledger.privacy import add_optouts
 from track_dispatch.pipeline.rehearse import claim_terms
 from track_dispatch.states import Verb
