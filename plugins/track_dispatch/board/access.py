@@ -6,9 +6,10 @@ A mounted app is protected by nothing: each route depends on one of the function
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep
@@ -18,6 +19,9 @@ from airflow.utils.session import create_session
 from fastapi import Depends, Form, HTTPException
 
 from track_dispatch.config import BrokenHospital, Hospital, include_dir, load_hospitals
+
+if TYPE_CHECKING:
+    from airflow.api_fastapi.auth.managers.models.batch_apis import IsAuthorizedDagRequest
 
 #: Who may see the morning's DAG may see the board.
 BOARD_DAG = "track_morning"
@@ -41,11 +45,19 @@ class Visitor:
 
     def may_decide(self) -> bool:
         """Tell whether she may trigger `track_decide`."""
-        return self.may_run(DECIDE_DAG)
+        return DECIDE_DAG in _allowed(self.user, "POST", [DECIDE_DAG], DagAccessEntity.RUN)
 
-    def may_run(self, dag_id: str) -> bool:
-        """Tell whether she may trigger a DAG."""
-        return _is_allowed(self.user, "POST", dag_id, DagAccessEntity.RUN)
+    def runnable(self) -> set[str]:
+        """Return the DAGs of hospitals that she may trigger."""
+        ids = [one.dag_id for one in self.hospitals]
+        return _allowed(self.user, "POST", ids, DagAccessEntity.RUN)
+
+    def explained(self) -> list[str]:
+        """Return the codes of the hospitals about whose attendances she may ask."""
+        working = [one for one in self.hospitals if isinstance(one, Hospital)]
+        ids = [one.dag_id for one in working]
+        allowed = _allowed(self.user, "GET", ids, DagAccessEntity.TASK_LOGS)
+        return [one.code for one in working if one.dag_id in allowed]
 
     def hospital_of(self, dag_id: str) -> Hospital | None:
         """Return the working hospital of a DAG, if it is one's that she may read."""
@@ -72,7 +84,7 @@ def board_visitor(user: GetUserDep) -> Visitor:
     Raises:
         HTTPException: 403 for anybody else.
     """
-    if not _is_allowed(user, "GET", BOARD_DAG):
+    if not _allowed(user, "GET", [BOARD_DAG]):
         raise HTTPException(403)
     return visitor(user)
 
@@ -109,19 +121,12 @@ def explained_hospital(
         HTTPException: 404 where there is none or it is not for her, 403 without the logs.
     """
     found = _required(visiting, f"track_{hospital.lower()}")
-    if not _is_allowed(visiting.user, "GET", found.dag_id, DagAccessEntity.TASK_LOGS):
+    if not _allowed(visiting.user, "GET", [found.dag_id], DagAccessEntity.TASK_LOGS):
         raise HTTPException(403)
     name = visiting.user.get_name()
     with create_session() as session:
         session.add(Log("track_explain", owner=name, owner_display_name=name, dag_id=found.dag_id))
     return found
-
-
-def may_explain(visiting: Visitor, hospital: Hospital | BrokenHospital) -> bool:
-    """Tell whether she may ask about a hospital's attendances."""
-    return isinstance(hospital, Hospital) and _is_allowed(
-        visiting.user, "GET", hospital.dag_id, DagAccessEntity.TASK_LOGS
-    )
 
 
 def _stamp() -> tuple[tuple[str, int, int], ...]:
@@ -142,18 +147,28 @@ def _required(visiting: Visitor, dag_id: str) -> Hospital:
     return found
 
 
-def _is_allowed(
-    user: BaseUser, method: str, dag_id: str, entity: DagAccessEntity | None = None
-) -> bool:
-    details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
-    return bool(
-        get_auth_manager().is_authorized_dag(
-            method=method,  # type: ignore[arg-type]
-            access_entity=entity,
-            details=details,
-            user=user,
-        )
-    )
+def _allowed(
+    user: BaseUser,
+    method: ResourceMethod,
+    dag_ids: Sequence[str],
+    entity: DagAccessEntity | None = None,
+) -> set[str]:
+    """Return the DAGs that somebody may do something with.
+
+    All are asked for at once, since each question may be a request to another server; one by one
+    only where not all are allowed.
+    """
+    manager = get_auth_manager()
+    teams = DagModel.get_dag_id_to_team_name_mapping([*dag_ids])
+    details = [DagDetails(id=dag_id, team_name=teams.get(dag_id)) for dag_id in dag_ids]
+    requests: list[IsAuthorizedDagRequest] = [
+        {"method": method, "access_entity": entity, "details": one} for one in details
+    ]
+    if manager.batch_is_authorized_dag(requests, user=user):
+        return set(dag_ids)
+    if len(dag_ids) == 1:
+        return set()
+    return {dag_id for dag_id in dag_ids if _allowed(user, method, [dag_id], entity)}
 
 
 BoardVisitorDep = Annotated[Visitor, Depends(board_visitor)]

@@ -15,20 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Form, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from track_dispatch.board import words
 from track_dispatch.board.access import (
-    DECIDE_DAG,
     BoardVisitorDep,
     ExplainedHospitalDep,
     HospitalOfTabDep,
     ReadableHospitalDep,
     Visitor,
     VisitorDep,
-    may_explain,
 )
 from track_dispatch.board.facts import Scope, read_board, read_day, read_trends
 from track_dispatch.board.pages import render
@@ -113,9 +111,8 @@ def board(request: Request, visiting: BoardVisitorDep) -> HTMLResponse:
     """Show all hospitals, and everything that waits for a person."""
     with _ledger(request).reading() as connection:
         found = read_board(connection, _scope(visiting, visiting.hospitals))
-    explained = [one.code for one in visiting.hospitals if may_explain(visiting, one)]
     return render(
-        "board.html", board=found, verdict=words.verdict(found), explained=explained,
+        "board.html", board=found, verdict=words.verdict(found), explained=visiting.explained(),
         **_powers(visiting),
     )  # fmt: skip
 
@@ -189,6 +186,12 @@ def trends(
     )  # fmt: skip
 
 
+@router.get("/explain")
+def explain_again(_visiting: BoardVisitorDep) -> RedirectResponse:
+    """Lead whoever loads an answer's page again back to where one asks."""
+    return RedirectResponse("./", 303)
+
+
 @router.post("/explain")
 def explain(
     request: Request,
@@ -218,8 +221,7 @@ def _scope(visiting: Visitor, hospitals: Any) -> Scope:
 
 def _powers(visiting: Visitor) -> dict[str, Any]:
     """Return what the person may do, for buttons."""
-    runnable = {one.dag_id for one in visiting.hospitals if visiting.may_run(one.dag_id)}
-    return {"may_decide": visiting.may_decide(), "runnable": runnable, "decide_dag": DECIDE_DAG}
+    return {"may_decide": visiting.may_decide(), "runnable": visiting.runnable()}
 
 
 def _ledger(request: Request) -> Ledger:

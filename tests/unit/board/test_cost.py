@@ -91,7 +91,7 @@ def test_a_year_of_eighteen_hospitals_is_shown_at_once(ledger: Ledger) -> None:
             found = read_board(connection, Scope(hospitals, MOMENT))
         render(
             "board.html", board=found, verdict=words.verdict(found), explained=[],
-            may_decide=True, runnable=set(), decide_dag="track_decide",
+            may_decide=True, runnable=set(),
         )  # fmt: skip
         costs.append(time.process_time() - began)
 

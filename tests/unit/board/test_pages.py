@@ -174,7 +174,6 @@ def test_texts_of_others_are_shown_as_texts(installed: Ledger, person: Person) -
         ("run?dag_id=track_morning&run_id=x", 200),
         ("run?dag_id=track_hms&run_id=no-such-run", 200),
         ("trends?hospital=NADA", 404),
-        ("explain", 405),
         ("nothing", 404),
     ],
 )
@@ -299,6 +298,15 @@ def test_an_attendance_is_explained_in_states_and_moments(eventful: Ledger, pers
     assert "encontrado no ERP" in answer.text
     assert not re.search(rf"\b{re.escape(number)}\b", answer.text)
     assert asked_for() == [("ana.viewer", "track_hms", None)]
+
+
+def test_an_answer_that_is_loaded_again_leads_back_to_the_board(
+    installed: Ledger, person: Person
+) -> None:
+    answer = person("viewer").get("/pesquisas/explain")
+
+    assert answer.status_code == 200
+    assert answer.url.path == "/pesquisas/"
 
 
 def test_nobody_explains_without_a_log_in_and_no_address_has_the_number(
