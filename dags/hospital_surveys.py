@@ -34,7 +34,7 @@ from track_dispatch.operators.steps import (
     run_params,
     step,
 )
-from track_dispatch.operators.texts import REHEARSED, broken_doc, hospital_doc, log_text
+from track_dispatch.operators.texts import BROKEN_DOC, REHEARSED, hospital_doc, log_text
 from track_dispatch.operators.track import TrackOperator
 from track_dispatch.pipeline.extract import extract as extract_days
 from track_dispatch.pipeline.rehearse import dry_run, rehearsal
@@ -143,7 +143,7 @@ def build_broken(broken: BrokenHospital) -> None:
     with DAG(
         dag_id=broken.dag_id,
         dag_display_name=f"{broken.code} · configuração com erro",
-        doc_md=broken_doc(broken.code, broken.message),
+        doc_md=BROKEN_DOC.format(code=broken.code, message=broken.message),
         schedule="@daily",
         start_date=datetime(2024, 1, 1, tzinfo=UTC),
         catchup=False,

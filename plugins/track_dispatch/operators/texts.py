@@ -81,7 +81,8 @@ Unidade no Track: {unidade} · ERP: {erp} (`{source}`) · horário: `{schedule}`
 canais: {channels} · áreas com pesquisa: {areas}
 """
 
-_BROKEN_DOC = """
+#: Describes the DAG that stands for a broken file.
+BROKEN_DOC = """
 ### {code}: configuração com erro
 
 O arquivo deste hospital não pode ser usado, por isso **nada é enviado** por ele. Os outros hospitais
@@ -117,11 +118,6 @@ def hospital_doc(hospital: Hospital) -> str:
         channels=", ".join(channel.label for channel in hospital.channels),
         areas=", ".join(area for area in Area if hospital.survey(area)),
     )
-
-
-def broken_doc(code: str, message: str) -> str:
-    """Describe the DAG that stands for a broken file."""
-    return _BROKEN_DOC.format(code=code, message=message)
 
 
 # -- the operations' DAGs ------------------------------------------------------------

@@ -7,7 +7,7 @@ like the others, by the widest limits there are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
@@ -27,18 +27,17 @@ LAST_ZONE = timezone(timedelta(hours=-12))
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long a hospital's lines stay, in days; 0 = no limit."""
+    """How long a hospital's lines stay.
+
+    Attributes:
+        zone: where its days end.
+        identities: days that a rule may need to recognise the patient of a line; 0: for good.
+        lines: days that a settled line stays; 0: for good.
+    """
 
     zone: tzinfo
-    age: int
-    retention: int
-
-    def identity_days(self, cap: int) -> int | None:
-        """Return the days that a line's identities stay: a rule may need to recognise the patient.
-
-        None: they stay for good.
-        """
-        return self.age + cap + RETENTION_MARGIN_DAYS if self.age else None
+    identities: int
+    lines: int
 
 
 def identities_leave(hospitals: Sequence[Hospital], last_days: Mapping[str, date]) -> date | None:
@@ -54,11 +53,10 @@ def identities_leave(hospitals: Sequence[Hospital], last_days: Mapping[str, date
     limits = _limits(hospitals)
     leave = []
     for code, last in last_days.items():
-        own = limits.get(code) or _widest([*limits.values()])
-        days = own.identity_days(_cap(hospitals)) if own else None
-        if days is None:
+        own = limits.get(code) or _widest(limits.values())
+        if own is None or not own.identities:
             return None
-        leave.append(last + timedelta(days=days + 1))
+        leave.append(last + timedelta(days=own.identities + 1))
     return max(leave, default=None)
 
 
@@ -85,49 +83,50 @@ def run_housekeeping(
         hours = max(one.extraction_max_age_hours for one in hospitals)
         old = retention.drop_old_payloads(ledger, max_age_hours=hours, actor=actor)
         done.update(reopened=old.reopened, erased=old.erased)
-    cap = _cap(hospitals)
     limits = _limits(hospitals)
     with ledger.reading() as connection:
         codes = retention.known_hospitals(connection)
     for code in codes:
-        own = limits.get(code) or _widest(list(limits.values()))
-        today = now.astimezone(own.zone).date() if own else now.astimezone(LAST_ZONE).date()
+        own = limits.get(code) or _widest(limits.values())
+        today = now.astimezone(own.zone if own else LAST_ZONE).date()
         done["expired"] += retention.expire_past(ledger, hospital=code, today=today, actor=actor)
         if own:
-            done.update(_let_go(ledger, code, own, today=today, cap=cap))
+            done.update(_let_go(ledger, code, own, today))
     return dict(done)
 
 
-def _cap(hospitals: Sequence[Hospital]) -> int:
-    return max((one.contact_cap_days for one in hospitals), default=0)
-
-
 def _limits(hospitals: Sequence[Hospital]) -> dict[str, Retention]:
+    """Return each hospital's; the cap on contacts holds for all of them together."""
+    cap = max((one.contact_cap_days for one in hospitals), default=0)
     return {
-        one.code: Retention(one.zone, one.max_age_days, one.ledger_retention_days)
+        one.code: Retention(
+            one.zone,
+            one.max_age_days + cap + RETENTION_MARGIN_DAYS if one.max_age_days else 0,
+            one.ledger_retention_days,
+        )
         for one in hospitals
     }
 
 
-def _widest(known: Sequence[Retention]) -> Retention | None:
+def _widest(known: Collection[Retention]) -> Retention | None:
     """Return limits under which nothing leaves too early; None where nothing is known."""
     if not known:
         return None
-    ages, stays = [one.age for one in known], [one.retention for one in known]
+    identities, lines = [one.identities for one in known], [one.lines for one in known]
     return Retention(
         LAST_ZONE,
-        age=0 if 0 in ages else max(ages),
-        retention=0 if 0 in stays else max(stays),
+        identities=0 if 0 in identities else max(identities),
+        lines=0 if 0 in lines else max(lines),
     )
 
 
-def _let_go(ledger: Ledger, code: str, own: Retention, *, today: date, cap: int) -> dict[str, int]:
+def _let_go(ledger: Ledger, code: str, own: Retention, today: date) -> dict[str, int]:
     """Anonymise and purge a hospital's old lines."""
     done = {"anonymised": 0, "purged": 0}
-    if days := own.identity_days(cap):
+    if days := own.identities:
         before = today - timedelta(days=days)
         done["anonymised"] = retention.anonymise(ledger, hospital=code, before=before, days=days)
-    if own.retention:
-        first = today - timedelta(days=own.retention)
+    if own.lines:
+        first = today - timedelta(days=own.lines)
         done["purged"] = retention.purge(ledger, hospital=code, first_known_day=first)
     return done

@@ -147,18 +147,15 @@ def dry_run(run: Run, *, ledger: Ledger, now: datetime) -> DryRun:
         apply_day(run, transforming, extraction, today)
         transforming.finish(standing_back)
         barred = _barred(connection, ledger, run, now)
-        found += [_judged(line, barred) for line in lines_of_day(connection, run.day)]
+        found += [
+            line._replace(state=LineState.EXCLUDED, reason=barred[line.address], channel="")
+            if line.address in barred
+            else line
+            for line in lines_of_day(connection, run.day)
+        ]
         raise _RolledBackError
     leaves_at = hospital.window.opening(now).astimezone(hospital.zone)
     return DryRun(sum(len(chunk["cd_atendimento"]) for chunk in chunks), tuple(found), leaves_at)
-
-
-def _judged(line: DayLine, barred: Mapping[int, Reason]) -> DayLine:
-    """Return the line as a claim would leave it."""
-    reason = barred.get(line.address)
-    if reason is None:
-        return line
-    return line._replace(state=LineState.EXCLUDED, reason=reason, channel="")
 
 
 def _barred(connection: Connection, ledger: Ledger, run: Run, now: datetime) -> dict[int, Reason]:
@@ -241,7 +238,14 @@ def rehearsal(run: Run, *, context: DispatchContext) -> Rehearsal:
             " yours who receives rehearsals"
         )
     check_go_live(hospital, context.track_host)
-    invented = invented_lines(_candidates(run, context.ledger, context.now()), hospital)
+    chunks = list(read_columns_of(run, context.ledger, run.business_day))
+    today = run.today(context.now())
+    evaluator = Evaluator(
+        hospital, run.business_day, evaluated_on=today, include_old=run.include_old
+    )
+    day = DayEvaluation(evaluator, (chunk["cd_atendimento"] for chunk in chunks))
+    candidates = (one for chunk in day.chunks(chunks) for one in chunk.candidates)
+    invented = invented_lines(candidates, hospital)
     require_open_hours(context)
     probe(context)
     sent: Counter[Area] = Counter()
@@ -249,17 +253,6 @@ def rehearsal(run: Run, *, context: DispatchContext) -> Rehearsal:
         _post(context, Unit(hospital.code, run.business_day, area, channel), lines)
         sent[area] += len(lines)
     return Rehearsal(sent)
-
-
-def _candidates(run: Run, ledger: Ledger, now: datetime) -> Iterable[Candidate]:
-    """Yield what the day's attendances would become, whatever the ledger has of them."""
-    chunks = list(read_columns_of(run, ledger, run.business_day))
-    evaluator = Evaluator(
-        run.hospital, run.business_day, evaluated_on=run.today(now), include_old=run.include_old
-    )
-    day = DayEvaluation(evaluator, (chunk["cd_atendimento"] for chunk in chunks))
-    for chunk in day.chunks(chunks):
-        yield from chunk.candidates
 
 
 def invented_lines(
