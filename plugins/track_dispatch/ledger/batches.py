@@ -21,7 +21,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select, upd
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.database import Ledger
-from track_dispatch.ledger.envelopes import SealedLine, span
+from track_dispatch.ledger.envelopes import SealedLine, address_range, span
 from track_dispatch.ledger.extractions import software_columns
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import IS_IN_DOUBT, addresses_in, of_batches
@@ -225,10 +225,10 @@ def claimed_after_all(ledger: Ledger, batch: Batch) -> Batch | None:
     Raises:
         LedgerError: the database failed.
     """
-    low, high = span(batch.envelope)
+    given = address_range(batch.envelope) | {"batch": batch.id}
     with ledger.writing() as connection:
         take_turn(connection)
-        found = set(connection.scalars(_CLAIMED, {"low": low, "high": high, "batch": batch.id}))
+        found = set(connection.scalars(_CLAIMED, given))
     lines = tuple(line for line in batch.lines if line.line in found)
     return replace(batch, lines=lines) if lines else None
 

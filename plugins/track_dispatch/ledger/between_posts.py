@@ -21,7 +21,7 @@ from track_dispatch.ledger.contact_policy import (
     stood_back,
 )
 from track_dispatch.ledger.database import Ledger, interruption
-from track_dispatch.ledger.envelopes import address_of, format_places, span
+from track_dispatch.ledger.envelopes import address_of, address_range, format_places
 from track_dispatch.ledger.extractions import software_columns
 from track_dispatch.ledger.request_budget import TAKE
 from track_dispatch.ledger.schema import PLACES
@@ -199,7 +199,7 @@ class _Shortcut:
         self._wanted = wanted
         self._actor = actor
         self._envelope = wanted.read.envelope
-        self._range = dict(zip(("low", "high"), span(self._envelope.id), strict=True))
+        self._range = address_range(self._envelope.id)
 
     def take(self, settling: Sequence[_Step]) -> Batch:
         """Settle what came before and claim what may go; exclude what may not.
@@ -292,14 +292,13 @@ class _Shortcut:
 
 def _settling(settlement: Settlement, actor: Actor) -> list[_Step]:
     batch = settlement.batch
-    low, high = span(batch.envelope)
     settled = {
         "status": settlement.status,
         "receipt": settlement.receipt,
         "batch": batch.id,
         "claim": batch.claim,
     }
-    accepted = {"low": low, "high": high, "batch": batch.id}
+    accepted = address_range(batch.envelope) | {"batch": batch.id}
     moved = Transition.ANSWERED, LineState.ACCEPTED
     return [
         _Step(_SETTLE_BATCH, settled, 1),

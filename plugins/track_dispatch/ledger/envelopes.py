@@ -105,13 +105,9 @@ def read_envelope(connection: Connection, envelope: int) -> Envelope:
     return Envelope(*connection.execute(_READING, {"envelope": envelope}).one())
 
 
-def _range(envelope: int) -> dict[str, int]:
-    return dict(zip(("low", "high"), span(envelope), strict=True))
-
-
 def _waiting(connection: Connection, envelope: int) -> set[int]:
     """Return the places of an envelope's lines that wait."""
-    found = connection.scalars(_WAITING_LINES, _range(envelope))
+    found = connection.scalars(_WAITING_LINES, address_range(envelope))
     return {address % PLACES for address in found}
 
 
@@ -133,7 +129,7 @@ def reseal(connection: Connection, keys: KeyRing, envelopes: Collection[int]) ->
             .where(_envelopes.c.id == envelope)
             .values(
                 waiting=len(waiting),
-                reopened=connection.scalar(_REOPENED_LINES, _range(envelope)),
+                reopened=connection.scalar(_REOPENED_LINES, address_range(envelope)),
                 payload=payload,
                 version=_envelopes.c.version + 1,
             )
@@ -347,6 +343,11 @@ def envelope_of(address: int) -> int:
 def span(envelope: int) -> tuple[int, int]:
     """Return the first and the last address of an envelope."""
     return envelope * PLACES, envelope * PLACES + PLACES - 1
+
+
+def address_range(envelope: int) -> dict[str, int]:
+    """Return the first and the last address of an envelope as the parameters `low` and `high`."""
+    return dict(zip(("low", "high"), span(envelope), strict=True))
 
 
 def by_envelope(addresses: Iterable[int]) -> Mapping[int, list[int]]:

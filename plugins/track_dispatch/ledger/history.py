@@ -16,21 +16,13 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.envelopes import address_of, envelope_of, parse_places
-from track_dispatch.ledger.schema import (
-    IS_OF_UNIT,
-    LIES_IN,
-    PLACES,
-    batches,
-    in_units,
-    lines,
-    on_days,
-    placed,
-)
+from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, PLACES, in_units, on_days, placed
 from track_dispatch.ledger.sql import Moment, among, moment_in
 from track_dispatch.records import HospitalDay, IdentityKind, Software
 from track_dispatch.states import BatchState, LineState
 
 _lines, _events, _envelopes, _units = schema.lines, schema.events, schema.envelopes, schema.units
+_extractions, _batches = schema.extractions, schema.batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,25 +303,25 @@ class FirstAnswer:
 def first_answers(connection: Connection, *, limit: int = 10) -> list[FirstAnswer]:
     """Return the installation's first batches that were answered with a 2xx, the oldest first."""
     first = (
-        select(batches)
-        .where(batches.c.status.between(200, 299))
-        .order_by(batches.c.created_at, batches.c.id)
+        select(_batches)
+        .where(_batches.c.status.between(200, 299))
+        .order_by(_batches.c.created_at, _batches.c.id)
         .limit(limit)
         .subquery()
     )
     own = and_(
-        lines.c.batch == first.c.id,
-        lines.c.address >= first.c.envelope * PLACES,
-        lines.c.address < (first.c.envelope + 1) * PLACES,
+        _lines.c.batch == first.c.id,
+        _lines.c.address >= first.c.envelope * PLACES,
+        _lines.c.address < (first.c.envelope + 1) * PLACES,
     )
     counted = (
         select(
             *(first.c[name] for name in ("id", "created_at", "unit", "status", "state", "lines")),
             first.c.receipt.is_not(None).label("has_receipt"),
-            func.count().filter(lines.c.state == LineState.ACCEPTED).label("accepted"),
-            func.count().filter(lines.c.state == LineState.REFUSED).label("refused"),
+            func.count().filter(_lines.c.state == LineState.ACCEPTED).label("accepted"),
+            func.count().filter(_lines.c.state == LineState.REFUSED).label("refused"),
         )
-        .select_from(first.outerjoin(lines, own))
+        .select_from(first.outerjoin(_lines, own))
         .group_by(*first.c)
         .order_by(first.c.created_at, first.c.id)
     )
@@ -349,9 +341,6 @@ def first_answers(connection: Connection, *, limit: int = 10) -> list[FirstAnswe
 
 
 # -- software ----------------------------------------------------------------------
-
-
-_extractions, _batches = schema.extractions, schema.batches
 
 
 class SoftwareUse(NamedTuple):

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -82,27 +83,16 @@ def add_optouts(
 ) -> int:
     """Enter people, each with her values and a channel; return how many were new to the list.
 
-    Args:
-        ledger: open.
-        entries: for each person her values, and the channel it holds for; None = every one.
-        source: who told us, without patient data.
-        decision: who enters them, and why; on record once, with the first of them.
+    Without a channel it holds for every one. `source` says who told us, without patient data. The
+    decision is on record once, with the first people.
     """
     people, new, decided = iter(entries), 0, None
     while some := list(islice(people, PEOPLE_AT_ONCE)):
         with ledger.writing() as connection:
             decided = decided or record_decision(connection, decision)
+            enter = partial(enter_optouts, connection, ledger.keys, source=source, decision=decided)
             for values, channel in some:
-                new += bool(
-                    enter_optouts(
-                        connection,
-                        ledger.keys,
-                        values,
-                        channel=channel,
-                        source=source,
-                        decision=decided,
-                    )
-                )
+                new += bool(enter(values, channel=channel))
     return new
 
 
@@ -240,14 +230,11 @@ def erase_person(
     What still waits is excluded: nobody is asked about it. Of what was asked there stays what a
     second invitation must be told from: who shares no value with the list is still recognised.
 
-    Args:
-        ledger: open.
-        values: all that the person gave, of any kind.
-        decision: who answers for it.
-        today: others who stood back for a contact of hers come back if they may still be asked.
+    `values` are all that the person gave, of any kind. Others who stood back for a contact of hers
+    come back if they may still be asked `today`.
 
     Raises:
-        ConfigError: the run was carried out before.
+        DecisionRefusedError: the run was carried out before.
     """
     keys = ledger.keys
     hashes = [one.hash for value in sorted(set(values)) for one in keys.identity_hashes(value)]
@@ -259,14 +246,8 @@ def erase_person(
         found = select(_identities.c.line).where(among(_identities.c.hash, "hashes")).distinct()
         ids = sorted(connection.scalars(found, {"hashes": hashes}))
         excluded = _exclude(connection, keys, ids, decision, decided)
-        come_back(
-            connection,
-            keys,
-            excluded,
-            actor=decision.actor,
-            today=today,
-            over=(IdentityKind.CONTACT,),
-        )
+        contact = (IdentityKind.CONTACT,)
+        come_back(connection, keys, excluded, actor=decision.actor, today=today, over=contact)
         # one of her own may have come back as well
         excluded += _exclude(connection, keys, ids, decision, decided)
         unlinked = _unlink(connection, ids, hashes)
@@ -380,11 +361,7 @@ def held_about(
 ) -> HeldData:
     """Return what every table holds about a person, given by any of her values.
 
-    Args:
-        connection: reading.
-        keys: of the ledger.
-        values: "cpf:...", "email:...", "phone:..." in their normal forms.
-        rows_about: counts the rows of staged columns that hold one of the values.
+    `rows_about` counts the rows of staged columns that hold one of the values.
     """
     hashes = [one for value in sorted(set(values)) for one in keys.identity_hashes(value)]
     attendances = _attendances(connection, [one.hash for one in hashes])

@@ -76,7 +76,7 @@ def resume_service(ledger: Ledger, decision: Decision) -> int:
     """Open the switch again, and let refused log-ons be tried; return how many that ended.
 
     Raises:
-        ConfigError: the run that decides this has done so before.
+        DecisionRefusedError: the run that decides this has done so before.
     """
     with deciding(ledger) as connection:
         ended = connection.execute(
