@@ -186,7 +186,7 @@ def read_json(body: bytes) -> object:
     """Parse a body strictly.
 
     Raises:
-        ValueError: it is no JSON, or can be read in more than one way; nothing of it is told.
+        ValueError: it is not JSON, or can be read in more than one way; the error quotes nothing.
     """
     try:
         return json.loads(body, object_pairs_hook=_once_each, parse_constant=_no_constant)
@@ -195,7 +195,7 @@ def read_json(body: bytes) -> object:
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make an object of its members; of one that comes twice, nobody knows which counts."""
+    """Make an object of its members, unless one comes twice: nobody knows which of them counts."""
     members = dict(pairs)
     if len(members) < len(pairs):
         raise ValueError
@@ -203,7 +203,7 @@ def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _no_constant(_: str) -> NoReturn:
-    """Refuse NaN and the infinities, which JSON has not got."""
+    """Refuse NaN and the infinities: they are not JSON."""
     raise ValueError
 
 

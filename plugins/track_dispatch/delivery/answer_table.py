@@ -42,13 +42,13 @@ class OutcomeKind(Labelled):
 
 _AGAIN = "nothing was sent; it is safe to try again"
 _WAY_OUT = (
-    "; if only a proxy leads out of the house, set `proxies` in the extra of Track's connection"
-    " (HTTPS_PROXY counts only with its `trust_env`)"
+    "; if only a proxy leads out of the hospital's network, set `proxies` in the extra of Track's"
+    " connection (HTTPS_PROXY counts only with its `trust_env`)"
 )
 
 
 class TransportFailure(StrEnum):
-    """Why there is no answer. The last two: the request had begun, it may have arrived.
+    """Why there is no answer. After the last two, the request may have arrived: it had begun.
 
     Attributes:
         kind: what became of the batch.
@@ -79,8 +79,8 @@ class TransportFailure(StrEnum):
     TLS = (
         "no trusted TLS connection could be made",
         OutcomeKind.NOT_DELIVERED,
-        _AGAIN + "; if the house has a certificate authority of its own, name its file as `verify`"
-        " in the extra of Track's connection (REQUESTS_CA_BUNDLE counts only with its `trust_env`,"
+        _AGAIN + "; if the hospital has a certificate authority of its own, name its file as"
+        " `verify` in the extra of Track's connection (REQUESTS_CA_BUNDLE counts only with its `trust_env`,"
         " and never against `verify`)",
     )
     PROXY = (
@@ -162,14 +162,14 @@ class AnswerCase(StrEnum):
         "a success without a receipt in any member that the setting `acceptance` names",
     )
     NO_OBJECT = (
-        "2xx, JSON that is no object: a list, a text, a number, true, false, null",
+        "2xx, JSON that is not an object: a list, a text, a number, true, false, null",
         OutcomeKind.UNCERTAIN,
-        "a success whose JSON is no object",
+        "a success whose JSON is not an object",
     )
     NO_JSON = (
         "2xx, a page, bare text, another type, or JSON that is broken or names a member twice",
         OutcomeKind.UNCERTAIN,
-        "a success that is no proper JSON, perhaps not from Track itself",
+        "a success that is not proper JSON, perhaps not from Track itself",
     )
     CUT_SHORT = (
         "2xx, cut short, or longer than we read, or without a word of where it ends",

@@ -3,9 +3,10 @@
     POST n -> one transaction {settle n, claim n+1} -> POST n+1
 
 The POST runs in a thread that does nothing else; meanwhile the next envelope is read, opened and
-encoded, which claims nothing. Everything but a plain acceptance leaves this path: what was read
-ahead is dropped, and the batch is settled by itself. So does whatever keeps the next batch from
-going: a stop, a busy survey, an empty budget, closed hours never take a settlement down with them.
+encoded, which claims nothing. Only a plain acceptance is settled together with the next claim.
+After any other answer the batch is settled by itself, and what was read ahead is put back. Whatever
+keeps the next batch from going - a stop, a busy survey, a spent budget, closed hours - never undoes
+a settlement.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def _judge_success(
 def _refused_lines(
     answer: TrackResponse, attendance_ids: Sequence[str], values: Collection[str]
 ) -> Mapping[int, LineError]:
-    """Read which lines a refusal names; one that is no JSON names none."""
+    """Read which lines a refusal names; one that is not JSON names none."""
     try:
         document = read_json(answer.body)
     except ValueError:
@@ -202,7 +202,7 @@ def retry_after_seconds(retry_after: str | None, now: datetime) -> float | None:
 
 
 def http_moment(text: str | None) -> datetime | None:
-    """Read a date as headers write it, aware; None when it is none."""
+    """Read a date as headers write it, aware; None when it cannot be read."""
     try:
         moment = parsedate_to_datetime(text or "")
     except (OverflowError, TypeError, ValueError):

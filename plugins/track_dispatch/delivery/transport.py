@@ -1,9 +1,9 @@
 """One request at a time, each over a fresh connection, under one deadline.
 
 `requests` limits the wait for each packet, not the whole: a server that drips a byte a second is
-never too slow for it. And it does not tell whether a failed request had left the house. Both
-matter here: the lease of a claim covers one whole POST, and only a request that certainly never
-began may be sent again.
+never too slow for it. And it does not tell whether a failed request had begun to be sent.
+Both matter here: the lease of a claim covers one whole POST, and only a request that certainly
+never began may be sent again.
 """
 
 from __future__ import annotations

@@ -123,7 +123,10 @@ def open_ledger(*, restored: bool = False, read_only: bool = False) -> Ledger:
 
 
 def init() -> tuple[str, bool]:
-    """Create the installation's ledger where there is none; return its address and whether so.
+    """Create the installation's ledger where there is none.
+
+    Returns:
+        Its address, without a password, and whether it was created.
 
     Raises:
         ConfigError: the connection has no keys, or the database holds another ledger, or nobody

@@ -160,7 +160,7 @@ def _organization(login: str | None, conn_id: str) -> str:
     except ValueError:
         raise ConfigError(
             f"The Airflow connection {conn_id!r} needs the organization's UUID as login"
-            " (Track shows it in the organization's settings); what stands there is none."
+            " (Track shows it in the organization's settings); what stands there is not one."
         ) from None
 
 
