@@ -80,8 +80,8 @@ class TransportFailure(StrEnum):
         "no trusted TLS connection could be made",
         OutcomeKind.NOT_DELIVERED,
         _AGAIN + "; if the hospital has a certificate authority of its own, name its file as"
-        " `verify` in the extra of Track's connection (REQUESTS_CA_BUNDLE counts only with its `trust_env`,"
-        " and never against `verify`)",
+        " `verify` in the extra of Track's connection (REQUESTS_CA_BUNDLE counts only with its"
+        " `trust_env`, and never against `verify`)",
     )
     PROXY = (
         "the proxy could not be reached or did not connect us",
