@@ -35,7 +35,7 @@ _ID = "cd_atendimento"
 #: A CPF has this many digits; a number has lost the zeros in front.
 _CPF_DIGITS = 11
 
-#: Stands in a text for bytes that are no text: half a surrogate pair, which no real text holds.
+#: Stands in a text for bytes that are not a text: half a surrogate pair, which no real text holds.
 UNDECODED = "\udcff"
 
 #: Rows as columns: name to texts, all of one length, in the query's order of columns and rows.
@@ -114,7 +114,7 @@ def to_columns(
 
     Args:
         names: of the columns.
-        rows: as the driver returns them, at least one; bytes that are no text as `UNDECODED`.
+        rows: as the driver returns them, at least one; bytes that are not a text as `UNDECODED`.
         day: the business day, for the ids made up.
         position: of the first row in the extraction, from 1, for the ids made up.
     """

@@ -83,7 +83,6 @@ Row = dict[str, int | str | timedelta | None]
 
 
 def _row(row: WrittenRow) -> Row:
-    """Read the moments of a row."""
     return {
         column: moment(value)
         if column.upper().startswith(DATE_PREFIXES) and isinstance(value, str)

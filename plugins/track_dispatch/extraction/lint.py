@@ -231,11 +231,14 @@ def _unknown_columns(scope: Scope) -> Iterator[Problem]:
 
 
 def _area_labels(scope: Scope) -> Iterator[Problem]:
-    """Find constants in the place of an area that are none."""
+    """Find constants in the place of an area that are not one of the six."""
     for literal in _labels(scope):
         if (label := literal.name) not in _LABELS:
             hint = did_you_mean(label, _LABELS)
-            yield literal, f'"{label}" is none of the six areas{hint}: no survey would ask for it'
+            yield (
+                literal,
+                f'"{label}" is not one of the six areas{hint}: no survey would ask for it',
+            )
 
 
 def _labels(scope: Scope) -> Iterator[exp.Literal]:

@@ -63,7 +63,7 @@ _FITS = {
     oracledb.DB_TYPE_TIMESTAMP: _MOMENT,
 }
 
-#: How the driver decodes texts: what is none, in whatever character set, leaves a mark.
+#: How the driver decodes texts: bytes that are not one, in whatever character set, leave a mark.
 _MARKED = "track_dispatch.marked"
 codecs.register_error(_MARKED, lambda error: (UNDECODED, error.end))  # type: ignore[attr-defined]
 
@@ -351,15 +351,14 @@ class _Unreadable:
 
 
 def _returned(cursor: oracledb.Cursor) -> tuple[ReturnedColumn, ...]:
-    return tuple(map(_returned_column, cursor.description or ()))
-
-
-def _returned_column(column: oracledb.FetchInfo) -> ReturnedColumn:
-    fits = _FITS.get(column.type_code, set())
-    if fits is _TEXT and not column.internal_size:
-        fits = set(ColumnKind)  # `select null`, which Oracle describes as a text of no length
-    kind = str(column.type_code.name).removeprefix("DB_TYPE_")
-    return ReturnedColumn(column.name, kind, frozenset(fits))
+    found = []
+    for column in cursor.description or ():
+        fits = _FITS.get(column.type_code, set())
+        if fits is _TEXT and not column.internal_size:
+            fits = set(ColumnKind)  # `select null`, which Oracle describes as a text of no length
+        kind = str(column.type_code.name).removeprefix("DB_TYPE_")
+        found.append(ReturnedColumn(column.name, kind, frozenset(fits)))
+    return tuple(found)
 
 
 def _fetched_as(cursor: oracledb.Cursor, column: oracledb.FetchInfo) -> oracledb.Var | None:

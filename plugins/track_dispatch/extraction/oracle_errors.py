@@ -7,7 +7,7 @@ since Oracle 23ai a message may quote the value that it stumbled over.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from track_dispatch.errors import (
     ConfigError,
@@ -26,109 +26,76 @@ _UNKNOWN_NAME = re.compile(r'ORA-00904: (?P<name>"[\w$#]+"(?:\."[\w$#]+")*)')
 
 _AGAIN = "nothing was sent, and trying again is safe"
 
-
-class _Meaning(NamedTuple):
-    numbers: str
-    kind: type[TrackDispatchError]
-    advice: str
-
-
-#: Read from the top; an error may name several numbers, the driver's beside the server's.
+#: Our error, and its advice, by Oracle's numbers. Read from the top: an error may name several
+#: numbers, the driver's beside the server's.
 #: Source: Oracle Database Error Messages; the cross reference in python-oracledb's errors.py.
-_MEANINGS = (
-    _Meaning(
-        "ORA-01017 ORA-01005",
-        LogOnRefusedError,
-        "the ERP refused user and password: correct the connection's login and password (never "
-        "tried again by itself: failed log-ons lock the account)",
-    ),
-    _Meaning(
-        "DPY-4001",
-        ConfigError,
-        "the connection has no login or no password: put both in",
-    ),
-    _Meaning(
-        "ORA-28000 ORA-28001 ORA-01045",
-        ConfigError,
-        "the ERP's account is locked, expired or may not log on: ask the DBA to open it",
-    ),
-    _Meaning(
-        "DPY-3001 DPY-3010 DPY-3015 DPY-3040 ORA-12660",
-        ConfigError,
-        "this server needs the driver's thick mode: set thick_mode and thick_mode_lib_dir in the "
-        "connection's extra",
-    ),
-    _Meaning(
-        "DPI-1047 DPI-1072 DPY-2017 DPY-2019",
-        ConfigError,
-        "thick mode found no usable Oracle Client: check thick_mode_lib_dir in the connection's "
-        "extra, and the libraries there",
-    ),
-    _Meaning(
-        "DPY-2049 DPY-4000 DPY-4017 DPY-4018 DPY-4026 DPY-4027 ORA-12154",
-        ConfigError,
-        "the connection's address cannot be understood: give host, port and, in the extra, "
-        "service_name; or a whole dsn in the extra",
-    ),
-    _Meaning(
-        "ORA-01435",
-        ConfigError,
-        "the connection's Schema field, or the path of its URI, names no schema of this ERP: leave "
-        "it empty, and put service_name in the extra",
-    ),
-    _Meaning(
-        "ORA-00942 ORA-01031 ORA-04043",
-        SourceContractError,
-        "the query names a table that is not there or not granted to the connection's user: ask "
-        "the DBA for the grant, or correct the SQL",
-    ),
-    _Meaning(
-        "ORA-00904",
-        SourceContractError,
-        "the query names a column or function that this ERP has not: correct the SQL",
-    ),
-    _Meaning(
-        "DPY-4024 DPI-1067 ORA-00040 ORA-01013 ORA-03136 ORA-10173 ORA-56735",
-        SourceUnavailableError,
-        f"the ERP did not answer within the call timeout; {_AGAIN}",
-    ),
-    _Meaning(
-        "ORA-01555 ORA-01652 ORA-04020 ORA-04021 ORA-04030 ORA-04031 ORA-04036 ORA-04061 ORA-04065 "
-        "ORA-04068 ORA-08103 ORA-12805 ORA-12827 ORA-12842 ORA-30036",
-        SourceUnavailableError,
-        f"the ERP could not keep what the query needs while it ran; {_AGAIN}",
-    ),
-    _Meaning(
-        "ORA-00257 ORA-01033 ORA-01034 ORA-01035 ORA-01089 ORA-01090 ORA-01109 ORA-01219 ORA-12526 "
-        "ORA-12527 ORA-16456 ORA-27101",
-        SourceUnavailableError,
-        f"the ERP is starting, shutting down or being maintained; {_AGAIN}",
-    ),
-    _Meaning(
-        "ORA-00018 ORA-00020 ORA-02391 ORA-12516 ORA-12519 ORA-12520 ORA-12540",
-        SourceUnavailableError,
-        f"the ERP takes no further sessions now; {_AGAIN}",
-    ),
-    _Meaning(
-        "DPY-6001 DPY-6003 ORA-12505 ORA-12514 ORA-12528",
-        SourceUnavailableError,
-        "the listener does not know the service: the ERP is starting, or service_name in the "
-        f"connection's extra is wrong; {_AGAIN}",
-    ),
-    _Meaning(
-        "DPY-6000 DPY-6005 ORA-12170 ORA-12518 ORA-12535 ORA-12541 ORA-12543 ORA-12545 ORA-12560",
-        SourceUnavailableError,
-        f"the ERP cannot be reached: check its listener, host and port; {_AGAIN}",
-    ),
-    _Meaning(
-        "DPY-1001 DPY-4011 DPI-1010 DPI-1080 ORA-00028 ORA-01012 ORA-01092 ORA-02068 ORA-02396 "
-        "ORA-02399 ORA-03113 ORA-03114 ORA-03135 ORA-03150 ORA-12537 ORA-12547 ORA-12571 ORA-25400 "
-        "ORA-25401 ORA-25402 ORA-25403 ORA-25404 ORA-25405 ORA-25406 ORA-25407 ORA-25408 ORA-25409 "
-        "ORA-25425",
-        SourceUnavailableError,
-        f"the connection to the ERP broke off; {_AGAIN}",
-    ),
-)
+_MEANINGS: dict[type[TrackDispatchError], dict[str, str]] = {
+    LogOnRefusedError: {
+        "ORA-01017 ORA-01005": (
+            "the ERP refused user and password: correct the connection's login and password "
+            "(never tried again by itself: failed log-ons lock the account)"
+        ),
+    },
+    ConfigError: {
+        "DPY-4001": "the connection has no login or no password: put both in",
+        "ORA-28000 ORA-28001 ORA-01045": (
+            "the ERP's account is locked, expired or may not log on: ask the DBA to open it"
+        ),
+        "DPY-3001 DPY-3010 DPY-3015 DPY-3040 ORA-12660": (
+            "this server needs the driver's thick mode: set thick_mode and thick_mode_lib_dir in "
+            "the connection's extra"
+        ),
+        "DPI-1047 DPI-1072 DPY-2017 DPY-2019": (
+            "thick mode found no usable Oracle Client: check thick_mode_lib_dir in the "
+            "connection's extra, and the libraries there"
+        ),
+        "DPY-2049 DPY-4000 DPY-4017 DPY-4018 DPY-4026 DPY-4027 ORA-12154": (
+            "the connection's address cannot be understood: give host, port and, in the extra, "
+            "service_name; or a whole dsn in the extra"
+        ),
+        "ORA-01435": (
+            "the connection's Schema field, or the path of its URI, names no schema of this ERP: "
+            "leave it empty, and put service_name in the extra"
+        ),
+    },
+    SourceContractError: {
+        "ORA-00942 ORA-01031 ORA-04043": (
+            "the query names a table that is not there or not granted to the connection's user: "
+            "ask the DBA for the grant, or correct the SQL"
+        ),
+        "ORA-00904": "the query names a column or function that this ERP has not: correct the SQL",
+    },
+    SourceUnavailableError: {
+        "DPY-4024 DPI-1067 ORA-00040 ORA-01013 ORA-03136 ORA-10173 ORA-56735": (
+            "the ERP did not answer within the call timeout"
+        ),
+        (
+            "ORA-01555 ORA-01652 ORA-04020 ORA-04021 ORA-04030 ORA-04031 ORA-04036 ORA-04061 "
+            "ORA-04065 ORA-04068 ORA-08103 ORA-12805 ORA-12827 ORA-12842 ORA-30036"
+        ): "the ERP could not keep what the query needs while it ran",
+        (
+            "ORA-00257 ORA-01033 ORA-01034 ORA-01035 ORA-01089 ORA-01090 ORA-01109 ORA-01219 "
+            "ORA-12526 ORA-12527 ORA-16456 ORA-27101"
+        ): "the ERP is starting, shutting down or being maintained",
+        "ORA-00018 ORA-00020 ORA-02391 ORA-12516 ORA-12519 ORA-12520 ORA-12540": (
+            "the ERP takes no further sessions now"
+        ),
+        "DPY-6001 DPY-6003 ORA-12505 ORA-12514 ORA-12528": (
+            "the listener does not know the service: the ERP is starting, or service_name in the "
+            "connection's extra is wrong"
+        ),
+        (
+            "DPY-6000 DPY-6005 ORA-12170 ORA-12518 ORA-12535 ORA-12541 ORA-12543 ORA-12545 "
+            "ORA-12560"
+        ): "the ERP cannot be reached: check its listener, host and port",
+        (
+            "DPY-1001 DPY-4011 DPI-1010 DPI-1080 ORA-00028 ORA-01012 ORA-01092 ORA-02068 "
+            "ORA-02396 ORA-02399 ORA-03113 ORA-03114 ORA-03135 ORA-03150 ORA-12537 ORA-12547 "
+            "ORA-12571 ORA-25400 ORA-25401 ORA-25402 ORA-25403 ORA-25404 ORA-25405 ORA-25406 "
+            "ORA-25407 ORA-25408 ORA-25409 ORA-25425"
+        ): "the connection to the ERP broke off",
+    },
+}
 
 
 def explain(
@@ -155,9 +122,11 @@ def explain(
     label += f" {named['name']}" if named else ""
     if offset := getattr(told, "offset", 0) if sql else 0:
         label += f" at {place_in(sql, offset)} of what `python -m track_dispatch sql` prints"
-    for meaning in _MEANINGS:
-        if not set(meaning.numbers.split()).isdisjoint(numbers):
-            return meaning.kind(f"{label}: {meaning.advice}")
+    for kind, meanings in _MEANINGS.items():
+        for listed, advice in meanings.items():
+            if not set(listed.split()).isdisjoint(numbers):
+                again = f"; {_AGAIN}" if kind is SourceUnavailableError else ""
+                return kind(f"{label}: {advice}{again}")
     if getattr(told, "isrecoverable", False):
         return SourceUnavailableError(f"{label}: the ERP failed for now; {_AGAIN}")
     return otherwise(f"{label}: the ERP refused; look the number up, then mend SQL or connection")

@@ -64,7 +64,7 @@ _BESIDE = {
         "a date beside a number, which Oracle refuses: write date '2024-12-31'"
     ),
     frozenset({Kind.NUMBER, Kind.TEXT}): (
-        "a number beside a text makes Oracle read each text as a number, until one is none: write "
+        "a number beside a text makes Oracle read each text as a number, until one is not: write "
         "the constant as its column is, in quotes or without"
     ),
 }
@@ -88,10 +88,10 @@ def _no_conditions(scope: Scope) -> Iterator[Problem]:
     for node in scope.find_all(exp.Where, exp.Having, exp.Connector, exp.Not, exp.Join, exp.Case):
         for value in query_tree.conditions(node):
             if not isinstance(value.unnest(), _CONDITIONS):
-                yield value, "is a value and no condition: write x = 'S'"
+                yield value, "is a value, not a condition: write x = 'S'"
     for value in scope.expression.expressions if isinstance(scope.expression, exp.Select) else ():
         if isinstance(value.unalias().unnest(), _CONDITIONS):
-            yield value, "is a condition and no value: write case when ... end"
+            yield value, "is a condition, not a value: write case when ... end"
 
 
 def _nulls(scope: Scope) -> Iterator[Problem]:
@@ -136,7 +136,7 @@ def _session_formats(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
             yield conversion, message
     for literal in scope.find_all(exp.DateStrToDate):
         if not _DAY.fullmatch(literal.this.name):
-            yield literal, "is no date literal: write date '2024-12-31'"
+            yield literal, "is not a date literal: write date '2024-12-31'"
 
 
 def _session_format(node: exp.Expr, scope: Scope, tables: ErpTables) -> str:

@@ -220,7 +220,7 @@ def read_tables(include: Path | None = None) -> ErpTables:
         include: the folder that holds `sql/`; the configured one by default.
 
     Raises:
-        ConfigError: the file is missing or says what no table can be.
+        ConfigError: the file is missing or says what a table cannot be.
     """
     path = (include or include_dir()) / "sql" / "tables.yaml"
     declared = read_yaml(path, label="sql/tables.yaml")
@@ -233,10 +233,10 @@ def _table(name: str, entry: Any) -> ErpTable:
     key, columns = entry["key"], entry["columns"]
     if not isinstance(key, list) or not isinstance(columns, dict) or not set(key) <= set(columns):
         raise ConfigError(f"sql/tables.yaml: the key of {name} must be a list of its columns")
-    kinds = {str(kind) for kind in Kind}
+    kinds = sorted(Kind)
     if wrong := [column for column, kind in columns.items() if kind not in kinds]:
         raise ConfigError(
-            f"sql/tables.yaml: column {wrong[0]} of {name} is none of {', '.join(sorted(kinds))}"
+            f"sql/tables.yaml: column {wrong[0]} of {name} must be one of {', '.join(kinds)}"
         )
     return ErpTable(tuple(key), {column: Kind(kind) for column, kind in columns.items()})
 

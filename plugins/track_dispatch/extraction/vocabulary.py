@@ -158,7 +158,7 @@ def foreign_words(tokens: Sequence[Token], *, floor: tuple[int, int]) -> Iterato
             yield token.start, "has an optimizer hint, which outlives its reason: leave it out"
         not_null = _is(token, TokenType.NOT) and _is(after, TokenType.NULL)
         if not_null and not _is(before, TokenType.IS):
-            yield token.start, "`not null` is no condition: write `is not null`"
+            yield token.start, "`not null` is not a condition: write `is not null`"
         if _is(token, *_TEXTS) or _is(before, TokenType.COLON, TokenType.PLACEHOLDER):
             continue
         length = len(token.text.encode())

@@ -321,7 +321,7 @@ def test_a_date_wrapped_in_a_block_before_is_told() -> None:
 def test_a_label_that_is_no_area_is_told(area: str, label: str) -> None:
     (found,) = messages(select(instead={"area_pesquisa": area}))
 
-    assert found.startswith(f'"{label}" is none of the six areas')
+    assert found.startswith(f'"{label}" is not one of the six areas')
 
 
 def test_a_label_from_a_block_before_is_told() -> None:
@@ -335,7 +335,7 @@ def test_a_label_that_an_area_is_compared_with_is_told() -> None:
     sql = select(instead={"setor": "case a.area_pesquisa when 'EXAME' then 'x' else 'y' end"})
 
     (found,) = messages(sql)
-    assert found.startswith('"EXAME" is none of the six areas (did you mean "EXAMES"?)')
+    assert found.startswith('"EXAME" is not one of the six areas (did you mean "EXAMES"?)')
 
 
 @pytest.mark.parametrize("area", ["a.area", "case when a.x = 'OUTROS' then 'EXAMES' end", "null"])

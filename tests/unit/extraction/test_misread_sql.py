@@ -79,7 +79,7 @@ MISREAD: dict[str, tuple[str, str, str, str]] = {
     "a date within a text": (MV, "p.email as", "p.email || a.hr_alta as", "turns a date into text"),
     "a part of a date": (MV, "p.email as", "substr(a.hr_alta, 1, 9) as", "turns a date into text"),
     "a date like a text": (MV, *and_("a.hr_alta like '01%'"), "a date beside a text goes by"),
-    "a date that is none": (MV, *and_("a.hr_alta > date '01/02/2024'"), "is no date literal"),
+    "a date that is none": (MV, *and_("a.hr_alta > date '01/02/2024'"), "is not a date literal"),
     "text where a date is": (MV, "a.hr_alta, date", "nvl(a.hr_alta, 'x'), date", "a date beside a"),
     # numbers and texts
     "a number beside a column of texts": (MV, *and_("p.nr_cpf = 1"), "a number beside a text"),
@@ -136,15 +136,15 @@ MISREAD: dict[str, tuple[str, str, str, str]] = {
         *("child.cd_atendimento_pai = a.cd_atendimento", "cd_atendimento_pai = a.cd_atendimento"),
         "cd_atendimento_pai names no table",
     ),
-    "a value for a condition": (MV, *and_("a.cd_cid"), "is a value and no condition"),
+    "a value for a condition": (MV, *and_("a.cd_cid"), "a value, not a condition"),
     "a value among conditions": (
         MV,
         "a.cd_ori_ate = 30",
         "a.cd_ori_ate and 30",
-        "is a value and no",
+        "is a value, not",
     ),
-    "a value in a case": (MV, "when a.cd_ori_ate in (0)", "when a.cd_ori_ate", "is a value and no"),
-    "a condition for a value": (MV, "p.nr_cpf as", "p.nr_cpf = '1' as", "a condition and no value"),
+    "a value in a case": (MV, "when a.cd_ori_ate in (0)", "when a.cd_ori_ate", "is a value, not"),
+    "a condition for a value": (MV, "p.nr_cpf as", "p.nr_cpf = '1' as", "a condition, not a value"),
     # the day
     "midnight left out": (
         TASY,
