@@ -30,7 +30,7 @@ def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
     dag_run = context["dag_run"]
     check_conf(dag_run.conf, CONF_KEYS)
     hospital = load_hospital(code)
-    run_type = run_type_of(context)
+    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))  # an enum, or its text
     day = business_day(
         timezone=hospital.timezone,
         run_after=dag_run.run_after,
@@ -68,12 +68,6 @@ def mode_of(context: Mapping[str, Any]) -> Mode:
 def is_live(context: Mapping[str, Any]) -> bool:
     """Tell whether the run is about patients."""
     return mode_of(context) is Mode.LIVE
-
-
-def run_type_of(context: Mapping[str, Any]) -> str:
-    """Return Airflow's type of the run: scheduled, manual, backfill, ..."""
-    run_type = context["dag_run"].run_type
-    return str(getattr(run_type, "value", run_type))
 
 
 def actor_of(context: Mapping[str, Any]) -> Actor:
