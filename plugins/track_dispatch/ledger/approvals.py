@@ -322,14 +322,8 @@ def free_held(
 ) -> tuple[list[MovedLine], list[MovedLine]]:
     """Let held lines of a day go: those whose payload is fresh as ready, the others as reopened.
 
-    Args:
-        connection: of the writing transaction, in its turn.
-        keys: open and seal the payloads.
-        day: whose lines.
-        max_age_hours: how long an extraction may be sent.
-        actor: who lets them go.
-        question: only those that this approval counted; None: all.
-        decision: where a person moves them.
+    An extraction may be sent for `max_age_hours`. With a `question`, only the lines that it counted
+    go. `decision` stands where a person moves them.
 
     Returns:
         The lines that are ready now, and those that must be read again.

@@ -1,8 +1,8 @@
 """After a backup was put back: what may have been sent since is in doubt until a person decides.
 
-The ledger cannot know what it forgot. So everything that waits is doubted; and of the days before
-the restore, whatever a new reading would make ready is doubted as well: it may have been found,
-judged and sent in the time that is lost. What a person reopened since then is trusted.
+The ledger cannot know what it forgot. So all lines that wait are put in doubt. Of the days before
+the restore, lines that a new reading would make ready are put in doubt as well: they may have been
+found, judged and sent in the time that is lost. What a person reopened since then is trusted.
 """
 
 from __future__ import annotations

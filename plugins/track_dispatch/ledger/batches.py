@@ -210,13 +210,10 @@ _CLAIMED = select(_lines.c.id).where(
 
 
 def claimed_after_all(ledger: Ledger, batch: Batch) -> Batch | None:
-    """Look what was claimed by a transaction whose commit was not answered.
+    """Look up what a transaction claimed whose commit was not answered.
 
-    It is looked at in its turn: a commit that is still under way is waited for.
-
-    Args:
-        ledger: open.
-        batch: as it was to be claimed, or split off.
+    `batch` is as it was to be claimed or split off. The look takes its turn, and so waits for a
+    commit that is still under way.
 
     Returns:
         The batch with those of its lines that were claimed for it, also where somebody has put

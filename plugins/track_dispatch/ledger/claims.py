@@ -178,12 +178,6 @@ def settle_and_claim(
     Whatever keeps the claim from being made, the settlement is in the ledger when this returns. It
     may be there when this raises, too: to settle again does no harm.
 
-    Args:
-        ledger: open.
-        settlement: of the batch just answered.
-        wanted: the next one.
-        actor: the claim's owner.
-
     Raises:
         CommitUnknownError: nobody knows whether it was committed: look by the batches' ids.
         LedgerError: the database failed; nothing was claimed.

@@ -173,14 +173,8 @@ def filter_contactable(
 ) -> dict[int, Reason]:
     """Return the lines of a claim that may not be asked now, by place, with the reason.
 
-    Of two lines of the claim with the same person or contact, the lower place wins.
-
-    Args:
-        connection: of the transaction that claims.
-        lines: all that would go out together.
-        channel: the unit's.
-        policy: how long patients are left in peace.
-        today: the hospital's day: whoever may be asked until yesterday is asked no more.
+    `lines` are all that would go out together: of two with the same person or contact, the lower
+    place wins. `today` is the hospital's: whoever may be asked until yesterday is asked no more.
     """
     over = select(schema.lines.c.id).where(
         among(schema.lines.c.id, "ids"), schema.lines.c.ask_until < today
@@ -279,13 +273,8 @@ def come_back(
     Called by whoever has just ended those others as refused, excluded or reopened. Lines that
     another transaction is working on are passed over: it must not be waited for.
 
-    Args:
-        connection: of the writing transaction.
-        keys: open and seal the payloads.
-        line_ids: of the lines that ended.
-        actor: who ended them.
-        today: the hospital's day: who may no longer be asked stays excluded.
-        over: the kinds of identity that count.
+    Who may no longer be asked `today`, the hospital's day, stays excluded. `over` are the kinds of
+    identity that count.
     """
     if not line_ids:
         return 0

@@ -48,11 +48,6 @@ INIT_HINT = (
 def init_ledger(url: str, keys: KeyRing, *, options: Mapping[str, str] | None = None) -> bool:
     """Create the ledger, or leave a ledger that is there as it is; tell whether it was created.
 
-    Args:
-        url: of the database.
-        keys: the ring that will belong to it.
-        options: libpq's own, as for `open_ledger_at`.
-
     Raises:
         ConfigError: the database holds another ledger than the keys belong to.
         LedgerError: the database does not answer.
@@ -89,13 +84,8 @@ def migrate_ledger(
 ) -> tuple[str, str]:
     """Bring a ledger to this version's tables; return the revisions before and after.
 
-    A ledger that a newer version migrated stays as it is.
-
-    Args:
-        url: of the database.
-        keys: the ring that belongs to it.
-        options: libpq's own, as for `open_ledger_at`.
-        limits: how long it may wait for whoever works in the ledger.
+    A ledger that a newer version migrated stays as it is. `limits` say how long it may wait for
+    whoever works in the ledger.
 
     Raises:
         ConfigError: there is no ledger to migrate, or it is another one than the keys'.

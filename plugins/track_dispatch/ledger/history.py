@@ -356,10 +356,7 @@ def software_of_run(
 ) -> list[SoftwareUse]:
     """Return what a run's readings and batches came from, the earliest first.
 
-    Args:
-        connection: of a reading transaction.
-        days: those that the run read.
-        run_id: of the run.
+    `days` are those that the run read.
     """
     units = select(_units.c.id).where(*on_days(_units, days))
     return _uses(

@@ -86,11 +86,9 @@ class KeyRing(BaseModel):
         payload_secrets: tuple[str, ...] | None = None,
         identity_secrets: tuple[IdentityKey, ...] | None = None,
     ) -> KeyRing:
-        """Return the same ledger's ring with other keys; never a copy, which keeps what was begun.
+        """Return the same ledger's ring with other keys, the newest first; by default with ours.
 
-        Args:
-            payload_secrets: newest first; ours if they are not given.
-            identity_secrets: likewise.
+        It is made anew: a copy would go on hashing with the keys of this one.
         """
         return KeyRing(
             ledger_id=self.ledger_id,

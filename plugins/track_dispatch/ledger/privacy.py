@@ -307,7 +307,7 @@ def _unlink(connection: Connection, ids: list[int], hashes: list[int]) -> dict[i
 # -- what is held ------------------------------------------------------------------
 
 
-#: Tables to whose rows nothing leads that a person says, and why.
+#: Tables whose rows cannot be found by what a person tells us, and why.
 WITHOUT_A_PERSON: Mapping[str, str] = {
     "ledger": "of the ledger itself",
     "identity_keys": "of the ledger itself",

@@ -1,7 +1,7 @@
 """What leaves the ledger when its time is over, and what must never leave it.
 
-Ages count from the database's clock, days of patients from the business day. Whatever something
-still has to happen to is never deleted. Each part works through short transactions, each in its
+Ages count from the database's clock, days of patients from the business day. Nothing is deleted
+to which something still has to happen. Each part works through short transactions, each in its
 turn, so that no claim waits long; what was done before a failure stands.
 """
 
@@ -162,13 +162,8 @@ def anonymise(ledger: Ledger, *, hospital: str, before: date, days: float) -> in
     """Leave of old settled lines only what proves that they were; return how many lines.
 
     Identities go, and so do digests, area, channel and survey, which tell of the illness. Source,
-    attendance, day, state, reason, batch and the moments stay.
-
-    Args:
-        ledger: open.
-        hospital: whose lines.
-        before: days of patients before this one.
-        days: since the last batch of the unit.
+    attendance, day, state, reason, batch and the moments stay. Lines are old when their business
+    day is before `before` and the last batch of their unit is more than `days` ago.
     """
     recent = _batches.c.created_at >= moment_in(-days * DAY)
     query = select(_units.c.id).where(
