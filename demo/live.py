@@ -107,7 +107,7 @@ def tell(console: Console, api: AirflowApi, world: World) -> None:
         f"\n          who may less, with the same password: {', '.join(USERS[1:])}"
         f"\nTrack     {world.track.url}   what the stand-in has received"
         f"\nlogs      {HOME}"
-        f"\n\nin a shell: source {(HOME / 'env').relative_to(ROOT)}"
+        f"\n\nin a shell: source {os.path.relpath(HOME / 'env')}"
         "\n\nPesquisas, in the side bar, shows the week before; the latest day's rest is on its"
         " way.\nCtrl-C stops everything.\n",
         highlight=False,
