@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -123,7 +123,7 @@ def refused_list(
     from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.history import refused_lines  # noqa: PLC0415
 
-    first = since.date() if since else _today() - timedelta(days=REFUSED_DAYS)
+    first = since.date() if since else datetime.now(UTC).date() - timedelta(days=REFUSED_DAYS)
     with open_ledger() as ledger, ledger.reading() as connection:
         found = refused_lines(connection, since=first)
     if as_json:
@@ -252,7 +252,3 @@ def _doubt_text(doubt: InDoubtBatch) -> str:
         f"{doubt.id}  {unit}  {doubt.lines} lines  since {doubt.since:%Y-%m-%d %H:%M} UTC"
         f"  {origin}  {when}"
     )
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()

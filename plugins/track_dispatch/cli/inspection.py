@@ -34,7 +34,6 @@ from track_dispatch.records import Actor
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.doctor.check import Check
-    from track_dispatch.doctor.track_checks import SurveyUse
 
 
 _COLOURS = {"ok": "green", "warn": "yellow", "FAIL": "red"}
@@ -113,11 +112,7 @@ def surveys(*, as_json: Json = False) -> None:
     uses = survey_uses(TrackHook().list_surveys(), working_hospitals())
     if as_json:
         echo_json(uses)
-    else:
-        _print_surveys(uses)
-
-
-def _print_surveys(uses: Sequence[SurveyUse]) -> None:
+        return
     widest = max((len(use.name) for use in uses), default=0)
     for use in uses:
         who = ", ".join(use.used_by) or "-"

@@ -30,12 +30,13 @@ def setup() -> None:
     ledger_init()
     for name in create_pools():
         typer.echo(f"pool {name}: one slot")
-    for broken in _broken_hospitals():
-        typer.echo(
-            f"{broken.code}: has no pool yet, its file has errors (see `config check`);"
-            " mend it, then repeat setup",
-            err=True,
-        )
+    for entry in load_hospitals():
+        if isinstance(entry, BrokenHospital):
+            typer.echo(
+                f"{entry.code}: has no pool yet, its file has errors (see `config check`);"
+                " mend it, then repeat setup",
+                err=True,
+            )
 
 
 @ledger_app.command("init")
@@ -209,7 +210,3 @@ def config_check(*, as_json: Json = False) -> None:
             typer.echo(f"{code}: ok" if error is None else f"{code}: ERROR\n{error}")
     if any(errors.values()):
         raise typer.Exit(ExitCode.FAILED)
-
-
-def _broken_hospitals() -> list[BrokenHospital]:
-    return [entry for entry in load_hospitals() if isinstance(entry, BrokenHospital)]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import re
-import unicodedata
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -26,6 +25,7 @@ from track_dispatch.cli.options import announced
 from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.records import Channel
 from track_dispatch.transformation.identities import identity_values
+from track_dispatch.transformation.names import without_accents
 
 #: What an identity may be of.
 KINDS = ("cpf", "email", "phone")
@@ -331,7 +331,7 @@ def _columns(file: Path, row: Sequence[str]) -> tuple[ListColumn, ...]:
 
 def _kind_of(heading: str) -> str:
     """Return what a heading names: a kind of identity, "channel", or "" if nobody can tell."""
-    words = re.findall(r"[a-z]+", _unaccented(heading))
+    words = re.findall(r"[a-z]+", without_accents(heading.casefold()))
     if together := _HEADS.get("".join(words)):
         return together
     telling = [word for word in words if word not in _FILLERS]
@@ -373,11 +373,6 @@ def _decoded(file: Path) -> str:
     raise ConfigError(f"{file}: is not text; save it as CSV in UTF-8")
 
 
-def _unaccented(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in plain if not unicodedata.combining(letter))
-
-
 def _folded(text: str) -> str:
     """Return a heading or a channel in small letters, without accents, blanks and signs."""
-    return "".join(letter for letter in _unaccented(text) if letter.isalnum())
+    return "".join(letter for letter in without_accents(text.casefold()) if letter.isalnum())

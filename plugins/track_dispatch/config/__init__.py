@@ -7,7 +7,6 @@ from track_dispatch.config.go_live import (
     check_go_live,
     check_lease_margin,
     demo_survey_uuid,
-    is_demo_survey,
     is_demo_template_set,
     is_practice_host,
 )
@@ -23,29 +22,20 @@ from track_dispatch.config.loading import (
     working_hospitals,
 )
 from track_dispatch.config.policies import Identifier, VolumeGate
-from track_dispatch.config.templates import (
-    EmailTemplates,
-    TemplateSet,
-    WhatsappTemplate,
-    WhatsappTemplates,
-)
+from track_dispatch.config.templates import TemplateSet
 
 __all__ = [
     "BrokenHospital",
-    "EmailTemplates",
     "Hospital",
     "Identifier",
     "TemplateSet",
     "VolumeGate",
-    "WhatsappTemplate",
-    "WhatsappTemplates",
     "all_conflicts",
     "check_conflicts",
     "check_go_live",
     "check_lease_margin",
     "demo_survey_uuid",
     "include_dir",
-    "is_demo_survey",
     "is_demo_template_set",
     "is_practice_host",
     "json_schema",

@@ -273,7 +273,8 @@ def usable_mobiles(text: str) -> tuple[str, ...]:
         mobile = _mobile(plain["area"], plain["number"])
         return (mobile,) if mobile else ()
     text = clean(text)
-    if not text or _FOR_A_DIGIT.search(text) or _is_decimal(text):
+    is_decimal = _DECIMAL.fullmatch(text) and not _DECIMAL_ZERO.fullmatch(text)
+    if not text or is_decimal or _FOR_A_DIGIT.search(text):
         return ()
     return tuple(dict.fromkeys(filter(None, _read(text))))
 
@@ -306,16 +307,13 @@ def _written(piece: str) -> re.Match[str] | None:
     return written if written and _GROUPED[len(written["number"])].search(piece) else None
 
 
-def _is_decimal(text: str) -> bool:
-    return bool(_DECIMAL.fullmatch(text)) and not _DECIMAL_ZERO.fullmatch(text)
-
-
 def _mobile(area: str, number: str) -> str:
     if len(number) == 8 and _lacks_ninth_digit(f"{area}{number[:2]}"):
         number = f"9{number}"
     if len(number) != 9 or _FILLER.fullmatch(number):
         return ""
-    return f"{_BRAZIL}{area}{number}" if _is_mobile_range(f"{area}{number[:2]}") else ""
+    is_mobile = _type(f"{area}{number[:2]}", 7) == PhoneNumberType.MOBILE
+    return f"{_BRAZIL}{area}{number}" if is_mobile else ""
 
 
 def _lacks_ninth_digit(start: str) -> bool:
@@ -325,11 +323,6 @@ def _lacks_ninth_digit(start: str) -> bool:
     began with 0 or 1 nobody ever had.
     """
     return start[2] not in "01" and _type(start, 6) == PhoneNumberType.UNKNOWN
-
-
-def _is_mobile_range(start: str) -> bool:
-    """Tell whether numbers of eleven digits that start with these four are mobiles."""
-    return _type(start, 7) == PhoneNumberType.MOBILE
 
 
 @lru_cache(maxsize=2 * _REMEMBERED_RANGES)
