@@ -26,6 +26,7 @@ from track_dispatch.ledger.keys import new_keys
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 #: Airflow reads its settings when it is imported, so they must be there before any test module.
@@ -121,3 +122,11 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
     opened = open_ledger_at(ledger_url, keys)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def steps(ledger: Ledger) -> Steps:
+    """Return the steps of a day on an empty ledger."""
+    from tests.unit.ledger.steps import Steps  # noqa: PLC0415 - few tests want them
+
+    return Steps(ledger)

@@ -22,7 +22,7 @@ from stand_ins.oracle import OracleStandIn
 from tests.proof.fault_outcomes import NOW
 from tests.proof.fault_terms import Day
 from tests.proof.faulty_network import HOST, Names
-from tests.unit.ledger.ledger_rig import end_leases
+from tests.unit.ledger.steps import Steps
 from track_dispatch.config import load_hospital, rules_digest
 from track_dispatch.delivery.client import TrackClient
 from track_dispatch.delivery.context import DispatchContext
@@ -225,7 +225,7 @@ class Scene:
 
     def decide_as_it_was(self) -> None:
         """Look at Track, as a person does, and decide each batch in doubt by what is there."""
-        end_leases(self.ledger)
+        Steps(self.ledger).end_leases()
         expire_leases(self.ledger, actor=Actor("report"))
         accepted = self.api.accepted_ids()
         for batch in self.rows("batches"):

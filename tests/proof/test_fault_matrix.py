@@ -34,7 +34,7 @@ from tests.unit.ledger.conftest import (
     postgresql_ledger,
     sqlite_ledger,
 )
-from tests.unit.ledger.ledger_rig import counts_are_true
+from tests.unit.ledger.steps import Steps
 from track_dispatch.errors import ConfigError
 from track_dispatch.states import LineState
 
@@ -156,7 +156,7 @@ def check(scene: Scene, seen: Seen, after: After, *, posts_before: int = 0) -> N
 
 def no_data_without_need(scene: Scene) -> bool:
     """Tell whether only envelopes in which somebody waits hold patients' data, and count truly."""
-    return all(scene.kept_payloads()) and counts_are_true(scene.ledger)
+    return all(scene.kept_payloads()) and Steps(scene.ledger).counts_are_true()
 
 
 def timeless(problem: str) -> str:

@@ -9,12 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.ledger.decisions_rig import (
-    put_batch,
-    put_extraction,
-    put_lines,
-    put_question,
-)
 from track_dispatch.board.facts import RED, Cell, DayStatus, Scope, read_board, read_day
 from track_dispatch.config import BrokenHospital, load_hospital
 from track_dispatch.ledger.stop_switch import stop_service
@@ -25,6 +19,7 @@ from track_dispatch.pipeline.run import Run
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 DAY = date(2026, 3, 10)
@@ -56,7 +51,7 @@ def told(ledger: Ledger, run_id: str, day: date, now: datetime) -> Report:
     return report(Run(HMS, day, replace(LOOKER, run_id=run_id)), ledger=ledger, now=now)
 
 
-def put_something(ledger: Ledger, random: Random, day: HospitalDay, first: int) -> int:
+def put_something(steps: Steps, random: Random, day: HospitalDay, first: int) -> int:
     """Put lines of a day in random states; return how many."""
     lines = 0
     for state in random.sample(
@@ -65,35 +60,35 @@ def put_something(ledger: Ledger, random: Random, day: HospitalDay, first: int) 
     ):
         count, at = random.randint(1, 4), {"day": day, "first": first + lines}
         if state in {"sending", "in_doubt"}:
-            put_batch(ledger, count, state, batch_state=state, lease=600, **at)
+            steps.put_batch(count, state, batch_state=state, lease=600, **at)
         elif state == "excluded":
             reason = random.choice(["no_contact", "unknown_area"])
-            put_lines(ledger, count, state, channel="", reason=reason, **at)
+            steps.put_lines(count, state, channel="", reason=reason, **at)
         else:
-            put_lines(ledger, count, state, **at)
+            steps.put_lines(count, state, **at)
         if state == "held" and random.random() < 0.7:
             answer = random.choice([None, "timeout", "rejected", "approved"])
-            put_question(ledger, count, day=day, answer=answer)
+            steps.put_question(count, day=day, answer=answer)
         lines += count
     return lines
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_a_cell_is_as_red_as_the_report_and_for_its_reasons(ledger: Ledger, seed: int) -> None:
+def test_a_cell_is_as_red_as_the_report_and_for_its_reasons(steps: Steps, seed: int) -> None:
     random = Random(seed)
     for number in range(3):
         day = back(number)
-        lines = put_something(ledger, random, day, first=1 + 100 * number)
+        lines = put_something(steps, random, day, first=1 + 100 * number)
         missing = random.choice([{}, {}, {}, {"lacking": 2}, {"rows": lines + 1}])
         if random.random() < 0.2:
             missing = {"completed_at": None, "applied_at": None}
-        put_extraction(ledger, lines, day=day, run_id="run-1", **missing)
+        steps.put_extraction(lines, day=day, run_id="run-1", **missing)
     if random.random() < 0.4:
-        stop_service(ledger, hospital="HMS", why="captcha", status=405, actor=LOOKER)
+        stop_service(steps.ledger, hospital="HMS", why="captcha", status=405, actor=LOOKER)
     now = random.choice([OPEN, CLOSED])
 
-    shown = board_cells(ledger, now)
-    reported = told(ledger, "run-1", DAY, now)
+    shown = board_cells(steps.ledger, now)
+    reported = told(steps.ledger, "run-1", DAY, now)
 
     for number in range(3):
         cell = shown[back(number)]
@@ -105,13 +100,13 @@ def test_a_cell_is_as_red_as_the_report_and_for_its_reasons(ledger: Ledger, seed
     assert bool(reported.problems) == any(shown[back(number)].status in RED for number in range(3))
 
 
-def test_the_last_run_that_read_a_day_decides(ledger: Ledger) -> None:
-    put_lines(ledger, 3, "accepted", day=back(0))
-    put_extraction(ledger, 2, day=back(0), run_id="run-1", hours_old=2)  # one line too many
-    put_extraction(ledger, 3, day=back(0), run_id="run-2", hours_old=1)
+def test_the_last_run_that_read_a_day_decides(steps: Steps) -> None:
+    steps.put_lines(3, "accepted", day=back(0))
+    steps.put_extraction(2, day=back(0), run_id="run-1", hours_old=2)  # one line too many
+    steps.put_extraction(3, day=back(0), run_id="run-2", hours_old=1)
 
-    assert board_cells(ledger, OPEN)[back(0)].status is DayStatus.COMPLETE
-    assert not told(ledger, "run-2", DAY, OPEN).problems
+    assert board_cells(steps.ledger, OPEN)[back(0)].status is DayStatus.COMPLETE
+    assert not told(steps.ledger, "run-2", DAY, OPEN).problems
 
 
 @pytest.mark.parametrize(
@@ -124,36 +119,36 @@ def test_the_last_run_that_read_a_day_decides(ledger: Ledger) -> None:
         ("accepted", DayStatus.COMPLETE),
     ],
 )
-def test_a_cell_tells_what_is_open(ledger: Ledger, state: str, status: DayStatus) -> None:
+def test_a_cell_tells_what_is_open(steps: Steps, state: str, status: DayStatus) -> None:
     if state == "in_doubt":
-        put_batch(ledger, 2, state, day=back(0))
+        steps.put_batch(2, state, day=back(0))
     else:
-        put_lines(ledger, 2, state, day=back(0))
-    put_extraction(ledger, 2, day=back(0))
+        steps.put_lines(2, state, day=back(0))
+    steps.put_extraction(2, day=back(0))
 
-    assert board_cells(ledger, OPEN)[back(0)].status is status
-
-
-def test_what_waits_for_the_hours_of_dispatch_is_no_problem(ledger: Ledger) -> None:
-    put_lines(ledger, 2, "ready", day=back(0))
-    put_extraction(ledger, 2, day=back(0))
-
-    assert board_cells(ledger, CLOSED)[back(0)].status is DayStatus.WAITING
+    assert board_cells(steps.ledger, OPEN)[back(0)].status is status
 
 
-def test_a_run_that_is_not_over_is_not_red_yet(ledger: Ledger) -> None:
-    put_extraction(ledger, 2, day=back(0), completed_at=None, applied_at=None)
+def test_what_waits_for_the_hours_of_dispatch_is_no_problem(steps: Steps) -> None:
+    steps.put_lines(2, "ready", day=back(0))
+    steps.put_extraction(2, day=back(0))
+
+    assert board_cells(steps.ledger, CLOSED)[back(0)].status is DayStatus.WAITING
+
+
+def test_a_run_that_is_not_over_is_not_red_yet(steps: Steps) -> None:
+    steps.put_extraction(2, day=back(0), completed_at=None, applied_at=None)
     running = {("track_hms", "run-1")}
 
-    assert board_cells(ledger, OPEN)[back(0)].status is DayStatus.PROBLEM
-    assert board_cells(ledger, OPEN, active=running)[back(0)].status is DayStatus.RUNNING
+    assert board_cells(steps.ledger, OPEN)[back(0)].status is DayStatus.PROBLEM
+    assert board_cells(steps.ledger, OPEN, active=running)[back(0)].status is DayStatus.RUNNING
 
 
-def test_days_that_nobody_read_are_missing_early_or_before_the_beginning(ledger: Ledger) -> None:
+def test_days_that_nobody_read_are_missing_early_or_before_the_beginning(steps: Steps) -> None:
     early = datetime(2026, 3, 11, 11, tzinfo=UTC)  # 8:00 at the hospital
-    put_extraction(ledger, 0, day=HospitalDay("HMS", LIVE_SINCE))
+    steps.put_extraction(0, day=HospitalDay("HMS", LIVE_SINCE))
 
-    found = board_cells(ledger, early)
+    found = board_cells(steps.ledger, early)
 
     assert [found[back(days)].status for days in (0, 1, 2, 3)] == [
         DayStatus.EARLY,
@@ -174,15 +169,15 @@ def test_a_broken_file_is_a_row_of_its_own(ledger: Ledger) -> None:
     ]
 
 
-def test_the_board_tells_the_matters_and_the_numbers_of_the_morning(ledger: Ledger) -> None:
-    put_batch(ledger, 4, day=back(30), hours_old=1)
-    put_lines(ledger, 3, "accepted", day=back(0), first=50)
-    put_extraction(ledger, 3, day=back(0))
-    stop_service(ledger, hospital="HMS", why="captcha", status=405, actor=LOOKER)
+def test_the_board_tells_the_matters_and_the_numbers_of_the_morning(steps: Steps) -> None:
+    steps.put_batch(4, day=back(30), hours_old=1)
+    steps.put_lines(3, "accepted", day=back(0), first=50)
+    steps.put_extraction(3, day=back(0))
+    stop_service(steps.ledger, hospital="HMS", why="captcha", status=405, actor=LOOKER)
 
-    with ledger.reading() as connection:
+    with steps.ledger.reading() as connection:
         found = read_board(connection, Scope([HMS], OPEN))
-    seen = morning([HMS], ledger=ledger, actor=LOOKER, moment=OPEN)
+    seen = morning([HMS], ledger=steps.ledger, actor=LOOKER, moment=OPEN)
 
     assert tuple(one.problem for one in found.matters) == seen.problems
     (doubtful,) = [one for one in found.matters if one.doubts]
@@ -191,10 +186,10 @@ def test_the_board_tells_the_matters_and_the_numbers_of_the_morning(ledger: Ledg
     assert sum(found.counted.values()) == 3
 
 
-def test_what_is_open_in_a_hospital_that_one_may_not_see_is_not_told(ledger: Ledger) -> None:
+def test_what_is_open_in_a_hospital_that_one_may_not_see_is_not_told(steps: Steps) -> None:
     other = HospitalDay("HSL", DAY)
-    put_batch(ledger, 4, day=other)
-    with ledger.reading() as connection:
+    steps.put_batch(4, day=other)
+    with steps.ledger.reading() as connection:
         shown = read_board(connection, Scope([HMS], OPEN))
         hidden = read_board(connection, Scope([HMS], OPEN, hidden=["HSL"]))
 
@@ -203,15 +198,15 @@ def test_what_is_open_in_a_hospital_that_one_may_not_see_is_not_told(ledger: Led
     assert all(one.day.hospital != "HSL" for one in hidden.notices)
 
 
-def test_a_day_is_shown_as_on_the_board_with_its_batches(ledger: Ledger) -> None:
-    put_batch(ledger, 4, day=back(0))
-    put_lines(ledger, 2, "excluded", channel="", day=back(0), first=9, reason="no_contact")
-    put_extraction(ledger, 6, day=back(0))
+def test_a_day_is_shown_as_on_the_board_with_its_batches(steps: Steps) -> None:
+    steps.put_batch(4, day=back(0))
+    steps.put_lines(2, "excluded", channel="", day=back(0), first=9, reason="no_contact")
+    steps.put_extraction(6, day=back(0))
 
-    with ledger.reading() as connection:
+    with steps.ledger.reading() as connection:
         found = read_day(connection, Scope([HMS], OPEN), HMS, DAY)
 
-    assert found.cell == board_cells(ledger, OPEN)[back(0)]
+    assert found.cell == board_cells(steps.ledger, OPEN)[back(0)]
     assert [one.lines for one in found.batches] == [4]
     assert found.excluded == {"no_contact": 2}
     assert sum(sum(states.values()) for states in found.units.values()) == 6

@@ -12,12 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.unit.board.conftest import PAGES, Person
-from tests.unit.ledger.decisions_rig import (
-    put_batch,
-    put_extraction,
-    put_lines,
-    put_question,
-)
+from tests.unit.ledger.steps import Steps
 from track_dispatch.board import words
 from track_dispatch.board.app import HEADERS
 from track_dispatch.board.facts import DOUBT_VERBS, PROBLEM_VERBS
@@ -40,15 +35,16 @@ PATIENT = re.compile(r"example\.test|cpf:|0000000000\d|phone:|55279\d{8}")
 @pytest.fixture
 def eventful(installed: Ledger) -> Ledger:
     """Leave a day of everything that somebody may decide about."""
-    put_batch(installed, 3, "accepted", batch_state="settled", lease=None, day=DAY)
-    put_batch(installed, 4, day=DAY, first=10)
-    put_lines(installed, 2, "held", day=DAY, first=20)
-    put_question(installed, 2, day=DAY, answer="timeout")
-    put_lines(installed, 2, "reopened", day=DAY, first=30)
-    put_lines(installed, 1, "refused", day=DAY, first=40, reason="refused_4xx")
-    put_lines(installed, 2, "excluded", channel="", day=DAY, first=50, reason="no_contact")
-    put_lines(installed, 2, "ready", day=DAY, first=60, area="INTERNACAO")
-    put_extraction(installed, 16, day=DAY)
+    steps = Steps(installed)
+    steps.put_batch(3, "accepted", batch_state="settled", lease=None, day=DAY)
+    steps.put_batch(4, day=DAY, first=10)
+    steps.put_lines(2, "held", day=DAY, first=20)
+    steps.put_question(2, day=DAY, answer="timeout")
+    steps.put_lines(2, "reopened", day=DAY, first=30)
+    steps.put_lines(1, "refused", day=DAY, first=40, reason="refused_4xx")
+    steps.put_lines(2, "excluded", channel="", day=DAY, first=50, reason="no_contact")
+    steps.put_lines(2, "ready", day=DAY, first=60, area="INTERNACAO")
+    steps.put_extraction(16, day=DAY)
     stop_service(installed, hospital="HMS", why="captcha", status=405, actor=LOOKER)
     return installed
 
@@ -88,8 +84,7 @@ def test_no_page_holds_a_patients_data(eventful: Ledger, person: Person, page: s
 
 
 def test_looking_writes_nothing(eventful: Ledger, person: Person) -> None:
-    put_batch(
-        eventful,
+    Steps(eventful).put_batch(
         1,
         "sending",
         batch_state="sending",
@@ -139,8 +134,8 @@ def test_every_decision_that_is_offered_has_its_words() -> None:
 
 
 def test_nothing_is_decided_while_the_lease_runs(installed: Ledger, person: Person) -> None:
-    put_batch(installed, 4, day=DAY, lease=600)
-    put_extraction(installed, 4, day=DAY)
+    Steps(installed).put_batch(4, day=DAY, lease=600)
+    Steps(installed).put_extraction(4, day=DAY)
     text = person("admin").get("/pesquisas/").text
 
     assert re.search(r'value="settle_sent"[^>]* disabled', text)
@@ -149,10 +144,10 @@ def test_nothing_is_decided_while_the_lease_runs(installed: Ledger, person: Pers
 
 def test_texts_of_others_are_shown_as_texts(installed: Ledger, person: Person) -> None:
     evil = "<script>alert(1)</script>\"'&"
-    put_lines(installed, 2, "excluded", channel="", day=DAY, reason=evil)
-    put_extraction(installed, 2, day=DAY, run_id=evil)
+    Steps(installed).put_lines(2, "excluded", channel="", day=DAY, reason=evil)
+    Steps(installed).put_extraction(2, day=DAY, run_id=evil)
     stop_service(installed, hospital=evil, why="captcha", status=405, actor=LOOKER)
-    put_lines(installed, 1, "ready", day=DAY, first=9)
+    Steps(installed).put_lines(1, "ready", day=DAY, first=9)
     client = person("admin")
     text = "".join(
         client.get(f"/pesquisas/{page}").text for page in ("", DAY_PAGE, "trends?hospital=HMS")
@@ -204,7 +199,7 @@ def only_hms(monkeypatch: pytest.MonkeyPatch, airflow_app: Any) -> None:
 
 
 def test_another_hospital_is_not_told_of(installed: Ledger, person: Person, only_hms: None) -> None:
-    put_batch(installed, 4, day=HospitalDay("HSL", YESTERDAY))
+    Steps(installed).put_batch(4, day=HospitalDay("HSL", YESTERDAY))
     client = person("admin")
     for page in ("", "summary", "trends", DAY_PAGE, "dag?dag_id=track_hms"):
         answer = client.get(f"/pesquisas/{page}")
@@ -323,7 +318,7 @@ def test_nobody_explains_without_a_log_in_and_no_address_has_the_number(
 def test_an_attendance_of_another_hospital_of_the_same_erp_is_unknown(
     installed: Ledger, person: Person
 ) -> None:
-    put_lines(installed, 1, "accepted", day=HospitalDay("HSL", YESTERDAY), source="hms")
+    Steps(installed).put_lines(1, "accepted", day=HospitalDay("HSL", YESTERDAY), source="hms")
     answer = ask(person, "admin", number_of(installed, "accepted"))
 
     assert words.UNKNOWN_ATTENDANCE in answer.text

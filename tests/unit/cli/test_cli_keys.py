@@ -11,7 +11,8 @@ from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from demo.world import practice_include
-from tests.unit.ledger.reading_steps import invited, read_day
+from tests.unit.ledger.reading_steps import invited
+from tests.unit.ledger.steps import Steps
 from track_dispatch.cli.program import app
 from track_dispatch.hooks import ledger as place
 from track_dispatch.ledger.creation import init_ledger, open_ledger_at
@@ -123,7 +124,7 @@ def test_lines_that_need_an_old_key_tell_when_the_last_of_them_leaves(
     include = practice_include(key_file.parent / "include", max_age_days=age, contact_cap_days=30)
     monkeypatch.setenv("TRACK_INCLUDE_DIR", str(include))
     with place.open_ledger() as ledger:
-        read_day(ledger, invited(1), invited(2))
+        Steps(ledger).read(invited(1), invited(2))
     run("rotate-keys")
 
     told, [old] = run("keys").stdout, listed()["older"]

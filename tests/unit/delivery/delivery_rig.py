@@ -16,6 +16,7 @@ import requests
 from sqlalchemy import event, insert, select, text
 
 from stand_ins.track_api import ORGANIZATION, TOKEN, Fault, TrackStandIn
+from tests.unit.ledger.claim_steps import insert_extraction
 from track_dispatch.config import Hospital, load_hospital
 from track_dispatch.delivery.client import TrackClient
 from track_dispatch.delivery.context import DispatchContext, Tally
@@ -42,7 +43,7 @@ from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Row
 
     from track_dispatch.ledger.database import Ledger
 
@@ -169,7 +170,7 @@ class Rig:
         self.ids += ids
         with self.ledger.writing() as connection:
             number = unit_id(connection, unit.hospital, unit.business_day, unit.area, unit.channel)
-            extraction = _extraction(connection, unit, age_hours)
+            extraction = insert_extraction(connection, unit, age_hours)
             size = self.hospital.batch_size
             for some in (ids[first : first + size] for first in range(0, count, size)):
                 envelope = reserve_envelopes(connection, 1)[0]
@@ -395,24 +396,6 @@ class Rig:
     def at_the_end(self, act: Callable[[], object]) -> None:
         """Clean up when the test is over."""
         self._cleaning.callback(act)
-
-
-def _extraction(connection: Connection, unit: Unit, age_hours: float) -> str:
-    extraction = str(uuid.uuid4())
-    connection.execute(
-        insert(schema.extractions).values(
-            id=extraction,
-            source=unit.hospital.lower(),
-            hospital=unit.hospital,
-            business_day=unit.business_day,
-            run_id="run-1",
-            try_number=1,
-            started_at=moment_in(-3600 * age_hours),
-            completed_at=moment_in(-3600 * age_hours),
-            applied_at=moment_in(-3600 * age_hours),
-        )
-    )
-    return extraction
 
 
 def once_each(ids: Iterable[str]) -> Counter[str]:

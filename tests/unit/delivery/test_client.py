@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from transport_rig import free_port
 
 from tests.unit.delivery.raw_server import (
     Behaviour,
@@ -69,9 +70,7 @@ def client_of(url: str, *, deadline: float = 10) -> TrackClient:
 
 @pytest.fixture
 def closed_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    return f"http://127.0.0.1:{port}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def posted(client: TrackClient) -> Outcome:

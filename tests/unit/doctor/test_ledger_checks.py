@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 
 from tests.relay import Relay, relay
 from tests.unit.delivery.certificates import self_signed, serving
-from tests.unit.ledger.ledger_rig import fill
+from tests.unit.ledger.steps import Steps
 from track_dispatch.doctor.check import CheckStatus, DoubtError
 from track_dispatch.doctor.ledger_checks import judge_tls, reading
 from track_dispatch.errors import ConfigError
@@ -89,7 +89,7 @@ def test_missing_keys_are_told(premises: Premises) -> None:
 
 def test_payloads_that_no_key_opens_are_counted(premises: Premises) -> None:
     with premises.ledger() as ledger:
-        fill(ledger, 3)
+        Steps(ledger).fill(3)
     premises.use_keys(changed(premises.keys, payload_secrets=new_keys().payload_secrets))
 
     visit = premises.visit()
@@ -112,7 +112,7 @@ def test_staged_rows_that_no_key_opens_are_counted(premises: Premises) -> None:
 
 def test_an_older_payload_key_opens_what_waits(premises: Premises) -> None:
     with premises.ledger() as ledger:
-        fill(ledger, 3)
+        Steps(ledger).fill(3)
     older = premises.keys.payload_secrets
     premises.use_keys(changed(premises.keys, payload_secrets=new_keys().payload_secrets + older))
 
@@ -121,7 +121,7 @@ def test_an_older_payload_key_opens_what_waits(premises: Premises) -> None:
 
 def test_an_identity_key_that_somebody_has_alone_is_missed(premises: Premises) -> None:
     with premises.ledger() as ledger:
-        fill(ledger, 2)
+        Steps(ledger).fill(2)
     premises.use_keys(changed(premises.keys, identity_secrets=new_keys().identity_secrets))
 
     visit = premises.visit()
@@ -132,7 +132,7 @@ def test_an_identity_key_that_somebody_has_alone_is_missed(premises: Premises) -
 
 def test_older_keys_that_something_needs_are_well(premises: Premises) -> None:
     with premises.ledger() as ledger:
-        fill(ledger, 2)
+        Steps(ledger).fill(2)
     premises.use_keys(premises.keys.with_new_keys())
 
     assert premises.visit().not_well() == {}
@@ -154,7 +154,7 @@ def test_an_older_key_that_nothing_needs_may_go(premises: Premises) -> None:
 
 def test_an_older_key_that_may_go_is_told_beside_one_that_may_not(premises: Premises) -> None:
     with premises.ledger() as ledger:
-        fill(ledger, 2)
+        Steps(ledger).fill(2)
     needed = premises.keys.payload_secrets
     identity = premises.keys.identity_secrets + new_keys().identity_secrets
     payload = new_keys().payload_secrets + needed

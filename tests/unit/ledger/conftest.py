@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.unit.ledger.steps import Steps
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.creation import init_ledger, open_ledger_at
 from track_dispatch.ledger.database import Ledger
@@ -55,17 +56,23 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
 
 
 @pytest.fixture
-def two_keys(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    """Return a ledger whose identity key was changed, and whose former one is still there."""
+def postgresql_steps(postgresql_ledger: Ledger) -> Steps:
+    """Return the steps on PostgreSQL, for what only PostgreSQL does."""
+    return Steps(postgresql_ledger)
+
+
+@pytest.fixture
+def two_keys(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> Steps:
+    """Return the steps where the identity key was changed, and the former one is still there."""
     newest, former = (new_keys().identity_secrets[0] for _ in range(2))
-    known = ledger.keys
+    known = steps.ledger.keys
     keys = KeyRing(
         ledger_id=known.ledger_id,
         payload_secrets=known.payload_secrets,
         identity_secrets=(newest, former),
     )
-    monkeypatch.setattr(ledger, "keys", keys)
-    return ledger
+    monkeypatch.setattr(steps.ledger, "keys", keys)
+    return steps
 
 
 def _opened(url: str) -> Iterator[Ledger]:

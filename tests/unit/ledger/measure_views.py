@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 
 from tests.postgres import administer, running_postgres
 from tests.unit.ledger.big_ledger import BigLedger, fill_big_ledger
-from tests.unit.ledger.decisions_rig import put_batch, put_lines
+from tests.unit.ledger.steps import Steps
 from track_dispatch.config import load_hospital, load_hospitals
 from track_dispatch.ledger import retention, schema
 from track_dispatch.ledger.database import Ledger, connect
@@ -67,42 +67,42 @@ def measure(name: str, url: str, lines: int) -> None:
         filled = fill_big_ledger(ledger, lines, hospitals=codes, last_day=LAST)
         spent = time.perf_counter() - began
         print(f"{name}: {filled.lines} lines filled in {spent:.1f} s")  # noqa: T201
-        for what, look in looks(ledger, filled):
+        for what, look in looks(Steps(ledger), filled):
             cpu, server, wall = timed(look, ledger)
             print(f"  {what:<32}{cpu:8.1f} CPU {server:8.1f} server's {wall:8.1f} wall")  # noqa: T201
 
 
-def looks(ledger: Ledger, filled: BigLedger) -> Iterator[tuple[str, Callable[[], object]]]:
+def looks(steps: Steps, filled: BigLedger) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield each look by its name."""
     hms = load_hospital("HMS")
     run = Run(hms, LAST, LOOKER)
     old = HospitalDay("HMS", date(2026, 2, 1))
-    put_lines(ledger, 5, "held", day=old, first=1)
-    put_lines(ledger, 5, "reopened", day=old, first=11)
-    batches = [str(put_batch(ledger, 5, day=old, first=21 + 10 * one).batch) for one in range(5)]
-    yield "report of HMS", lambda: report(run, ledger=ledger, now=NOW)
+    steps.put_lines(5, "held", day=old, first=1)
+    steps.put_lines(5, "reopened", day=old, first=11)
+    batches = [str(steps.put_batch(5, day=old, first=21 + 10 * one).batch) for one in range(5)]
+    yield "report of HMS", lambda: report(run, ledger=steps.ledger, now=NOW)
     yield (
         "morning of all hospitals",
-        lambda: morning(load_hospitals(), ledger=ledger, actor=LOOKER, moment=NOW),
+        lambda: morning(load_hospitals(), ledger=steps.ledger, actor=LOOKER, moment=NOW),
     )
     yield (
         "morning of one day",
         lambda: morning(
-            load_hospitals(), ledger=ledger, actor=LOOKER, moment=NOW, business_day=LAST
+            load_hospitals(), ledger=steps.ledger, actor=LOOKER, moment=NOW, business_day=LAST
         ),
     )
 
     def explain() -> object:
-        with ledger.reading() as connection:
+        with steps.ledger.reading() as connection:
             number = f"B{filled.lines // 2}"
             return attendance_history(connection, source="src", attendance_id=number)
 
     def held() -> object:
-        with ledger.reading() as connection:
-            return held_about(connection, ledger.keys, ["cpf:00000000001"], rows_about=len)
+        with steps.ledger.reading() as connection:
+            return held_about(connection, steps.ledger.keys, ["cpf:00000000001"], rows_about=len)
 
     def refused() -> object:
-        with ledger.reading() as connection:
+        with steps.ledger.reading() as connection:
             return refused_lines(connection, since=date(2026, 2, 8))
 
     yield "explain", explain
@@ -111,12 +111,15 @@ def looks(ledger: Ledger, filled: BigLedger) -> Iterator[tuple[str, Callable[[],
     decision = Decision(Verb.SETTLE_UNSENT, "ana", "não chegou")
     yield (
         "a decision about a batch",
-        lambda: decide_batch(ledger, batches.pop(), decision, today=TODAY),
+        lambda: decide_batch(steps.ledger, batches.pop(), decision, today=TODAY),
     )
-    yield "expire", lambda: retention.expire_past(ledger, hospital="HMS", today=TODAY, actor=LOOKER)
+    yield (
+        "expire",
+        lambda: retention.expire_past(steps.ledger, hospital="HMS", today=TODAY, actor=LOOKER),
+    )
     yield (
         "old payloads",
-        lambda: retention.drop_old_payloads(ledger, max_age_hours=36, actor=LOOKER),
+        lambda: retention.drop_old_payloads(steps.ledger, max_age_hours=36, actor=LOOKER),
     )
 
 

@@ -8,29 +8,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from ledger_rig import (
+
+from tests.unit.ledger.claim_steps import (
     ACTOR,
     OTHER_SURVEY,
     OTHER_UNIT,
     TERMS,
     TODAY,
     Line,
-    batch_state,
-    batches_of,
-    claim,
-    counts_are_true,
-    fill,
-    opt_out,
     people,
-    refusing,
-    rows_of,
-    run_sql,
-    states_of,
     taken,
-    try_claim,
-    wanted,
 )
-
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.between_posts import settle_and_claim_at_once, settle_at_once
@@ -47,6 +35,7 @@ from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.claims import ClaimTerms, Wanted
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.records import Actor
@@ -73,66 +62,66 @@ class Made(NamedTuple):
         return self.envelope
 
 
-def plain(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 3))
-    return Made(taken(batch), fill(ledger, 3, start=10), TERMS)
+def plain(steps: Steps) -> Made:
+    batch = steps.claim(steps.fill(3))
+    return Made(taken(batch), steps.fill(3, start=10), TERMS)
 
 
-def first_batch(ledger: Ledger) -> Made:
-    return Made(None, fill(ledger, 3), TERMS)
+def first_batch(steps: Steps) -> Made:
+    return Made(None, steps.fill(3), TERMS)
 
 
-def last_batch(ledger: Ledger) -> Made:
-    return Made(taken(claim(ledger, fill(ledger, 3))), None, TERMS)
+def last_batch(steps: Steps) -> Made:
+    return Made(taken(steps.claim(steps.fill(3))), None, TERMS)
 
 
-def another_unit(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 2))
+def another_unit(steps: Steps) -> Made:
+    batch = steps.claim(steps.fill(2))
     terms = replace(TERMS, survey=OTHER_SURVEY)
-    return Made(taken(batch), fill(ledger, 2, start=10, unit=OTHER_UNIT), terms)
+    return Made(taken(batch), steps.fill(2, start=10, unit=OTHER_UNIT), terms)
 
 
-def last_day(ledger: Ledger) -> Made:
-    return Made(None, fill(ledger, people(2, ask_until=TODAY)), TERMS)
+def last_day(steps: Steps) -> Made:
+    return Made(None, steps.fill(people(2, ask_until=TODAY)), TERMS)
 
 
-def optouts_of_others(ledger: Ledger) -> Made:
-    opt_out(ledger, "email:somebody@example.test")
-    opt_out(ledger, "email:p1@example.test", channel="whatsapp")
-    return Made(None, fill(ledger, 2), TERMS)
+def optouts_of_others(steps: Steps) -> Made:
+    steps.opt_out("email:somebody@example.test")
+    steps.opt_out("email:p1@example.test", channel="whatsapp")
+    return Made(None, steps.fill(2), TERMS)
 
 
-def one_too_late(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 1))
+def one_too_late(steps: Steps) -> Made:
+    batch = steps.claim(steps.fill(1))
     lines = [*people(2, start=10), *people(1, start=20, ask_until=TODAY - timedelta(1))]
-    return Made(taken(batch), fill(ledger, lines), TERMS)
+    return Made(taken(batch), steps.fill(lines), TERMS)
 
 
-def one_opted_out(ledger: Ledger) -> Made:
-    opt_out(ledger, "email:p11@example.test")
-    return Made(taken(claim(ledger, fill(ledger, 1))), fill(ledger, 3, start=10), TERMS)
+def one_opted_out(steps: Steps) -> Made:
+    steps.opt_out("email:p11@example.test")
+    return Made(taken(steps.claim(steps.fill(1))), steps.fill(3, start=10), TERMS)
 
 
-def one_invited_lately(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 1))
-    return Made(taken(batch), fill(ledger, [*people(1), *people(2, start=10)]), TERMS)
+def one_invited_lately(steps: Steps) -> Made:
+    batch = steps.claim(steps.fill(1))
+    return Made(taken(batch), steps.fill([*people(1), *people(2, start=10)]), TERMS)
 
 
-def one_contact_twice(ledger: Ledger) -> Made:
+def one_contact_twice(steps: Steps) -> Made:
     shared = Line(person="cpf:77", contact="email:p10@example.test")
-    return Made(None, fill(ledger, [*people(2, start=10), shared]), TERMS)
+    return Made(None, steps.fill([*people(2, start=10), shared]), TERMS)
 
 
-def some_for_every_reason(ledger: Ledger) -> Made:
-    opt_out(ledger, "email:p11@example.test")
-    batch = claim(ledger, fill(ledger, 1))
+def some_for_every_reason(steps: Steps) -> Made:
+    steps.opt_out("email:p11@example.test")
+    batch = steps.claim(steps.fill(1))
     lines = [
         *people(1),
         *people(3, start=10),
         replace(people(1, start=12)[0], contact="email:again@example.test"),
         *people(1, start=20, ask_until=TODAY - timedelta(1)),
     ]
-    return Made(taken(batch), fill(ledger, lines), TERMS)
+    return Made(taken(batch), steps.fill(lines), TERMS)
 
 
 PLAIN: dict[str, Callable[[Ledger], Made]] = {
@@ -144,94 +133,90 @@ PLAIN: dict[str, Callable[[Ledger], Made]] = {
 }  # fmt: skip
 
 
-def refused_some(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 3))
+def refused_some(steps: Steps) -> Made:
+    batch = steps.claim(steps.fill(3))
     some = Settlement(batch, accepted=[0, 2], refused={1: "invalid email"}, status=201)
-    return Made(some, fill(ledger, 2, start=10), TERMS)
+    return Made(some, steps.fill(2, start=10), TERMS)
 
 
-def not_delivered(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 3))
+def not_delivered(steps: Steps) -> Made:
+    batch = steps.claim(steps.fill(3))
     released = Settlement(batch, released=batch.places, batch_state=BatchState.NOT_DELIVERED)
-    return Made(released, fill(ledger, 2, start=10), TERMS)
+    return Made(released, steps.fill(2, start=10), TERMS)
 
 
-def uncertain(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 3))
+def uncertain(steps: Steps) -> Made:
+    batch = steps.claim(steps.fill(3))
     doubt = Settlement(batch, in_doubt=batch.places, status=502, batch_state=BatchState.IN_DOUBT)
-    return Made(doubt, fill(ledger, 2, start=10), TERMS)
+    return Made(doubt, steps.fill(2, start=10), TERMS)
 
 
-def answered_late(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 3))
-    run_sql(ledger, "update lines set state = 'in_doubt'")
-    run_sql(ledger, "update batches set state = 'in_doubt', lease_until = null")
-    return Made(taken(batch), fill(ledger, 2, start=10), TERMS)
+def answered_late(steps: Steps) -> Made:
+    batch = steps.claim(steps.fill(3))
+    steps.run_sql("update lines set state = 'in_doubt'")
+    steps.run_sql("update batches set state = 'in_doubt', lease_until = null")
+    return Made(taken(batch), steps.fill(2, start=10), TERMS)
 
 
-def one_stood_back(ledger: Ledger) -> Made:
-    opt_out(ledger, "email:p11@example.test")
-    fill(ledger, people(1, start=11, state="excluded", reason="same_person"))
-    return Made(None, fill(ledger, 3, start=10), TERMS)
+def one_stood_back(steps: Steps) -> Made:
+    steps.opt_out("email:p11@example.test")
+    steps.fill(people(1, start=11, state="excluded", reason="same_person"))
+    return Made(None, steps.fill(3, start=10), TERMS)
 
 
-def excluded_once_more(ledger: Ledger) -> Made:
-    opt_out(ledger, "email:p11@example.test")
-    old = claim(ledger, fill(ledger, 1))
-    settle(ledger, taken(old), actor=ACTOR)
+def excluded_once_more(steps: Steps) -> Made:
+    steps.opt_out("email:p11@example.test")
+    old = steps.claim(steps.fill(1))
+    settle(steps.ledger, taken(old), actor=ACTOR)
     lines = [*people(1, start=10), *people(1, start=11, batch=old.id)]
-    return Made(None, fill(ledger, lines), TERMS)
+    return Made(None, steps.fill(lines), TERMS)
 
 
-def all_excluded(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 2))
-    return Made(taken(batch), fill(ledger, 2), TERMS)
+def all_excluded(steps: Steps) -> Made:
+    batch = steps.claim(steps.fill(2))
+    return Made(taken(batch), steps.fill(2), TERMS)
 
 
-def some_held(ledger: Ledger) -> Made:
+def some_held(steps: Steps) -> Made:
     lines = [*people(2, start=10), *people(2, start=20, state="held")]
-    return Made(taken(claim(ledger, fill(ledger, 1))), fill(ledger, lines), TERMS)
+    return Made(taken(steps.claim(steps.fill(1))), steps.fill(lines), TERMS)
 
 
-def outdated(ledger: Ledger) -> Made:
-    return Made(
-        taken(claim(ledger, fill(ledger, 1))), fill(ledger, 2, start=10, age_hours=37), TERMS
-    )
+def outdated(steps: Steps) -> Made:
+    return Made(taken(steps.claim(steps.fill(1))), steps.fill(2, start=10, age_hours=37), TERMS)
 
 
-def other_rules(ledger: Ledger) -> Made:
-    return Made(
-        taken(claim(ledger, fill(ledger, 1))), fill(ledger, 2, start=10, rules="old"), TERMS
-    )
+def other_rules(steps: Steps) -> Made:
+    return Made(taken(steps.claim(steps.fill(1))), steps.fill(2, start=10, rules="old"), TERMS)
 
 
-def extraction_unknown(ledger: Ledger) -> Made:
-    batch, envelope = claim(ledger, fill(ledger, 1)), fill(ledger, 2, start=10)
-    run_sql(ledger, "update envelopes set extraction = 'x' where id = :id", id=envelope)
+def extraction_unknown(steps: Steps) -> Made:
+    batch, envelope = steps.claim(steps.fill(1)), steps.fill(2, start=10)
+    steps.run_sql("update envelopes set extraction = 'x' where id = :id", id=envelope)
     return Made(taken(batch), envelope, TERMS)
 
 
-def stopped(ledger: Ledger) -> Made:
-    batch, envelope = claim(ledger, fill(ledger, 1)), fill(ledger, 2, start=10)
-    stop_service(ledger, hospital="HMS", why="captcha", status=405, actor=ACTOR)
+def stopped(steps: Steps) -> Made:
+    batch, envelope = steps.claim(steps.fill(1)), steps.fill(2, start=10)
+    stop_service(steps.ledger, hospital="HMS", why="captcha", status=405, actor=ACTOR)
     return Made(taken(batch), envelope, TERMS)
 
 
-def budget_spent(ledger: Ledger) -> Made:
-    batch, envelope = claim(ledger, fill(ledger, 1)), fill(ledger, 2, start=10)
+def budget_spent(steps: Steps) -> Made:
+    batch, envelope = steps.claim(steps.fill(1)), steps.fill(2, start=10)
     return Made(taken(batch), envelope, replace(TERMS, requests_per_5_minutes=1))
 
 
-def survey_busy(ledger: Ledger) -> Made:
-    batch, envelope = claim(ledger, fill(ledger, 1)), fill(ledger, 2, start=10, unit=OTHER_UNIT)
+def survey_busy(steps: Steps) -> Made:
+    batch, envelope = steps.claim(steps.fill(1)), steps.fill(2, start=10, unit=OTHER_UNIT)
     terms = replace(TERMS, survey=OTHER_SURVEY)
-    claim(ledger, fill(ledger, 1, start=20, unit=OTHER_UNIT), terms=terms)
+    steps.claim(steps.fill(1, start=20, unit=OTHER_UNIT), terms=terms)
     return Made(taken(batch), envelope, terms)
 
 
-def nothing_ready(ledger: Ledger) -> Made:
-    batch = claim(ledger, fill(ledger, 1))
-    return Made(taken(batch), fill(ledger, people(2, start=10, state="held")), TERMS)
+def nothing_ready(steps: Steps) -> Made:
+    batch = steps.claim(steps.fill(1))
+    return Made(taken(batch), steps.fill(people(2, start=10, state="held")), TERMS)
 
 
 NOT_PLAIN: dict[str, Callable[[Ledger], Made]] = {
@@ -255,10 +240,10 @@ WHY = {
 }
 
 
-def shape(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
+def shape(steps: Steps) -> dict[str, list[tuple[Any, ...]]]:
     """Return what the ledger holds, free of moments and of ids that are new each time."""
-    envelopes = {row["id"]: n for n, row in enumerate(rows_of(ledger, schema.envelopes))}
-    batches = {row: n for n, row in enumerate(batches_of(ledger))}
+    envelopes = {row["id"]: n for n, row in enumerate(steps.rows(schema.envelopes))}
+    batches = {row: n for n, row in enumerate(steps.batches())}
 
     def place(address: int) -> tuple[int, int]:
         return envelopes[address // PLACES], address % PLACES
@@ -267,32 +252,32 @@ def shape(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
         "lines": [
             (place(row["id"]), place(row["address"]), row["state"], row["reason"],
              batches.get(row["batch"]), row["question"])
-            for row in rows_of(ledger, schema.lines)
+            for row in steps.rows(schema.lines)
         ],
         "envelopes": [
             (row["version"], row["waiting"], row["reopened"], row["payload"] is None)
-            for row in rows_of(ledger, schema.envelopes)
+            for row in steps.rows(schema.envelopes)
         ],
         "batches": [
             (row["survey"], envelopes.get(row["envelope"]), row["state"], row["lines"],
              row["lease_until"] is None, row["validity_at"], row["reminder_at"], row["status"],
              row["receipt"], row["run_id"], row["try_number"])
-            for row in batches_of(ledger).values()
+            for row in steps.batches().values()
         ],
         "events": [
             (envelopes[row["envelope"]], row["places"], row["transition"], row["state"],
              row["reason"], row["detail"], batches.get(row["batch"]), row["actor"], row["run_id"],
              row["try_number"], row["decision"], row["came_from"])
-            for row in rows_of(ledger, schema.events)
+            for row in steps.rows(schema.events)
         ],
-        "requests": [(sum(row["taken"] for row in rows_of(ledger, schema.requests, "slot")),)],
+        "requests": [(sum(row["taken"] for row in steps.rows(schema.requests, "slot")),)],
     }  # fmt: skip
 
 
-def carried_out(ledger: Ledger, way: Callable[..., Any], made: Made) -> Any:
+def carried_out(steps: Steps, way: Callable[..., Any], made: Made) -> Any:
     settlement, envelope, terms = made
-    following = None if envelope is None else wanted(ledger, envelope, terms=terms)
-    return way(ledger, settlement=settlement, wanted=following, actor=ACTOR)
+    following = None if envelope is None else steps.wanted(envelope, terms=terms)
+    return way(steps.ledger, settlement=settlement, wanted=following, actor=ACTOR)
 
 
 def the_short_way(
@@ -304,56 +289,56 @@ def the_short_way(
     return claimed is not None
 
 
-def emptied(ledger: Ledger) -> None:
+def emptied(steps: Steps) -> None:
     for table in ("events", "lines", "envelopes", "batches", "identities", "requests", "stops",
                   "optouts", "extractions"):  # fmt: skip
-        run_sql(ledger, f"delete from {table}")
+        steps.run_sql(f"delete from {table}")
 
 
 @pytest.mark.parametrize("case", [*PLAIN, *NOT_PLAIN])
-def test_both_ways_leave_the_same_ledger(ledger: Ledger, case: str) -> None:
+def test_both_ways_leave_the_same_ledger(steps: Steps, case: str) -> None:
     make = (PLAIN | NOT_PLAIN)[case]
-    short = carried_out(ledger, settle_and_claim, make(ledger))
-    after = shape(ledger)
-    emptied(ledger)
-    careful = carried_out(ledger, settle_and_claim_with_care, make(ledger))
+    short = carried_out(steps, settle_and_claim, make(steps))
+    after = shape(steps)
+    emptied(steps)
+    careful = carried_out(steps, settle_and_claim_with_care, make(steps))
 
-    assert shape(ledger) == after
+    assert shape(steps) == after
     for outcome in (short, careful):
         why = outcome.why if isinstance(outcome, NotClaimed) else None
         assert why is WHY.get(case)
-    assert counts_are_true(ledger)
+    assert steps.counts_are_true()
 
 
 @pytest.mark.parametrize("case", PLAIN)
-def test_a_plain_case_goes_the_short_way(ledger: Ledger, case: str) -> None:
-    assert carried_out(ledger, the_short_way, PLAIN[case](ledger))
+def test_a_plain_case_goes_the_short_way(steps: Steps, case: str) -> None:
+    assert carried_out(steps, the_short_way, PLAIN[case](steps))
 
 
 @pytest.mark.parametrize("case", NOT_PLAIN)
-def test_the_short_way_leaves_what_is_not_plain_alone(ledger: Ledger, case: str) -> None:
-    made = NOT_PLAIN[case](ledger)
-    before = shape(ledger)
+def test_the_short_way_leaves_what_is_not_plain_alone(steps: Steps, case: str) -> None:
+    made = NOT_PLAIN[case](steps)
+    before = shape(steps)
 
-    assert not carried_out(ledger, the_short_way, made)
-    assert shape(ledger) == before
+    assert not carried_out(steps, the_short_way, made)
+    assert shape(steps) == before
 
 
 def test_a_held_line_whose_payload_grew_too_old_is_counted_by_the_claim_of_another(
-    ledger: Ledger,
+    steps: Steps,
 ) -> None:
     """It waits, but is no longer in what is sealed: the short way would not see it."""
     lines = [*people(1, start=10), *people(1, start=20, state="held")]
-    envelope = fill(ledger, lines, age_hours=35.9)
-    batch = claim(ledger, envelope)
-    drop_old_payloads(ledger, max_age_hours=35, actor=ACTOR)
+    envelope = steps.fill(lines, age_hours=35.9)
+    batch = steps.claim(envelope)
+    drop_old_payloads(steps.ledger, max_age_hours=35, actor=ACTOR)
     released = Settlement(batch, released=batch.places, batch_state=BatchState.NOT_DELIVERED)
-    settle(ledger, released, actor=ACTOR)
+    settle(steps.ledger, released, actor=ACTOR)
 
-    claim(ledger, envelope)
+    steps.claim(envelope)
 
-    (row,) = rows_of(ledger, schema.envelopes)
-    assert (states_of(ledger), row["waiting"]) == (["sending", "held"], 1)
+    (row,) = steps.rows(schema.envelopes)
+    assert (steps.states(), row["waiting"]) == (["sending", "held"], 1)
 
 
 @pytest.mark.parametrize(
@@ -366,58 +351,58 @@ def test_a_held_line_whose_payload_grew_too_old_is_counted_by_the_claim_of_anoth
     ],
 )
 def test_the_short_way_settles_nothing_but_a_batch_in_flight_and_its_lines(
-    ledger: Ledger, accident: str
+    steps: Steps, accident: str
 ) -> None:
-    made = last_batch(ledger)
-    run_sql(ledger, accident)
-    before = shape(ledger)
+    made = last_batch(steps)
+    steps.run_sql(accident)
+    before = shape(steps)
 
-    assert not carried_out(ledger, the_short_way, made)
-    assert shape(ledger) == before
+    assert not carried_out(steps, the_short_way, made)
+    assert shape(steps) == before
 
 
 # -- the settlement and the claim are not bound to each other --------------------
 
 
 @pytest.mark.parametrize("case", WHY)
-def test_no_hindrance_of_the_claim_takes_the_settlement_down(ledger: Ledger, case: str) -> None:
-    made = (PLAIN | NOT_PLAIN)[case](ledger)
-    carried_out(ledger, settle_and_claim, made)
+def test_no_hindrance_of_the_claim_takes_the_settlement_down(steps: Steps, case: str) -> None:
+    made = (PLAIN | NOT_PLAIN)[case](steps)
+    carried_out(steps, settle_and_claim, made)
 
-    assert set(states_of(ledger, made.answered.batch.envelope)) == {"accepted"}
-    assert batch_state(ledger, made.answered.batch.id) is BatchState.SETTLED
+    assert set(steps.states(made.answered.batch.envelope)) == {"accepted"}
+    assert steps.batch_state(made.answered.batch.id) is BatchState.SETTLED
 
 
-def test_a_claim_that_fails_leaves_the_settlement_and_nothing_else(ledger: Ledger) -> None:
-    made = plain(ledger)
+def test_a_claim_that_fails_leaves_the_settlement_and_nothing_else(steps: Steps) -> None:
+    made = plain(steps)
     with (
-        refusing(ledger, "lines", "update", "new.state = 'sending'"),
+        steps.refusing("lines", "update", "new.state = 'sending'"),
         pytest.raises(LedgerError),
     ):
-        try_claim(ledger, made.following, settlement=made.settlement)
+        steps.try_claim(made.following, settlement=made.settlement)
 
-    assert states_of(ledger) == ["accepted"] * 3 + ["ready"] * 3
-    assert [row["state"] for row in batches_of(ledger).values()] == ["settled"]
-    assert counts_are_true(ledger)
+    assert steps.states() == ["accepted"] * 3 + ["ready"] * 3
+    assert [row["state"] for row in steps.batches().values()] == ["settled"]
+    assert steps.counts_are_true()
 
 
-def test_a_settlement_that_fails_claims_nothing(ledger: Ledger) -> None:
-    made = plain(ledger)
-    before = shape(ledger)
+def test_a_settlement_that_fails_claims_nothing(steps: Steps) -> None:
+    made = plain(steps)
+    before = shape(steps)
     with (
-        refusing(ledger, "lines", "update", "new.state = 'accepted'"),
+        steps.refusing("lines", "update", "new.state = 'accepted'"),
         pytest.raises(LedgerError),
     ):
-        try_claim(ledger, made.following, settlement=made.settlement)
+        steps.try_claim(made.following, settlement=made.settlement)
 
-    assert shape(ledger) == before
+    assert shape(steps) == before
 
 
-def test_to_settle_again_changes_nothing(ledger: Ledger) -> None:
+def test_to_settle_again_changes_nothing(steps: Steps) -> None:
     """Whoever met an error of the claim settles alone: the settlement may be there already."""
-    made = plain(ledger)
-    carried_out(ledger, settle_and_claim, made)
-    before = shape(ledger)
-    settle(ledger, made.answered, actor=ACTOR)
+    made = plain(steps)
+    carried_out(steps, settle_and_claim, made)
+    before = shape(steps)
+    settle(steps.ledger, made.answered, actor=ACTOR)
 
-    assert shape(ledger) == before
+    assert shape(steps) == before

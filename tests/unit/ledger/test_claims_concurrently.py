@@ -10,27 +10,10 @@ from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_rig import (
-    ACTOR,
-    OTHER_SURVEY,
-    OTHER_UNIT,
-    TERMS,
-    UNIT,
-    Line,
-    batches_of,
-    blocked,
-    claim,
-    counts_are_true,
-    end_leases,
-    fill,
-    people,
-    reasons_of,
-    rows_of,
-    states_of,
-    wanted,
-)
 from sqlalchemy import select, update
 
+from tests.unit.ledger.claim_steps import ACTOR, OTHER_SURVEY, OTHER_UNIT, TERMS, UNIT, Line, people
+from tests.unit.ledger.steps import Steps
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import Batch, expire_leases
@@ -70,57 +53,56 @@ def side_by_side(count: int, session: Callable[[int], list[int]]) -> list[list[i
         return list(pool.map(begin, range(count)))
 
 
-def waiting_of(ledger: Ledger, unit_id: int) -> list[int]:
+def waiting_of(steps: Steps, unit_id: int) -> list[int]:
     return [
         row["id"]
-        for row in rows_of(ledger, schema.envelopes)
+        for row in steps.rows(schema.envelopes)
         if row["unit"] == unit_id and row["waiting"] > 0 and row["payload"] is not None
     ]
 
 
-def unit_of(ledger: Ledger, envelope: int) -> int:
-    return wanted(ledger, envelope).unit_id
+def unit_of(steps: Steps, envelope: int) -> int:
+    return steps.wanted(envelope).unit_id
 
 
 @WAYS
 @pytest.mark.parametrize("surveys", [1, SESSIONS], ids=["one_survey", "a_survey_each"])
 def test_sessions_that_claim_at_once_share_the_lines_without_overlap(
-    ledger: Ledger, surveys: int, way: Callable[..., Batch | NotClaimed]
+    steps: Steps, surveys: int, way: Callable[..., Batch | NotClaimed]
 ) -> None:
-    envelopes = [fill(ledger, 3, start=10 * n) for n in range(1, 13)]
-    unit_id = unit_of(ledger, envelopes[0])
+    envelopes = [steps.fill(3, start=10 * n) for n in range(1, 13)]
+    unit_id = unit_of(steps, envelopes[0])
 
     def session(number: int) -> list[int]:
         terms = replace(TERMS, survey=f"survey-{number % surveys}")
         taken: list[int] = []
         answered: Settlement | None = None
-        while left := waiting_of(ledger, unit_id):
-            following = wanted(ledger, left[number % len(left)], terms=terms)
-            batch = way(ledger, settlement=answered, wanted=following, actor=ACTOR)
+        while left := waiting_of(steps, unit_id):
+            following = steps.wanted(left[number % len(left)], terms=terms)
+            batch = way(steps.ledger, settlement=answered, wanted=following, actor=ACTOR)
             answered = None
             if isinstance(batch, Batch):
                 taken += [line.line for line in batch.lines]
                 answered = Settlement(batch, accepted=batch.places)
         if answered is not None:
-            settle(ledger, answered, actor=ACTOR)
+            settle(steps.ledger, answered, actor=ACTOR)
         return taken
 
     claims = Counter(line for taken in side_by_side(SESSIONS, session) for line in taken)
 
-    assert claims == Counter(line["id"] for line in rows_of(ledger, schema.lines))
-    assert set(states_of(ledger)) == {"accepted"}
-    assert {row["state"] for row in batches_of(ledger).values()} == {"settled"}
+    assert claims == Counter(line["id"] for line in steps.rows(schema.lines))
+    assert set(steps.states()) == {"accepted"}
+    assert {row["state"] for row in steps.batches().values()} == {"settled"}
 
 
 @WAYS
 def test_hospitals_that_settle_and_claim_crosswise_do_not_stop_each_other(
-    ledger: Ledger, way: Callable[..., Batch | NotClaimed]
+    steps: Steps, way: Callable[..., Batch | NotClaimed]
 ) -> None:
     """Each has patients of the others; each of them is invited once, and no session fails."""
     rounds = 6
     envelopes = {
-        (hospital, n): fill(
-            ledger,
+        (hospital, n): steps.fill(
             [
                 Line(person=f"cpf:{n}-{i}", contact=f"email:{hospital}{n}-{i}@example.test")
                 for i in range(4)
@@ -138,45 +120,45 @@ def test_hospitals_that_settle_and_claim_crosswise_do_not_stop_each_other(
         answered: Settlement | None = None
         taken: list[int] = []
         for n in order:
-            following = wanted(ledger, envelopes[HOSPITALS[number], n], terms=terms)
-            batch = way(ledger, settlement=answered, wanted=following, actor=ACTOR)
+            following = steps.wanted(envelopes[HOSPITALS[number], n], terms=terms)
+            batch = way(steps.ledger, settlement=answered, wanted=following, actor=ACTOR)
             answered = None
             if isinstance(batch, Batch):
                 answered = Settlement(batch, accepted=batch.places)
                 taken += [hash_ for line in batch.lines for hash_ in line.persons]
         if answered is not None:
-            settle(ledger, answered, actor=ACTOR)
+            settle(steps.ledger, answered, actor=ACTOR)
         return taken
 
     taken = [one for found in side_by_side(len(HOSPITALS), session) for one in found]
 
     assert max(Counter(taken).values()) == 1
     assert len(taken) == 4 * rounds
-    assert Counter(states_of(ledger)) == {"accepted": 4 * rounds, "excluded": 12 * rounds}
-    assert counts_are_true(ledger)
+    assert Counter(steps.states()) == {"accepted": 4 * rounds, "excluded": 12 * rounds}
+    assert steps.counts_are_true()
 
 
 @WAYS
 def test_who_is_being_claimed_elsewhere_counts_as_invited(
-    ledger: Ledger, way: Callable[..., Batch | NotClaimed]
+    steps: Steps, way: Callable[..., Batch | NotClaimed]
 ) -> None:
     """The other claim is not committed yet when ours begins: ours waits for its turn."""
-    first, second = fill(ledger, people(1)), fill(ledger, people(2), unit=OTHER_UNIT)
-    batch = claim(ledger, fill(ledger, 1, start=30))
-    settle(ledger, Settlement(batch, accepted=batch.places), actor=ACTOR)
-    following = wanted(ledger, second, terms=replace(TERMS, survey=OTHER_SURVEY))
-    with ledger.writing() as connection:
+    first, second = steps.fill(people(1)), steps.fill(people(2), unit=OTHER_UNIT)
+    batch = steps.claim(steps.fill(1, start=30))
+    steps.settle(batch, accepted=batch.places)
+    following = steps.wanted(second, terms=replace(TERMS, survey=OTHER_SURVEY))
+    with steps.ledger.writing() as connection:
         take_turn(connection)
         _claim_by_hand(connection, first, batch.id)
-        with blocked(
-            ledger, lambda: way(ledger, settlement=None, wanted=following, actor=ACTOR)
+        with steps.blocked(
+            lambda: way(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
         ) as ours:
             connection.commit()
         claimed = ours.result(30)
 
     assert isinstance(claimed, Batch)
     assert [line.place for line in claimed.lines] == [1]
-    assert reasons_of(ledger, second) == ["contact_cap", None]
+    assert steps.reasons(second) == ["contact_cap", None]
 
 
 def _claim_by_hand(connection: Connection, envelope: int, batch: str) -> None:
@@ -205,52 +187,52 @@ def corrected(ledger: Ledger, envelope: int) -> None:
 
 @WAYS
 def test_what_was_read_ahead_and_corrected_meanwhile_does_not_go(
-    ledger: Ledger, way: Callable[..., Batch | NotClaimed]
+    steps: Steps, way: Callable[..., Batch | NotClaimed]
 ) -> None:
-    envelope = fill(ledger, 2)
-    following = wanted(ledger, envelope)
-    corrected(ledger, envelope)
-    stale = way(ledger, settlement=None, wanted=following, actor=ACTOR)
+    envelope = steps.fill(2)
+    following = steps.wanted(envelope)
+    corrected(steps.ledger, envelope)
+    stale = way(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
 
     assert stale == NotClaimed(Hindrance.SEALED_ANEW)
-    assert states_of(ledger) == ["excluded", "ready"]
-    assert [line.place for line in claim(ledger, envelope).lines] == [1]
+    assert steps.states() == ["excluded", "ready"]
+    assert [line.place for line in steps.claim(envelope).lines] == [1]
 
 
 @WAYS
 def test_what_another_claimed_meanwhile_does_not_go(
-    ledger: Ledger, way: Callable[..., Batch | NotClaimed]
+    steps: Steps, way: Callable[..., Batch | NotClaimed]
 ) -> None:
-    envelope = fill(ledger, 2)
-    following = wanted(ledger, envelope, terms=replace(TERMS, survey=OTHER_SURVEY))
-    claim(ledger, envelope)
+    envelope = steps.fill(2)
+    following = steps.wanted(envelope, terms=replace(TERMS, survey=OTHER_SURVEY))
+    steps.claim(envelope)
 
-    stale = way(ledger, settlement=None, wanted=following, actor=ACTOR)
+    stale = way(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
     assert stale == NotClaimed(Hindrance.SEALED_ANEW)
 
 
 @WAYS
 def test_what_was_claimed_and_released_meanwhile_is_read_again(
-    ledger: Ledger, way: Callable[..., Batch | NotClaimed]
+    steps: Steps, way: Callable[..., Batch | NotClaimed]
 ) -> None:
-    envelope = fill(ledger, 2)
-    following = wanted(ledger, envelope)
-    batch = claim(ledger, envelope)
-    settle(ledger, Settlement(batch, released=batch.places), actor=ACTOR)
+    envelope = steps.fill(2)
+    following = steps.wanted(envelope)
+    batch = steps.claim(envelope)
+    steps.settle(batch, released=batch.places)
 
-    stale = way(ledger, settlement=None, wanted=following, actor=ACTOR)
+    stale = way(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
     assert stale == NotClaimed(Hindrance.SEALED_ANEW)
 
 
 @WAYS
 def test_an_envelope_goes_as_its_own_unit_only(
-    ledger: Ledger, way: Callable[..., Batch | NotClaimed]
+    steps: Steps, way: Callable[..., Batch | NotClaimed]
 ) -> None:
-    following = wanted(ledger, fill(ledger, 2))
-    other = unit_of(ledger, fill(ledger, 1, start=9, unit=OTHER_UNIT))
+    following = steps.wanted(steps.fill(2))
+    other = unit_of(steps, steps.fill(1, start=9, unit=OTHER_UNIT))
     mistaken = replace(following, unit_id=other)
 
-    refused = way(ledger, settlement=None, wanted=mistaken, actor=ACTOR)
+    refused = way(steps.ledger, settlement=None, wanted=mistaken, actor=ACTOR)
     assert refused == NotClaimed(Hindrance.SEALED_ANEW)
 
 
@@ -271,123 +253,123 @@ def at_work_on_envelope(connection: Connection, envelope: int) -> None:
 @WAYS
 @pytest.mark.parametrize("at_work", [at_work_on_lines, at_work_on_envelope])
 def test_a_claim_passes_over_what_a_transform_is_working_on(
-    postgresql_ledger: Ledger,
+    postgresql_steps: Steps,
     way: Callable[..., Batch | NotClaimed],
     at_work: Callable[[Connection, int], None],
 ) -> None:
     """It does not wait: it would keep all hospitals waiting with it."""
-    ledger = postgresql_ledger
-    batch = claim(ledger, fill(ledger, 1, start=20))
-    envelope = fill(ledger, 2)
-    following = wanted(ledger, envelope)
-    with ledger.writing() as connection:
+    steps = postgresql_steps
+    batch = steps.claim(steps.fill(1, start=20))
+    envelope = steps.fill(2)
+    following = steps.wanted(envelope)
+    with steps.ledger.writing() as connection:
         at_work(connection, envelope)
         passed = way(
-            ledger,
+            steps.ledger,
             settlement=Settlement(batch, accepted=batch.places),
             wanted=following,
             actor=ACTOR,
         )
 
     assert passed == NotClaimed(Hindrance.LOCKED)
-    assert states_of(ledger, batch.envelope) == ["accepted"]
-    assert states_of(ledger, envelope) == ["ready", "ready"]
+    assert steps.states(batch.envelope) == ["accepted"]
+    assert steps.states(envelope) == ["ready", "ready"]
 
 
 @WAYS
 def test_a_hospital_dispatches_beside_the_transform_of_another(
-    postgresql_ledger: Ledger, way: Callable[..., Batch | NotClaimed]
+    postgresql_steps: Steps, way: Callable[..., Batch | NotClaimed]
 ) -> None:
-    ledger = postgresql_ledger
-    theirs = fill(ledger, 5, unit=replace(UNIT, hospital="HMSM"))
-    ours = [fill(ledger, 2, start=10 * n) for n in range(1, 4)]
+    steps = postgresql_steps
+    theirs = steps.fill(5, unit=replace(UNIT, hospital="HMSM"))
+    ours = [steps.fill(2, start=10 * n) for n in range(1, 4)]
     answered = None
-    with ledger.long_writing() as connection:
+    with steps.ledger.long_writing() as connection:
         low, high = span(theirs)
         day = update(schema.lines).where(schema.lines.c.address.between(low, high))
         connection.execute(day.values(digest=b"x"))
         for envelope in ours:
-            following = wanted(ledger, envelope)
-            batch = way(ledger, settlement=answered, wanted=following, actor=ACTOR)
+            following = steps.wanted(envelope)
+            batch = way(steps.ledger, settlement=answered, wanted=following, actor=ACTOR)
             assert isinstance(batch, Batch)
             answered = Settlement(batch, accepted=batch.places)
         assert answered is not None
-        settle(ledger, answered, actor=ACTOR)
+        settle(steps.ledger, answered, actor=ACTOR)
 
-    assert Counter(states_of(ledger)) == {"accepted": 6, "ready": 5}
+    assert Counter(steps.states()) == {"accepted": 6, "ready": 5}
 
 
-def test_lines_come_back_without_waiting_for_a_transform(postgresql_ledger: Ledger) -> None:
-    ledger = postgresql_ledger
-    batch = claim(ledger, fill(ledger, 1))
+def test_lines_come_back_without_waiting_for_a_transform(postgresql_steps: Steps) -> None:
+    steps = postgresql_steps
+    batch = steps.claim(steps.fill(1))
     line = people(1, state="excluded", reason="same_person")
-    busy, free = fill(ledger, line), fill(ledger, line)
-    with ledger.writing() as connection:
+    busy, free = steps.fill(line), steps.fill(line)
+    with steps.ledger.writing() as connection:
         at_work_on_envelope(connection, busy)
-        settle(ledger, Settlement(batch, refused={0: ""}), actor=ACTOR)
+        steps.settle(batch, refused={0: ""})
 
-    assert (states_of(ledger, busy), states_of(ledger, free)) == (["excluded"], ["reopened"])
+    assert (steps.states(busy), steps.states(free)) == (["excluded"], ["reopened"])
 
 
 def test_a_release_fails_at_once_where_a_transform_is_working_and_may_be_tried_again(
-    postgresql_ledger: Ledger,
+    postgresql_steps: Steps,
 ) -> None:
     """Its owner tries again until the lease ends, and lets the others have their turns."""
-    ledger = postgresql_ledger
-    batch = claim(ledger, fill(ledger, 2))
+    steps = postgresql_steps
+    batch = steps.claim(steps.fill(2))
     released = Settlement(batch, released=batch.places)
-    with ledger.writing() as connection:
+    with steps.ledger.writing() as connection:
         at_work_on_envelope(connection, batch.envelope)
         with pytest.raises(LedgerError, match="LockNotAvailable"):
-            settle(ledger, released, actor=ACTOR)
-    settle(ledger, released, actor=ACTOR)
+            settle(steps.ledger, released, actor=ACTOR)
+    settle(steps.ledger, released, actor=ACTOR)
 
-    assert states_of(ledger) == ["ready", "ready"]
+    assert steps.states() == ["ready", "ready"]
 
 
 # -- beside a person, and whoever looks at leases --------------------------------------------
 
 
-def test_an_answer_and_the_end_of_its_lease_may_come_together(ledger: Ledger) -> None:
+def test_an_answer_and_the_end_of_its_lease_may_come_together(steps: Steps) -> None:
     batches = [
-        claim(ledger, fill(ledger, 2, start=10 * n), terms=replace(TERMS, survey=f"s{n}"))
+        steps.claim(steps.fill(2, start=10 * n), terms=replace(TERMS, survey=f"s{n}"))
         for n in range(1, 9)
     ]
-    end_leases(ledger)
+    steps.end_leases()
 
     def session(number: int) -> list[int]:
         if number % 2:
             for _ in range(4):
-                expire_leases(ledger, actor=ACTOR)
+                expire_leases(steps.ledger, actor=ACTOR)
             return []
         for batch in batches[number // 2 :: 2]:
-            settle(ledger, Settlement(batch, accepted=batch.places), actor=ACTOR)
+            steps.settle(batch, accepted=batch.places)
         return []
 
     side_by_side(4, session)
 
-    assert set(states_of(ledger)) == {"accepted"}
-    assert {row["state"] for row in batches_of(ledger).values()} == {"settled"}
-    assert {row["lease_until"] for row in batches_of(ledger).values()} == {None}
+    assert set(steps.states()) == {"accepted"}
+    assert {row["state"] for row in steps.batches().values()} == {"settled"}
+    assert {row["lease_until"] for row in steps.batches().values()} == {None}
 
 
-def test_two_who_expire_one_lease_put_each_line_in_doubt_once(ledger: Ledger) -> None:
-    claim(ledger, fill(ledger, 3))
-    end_leases(ledger)
-    moved = side_by_side(4, lambda _: [expire_leases(ledger, actor=ACTOR)])
+def test_two_who_expire_one_lease_put_each_line_in_doubt_once(steps: Steps) -> None:
+    steps.claim(steps.fill(3))
+    steps.end_leases()
+    moved = side_by_side(4, lambda _: [expire_leases(steps.ledger, actor=ACTOR)])
 
     assert sorted(found for one in moved for found in one) == [0, 0, 0, 3]
-    transitions = [row["transition"] for row in rows_of(ledger, schema.events)]
+    transitions = [row["transition"] for row in steps.rows(schema.events)]
     assert transitions.count("lease_expired") == 1
 
 
-def test_one_answer_that_is_settled_by_two_at_once_is_settled_once(ledger: Ledger) -> None:
-    batch = claim(ledger, fill(ledger, 3))
+def test_one_answer_that_is_settled_by_two_at_once_is_settled_once(steps: Steps) -> None:
+    batch = steps.claim(steps.fill(3))
     answered = Settlement(batch, accepted=[0], refused={1: "x"}, released=[2])
-    side_by_side(4, lambda _: [settle(ledger, answered, actor=ACTOR).accepted])
+    side_by_side(4, lambda _: [settle(steps.ledger, answered, actor=ACTOR).accepted])
 
-    assert states_of(ledger) == ["accepted", "refused", "ready"]
-    assert Counter(row["transition"] for row in rows_of(ledger, schema.events)) == {
+    assert steps.states() == ["accepted", "refused", "ready"]
+    assert Counter(row["transition"] for row in steps.rows(schema.events)) == {
         "claimed": 1, "answered": 3,
     }  # fmt: skip
-    assert counts_are_true(ledger)
+    assert steps.counts_are_true()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from ledger_rig import ACTOR, counts_are_true, fill, states_of, wanted
 
+from tests.unit.ledger.claim_steps import ACTOR
+from tests.unit.ledger.steps import Steps
 from track_dispatch.ledger.claims import settle_and_claim
 from track_dispatch.ledger.sql import take_turn
-
-if TYPE_CHECKING:
-    from track_dispatch.ledger.database import Ledger
 
 
 class TaskEndedError(BaseException):
@@ -34,16 +32,16 @@ def alarm() -> Iterator[None]:
 
 
 def test_a_time_limit_within_the_statements_of_a_claim_ends_the_task(
-    postgresql_ledger: Ledger, alarm: None
+    postgresql_steps: Steps, alarm: None
 ) -> None:
     """Another session has the turn: the claim waits within the driver until the signal comes."""
-    envelope = fill(postgresql_ledger, 3)
-    wish = wanted(postgresql_ledger, envelope)
-    with postgresql_ledger.writing() as other:
+    envelope = postgresql_steps.fill(3)
+    wish = postgresql_steps.wanted(envelope)
+    with postgresql_steps.ledger.writing() as other:
         take_turn(other)
         signal.setitimer(signal.ITIMER_REAL, 0.2)
         with pytest.raises(TaskEndedError):
-            settle_and_claim(postgresql_ledger, settlement=None, wanted=wish, actor=ACTOR)
+            settle_and_claim(postgresql_steps.ledger, settlement=None, wanted=wish, actor=ACTOR)
 
-    assert states_of(postgresql_ledger) == ["ready"] * 3
-    assert counts_are_true(postgresql_ledger)
+    assert postgresql_steps.states() == ["ready"] * 3
+    assert postgresql_steps.counts_are_true()

@@ -8,26 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ledger_rig import (
-    ACTOR,
-    DAY,
-    TERMS,
-    batch_state,
-    batches_of,
-    claim,
-    counts_are_true,
-    events_of,
-    fill,
-    refusing,
-    requests_taken,
-    rows_of,
-    states_of,
-    taken,
-    wanted,
-)
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from tests.unit.ledger.claim_steps import ACTOR, DAY, TERMS, taken
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import CommitUnknownError
@@ -39,68 +23,69 @@ from track_dispatch.ledger.settling import settle
 from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 
 # -- what a claim is -----------------------------------------------------------
 
 
-def test_a_batch_is_settled_and_the_next_claimed(ledger: Ledger) -> None:
-    first, second = fill(ledger, 3), fill(ledger, 2, start=10)
-    batch = claim(ledger, first)
-    following = claim(ledger, second, settlement=taken(batch))
-    settle(ledger, taken(following), actor=ACTOR)
+def test_a_batch_is_settled_and_the_next_claimed(steps: Steps) -> None:
+    first, second = steps.fill(3), steps.fill(2, start=10)
+    batch = steps.claim(first)
+    following = steps.claim(second, settlement=taken(batch))
+    settle(steps.ledger, taken(following), actor=ACTOR)
 
-    assert states_of(ledger) == ["accepted"] * 5
-    assert events_of(ledger) == [
+    assert steps.states() == ["accepted"] * 5
+    assert steps.moves() == [
         ("claimed", "0-2"),
         ("answered", "0-2"),
         ("claimed", "0-1"),
         ("answered", "0-1"),
     ]
-    assert counts_are_true(ledger)
+    assert steps.counts_are_true()
 
 
-def test_a_claim_is_in_the_ledger_before_it_returns(ledger: Ledger) -> None:
-    batch = claim(ledger, fill(ledger, 2))
+def test_a_claim_is_in_the_ledger_before_it_returns(steps: Steps) -> None:
+    batch = steps.claim(steps.fill(2))
 
-    assert [(line["state"], line["batch"]) for line in rows_of(ledger, schema.lines)] == [
+    assert [(line["state"], line["batch"]) for line in steps.rows(schema.lines)] == [
         ("sending", batch.id)
     ] * 2
 
 
-def test_a_claim_gives_the_lines_as_they_were_sealed(ledger: Ledger) -> None:
-    envelope = fill(ledger, 3)
-    sealed = wanted(ledger, envelope).read.lines
-    batch = claim(ledger, envelope)
+def test_a_claim_gives_the_lines_as_they_were_sealed(steps: Steps) -> None:
+    envelope = steps.fill(3)
+    sealed = steps.wanted(envelope).read.lines
+    batch = steps.claim(envelope)
 
     assert batch.lines == sealed
     assert [line.place for line in batch.lines] == [0, 1, 2]
     assert [line.attendance_id for line in batch.lines] == [
-        line["attendance_id"] for line in rows_of(ledger, schema.lines)
+        line["attendance_id"] for line in steps.rows(schema.lines)
     ]
 
 
-def test_a_claimed_batch_shows_no_patient(ledger: Ledger) -> None:
-    batch = claim(ledger, fill(ledger, 1))
+def test_a_claimed_batch_shows_no_patient(steps: Steps) -> None:
+    batch = steps.claim(steps.fill(1))
 
     assert "9000" not in repr(batch)
     assert "MARIA" not in repr(batch)
 
 
-def test_the_payload_of_a_claimed_envelope_is_gone(ledger: Ledger) -> None:
-    envelope = fill(ledger, 2)
-    claim(ledger, envelope)
+def test_the_payload_of_a_claimed_envelope_is_gone(steps: Steps) -> None:
+    envelope = steps.fill(2)
+    steps.claim(envelope)
 
-    (row,) = rows_of(ledger, schema.envelopes)
+    (row,) = steps.rows(schema.envelopes)
     assert (row["payload"], row["waiting"], row["version"]) == (None, 0, 1)
 
 
-def test_a_claim_puts_its_batch_on_record(ledger: Ledger) -> None:
-    envelope = fill(ledger, 2)
-    batch = claim(ledger, envelope)
+def test_a_claim_puts_its_batch_on_record(steps: Steps) -> None:
+    envelope = steps.fill(2)
+    batch = steps.claim(envelope)
 
-    row = batches_of(ledger)[batch.id]
+    row = steps.batches()[batch.id]
     expected = {
         "claim": batch.claim,
         "survey": TERMS.survey,
@@ -118,28 +103,28 @@ def test_a_claim_puts_its_batch_on_record(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("seconds", [600, 3600])
-def test_a_lease_is_as_long_as_the_terms_say(ledger: Ledger, seconds: float) -> None:
-    batch = claim(ledger, fill(ledger, 1), terms=replace(TERMS, lease_seconds=seconds))
+def test_a_lease_is_as_long_as_the_terms_say(steps: Steps, seconds: float) -> None:
+    batch = steps.claim(steps.fill(1), terms=replace(TERMS, lease_seconds=seconds))
 
-    row = batches_of(ledger)[batch.id]
+    row = steps.batches()[batch.id]
     lasts = (row["lease_until"] - row["created_at"]).total_seconds()
     assert seconds - 60 < lasts <= seconds + 60
 
 
-def test_a_settled_batch_keeps_status_and_receipt_and_has_no_lease(ledger: Ledger) -> None:
-    batch = claim(ledger, fill(ledger, 1))
-    claim(ledger, fill(ledger, 1, start=5), settlement=taken(batch))
+def test_a_settled_batch_keeps_status_and_receipt_and_has_no_lease(steps: Steps) -> None:
+    batch = steps.claim(steps.fill(1))
+    steps.claim(steps.fill(1, start=5), settlement=taken(batch))
 
-    row = batches_of(ledger)[batch.id]
+    row = steps.batches()[batch.id]
     assert (row["state"], row["status"], row["receipt"], row["lease_until"]) == (
         "settled", 200, "r-1", None,
     )  # fmt: skip
 
 
-def test_a_claim_takes_one_request(ledger: Ledger) -> None:
-    claim(ledger, fill(ledger, 2))
+def test_a_claim_takes_one_request(steps: Steps) -> None:
+    steps.claim(steps.fill(2))
 
-    assert requests_taken(ledger) == 1
+    assert steps.requests_taken() == 1
 
 
 # -- a commit whose answer is lost -----------------------------------------------
@@ -162,40 +147,40 @@ def commit_answer_lost(ledger: Ledger, *, committed: bool) -> Iterator[None]:
 @pytest.mark.parametrize("way", [settle_and_claim, settle_and_claim_with_care])
 @pytest.mark.parametrize("committed", [True, False])
 def test_a_lost_commit_is_told_and_the_ids_say_what_became_of_it(
-    ledger: Ledger, committed: bool, way: Any
+    steps: Steps, committed: bool, way: Any
 ) -> None:
-    following = wanted(ledger, fill(ledger, 2))
-    with commit_answer_lost(ledger, committed=committed), pytest.raises(CommitUnknownError):
-        way(ledger, settlement=None, wanted=following, actor=ACTOR)
+    following = steps.wanted(steps.fill(2))
+    with commit_answer_lost(steps.ledger, committed=committed), pytest.raises(CommitUnknownError):
+        way(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
 
     expected = BatchState.SENDING if committed else None
-    assert batch_state(ledger, following.batch_id) is expected
-    assert states_of(ledger) == (["sending"] if committed else ["ready"]) * 2
+    assert steps.batch_state(following.batch_id) is expected
+    assert steps.states() == (["sending"] if committed else ["ready"]) * 2
 
 
 @pytest.mark.parametrize("committed", [True, False])
 def test_a_lost_joint_commit_holds_for_both_batches_or_for_none(
-    ledger: Ledger, committed: bool
+    steps: Steps, committed: bool
 ) -> None:
-    batch = claim(ledger, fill(ledger, 3))
-    following = wanted(ledger, fill(ledger, 3, start=10))
-    with commit_answer_lost(ledger, committed=committed), pytest.raises(CommitUnknownError):
-        settle_and_claim(ledger, settlement=taken(batch), wanted=following, actor=ACTOR)
+    batch = steps.claim(steps.fill(3))
+    following = steps.wanted(steps.fill(3, start=10))
+    with commit_answer_lost(steps.ledger, committed=committed), pytest.raises(CommitUnknownError):
+        settle_and_claim(steps.ledger, settlement=taken(batch), wanted=following, actor=ACTOR)
 
     settled, claimed = (BatchState.SETTLED, BatchState.SENDING)
-    assert batch_state(ledger, batch.id) is (settled if committed else claimed)
-    assert batch_state(ledger, following.batch_id) is (claimed if committed else None)
-    assert not committed or states_of(ledger) == ["accepted"] * 3 + ["sending"] * 3
+    assert steps.batch_state(batch.id) is (settled if committed else claimed)
+    assert steps.batch_state(following.batch_id) is (claimed if committed else None)
+    assert not committed or steps.states() == ["accepted"] * 3 + ["sending"] * 3
 
 
-def test_a_lost_connection_before_the_commit_is_no_unknown_commit(ledger: Ledger) -> None:
-    following = wanted(ledger, fill(ledger, 2))
-    with refusing(ledger, "events", "insert"), pytest.raises(LedgerError) as raised:
-        settle_and_claim(ledger, settlement=None, wanted=following, actor=ACTOR)
+def test_a_lost_connection_before_the_commit_is_no_unknown_commit(steps: Steps) -> None:
+    following = steps.wanted(steps.fill(2))
+    with steps.refusing("events", "insert"), pytest.raises(LedgerError) as raised:
+        settle_and_claim(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
 
     assert not isinstance(raised.value, CommitUnknownError)
-    assert states_of(ledger) == ["ready", "ready"]
+    assert steps.states() == ["ready", "ready"]
 
 
-def test_the_units_day_is_the_batchs_whatever_today_is(ledger: Ledger) -> None:
-    assert claim(ledger, fill(ledger, 1)).unit.business_day == DAY
+def test_the_units_day_is_the_batchs_whatever_today_is(steps: Steps) -> None:
+    assert steps.claim(steps.fill(1)).unit.business_day == DAY

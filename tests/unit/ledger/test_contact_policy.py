@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ledger_rig import (
+from sqlalchemy import select
+
+from tests.unit.ledger.claim_steps import (
     ACTOR,
     OTHER_SURVEY,
     OTHER_UNIT,
@@ -16,20 +18,8 @@ from ledger_rig import (
     TERMS,
     TODAY,
     Line,
-    age_batches,
-    claim,
-    counts_are_true,
-    events_of,
-    fill,
-    opt_out,
-    reasons_of,
-    run_sql,
-    states_of,
-    try_claim,
-    wanted,
 )
-from sqlalchemy import select
-
+from tests.unit.ledger.steps import Steps
 from track_dispatch.ledger.between_posts import settle_and_claim_at_once
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.database import Ledger
@@ -52,20 +42,20 @@ STRANGER = Line(person="cpf:99", contact="email:stranger@example.test")
 
 
 def asked(
-    ledger: Ledger, *lines: Line, terms: ClaimTerms = TERMS, unit: Unit = OTHER_UNIT
+    steps: Steps, *lines: Line, terms: ClaimTerms = TERMS, unit: Unit = OTHER_UNIT
 ) -> list[str]:
     """Claim an envelope of another unit; return why each of its lines is excluded, or "goes"."""
-    envelope = fill(ledger, lines, unit=unit)
-    try_claim(ledger, envelope, terms=replace(terms, survey=OTHER_SURVEY))
-    return [reason or "goes" for reason in reasons_of(ledger, envelope)]
+    envelope = steps.fill(lines, unit=unit)
+    steps.try_claim(envelope, terms=replace(terms, survey=OTHER_SURVEY))
+    return [reason or "goes" for reason in steps.reasons(envelope)]
 
 
-def invite(ledger: Ledger, *lines: Line, hours_ago: float = 0) -> int:
+def invite(steps: Steps, *lines: Line, hours_ago: float = 0) -> int:
     """Have lines accepted by Track some hours ago; return their envelope."""
-    envelope = fill(ledger, lines)
-    batch = claim(ledger, envelope)
-    settle(ledger, Settlement(batch, accepted=batch.places), actor=ACTOR)
-    age_batches(ledger, hours=hours_ago)
+    envelope = steps.fill(lines)
+    batch = steps.claim(envelope)
+    steps.settle(batch, accepted=batch.places)
+    steps.age_batches(hours=hours_ago)
     return envelope
 
 
@@ -85,24 +75,24 @@ def day_that_began(ledger: Ledger, *, hours_ago: float) -> datetime:
 @pytest.mark.parametrize(
     "value", ["cpf:1", "email:maria@example.test", "phone:5527999990000"], ids=lambda v: v[:3]
 )
-def test_whoever_opted_out_by_any_identity_is_not_asked(ledger: Ledger, value: str) -> None:
-    opt_out(ledger, value)
+def test_whoever_opted_out_by_any_identity_is_not_asked(steps: Steps, value: str) -> None:
+    steps.opt_out(value)
     line = replace(MARIA, others=("phone:5527999990000",))
 
-    assert asked(ledger, line, STRANGER) == ["opt_out", "goes"]
+    assert asked(steps, line, STRANGER) == ["opt_out", "goes"]
 
 
 @pytest.mark.parametrize(
     ("channel", "reason"), [("", "opt_out"), ("email", "opt_out"), ("whatsapp", "goes")]
 )
 def test_an_opt_out_holds_for_its_channel_or_for_all(
-    ledger: Ledger, channel: str, reason: str
+    steps: Steps, channel: str, reason: str
 ) -> None:
-    opt_out(ledger, "cpf:1", channel)
+    steps.opt_out("cpf:1", channel)
 
-    assert asked(ledger, MARIA, STRANGER) == [reason, "goes"]
+    assert asked(steps, MARIA, STRANGER) == [reason, "goes"]
     by_whatsapp = replace(OTHER_UNIT, channel=Channel.WHATSAPP)
-    assert asked(ledger, replace(MARIA, person="cpf:7"), unit=by_whatsapp) == ["goes"]
+    assert asked(steps, replace(MARIA, person="cpf:7"), unit=by_whatsapp) == ["goes"]
 
 
 def test_an_opt_out_under_an_older_key_holds(sqlite_ledger: Ledger) -> None:
@@ -114,10 +104,10 @@ def test_an_opt_out_under_an_older_key_holds(sqlite_ledger: Ledger) -> None:
         payload_secrets=keys.payload_secrets,
         identity_secrets=(newer, *keys.identity_secrets),
     )
-    opt_out(sqlite_ledger, "cpf:1")
+    Steps(sqlite_ledger).opt_out("cpf:1")
     ledger = Ledger(sqlite_ledger.engine, rotated)
 
-    assert asked(ledger, MARIA, STRANGER) == ["opt_out", "goes"]
+    assert asked(Steps(ledger), MARIA, STRANGER) == ["opt_out", "goes"]
 
 
 # -- invited lately --------------------------------------------------------------
@@ -125,36 +115,36 @@ def test_an_opt_out_under_an_older_key_holds(sqlite_ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("state", LineState)
 def test_only_who_was_or_may_have_been_invited_bars_her_other_lines(
-    ledger: Ledger, state: LineState
+    steps: Steps, state: LineState
 ) -> None:
-    invite(ledger, MARIA)
-    run_sql(ledger, f"update lines set state = '{state}'")
+    invite(steps, MARIA)
+    steps.run_sql(f"update lines set state = '{state}'")
 
     reason = "contact_cap" if state in INVITED else "goes"
-    assert asked(ledger, MARIA_AGAIN, STRANGER) == [reason, "goes"]
+    assert asked(steps, MARIA_AGAIN, STRANGER) == [reason, "goes"]
 
 
 @pytest.mark.parametrize(
     ("days_ago", "reason"), [(29.9, "contact_cap"), (30.1, "goes")], ids=["within", "after"]
 )
 def test_a_person_is_left_in_peace_for_the_days_of_the_cap(
-    ledger: Ledger, days_ago: float, reason: str
+    steps: Steps, days_ago: float, reason: str
 ) -> None:
-    invite(ledger, MARIA, hours_ago=24 * days_ago)
+    invite(steps, MARIA, hours_ago=24 * days_ago)
 
-    assert asked(ledger, MARIA_AGAIN, terms=capped(30)) == [reason]
-
-
-def test_the_cap_holds_over_all_hospitals(ledger: Ledger) -> None:
-    invite(ledger, MARIA)
-
-    assert asked(ledger, MARIA_AGAIN, unit=replace(OTHER_UNIT, hospital="HMSM")) == ["contact_cap"]
+    assert asked(steps, MARIA_AGAIN, terms=capped(30)) == [reason]
 
 
-def test_without_a_cap_a_person_is_asked_again(ledger: Ledger) -> None:
-    invite(ledger, MARIA)
+def test_the_cap_holds_over_all_hospitals(steps: Steps) -> None:
+    invite(steps, MARIA)
 
-    assert asked(ledger, MARIA_AGAIN, terms=capped(0)) == ["goes"]
+    assert asked(steps, MARIA_AGAIN, unit=replace(OTHER_UNIT, hospital="HMSM")) == ["contact_cap"]
+
+
+def test_without_a_cap_a_person_is_asked_again(steps: Steps) -> None:
+    invite(steps, MARIA)
+
+    assert asked(steps, MARIA_AGAIN, terms=capped(0)) == ["goes"]
 
 
 @pytest.mark.parametrize(
@@ -162,70 +152,69 @@ def test_without_a_cap_a_person_is_asked_again(ledger: Ledger) -> None:
 )
 @pytest.mark.parametrize("cap_days", [0, 30])
 def test_a_contact_is_used_once_a_day(
-    ledger: Ledger, hours_ago: float, reason: str, cap_days: int
+    steps: Steps, hours_ago: float, reason: str, cap_days: int
 ) -> None:
-    invite(ledger, MARIA, hours_ago=hours_ago)
-    terms = capped(cap_days, day_began=day_that_began(ledger, hours_ago=3))
+    invite(steps, MARIA, hours_ago=hours_ago)
+    terms = capped(cap_days, day_began=day_that_began(steps.ledger, hours_ago=3))
 
-    assert asked(ledger, HER_SON, terms=terms) == [reason]
+    assert asked(steps, HER_SON, terms=terms) == [reason]
 
 
 @pytest.mark.parametrize(("cap_days", "reason"), [(30, "contact_cap"), (0, "goes")])
 def test_who_is_known_by_the_contact_alone_is_capped_by_it(
-    ledger: Ledger, cap_days: int, reason: str
+    steps: Steps, cap_days: int, reason: str
 ) -> None:
-    invite(ledger, MARIA, hours_ago=48)
-    terms = capped(cap_days, day_began=day_that_began(ledger, hours_ago=3))
+    invite(steps, MARIA, hours_ago=48)
+    terms = capped(cap_days, day_began=day_that_began(steps.ledger, hours_ago=3))
 
-    assert asked(ledger, replace(MARIA, person=None), terms=terms) == [reason]
-
-
-def test_a_further_address_of_somebody_invited_bars_nobody(ledger: Ledger) -> None:
-    invite(ledger, replace(STRANGER, others=("email:maria@example.test",)))
-
-    assert asked(ledger, MARIA) == ["goes"]
+    assert asked(steps, replace(MARIA, person=None), terms=terms) == [reason]
 
 
-def test_ones_own_further_address_bars_nobody(ledger: Ledger) -> None:
-    invite(ledger, MARIA)
+def test_a_further_address_of_somebody_invited_bars_nobody(steps: Steps) -> None:
+    invite(steps, replace(STRANGER, others=("email:maria@example.test",)))
 
-    assert asked(ledger, replace(STRANGER, others=("email:maria@example.test",))) == ["goes"]
+    assert asked(steps, MARIA) == ["goes"]
 
 
-def test_a_line_is_not_barred_by_itself(ledger: Ledger) -> None:
+def test_ones_own_further_address_bars_nobody(steps: Steps) -> None:
+    invite(steps, MARIA)
+
+    assert asked(steps, replace(STRANGER, others=("email:maria@example.test",))) == ["goes"]
+
+
+def test_a_line_is_not_barred_by_itself(steps: Steps) -> None:
     """Released after a claim, its batch is on record, and it goes again."""
-    envelope = fill(ledger, [MARIA])
-    batch = claim(ledger, envelope)
+    envelope = steps.fill([MARIA])
+    batch = steps.claim(envelope)
     released = Settlement(batch, released=batch.places)
-    settle(ledger, released, actor=ACTOR)
+    settle(steps.ledger, released, actor=ACTOR)
 
-    assert claim(ledger, envelope).lines == batch.lines
+    assert steps.claim(envelope).lines == batch.lines
 
 
-def test_a_line_that_lies_elsewhere_by_now_is_not_barred_by_itself(ledger: Ledger) -> None:
+def test_a_line_that_lies_elsewhere_by_now_is_not_barred_by_itself(steps: Steps) -> None:
     """Its identities stand under its id, wherever its payload lies."""
-    fill(ledger, [replace(MARIA_AGAIN, state="excluded", found_at=7_000_002)])
-    envelope = fill(
-        ledger, [replace(MARIA, found_at=7_000_001), replace(STRANGER, found_at=7_000_003)]
+    steps.fill([replace(MARIA_AGAIN, state="excluded", found_at=7_000_002)])
+    envelope = steps.fill(
+        [replace(MARIA, found_at=7_000_001), replace(STRANGER, found_at=7_000_003)]
     )
 
     assert settle_and_claim_at_once(
-        ledger, settlement=None, wanted=wanted(ledger, envelope), actor=ACTOR
+        steps.ledger, settlement=None, wanted=steps.wanted(envelope), actor=ACTOR
     )
 
 
-def test_a_line_found_between_the_claims_own_is_another_one(ledger: Ledger) -> None:
-    fill(ledger, [replace(MARIA, state="accepted", found_at=7_000_002, batch="b")])
-    batch = claim(ledger, fill(ledger, [replace(STRANGER)]))
-    run_sql(ledger, "update lines set batch = :batch where id = 7000002", batch=batch.id)
-    envelope = fill(
-        ledger,
+def test_a_line_found_between_the_claims_own_is_another_one(steps: Steps) -> None:
+    steps.fill([replace(MARIA, state="accepted", found_at=7_000_002, batch="b")])
+    batch = steps.claim(steps.fill([replace(STRANGER)]))
+    steps.run_sql("update lines set batch = :batch where id = 7000002", batch=batch.id)
+    envelope = steps.fill(
         [
             replace(MARIA_AGAIN, found_at=7_000_001),
             replace(STRANGER, person="cpf:98", contact="email:x@example.test", found_at=7_000_003),
         ],
     )
-    claimed = claim(ledger, envelope, terms=replace(TERMS, survey=OTHER_SURVEY))
+    claimed = steps.claim(envelope, terms=replace(TERMS, survey=OTHER_SURVEY))
 
     assert [line.line for line in claimed.lines] == [7_000_003]
 
@@ -233,28 +222,28 @@ def test_a_line_found_between_the_claims_own_is_another_one(ledger: Ledger) -> N
 # -- two lines of one claim --------------------------------------------------------
 
 
-def test_of_two_lines_of_a_person_the_lower_place_goes(ledger: Ledger) -> None:
-    assert asked(ledger, MARIA, STRANGER, MARIA_AGAIN) == ["goes", "goes", "same_person"]
+def test_of_two_lines_of_a_person_the_lower_place_goes(steps: Steps) -> None:
+    assert asked(steps, MARIA, STRANGER, MARIA_AGAIN) == ["goes", "goes", "same_person"]
 
 
-def test_of_two_lines_to_a_contact_the_lower_place_goes(ledger: Ledger) -> None:
-    assert asked(ledger, MARIA, STRANGER, HER_SON) == ["goes", "goes", "same_contact"]
+def test_of_two_lines_to_a_contact_the_lower_place_goes(steps: Steps) -> None:
+    assert asked(steps, MARIA, STRANGER, HER_SON) == ["goes", "goes", "same_contact"]
 
 
-def test_without_a_cap_two_lines_of_a_person_go_to_two_contacts(ledger: Ledger) -> None:
-    assert asked(ledger, MARIA, MARIA_AGAIN, terms=capped(0)) == ["goes", "goes"]
+def test_without_a_cap_two_lines_of_a_person_go_to_two_contacts(steps: Steps) -> None:
+    assert asked(steps, MARIA, MARIA_AGAIN, terms=capped(0)) == ["goes", "goes"]
 
 
-def test_nobody_stands_back_for_a_line_that_does_not_go(ledger: Ledger) -> None:
-    opt_out(ledger, "email:maria@example.test")
+def test_nobody_stands_back_for_a_line_that_does_not_go(steps: Steps) -> None:
+    steps.opt_out("email:maria@example.test")
 
-    assert asked(ledger, MARIA, MARIA_AGAIN) == ["opt_out", "goes"]
+    assert asked(steps, MARIA, MARIA_AGAIN) == ["opt_out", "goes"]
 
 
-def test_nobody_stands_back_for_a_line_whose_time_is_over(ledger: Ledger) -> None:
+def test_nobody_stands_back_for_a_line_whose_time_is_over(steps: Steps) -> None:
     late = replace(MARIA, ask_until=TODAY - timedelta(1))
 
-    assert asked(ledger, late, MARIA_AGAIN) == ["expired", "goes"]
+    assert asked(steps, late, MARIA_AGAIN) == ["expired", "goes"]
 
 
 # -- who comes back ------------------------------------------------------------------
@@ -264,37 +253,37 @@ SAME_CONTACT = replace(HER_SON, state="excluded", reason="same_contact")
 BY_CAP = replace(MARIA_AGAIN, state="excluded", reason="contact_cap")
 
 
-def ended(
-    ledger: Ledger, *waiting: Line, over: Collection[IdentityKind] | None = None
-) -> list[str]:
+def ended(steps: Steps, *waiting: Line, over: Collection[IdentityKind] | None = None) -> list[str]:
     """End Maria's line, refused, before lines that stand back; return these lines' states."""
-    first = fill(ledger, [replace(MARIA, state="refused", reason="refused_4xx")])
-    stood_back = fill(ledger, waiting)
+    first = steps.fill([replace(MARIA, state="refused", reason="refused_4xx")])
+    stood_back = steps.fill(waiting)
     kinds = {} if over is None else {"over": over}
-    with ledger.writing() as connection:
-        come_back(connection, ledger.keys, [first * PLACES], actor=ACTOR, today=TODAY, **kinds)
-    return states_of(ledger, stood_back)
+    with steps.ledger.writing() as connection:
+        come_back(
+            connection, steps.ledger.keys, [first * PLACES], actor=ACTOR, today=TODAY, **kinds
+        )
+    return steps.states(stood_back)
 
 
 @pytest.mark.parametrize("line", [SAME_PERSON, SAME_CONTACT, BY_CAP], ids=lambda one: one.reason)
-def test_who_stood_back_for_a_line_that_ended_comes_back(ledger: Ledger, line: Line) -> None:
-    assert ended(ledger, line) == ["reopened"]
-    assert events_of(ledger) == [("came_back", "0")]
-    assert counts_are_true(ledger)
+def test_who_stood_back_for_a_line_that_ended_comes_back(steps: Steps, line: Line) -> None:
+    assert ended(steps, line) == ["reopened"]
+    assert steps.moves() == [("came_back", "0")]
+    assert steps.counts_are_true()
 
 
 @pytest.mark.parametrize(
     "reason", [one for one in Reason if one not in ("same_person", "contact_cap")]
 )
-def test_who_is_excluded_for_another_reason_stays_so(ledger: Ledger, reason: Reason) -> None:
-    assert ended(ledger, replace(SAME_PERSON, reason=str(reason))) == ["excluded"]
+def test_who_is_excluded_for_another_reason_stays_so(steps: Steps, reason: Reason) -> None:
+    assert ended(steps, replace(SAME_PERSON, reason=str(reason))) == ["excluded"]
 
 
 @pytest.mark.parametrize("state", [one for one in LineState if one is not LineState.EXCLUDED])
-def test_only_who_is_excluded_comes_back(ledger: Ledger, state: LineState) -> None:
+def test_only_who_is_excluded_comes_back(steps: Steps, state: LineState) -> None:
     line = replace(SAME_PERSON, state=str(state), batch="b")
 
-    assert ended(ledger, line) == [state]
+    assert ended(steps, line) == [state]
 
 
 @pytest.mark.parametrize(
@@ -302,25 +291,25 @@ def test_only_who_is_excluded_comes_back(ledger: Ledger, state: LineState) -> No
     [replace(SAME_PERSON, person="cpf:5"), replace(SAME_CONTACT, contact="email:o@example.test")],
     ids=["person", "contact"],
 )
-def test_who_is_nobody_of_hers_stays_excluded(ledger: Ledger, line: Line) -> None:
-    assert ended(ledger, line) == ["excluded"]
+def test_who_is_nobody_of_hers_stays_excluded(steps: Steps, line: Line) -> None:
+    assert ended(steps, line) == ["excluded"]
 
 
-def test_a_shared_contact_brings_no_other_visit_of_a_person_back(ledger: Ledger) -> None:
+def test_a_shared_contact_brings_no_other_visit_of_a_person_back(steps: Steps) -> None:
     """She stood back for her own visit, not for whoever shares the address."""
-    assert ended(ledger, replace(HER_SON, state="excluded", reason="same_person")) == ["excluded"]
+    assert ended(steps, replace(HER_SON, state="excluded", reason="same_person")) == ["excluded"]
 
 
 def test_a_shared_contact_brings_nobody_back_whom_the_cap_bars_as_a_person(
-    ledger: Ledger,
+    steps: Steps,
 ) -> None:
-    assert ended(ledger, replace(HER_SON, state="excluded", reason="contact_cap")) == ["excluded"]
+    assert ended(steps, replace(HER_SON, state="excluded", reason="contact_cap")) == ["excluded"]
 
 
-def test_who_is_known_by_the_contact_alone_comes_back_by_it(ledger: Ledger) -> None:
+def test_who_is_known_by_the_contact_alone_comes_back_by_it(steps: Steps) -> None:
     unnamed = replace(MARIA, person=None, state="excluded", reason="contact_cap")
 
-    assert ended(ledger, unnamed) == ["reopened"]
+    assert ended(steps, unnamed) == ["reopened"]
 
 
 @pytest.mark.parametrize(
@@ -329,9 +318,9 @@ def test_who_is_known_by_the_contact_alone_comes_back_by_it(ledger: Ledger) -> N
     ids=["last day", "too late", "no limit"],
 )
 def test_who_may_no_longer_be_asked_does_not_come_back(
-    ledger: Ledger, until: Any, state: str
+    steps: Steps, until: Any, state: str
 ) -> None:
-    assert ended(ledger, replace(SAME_PERSON, ask_until=until)) == [state]
+    assert ended(steps, replace(SAME_PERSON, ask_until=until)) == [state]
 
 
 @pytest.mark.parametrize(
@@ -343,17 +332,17 @@ def test_who_may_no_longer_be_asked_does_not_come_back(
     ids=["person", "contact"],
 )
 def test_lines_come_back_over_the_identity_that_is_free(
-    ledger: Ledger, over: Collection[IdentityKind], states: list[str]
+    steps: Steps, over: Collection[IdentityKind], states: list[str]
 ) -> None:
-    assert ended(ledger, SAME_PERSON, SAME_CONTACT, over=over) == states
+    assert ended(steps, SAME_PERSON, SAME_CONTACT, over=over) == states
 
 
-def test_a_visit_comes_back_when_track_refuses_the_chosen_one(ledger: Ledger) -> None:
-    chosen, other = fill(ledger, [MARIA]), fill(ledger, [SAME_PERSON])
-    batch = claim(ledger, chosen)
-    settle(ledger, Settlement(batch, refused={0: "invalid email"}, status=422), actor=ACTOR)
+def test_a_visit_comes_back_when_track_refuses_the_chosen_one(steps: Steps) -> None:
+    chosen, other = steps.fill([MARIA]), steps.fill([SAME_PERSON])
+    batch = steps.claim(chosen)
+    steps.settle(batch, refused={0: "invalid email"}, status=422)
 
-    assert (states_of(ledger, chosen), states_of(ledger, other)) == (["refused"], ["reopened"])
+    assert (steps.states(chosen), steps.states(other)) == (["refused"], ["reopened"])
 
 
 @pytest.mark.parametrize(
@@ -366,62 +355,62 @@ def test_a_visit_comes_back_when_track_refuses_the_chosen_one(ledger: Ledger) ->
     ],
 )
 def test_lines_come_back_when_a_claim_excludes_the_one_they_stood_back_for(
-    ledger: Ledger, excluded: str, by_person: str, by_contact: str
+    steps: Steps, excluded: str, by_person: str, by_contact: str
 ) -> None:
     """Who bars her as a person bars her other visits, but not those who share her address."""
     hers = MARIA
     match excluded:
         case "opt_out":
-            opt_out(ledger, "phone:1")
+            steps.opt_out("phone:1")
             hers = replace(MARIA, others=("phone:1",))
         case "expired":
             hers = replace(MARIA, ask_until=TODAY - timedelta(1))
         case "contact_cap":
-            invite(ledger, replace(MARIA, contact="email:elsewhere@example.test"))
+            invite(steps, replace(MARIA, contact="email:elsewhere@example.test"))
         case "same_contact":
-            invite(ledger, replace(MARIA, person="cpf:44"))
-    waiting = fill(ledger, [SAME_PERSON, SAME_CONTACT])
+            invite(steps, replace(MARIA, person="cpf:44"))
+    waiting = steps.fill([SAME_PERSON, SAME_CONTACT])
 
-    assert asked(ledger, hers) == [excluded]
-    assert states_of(ledger, waiting) == [by_person, by_contact]
+    assert asked(steps, hers) == [excluded]
+    assert steps.states(waiting) == [by_person, by_contact]
 
 
 @pytest.mark.parametrize(
     ("until", "state"), [(TODAY, "reopened"), (TODAY - timedelta(1), "excluded")]
 )
 def test_neither_a_claim_nor_an_answer_brings_back_who_may_no_longer_be_asked(
-    ledger: Ledger, until: Any, state: str
+    steps: Steps, until: Any, state: str
 ) -> None:
     other = Line(person="cpf:3", contact="email:other@example.test")
-    batch = claim(ledger, fill(ledger, [MARIA]))
-    opt_out(ledger, "cpf:3")
+    batch = steps.claim(steps.fill([MARIA]))
+    steps.opt_out("cpf:3")
     stood_back = replace(other, state="excluded", reason="same_person", ask_until=until)
-    waiting = fill(ledger, [replace(SAME_PERSON, ask_until=until), stood_back])
-    settle(ledger, Settlement(batch, refused={0: ""}, today=TODAY), actor=ACTOR)
+    waiting = steps.fill([replace(SAME_PERSON, ask_until=until), stood_back])
+    steps.settle(batch, refused={0: ""}, today=TODAY)
 
-    assert asked(ledger, other) == ["opt_out"]
-    assert states_of(ledger, waiting) == [state, state]
-
-
-def test_lines_of_an_outdated_envelope_let_others_come_back(ledger: Ledger) -> None:
-    waiting = fill(ledger, [SAME_PERSON])
-    try_claim(ledger, fill(ledger, [MARIA], age_hours=40))
-
-    assert states_of(ledger, waiting) == ["reopened"]
+    assert asked(steps, other) == ["opt_out"]
+    assert steps.states(waiting) == [state, state]
 
 
-def test_the_visits_of_a_weekly_patient_do_not_bring_each_other_back(ledger: Ledger) -> None:
+def test_lines_of_an_outdated_envelope_let_others_come_back(steps: Steps) -> None:
+    waiting = steps.fill([SAME_PERSON])
+    steps.try_claim(steps.fill([MARIA], age_hours=40))
+
+    assert steps.states(waiting) == ["reopened"]
+
+
+def test_the_visits_of_a_weekly_patient_do_not_bring_each_other_back(steps: Steps) -> None:
     """Else each visit that the cap excludes would reopen those before it, and they it."""
-    invite(ledger, MARIA)
-    last_week = fill(ledger, [replace(MARIA, state="excluded", reason="contact_cap")])
+    invite(steps, MARIA)
+    last_week = steps.fill([replace(MARIA, state="excluded", reason="contact_cap")])
 
-    assert asked(ledger, MARIA) == ["contact_cap"]
-    assert states_of(ledger, last_week) == ["excluded"]
+    assert asked(steps, MARIA) == ["contact_cap"]
+    assert steps.states(last_week) == ["excluded"]
 
 
-def test_an_ordinary_claim_of_two_lines_of_a_person_reopens_nothing(ledger: Ledger) -> None:
+def test_an_ordinary_claim_of_two_lines_of_a_person_reopens_nothing(steps: Steps) -> None:
     """Else a third one would be read again every day, and every day be excluded again."""
-    third = fill(ledger, [replace(SAME_PERSON, contact="email:third@example.test")])
+    third = steps.fill([replace(SAME_PERSON, contact="email:third@example.test")])
 
-    assert asked(ledger, MARIA, MARIA_AGAIN) == ["goes", "same_person"]
-    assert states_of(ledger, third) == ["excluded"]
+    assert asked(steps, MARIA, MARIA_AGAIN) == ["goes", "same_person"]
+    assert steps.states(third) == ["excluded"]

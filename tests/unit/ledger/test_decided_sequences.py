@@ -7,24 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from decisions_rig import put_extraction, run_statement
-from ledger_rig import ACTOR, OTHER_SURVEY, TERMS, claim, end_leases, try_claim
-from reading_steps import (
-    DAY,
-    OTHER_RUN,
-    TODAY,
-    Attendance,
-    invited,
-    line_of,
-    lines_of,
-    not_invited,
-    read_day,
-    read_days,
-    stands,
-)
-from reading_steps import TERMS as READING
 from sqlalchemy import select
 
+from tests.unit.ledger.claim_steps import ACTOR, OTHER_SURVEY, TERMS
+from tests.unit.ledger.reading_steps import DAY, OTHER_RUN, TODAY, Attendance, invited, not_invited
+from tests.unit.ledger.reading_steps import TERMS as READING
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import release_day
@@ -42,6 +29,7 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import Reason, Refusal, Verb
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.batches import Batch
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.views import DayFacts
@@ -52,9 +40,9 @@ NEXT = HospitalDay("HMS", TODAY)
 OTOA_DAY = HospitalDay("OTOA", DAY.business_day)
 
 
-def envelope_with(ledger: Ledger, number: int) -> int:
+def envelope_with(steps: Steps, number: int) -> int:
     """Return the envelope that an attendance lies in now."""
-    (line,) = [one for one in lines_of(ledger) if one.attendance_id == str(number)]
+    (line,) = [one for one in steps.lines() if one.attendance_id == str(number)]
     return envelope_of(line.address)
 
 
@@ -72,43 +60,43 @@ def only_batch(ledger: Ledger) -> str:
 # -- a person's word, and Track's late one -----------------------------------------
 
 
-def said_unsent(ledger: Ledger) -> Batch:
+def said_unsent(steps: Steps) -> Batch:
     """Let a batch be posted, its answer get lost, and a person say that it was not sent."""
-    read_day(ledger, invited(1), invited(2))
-    batch = claim(ledger, envelope_with(ledger, 1))
-    end_leases(ledger)
-    expire_leases(ledger, actor=ACTOR)
-    decide_batch(ledger, batch.id, UNSENT, today=TODAY)
+    steps.read(invited(1), invited(2))
+    batch = steps.claim(envelope_with(steps, 1))
+    steps.end_leases()
+    expire_leases(steps.ledger, actor=ACTOR)
+    decide_batch(steps.ledger, batch.id, UNSENT, today=TODAY)
     return batch
 
 
 @pytest.mark.parametrize("read_again", [False, True])
 def test_an_acceptance_that_arrives_after_a_persons_no_holds_and_nobody_is_asked_twice(
-    ledger: Ledger, *, read_again: bool
+    steps: Steps, *, read_again: bool
 ) -> None:
-    batch = said_unsent(ledger)
+    batch = said_unsent(steps)
     if read_again:
-        read_day(ledger, invited(1), invited(2))
+        steps.read(invited(1), invited(2))
 
-    settle(ledger, Settlement(batch, accepted=batch.places), actor=ACTOR)
+    steps.settle(batch, accepted=batch.places)
 
-    assert stands(ledger) == [("accepted", None)] * 2
+    assert steps.stands() == [("accepted", None)] * 2
     if not read_again:
-        read_day(ledger, invited(1), invited(2))
-    assert isinstance(try_claim(ledger, envelope_with(ledger, 1)), NotClaimed)
-    assert facts(ledger).claimed_anew == 0
+        steps.read(invited(1), invited(2))
+    assert isinstance(steps.try_claim(envelope_with(steps, 1)), NotClaimed)
+    assert facts(steps.ledger).claimed_anew == 0
 
 
-def test_an_acceptance_that_arrives_after_a_new_claim_is_told(ledger: Ledger) -> None:
-    batch = said_unsent(ledger)
-    read_day(ledger, invited(1), invited(2))
-    again = claim(ledger, envelope_with(ledger, 1))
+def test_an_acceptance_that_arrives_after_a_new_claim_is_told(steps: Steps) -> None:
+    batch = said_unsent(steps)
+    steps.read(invited(1), invited(2))
+    again = steps.claim(envelope_with(steps, 1))
 
-    settle(ledger, Settlement(batch, accepted=batch.places), actor=ACTOR)
+    steps.settle(batch, accepted=batch.places)
 
-    assert stands(ledger) == [("sending", None)] * 2
+    assert steps.stands() == [("sending", None)] * 2
     assert again.id != batch.id
-    assert facts(ledger).claimed_anew == 2
+    assert facts(steps.ledger).claimed_anew == 2
 
 
 # -- the cap after a decision ------------------------------------------------------
@@ -119,20 +107,20 @@ def test_an_acceptance_that_arrives_after_a_new_claim_is_told(ledger: Ledger) ->
     [(SENT, ("excluded", "contact_cap")), (UNSENT, ("sending", None))],
 )
 def test_what_a_person_says_of_a_batch_that_was_never_posted_counts_for_the_cap(
-    ledger: Ledger, decision: Decision, fate: tuple[str, str | None]
+    steps: Steps, decision: Decision, fate: tuple[str, str | None]
 ) -> None:
     """After a restored backup it entered nothing before, and the patient was asked again."""
-    read_day(ledger, invited(1, person="52998224725"))
+    steps.read(invited(1, person="52998224725"))
     restored = Decision(Verb.RESTORED, "rui", "disco trocado")
-    restore(ledger, as_of=datetime(2026, 3, 1, tzinfo=UTC), decision=restored)
-    decide_batch(ledger, only_batch(ledger), decision, today=TODAY)
+    restore(steps.ledger, as_of=datetime(2026, 3, 1, tzinfo=UTC), decision=restored)
+    decide_batch(steps.ledger, only_batch(steps.ledger), decision, today=TODAY)
     other = invited(7, person="52998224725", email="other@example.test")
     today = HospitalDay("OTOA", datetime.now(UTC).date())  # a day that no backup can have lost
-    read_day(ledger, other, day=today, source="otoa")
+    steps.read(other, day=today, source="otoa")
 
-    try_claim(ledger, envelope_with(ledger, 7), terms=replace(TERMS, survey=OTHER_SURVEY))
+    steps.try_claim(envelope_with(steps, 7), terms=replace(TERMS, survey=OTHER_SURVEY))
 
-    assert lines_of(ledger)[1].stands == fate
+    assert steps.lines()[1].stands == fate
 
 
 # -- an erasure, and the day read again --------------------------------------------
@@ -141,138 +129,137 @@ def test_what_a_person_says_of_a_batch_that_was_never_posted_counts_for_the_cap(
 @pytest.mark.parametrize(
     "value", ["cpf:00000000001", "email:p1@example.test", "phone:5527000000001"]
 )
-def test_who_was_erased_is_not_asked_when_her_day_is_cleared(ledger: Ledger, value: str) -> None:
+def test_who_was_erased_is_not_asked_when_her_day_is_cleared(steps: Steps, value: str) -> None:
     day = [invited(1), invited(2)]
-    read_day(ledger, *day)
-    erase_person(ledger, [value], Decision(Verb.ERASE, "ana", "pedido da pessoa"))
+    steps.read(*day)
+    erase_person(steps.ledger, [value], Decision(Verb.ERASE, "ana", "pedido da pessoa"))
 
-    read_day(ledger, *day)
-    batch = claim(ledger, envelope_with(ledger, 2))
+    steps.read(*day)
+    batch = steps.claim(envelope_with(steps, 2))
 
     assert [line.attendance_id for line in batch.lines] == ["2"]
-    assert stands(ledger) == [("excluded", "opt_out"), ("sending", None)]
+    assert steps.stands() == [("excluded", "opt_out"), ("sending", None)]
 
 
 # -- what left the ledger ----------------------------------------------------------
 
 
 def test_who_was_accepted_and_forgotten_is_known_when_the_erp_gives_another_day(
-    ledger: Ledger,
+    steps: Steps,
 ) -> None:
-    read_day(ledger, invited(1), not_invited(2))
-    batch = claim(ledger, envelope_with(ledger, 1))
-    settle(ledger, Settlement(batch, accepted=batch.places), actor=ACTOR)
-    purge(ledger, hospital="HMS", first_known_day=TODAY)
+    steps.read(invited(1), not_invited(2))
+    batch = steps.claim(envelope_with(steps, 1))
+    steps.settle(batch, accepted=batch.places)
+    purge(steps.ledger, hospital="HMS", first_known_day=TODAY)
 
-    read_day(ledger, invited(1), not_invited(2), invited(3), day=NEXT)
+    steps.read(invited(1), not_invited(2), invited(3), day=NEXT)
 
-    assert [line.attendance_id for line in lines_of(ledger)] == ["2", "3"]
-    found = facts(ledger, NEXT).equation
+    assert [line.attendance_id for line in steps.lines()] == ["2", "3"]
+    found = facts(steps.ledger, NEXT).equation
     assert found is not None
     assert (found.other_day, found.holds) == (1, True)
 
 
-def test_an_anonymised_day_that_is_read_again_asks_nobody_twice(ledger: Ledger) -> None:
-    read_day(ledger, invited(1), not_invited(2))
-    batch = claim(ledger, envelope_with(ledger, 1))
-    settle(ledger, Settlement(batch, accepted=batch.places), actor=ACTOR)
-    anonymised = anonymise(ledger, hospital="HMS", before=TODAY, days=-1)
+def test_an_anonymised_day_that_is_read_again_asks_nobody_twice(steps: Steps) -> None:
+    steps.read(invited(1), not_invited(2))
+    batch = steps.claim(envelope_with(steps, 1))
+    steps.settle(batch, accepted=batch.places)
+    anonymised = anonymise(steps.ledger, hospital="HMS", before=TODAY, days=-1)
 
-    read_day(ledger, invited(1), not_invited(2), invited(3), actor=OTHER_RUN)
+    steps.read(invited(1), not_invited(2), invited(3), actor=OTHER_RUN)
 
-    found = facts(ledger).equation
+    found = facts(steps.ledger).equation
     assert anonymised == 2
-    assert stands(ledger) == [("accepted", None), ("excluded", "no_contact"), ("ready", None)]
+    assert steps.stands() == [("accepted", None), ("excluded", "no_contact"), ("ready", None)]
     assert found is not None
     assert found.holds
 
 
-def test_who_was_given_more_time_keeps_it_through_readings_and_nights(ledger: Ledger) -> None:
+def test_who_was_given_more_time_keeps_it_through_readings_and_nights(steps: Steps) -> None:
     old = replace(READING, ask_until=date(2026, 6, 30))
-    read_day(ledger, invited(1), terms=old)
+    steps.read(invited(1), terms=old)
 
-    read_day(ledger, invited(1), actor=OTHER_RUN)
-    expired = expire_past(ledger, hospital="HMS", today=date(2026, 6, 30), actor=ACTOR)
+    steps.read(invited(1), actor=OTHER_RUN)
+    expired = expire_past(steps.ledger, hospital="HMS", today=date(2026, 6, 30), actor=ACTOR)
 
-    assert (expired, line_of(ledger).stands) == (0, ("ready", None))
-    assert expire_past(ledger, hospital="HMS", today=date(2026, 7, 1), actor=ACTOR) == 1
+    assert (expired, steps.line().stands) == (0, ("ready", None))
+    assert expire_past(steps.ledger, hospital="HMS", today=date(2026, 7, 1), actor=ACTOR) == 1
 
 
 # -- refused, held -----------------------------------------------------------------
 
 
 def test_what_track_refused_for_good_is_asked_again_when_a_person_allows_it(
-    ledger: Ledger,
+    steps: Steps,
 ) -> None:
-    read_day(ledger, invited(1))
-    batch = claim(ledger, envelope_with(ledger, 1))
+    steps.read(invited(1))
+    batch = steps.claim(envelope_with(steps, 1))
     refusal = Settlement(batch, refused={0: "invalid"}, refusal=Refusal.IN_ACCEPTANCE)
-    settle(ledger, refusal, actor=ACTOR)
-    read_day(ledger, invited(1))
-    unchanged = line_of(ledger).state
+    settle(steps.ledger, refusal, actor=ACTOR)
+    steps.read(invited(1))
+    unchanged = steps.line().state
 
-    retry_refused(ledger, DAY, Decision(Verb.RETRY_REFUSED, "ana", "corrigido"), today=TODAY)
-    reopened = line_of(ledger).state
-    read_day(ledger, invited(1))
+    retry_refused(steps.ledger, DAY, Decision(Verb.RETRY_REFUSED, "ana", "corrigido"), today=TODAY)
+    reopened = steps.line().state
+    steps.read(invited(1))
 
-    assert (unchanged, reopened, line_of(ledger).state) == ("refused", "reopened", "ready")
+    assert (unchanged, reopened, steps.line().state) == ("refused", "reopened", "ready")
 
 
 @pytest.mark.parametrize("hours_old", [1, 99])
 def test_a_released_day_is_not_held_again_for_the_same_volume(
-    ledger: Ledger, hours_old: float
+    steps: Steps, hours_old: float
 ) -> None:
     for weeks in range(1, 5):
         past = HospitalDay("HMS", DAY.business_day - timedelta(weeks=weeks))
-        put_extraction(ledger, 1, day=past, volume=1, run_id="earlier")
+        steps.put_extraction(1, day=past, volume=1, run_id="earlier")
     odd = replace(READING, gate=VolumeGate(min_lines=2))
     day = [invited(number) for number in range(1, 6)]
-    read_day(ledger, *day, terms=odd)
-    held = {state for state, _ in stands(ledger)}
+    steps.read(*day, terms=odd)
+    held = {state for state, _ in steps.stands()}
     hours = f"started_at = '{datetime.now(UTC) - timedelta(hours=hours_old):%Y-%m-%d %H:%M:%S}'"
-    run_statement(ledger, f"update extractions set {hours} where run_id <> 'earlier'")
+    steps.run_sql(f"update extractions set {hours} where run_id <> 'earlier'")
 
     done = release_day(
-        ledger, DAY, Decision(Verb.RELEASE, "ana", "conferido"), max_age_hours=36, today=TODAY
+        steps.ledger, DAY, Decision(Verb.RELEASE, "ana", "conferido"), max_age_hours=36, today=TODAY
     )
-    read_day(ledger, *day, terms=odd, actor=OTHER_RUN)
+    steps.read(*day, terms=odd, actor=OTHER_RUN)
 
     assert held == {"held"}
     assert (done.ready, done.reopened) == ((5, 0) if hours_old == 1 else (0, 5))
-    assert stands(ledger) == [("ready", None)] * 5
+    assert steps.stands() == [("ready", None)] * 5
 
 
 # -- the equation, and a life ------------------------------------------------------
 
 
-def test_the_equation_holds_whatever_the_erp_does_next(ledger: Ledger) -> None:
+def test_the_equation_holds_whatever_the_erp_does_next(steps: Steps) -> None:
     day: list[Attendance] = [invited(number) for number in range(1, 5)]
-    read_day(ledger, *day, not_invited(9, Reason.DEATH))
-    batch = claim(ledger, envelope_with(ledger, 1))
-    settle(
-        ledger,
-        Settlement(batch, accepted=[0], refused={1: "x"}, released=[2, 3]),
-        actor=ACTOR,
-    )
-    balances = [facts(ledger).equation]
-    read_day(ledger, day[2])  # the accepted, the refused and the excluded ones are missing, too
-    balances.append(facts(ledger).equation)
-    read_days(ledger, {NEXT: [day[2]], DAY: [day[0]]})  # moved within one run
-    balances += [facts(ledger).equation, facts(ledger, NEXT).equation]
-    read_day(ledger, day[2], day=HospitalDay("HMS", date(2026, 3, 12)), actor=OTHER_RUN)
-    balances += [facts(ledger).equation, facts(ledger, NEXT).equation]  # moved by another run
+    steps.read(*day, not_invited(9, Reason.DEATH))
+    batch = steps.claim(envelope_with(steps, 1))
+    steps.settle(batch, accepted=[0], refused={1: "x"}, released=[2, 3])
+    balances = [facts(steps.ledger).equation]
+    steps.read(day[2])  # the accepted, the refused and the excluded ones are missing, too
+    balances.append(facts(steps.ledger).equation)
+    steps.read_days({NEXT: [day[2]], DAY: [day[0]]})  # moved within one run
+    balances += [facts(steps.ledger).equation, facts(steps.ledger, NEXT).equation]
+    steps.read(day[2], day=HospitalDay("HMS", date(2026, 3, 12)), actor=OTHER_RUN)
+    balances += [
+        facts(steps.ledger).equation,
+        facts(steps.ledger, NEXT).equation,
+    ]  # moved by another run
 
     assert [one is not None and one.holds for one in balances] == [True] * 6
 
 
-def test_the_whole_life_of_an_attendance_is_told_over_readings_and_days(ledger: Ledger) -> None:
-    read_day(ledger, invited(1), invited(2))
-    read_day(ledger, invited(1, email="new@example.test"), invited(2))
-    read_days(ledger, {NEXT: [invited(1)], DAY: [invited(2)]})
-    batch = claim(ledger, envelope_with(ledger, 1))
-    settle(ledger, Settlement(batch, accepted=batch.places, receipt="dist-7"), actor=ACTOR)
+def test_the_whole_life_of_an_attendance_is_told_over_readings_and_days(steps: Steps) -> None:
+    steps.read(invited(1), invited(2))
+    steps.read(invited(1, email="new@example.test"), invited(2))
+    steps.read_days({NEXT: [invited(1)], DAY: [invited(2)]})
+    batch = steps.claim(envelope_with(steps, 1))
+    steps.settle(batch, accepted=batch.places, receipt="dist-7")
 
-    with ledger.reading() as connection:
+    with steps.ledger.reading() as connection:
         found = attendance_history(connection, source="hms", attendance_id="1")
         other = attendance_history(connection, source="hms", attendance_id="2")
 

@@ -9,25 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reading_steps import (
-    DAY,
-    DAY_BEFORE,
-    OTHER_RUN,
-    RUN,
-    TERMS,
-    TODAY,
-    apply,
-    change,
-    invited,
-    leave,
-    newest_extraction,
-    read_day,
-    refusing,
-    rows_of,
-    stage,
-    stands,
-)
 
+from tests.unit.ledger.reading_steps import DAY, DAY_BEFORE, OTHER_RUN, RUN, TERMS, TODAY, invited
+from tests.unit.ledger.steps import Steps
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.apply_extraction import applying_extractions
@@ -68,30 +52,30 @@ def breaking_off(chunks: list[dict[str, list[str]]] = CHUNKS) -> Iterator[dict[s
     raise ErpGoneError
 
 
-def found(ledger: Ledger) -> Extraction:
-    extraction = newest_extraction(ledger)
+def found(steps: Steps) -> Extraction:
+    extraction = steps.newest_extraction()
     assert extraction is not None
     return extraction
 
 
 @pytest.mark.parametrize("chunks", [CHUNKS, MORE], ids=["few", "several_transactions"])
 def test_what_was_staged_comes_back_chunk_by_chunk_in_order(
-    ledger: Ledger, chunks: list[dict[str, list[str]]]
+    steps: Steps, chunks: list[dict[str, list[str]]]
 ) -> None:
-    staging(ledger, chunks)
+    staging(steps.ledger, chunks)
 
-    id_ = found(ledger).id
-    with ledger.reading() as connection:
-        assert list(staged_columns(connection, ledger.keys, id_)) == chunks
-        assert list(staged_ids(connection, ledger.keys, id_)) == [
+    id_ = found(steps).id
+    with steps.ledger.reading() as connection:
+        assert list(staged_columns(connection, steps.ledger.keys, id_)) == chunks
+        assert list(staged_ids(connection, steps.ledger.keys, id_)) == [
             chunk["cd_atendimento"] for chunk in chunks
         ]
 
 
-def test_an_extraction_knows_its_rows_its_run_and_its_try(ledger: Ledger) -> None:
-    assert staging(ledger, CHUNKS) == 3
+def test_an_extraction_knows_its_rows_its_run_and_its_try(steps: Steps) -> None:
+    assert staging(steps.ledger, CHUNKS) == 3
 
-    (row,) = rows_of(ledger, schema.extractions)
+    (row,) = steps.rows(schema.extractions)
     told = ("source", "hospital", "business_day", "run_id", "try_number", "rows")
     assert [row[name] for name in told] == [
         "hms",
@@ -107,89 +91,89 @@ def test_an_extraction_knows_its_rows_its_run_and_its_try(ledger: Ledger) -> Non
     "chunks", [[], [{"cd_atendimento": []}]], ids=["no_chunk", "an_empty_chunk"]
 )
 def test_a_day_without_patients_is_a_complete_extraction(
-    ledger: Ledger, chunks: list[dict[str, list[str]]]
+    steps: Steps, chunks: list[dict[str, list[str]]]
 ) -> None:
-    assert staging(ledger, chunks) == 0
+    assert staging(steps.ledger, chunks) == 0
 
-    assert apply(ledger, (found(ledger), [])) == [True]
+    assert steps.transform((found(steps), [])) == [True]
 
 
-def test_an_extraction_that_broke_off_is_on_record_and_incomplete(ledger: Ledger) -> None:
+def test_an_extraction_that_broke_off_is_on_record_and_incomplete(steps: Steps) -> None:
     with pytest.raises(ErpGoneError):
-        staging(ledger, breaking_off())
+        staging(steps.ledger, breaking_off())
 
-    (row,) = rows_of(ledger, schema.extractions)
+    (row,) = steps.rows(schema.extractions)
     assert (row["started_at"] is not None, row["completed_at"]) == (True, None)
 
 
-def test_an_extraction_that_broke_off_before_its_first_row_is_on_record(ledger: Ledger) -> None:
+def test_an_extraction_that_broke_off_before_its_first_row_is_on_record(steps: Steps) -> None:
     with pytest.raises(ErpGoneError):
-        staging(ledger, breaking_off([]))
+        staging(steps.ledger, breaking_off([]))
 
-    assert [row["completed_at"] for row in rows_of(ledger, schema.extractions)] == [None]
+    assert [row["completed_at"] for row in steps.rows(schema.extractions)] == [None]
 
 
-def test_an_extraction_that_broke_off_is_never_the_newest(ledger: Ledger) -> None:
-    complete = stage(ledger, invited(1))
+def test_an_extraction_that_broke_off_is_never_the_newest(steps: Steps) -> None:
+    complete = steps.extract(invited(1))
     with pytest.raises(ErpGoneError):
-        staging(ledger, breaking_off())
+        staging(steps.ledger, breaking_off())
 
-    assert newest_extraction(ledger) == complete
-
-
-def test_an_extraction_is_complete_with_its_last_chunk_or_not_at_all(ledger: Ledger) -> None:
-    with refusing(ledger, "extractions", "update"), pytest.raises(LedgerError):
-        staging(ledger, MORE)
-
-    assert newest_extraction(ledger) is None
-    assert len(rows_of(ledger, schema.staged, "chunk")) == len(MORE) - CHUNKS_A_TRANSACTION
+    assert steps.newest_extraction() == complete
 
 
-def test_a_run_finds_its_own_extractions_only(ledger: Ledger) -> None:
-    mine = stage(ledger, invited(1))
-    stage(ledger, invited(1), actor=OTHER_RUN)
+def test_an_extraction_is_complete_with_its_last_chunk_or_not_at_all(steps: Steps) -> None:
+    with steps.refusing("extractions", "update"), pytest.raises(LedgerError):
+        staging(steps.ledger, MORE)
 
-    assert newest_extraction(ledger) == mine
+    assert steps.newest_extraction() is None
+    assert len(steps.rows(schema.staged, "chunk")) == len(MORE) - CHUNKS_A_TRANSACTION
 
 
-def test_the_newest_extraction_is_the_one_that_began_last(ledger: Ledger) -> None:
+def test_a_run_finds_its_own_extractions_only(steps: Steps) -> None:
+    mine = steps.extract(invited(1))
+    steps.extract(invited(1), actor=OTHER_RUN)
+
+    assert steps.newest_extraction() == mine
+
+
+def test_the_newest_extraction_is_the_one_that_began_last(steps: Steps) -> None:
     """The other one read for so long that a further try began and ended meanwhile."""
     inner: list[Extraction] = []
 
     def slowly() -> Iterator[dict[str, list[str]]]:
         yield CHUNKS[0]
-        inner.append(stage(ledger, invited(1)))
+        inner.append(steps.extract(invited(1)))
 
-    staging(ledger, slowly())
+    staging(steps.ledger, slowly())
 
-    assert [found(ledger)] == inner
+    assert [found(steps)] == inner
 
 
-def test_a_run_has_one_extraction_of_each_day_the_latest_day_first(ledger: Ledger) -> None:
-    stage(ledger, invited(1))
-    earlier = stage(ledger, invited(1), day=DAY_BEFORE)
-    mine = stage(ledger, invited(2))
+def test_a_run_has_one_extraction_of_each_day_the_latest_day_first(steps: Steps) -> None:
+    steps.extract(invited(1))
+    earlier = steps.extract(invited(1), day=DAY_BEFORE)
+    mine = steps.extract(invited(2))
 
-    with ledger.reading() as connection:
+    with steps.ledger.reading() as connection:
         read = run_extractions(connection, hospital=DAY.hospital, run_id=str(RUN.run_id))
     assert read == [mine, earlier]
 
 
-def test_no_transaction_is_open_while_the_erp_is_read(ledger: Ledger) -> None:
+def test_no_transaction_is_open_while_the_erp_is_read(steps: Steps) -> None:
     """Another session writes between two chunks: on SQLite it would wait for ever."""
 
     def meanwhile() -> Iterator[dict[str, list[str]]]:
         for chunk in MORE:
             yield chunk
-            change(ledger, "update ledger set next_envelope = next_envelope + 1")
+            steps.run_sql("update ledger set next_envelope = next_envelope + 1")
 
-    assert staging(ledger, meanwhile()) == len(MORE)
+    assert staging(steps.ledger, meanwhile()) == len(MORE)
 
 
-def test_staged_rows_are_unreadable_in_the_table(ledger: Ledger) -> None:
-    staging(ledger, CHUNKS)
+def test_staged_rows_are_unreadable_in_the_table(steps: Steps) -> None:
+    staging(steps.ledger, CHUNKS)
 
-    rows = rows_of(ledger, schema.staged, "chunk")
+    rows = steps.rows(schema.staged, "chunk")
     tokens = b"".join(row["ids"] + row["payload"] for row in rows)
     assert (PLANTED.encode() in tokens, b"987654321" in tokens) == (False, False)
 
@@ -205,13 +189,16 @@ def test_staged_rows_are_unreadable_in_the_files(sqlite_ledger: Ledger) -> None:
     assert planted == ["readable"]
 
 
-def test_the_rows_of_another_extraction_are_refused(ledger: Ledger) -> None:
-    first, second = stage(ledger, invited(1)), stage(ledger, invited(2))
-    change(ledger, "delete from staged where extraction = :id", id=second.id)
-    change(ledger, "update staged set extraction = :id", id=second.id)
+def test_the_rows_of_another_extraction_are_refused(steps: Steps) -> None:
+    first, second = steps.extract(invited(1)), steps.extract(invited(2))
+    steps.run_sql("delete from staged where extraction = :id", id=second.id)
+    steps.run_sql("update staged set extraction = :id", id=second.id)
 
-    with ledger.reading() as connection, pytest.raises(LedgerError, match="another one's rows"):
-        list(staged_columns(connection, ledger.keys, second.id))
+    with (
+        steps.ledger.reading() as connection,
+        pytest.raises(LedgerError, match="another one's rows"),
+    ):
+        list(staged_columns(connection, steps.ledger.keys, second.id))
     assert first.id != second.id
 
 
@@ -231,32 +218,32 @@ def apply_while_erased(ledger: Ledger, extraction: Extraction, *, after: int) ->
 
 @pytest.mark.parametrize("left", [2, 0], ids=["under_the_reader", "before_the_first"])
 def test_rows_that_were_erased_are_not_taken_for_a_smaller_day(
-    postgresql_ledger: Ledger, left: int
+    postgresql_steps: Steps, left: int
 ) -> None:
     """A transform that is cleared days later meets the night's housekeeping."""
-    ledger = postgresql_ledger
+    steps = postgresql_steps
     ids = [str(number) for number in range(1, 5)]
-    read_day(ledger, *(invited(int(one)) for one in ids), actor=OTHER_RUN)
-    staging(ledger, [{"cd_atendimento": [one]} for one in ids])
-    again = found(ledger)
-    change(ledger, "update extractions set started_at = started_at - interval '4 days'")
-    before = stands(ledger)
+    steps.read(*(invited(int(one)) for one in ids), actor=OTHER_RUN)
+    staging(steps.ledger, [{"cd_atendimento": [one]} for one in ids])
+    again = found(steps)
+    steps.run_sql("update extractions set started_at = started_at - interval '4 days'")
+    before = steps.stands()
 
     with pytest.raises(LedgerError, match=f"{left} of 4 rows"):
-        apply_while_erased(ledger, again, after=left)
+        apply_while_erased(steps.ledger, again, after=left)
 
-    assert stands(ledger) == before == [("ready", None)] * 4
-    applied = {row["id"]: row["applied_at"] for row in rows_of(ledger, schema.extractions)}
+    assert steps.stands() == before == [("ready", None)] * 4
+    applied = {row["id"]: row["applied_at"] for row in steps.rows(schema.extractions)}
     assert applied[again.id] is None
 
 
 @pytest.mark.parametrize("read", [staged_ids, staged_columns])
-def test_a_missing_chunk_is_told(ledger: Ledger, read: Any) -> None:
-    staging(ledger, CHUNKS)
-    change(ledger, "delete from staged where chunk = 0")
+def test_a_missing_chunk_is_told(steps: Steps, read: Any) -> None:
+    staging(steps.ledger, CHUNKS)
+    steps.run_sql("delete from staged where chunk = 0")
 
-    with ledger.reading() as connection, pytest.raises(LedgerError, match="2 of 3 rows"):
-        list(read(connection, ledger.keys, found(ledger).id))
+    with steps.ledger.reading() as connection, pytest.raises(LedgerError, match="2 of 3 rows"):
+        list(read(connection, steps.ledger.keys, found(steps).id))
 
 
 # --- days that wait and must be read again --------------------------------------------------
@@ -267,59 +254,61 @@ def stale(ledger: Ledger, today: date = TODAY) -> list[date]:
         return stale_days(connection, hospital=DAY.hospital, today=today)
 
 
-def grow_old(ledger: Ledger, hours: int = 24) -> None:
+def grow_old(steps: Steps, hours: int = 24) -> None:
     """Let all that was read be read some hours earlier."""
-    for row in rows_of(ledger, schema.extractions):
-        change(
-            ledger,
+    for row in steps.rows(schema.extractions):
+        steps.run_sql(
             "update extractions set started_at = :earlier where id = :id",
             earlier=f"{row['started_at'] - timedelta(hours=hours):%Y-%m-%d %H:%M:%S.%f}"
-            + ("+00" if ledger.on_postgresql else ""),
+            + ("+00" if steps.ledger.on_postgresql else ""),
             id=row["id"],
         )
 
 
 @pytest.mark.parametrize("state", ["ready", "held"])
-def test_a_day_that_still_waits_a_day_later_is_read_again(ledger: Ledger, state: str) -> None:
-    read_day(ledger, invited(1))
-    leave(ledger, state)
-    fresh = stale(ledger)
-    grow_old(ledger)
+def test_a_day_that_still_waits_a_day_later_is_read_again(steps: Steps, state: str) -> None:
+    steps.read(invited(1))
+    steps.leave(state)
+    fresh = stale(steps.ledger)
+    grow_old(steps)
 
-    assert (fresh, stale(ledger)) == ([], [DAY.business_day])
+    assert (fresh, stale(steps.ledger)) == ([], [DAY.business_day])
 
 
-def test_a_reopened_day_is_read_again_however_young_its_reading_is(ledger: Ledger) -> None:
-    read_day(ledger, invited(1))
-    leave(ledger, "reopened")
+def test_a_reopened_day_is_read_again_however_young_its_reading_is(steps: Steps) -> None:
+    steps.read(invited(1))
+    steps.leave("reopened")
 
-    assert stale(ledger) == [DAY.business_day]
+    assert stale(steps.ledger) == [DAY.business_day]
 
 
 @pytest.mark.parametrize("state", ["sending", "in_doubt", "accepted", "refused", "excluded"])
-def test_a_day_in_which_nothing_waits_is_not_read_again(ledger: Ledger, state: str) -> None:
-    read_day(ledger, invited(1))
-    leave(ledger, state)
-    grow_old(ledger)
+def test_a_day_in_which_nothing_waits_is_not_read_again(steps: Steps, state: str) -> None:
+    steps.read(invited(1))
+    steps.leave(state)
+    grow_old(steps)
 
-    assert stale(ledger) == []
+    assert stale(steps.ledger) == []
 
 
-def test_a_day_whose_patients_may_not_be_asked_any_more_is_not_read_again(ledger: Ledger) -> None:
-    read_day(ledger, invited(1))
-    grow_old(ledger)
+def test_a_day_whose_patients_may_not_be_asked_any_more_is_not_read_again(steps: Steps) -> None:
+    steps.read(invited(1))
+    grow_old(steps)
     assert TERMS.ask_until is not None
 
-    last_day = stale(ledger, TERMS.ask_until)
-    assert (last_day, stale(ledger, TERMS.ask_until + timedelta(1))) == ([DAY.business_day], [])
+    last_day = stale(steps.ledger, TERMS.ask_until)
+    assert (last_day, stale(steps.ledger, TERMS.ask_until + timedelta(1))) == (
+        [DAY.business_day],
+        [],
+    )
 
 
 def test_the_latest_of_the_days_comes_first_and_other_hospitals_not_at_all(
-    ledger: Ledger,
+    steps: Steps,
 ) -> None:
-    read_day(ledger, invited(1), day=DAY_BEFORE)
-    read_day(ledger, invited(2))
-    read_day(ledger, invited(3), day=DAY._replace(hospital="HMSM"), source="hmsm")
-    grow_old(ledger)
+    steps.read(invited(1), day=DAY_BEFORE)
+    steps.read(invited(2))
+    steps.read(invited(3), day=DAY._replace(hospital="HMSM"), source="hmsm")
+    grow_old(steps)
 
-    assert stale(ledger) == [DAY.business_day, DAY_BEFORE.business_day]
+    assert stale(steps.ledger) == [DAY.business_day, DAY_BEFORE.business_day]

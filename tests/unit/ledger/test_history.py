@@ -5,16 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from decisions_rig import (
-    DAY,
-    HMS_DAY,
-    TODAY,
-    put_batch,
-    put_lines,
-    put_move,
-    run_statement,
-)
-
+from tests.unit.ledger.put_steps import DAY, HMS_DAY, TODAY
 from track_dispatch.ledger.decisions import Decision, decide_batch, retry_refused
 from track_dispatch.ledger.history import (
     AttendanceHistory,
@@ -27,8 +18,8 @@ from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import LineState, Verb
 
 if TYPE_CHECKING:
-    from decisions_rig import Put
-
+    from tests.unit.ledger.put_steps import Put
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 NUMBER = "900000001"
@@ -55,13 +46,13 @@ def note(ledger: Ledger, put: Put, transition: Transition, state: str, *places: 
         )
 
 
-def test_it_tells_when_and_in_which_batch_with_which_receipt_it_was_sent(ledger: Ledger) -> None:
-    put = put_batch(ledger, 2, "accepted", batch_state="settled", batch={"receipt": "dist-7"})
-    note(ledger, put, Transition.CLAIMED, "sending")
-    note(ledger, put, Transition.ANSWERED, "accepted", 0)
-    note(ledger, put, Transition.ANSWERED, "refused", 1)
+def test_it_tells_when_and_in_which_batch_with_which_receipt_it_was_sent(steps: Steps) -> None:
+    put = steps.put_batch(2, "accepted", batch_state="settled", batch={"receipt": "dist-7"})
+    note(steps.ledger, put, Transition.CLAIMED, "sending")
+    note(steps.ledger, put, Transition.ANSWERED, "accepted", 0)
+    note(steps.ledger, put, Transition.ANSWERED, "refused", 1)
 
-    found = life(ledger)
+    found = life(steps.ledger)
 
     assert found is not None
     assert (found.hospital, found.business_day, found.area) == ("HMS", DAY, "EXAMES")
@@ -73,28 +64,30 @@ def test_it_tells_when_and_in_which_batch_with_which_receipt_it_was_sent(ledger:
     ]
 
 
-def test_it_tells_who_decided_and_why(ledger: Ledger) -> None:
-    put = put_batch(ledger, 1)
-    decide_batch(ledger, str(put.batch), Decision(Verb.ABANDON, "ana", "ninguém sabe"), today=TODAY)
+def test_it_tells_who_decided_and_why(steps: Steps) -> None:
+    put = steps.put_batch(1)
+    decide_batch(
+        steps.ledger, str(put.batch), Decision(Verb.ABANDON, "ana", "ninguém sabe"), today=TODAY
+    )
 
-    found = life(ledger)
+    found = life(steps.ledger)
 
     assert found is not None
     assert (found.steps[-1].actor, found.steps[-1].why) == ("ana", "ninguém sabe")
 
 
 def test_the_whole_life_is_told_of_a_line_that_was_moved_and_evaluated_anew(
-    ledger: Ledger,
+    steps: Steps,
 ) -> None:
     """Its address changes each time; others of its old envelope go their own way."""
-    put = put_lines(ledger, 3)
-    note(ledger, put, Transition.OUTDATED, "reopened", 1)
-    moved = put_move(ledger, put, day=NEXT)
-    note(ledger, put, Transition.GONE, "excluded", 0, 1, 2)  # of later days: not of this line
-    again = put_move(ledger, moved, day=NEXT, transition=Transition.REEVALUATED)
-    note(ledger, again, Transition.EXPIRED, "excluded")
+    put = steps.put_lines(3)
+    note(steps.ledger, put, Transition.OUTDATED, "reopened", 1)
+    moved = steps.put_move(put, day=NEXT)
+    note(steps.ledger, put, Transition.GONE, "excluded", 0, 1, 2)  # of later days: not of this line
+    again = steps.put_move(moved, day=NEXT, transition=Transition.REEVALUATED)
+    note(steps.ledger, again, Transition.EXPIRED, "excluded")
 
-    found = life(ledger, "900000002")
+    found = life(steps.ledger, "900000002")
 
     assert found is not None
     assert found.business_day == TODAY
@@ -107,20 +100,20 @@ def test_the_whole_life_is_told_of_a_line_that_was_moved_and_evaluated_anew(
     ]
 
 
-def test_a_life_whose_beginning_was_deleted_is_told_from_where_it_is_known(ledger: Ledger) -> None:
-    put_move(ledger, put_lines(ledger, 1), day=NEXT)
-    run_statement(ledger, "delete from events where transition = 'found'")
+def test_a_life_whose_beginning_was_deleted_is_told_from_where_it_is_known(steps: Steps) -> None:
+    steps.put_move(steps.put_lines(1), day=NEXT)
+    steps.run_sql("delete from events where transition = 'found'")
 
-    found = life(ledger)
+    found = life(steps.ledger)
 
     assert found is not None
     assert [step.transition for step in found.steps] == ["moved"]
 
 
-def test_it_tells_which_kinds_of_identity_are_kept_and_no_value(ledger: Ledger) -> None:
-    put_lines(ledger, 1)
+def test_it_tells_which_kinds_of_identity_are_kept_and_no_value(steps: Steps) -> None:
+    steps.put_lines(1)
 
-    found = life(ledger)
+    found = life(steps.ledger)
 
     assert found is not None
     assert found.identities == ("contact", "other", "person")
@@ -129,10 +122,10 @@ def test_it_tells_which_kinds_of_identity_are_kept_and_no_value(ledger: Ledger) 
         assert secret not in shown
 
 
-def test_an_attendance_of_another_source_is_another_one(ledger: Ledger) -> None:
-    put_lines(ledger, 1)
+def test_an_attendance_of_another_source_is_another_one(steps: Steps) -> None:
+    steps.put_lines(1)
 
-    assert life(ledger, source="hac") is None
+    assert life(steps.ledger, source="hac") is None
 
 
 # -- refusals ----------------------------------------------------------------------
@@ -143,10 +136,10 @@ def refusals(ledger: Ledger, since: date = DAY) -> list[RefusedLines]:
         return refused_lines(connection, since=since)
 
 
-def test_refusals_are_counted_by_what_track_faulted(ledger: Ledger) -> None:
-    put = put_batch(ledger, 3, "refused", batch_state="settled", reason="refused_4xx")
-    note(ledger, put, Transition.ANSWERED, "refused", 0, 2)
-    with ledger.writing() as connection:
+def test_refusals_are_counted_by_what_track_faulted(steps: Steps) -> None:
+    put = steps.put_batch(3, "refused", batch_state="settled", reason="refused_4xx")
+    note(steps.ledger, put, Transition.ANSWERED, "refused", 0, 2)
+    with steps.ledger.writing() as connection:
         append_events(
             connection,
             Transition.ANSWERED,
@@ -155,12 +148,12 @@ def test_refusals_are_counted_by_what_track_faulted(ledger: Ledger) -> None:
             actor=ACTOR,
             detail="missing name",
         )
-    other = put_batch(
-        ledger, 1, "refused", batch_state="settled", reason="refused_2xx", day=NEXT, first=9
+    other = steps.put_batch(
+        1, "refused", batch_state="settled", reason="refused_2xx", day=NEXT, first=9
     )
-    note(ledger, other, Transition.ANSWERED, "refused")
+    note(steps.ledger, other, Transition.ANSWERED, "refused")
 
-    found = refusals(ledger)
+    found = refusals(steps.ledger)
 
     assert found == [
         RefusedLines("HMS", TODAY, "EXAMES", "email", "refused_2xx", "invalid_email email", 1),
@@ -169,19 +162,21 @@ def test_refusals_are_counted_by_what_track_faulted(ledger: Ledger) -> None:
     ]
 
 
-def test_what_is_no_longer_refused_is_not_listed(ledger: Ledger) -> None:
-    put = put_batch(ledger, 2, "refused", batch_state="settled", reason="refused_4xx")
-    note(ledger, put, Transition.ANSWERED, "refused")
-    before = refusals(ledger)
-    retry_refused(ledger, HMS_DAY, Decision(Verb.RETRY_REFUSED, "ana", "corrigido"), today=TODAY)
+def test_what_is_no_longer_refused_is_not_listed(steps: Steps) -> None:
+    put = steps.put_batch(2, "refused", batch_state="settled", reason="refused_4xx")
+    note(steps.ledger, put, Transition.ANSWERED, "refused")
+    before = refusals(steps.ledger)
+    retry_refused(
+        steps.ledger, HMS_DAY, Decision(Verb.RETRY_REFUSED, "ana", "corrigido"), today=TODAY
+    )
 
     assert [one.lines for one in before] == [2]
-    assert refusals(ledger) == []
+    assert refusals(steps.ledger) == []
 
 
-def test_old_days_are_listed_when_they_are_asked_for(ledger: Ledger) -> None:
-    put = put_batch(ledger, 1, "refused", batch_state="settled", reason="refused_4xx")
-    note(ledger, put, Transition.ANSWERED, "refused")
+def test_old_days_are_listed_when_they_are_asked_for(steps: Steps) -> None:
+    put = steps.put_batch(1, "refused", batch_state="settled", reason="refused_4xx")
+    note(steps.ledger, put, Transition.ANSWERED, "refused")
 
-    assert refusals(ledger, since=DAY + timedelta(days=1)) == []
-    assert len(refusals(ledger, since=DAY)) == 1
+    assert refusals(steps.ledger, since=DAY + timedelta(days=1)) == []
+    assert len(refusals(steps.ledger, since=DAY)) == 1

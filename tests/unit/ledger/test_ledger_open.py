@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from ledger_basics import add_line, everything, run_sql
 from sqlalchemy import create_engine, insert, inspect, text
 from sqlalchemy.engine import make_url
 
+from tests.unit.ledger.steps import Steps
 from track_dispatch.errors import ConfigError, LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.creation import (
@@ -140,11 +140,11 @@ def test_init_does_nothing_to_a_ledger_that_is_there(ledger_url: str) -> None:
     keys = new_keys()
     init_ledger(ledger_url, keys)
     with open_ledger_at(ledger_url, keys) as ledger:
-        add_line(ledger, "A1")
-        before = everything(ledger)
+        Steps(ledger).add_line("A1")
+        before = Steps(ledger).everything()
 
         assert not init_ledger(ledger_url, keys)
-        assert everything(ledger) == before
+        assert Steps(ledger).everything() == before
 
 
 def test_init_refuses_a_ledger_of_other_keys_and_names_it(ledger_url: str) -> None:
@@ -184,7 +184,7 @@ def test_only_its_owner_reads_the_files_of_a_ledger_whatever_the_umask(tmp_path:
     path, keys = tmp_path / "track_ledger.db", new_keys()
     init_ledger(f"sqlite:///{path}", keys)
     with open_ledger_at(f"sqlite:///{path}", keys) as ledger:
-        add_line(ledger, "A1")
+        Steps(ledger).add_line("A1")
 
         assert modes(tmp_path) == dict.fromkeys(FILES, 0o600)
 
@@ -197,7 +197,7 @@ def test_a_ledger_that_was_put_back_for_all_to_read_is_its_owners_again(
     path, keys = tmp_path / "track_ledger.db", new_keys()
     init_ledger(f"sqlite:///{path}", keys)
     with open_ledger_at(f"sqlite:///{path}", keys) as ledger:
-        add_line(ledger, "A1")
+        Steps(ledger).add_line("A1")
         for file in tmp_path.iterdir():
             file.chmod(0o644)
 
@@ -302,10 +302,10 @@ def test_a_ledger_of_a_newer_version_opens_and_is_not_migrated_back(ledger_url: 
     keys = new_keys()
     init_ledger(ledger_url, keys)
     with open_ledger_at(ledger_url, keys) as ledger:
-        run_sql(ledger, f"update {VERSION_TABLE} set version_num = '9999'")
-        run_sql(ledger, "alter table lines add column later text")
+        Steps(ledger).run_sql(f"update {VERSION_TABLE} set version_num = '9999'")
+        Steps(ledger).run_sql("alter table lines add column later text")
     with open_ledger_at(ledger_url, keys) as ledger:
-        add_line(ledger, "A1")
+        Steps(ledger).add_line("A1")
 
     assert migrate_ledger(ledger_url, keys) == ("9999", "9999")
 
@@ -335,8 +335,7 @@ def test_a_key_that_an_invited_person_has_alone_may_not_leave(ledger_url: str) -
     init_ledger(ledger_url, keys)
     with open_ledger_at(ledger_url, keys) as ledger:
         key = keys.identity_secrets[0].id
-        run_sql(
-            ledger,
+        Steps(ledger).run_sql(
             "insert into identities (hash, line, kind, key) values (1, 2, 'p', :key)",
             key=key,
         )
@@ -350,8 +349,7 @@ def test_what_needs_a_key_that_is_gone_is_counted_in_every_table(ledger_url: str
     init_ledger(ledger_url, keys)
     opted_out(ledger_url, keys, "email:a@example.test")
     with open_ledger_at(ledger_url, keys) as ledger:
-        run_sql(
-            ledger,
+        Steps(ledger).run_sql(
             "insert into identities (hash, line, kind, key) values (1, 2, 'p', :key)",
             key=keys.identity_secrets[0].id,
         )
@@ -391,7 +389,7 @@ def test_another_server_than_before_is_refused_and_restored_is_named(
     keys = new_keys()
     init_ledger(postgres_url, keys)
     with open_ledger_at(postgres_url, keys) as ledger:
-        run_sql(ledger, f"update ledger set {change}")
+        Steps(ledger).run_sql(f"update ledger set {change}")
 
     with pytest.raises(ConfigError, match="ledger restored"):
         open_ledger_at(postgres_url, keys)
@@ -409,7 +407,7 @@ def test_a_role_without_special_rights_opens_the_ledger(postgres_url: str) -> No
         address = url.render_as_string(hide_password=False)
         init_ledger(address, keys)
         with open_ledger_at(address, keys) as ledger:
-            add_line(ledger, "A1")
+            Steps(ledger).add_line("A1")
     finally:
         with admin.connect() as connection:
             connection.execute(text(f"drop owned by {role} cascade"))

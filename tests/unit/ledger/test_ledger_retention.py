@@ -6,26 +6,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from decisions_rig import (
-    DAY,
-    HMS_DAY,
-    HOUR,
-    TODAY,
-    fates,
-    patient,
-    payloads,
-    put_batch,
-    put_extraction,
-    put_lines,
-    put_move,
-    put_question,
-    rows_of,
-    run_statement,
-    states_of,
-)
-from reading_steps import newest_extraction
 from sqlalchemy import insert, select
 
+from tests.unit.ledger.put_steps import DAY, HMS_DAY, HOUR, TODAY, patient
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import retention, schema
 from track_dispatch.ledger.backups import require_extractable
@@ -35,6 +18,7 @@ from track_dispatch.ledger.views import day_counts, run_work
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 KEEPER = Actor("housekeeping", run_id="scheduled__1", try_number=1)
@@ -57,61 +41,61 @@ def stage(ledger: Ledger, extraction: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["ready", "held", "reopened"])
-def test_what_waits_expires_after_its_last_day(ledger: Ledger, state: str) -> None:
-    put_lines(ledger, 2, state, ask_until=TODAY)
+def test_what_waits_expires_after_its_last_day(steps: Steps, state: str) -> None:
+    steps.put_lines(2, state, ask_until=TODAY)
 
-    on_its_last_day = expire(ledger)
-    elsewhere = expire(ledger, "OTOA", TODAY + timedelta(days=1))
-    afterwards = expire(ledger, today=TODAY + timedelta(days=1))
+    on_its_last_day = expire(steps.ledger)
+    elsewhere = expire(steps.ledger, "OTOA", TODAY + timedelta(days=1))
+    afterwards = expire(steps.ledger, today=TODAY + timedelta(days=1))
 
     assert (on_its_last_day, elsewhere, afterwards) == (0, 0, 2)
-    assert fates(ledger) == {"excluded expired": 2}
-    assert payloads(ledger) == [False]
-    assert rows_of(ledger, schema.events)[-1]["transition"] == "expired"
+    assert steps.fates() == {"excluded expired": 2}
+    assert steps.payloads() == [False]
+    assert steps.rows(schema.events)[-1]["transition"] == "expired"
 
 
-def test_each_line_has_its_own_last_day(ledger: Ledger) -> None:
+def test_each_line_has_its_own_last_day(steps: Steps) -> None:
     """A person who included old ones gave them more time: the night must not undo it."""
-    put_lines(ledger, 1, ask_until=TODAY - timedelta(days=1))
-    put_lines(ledger, 1, ask_until=TODAY + timedelta(days=9), first=5)
-    put_lines(ledger, 1, ask_until=None, first=9)
+    steps.put_lines(1, ask_until=TODAY - timedelta(days=1))
+    steps.put_lines(1, ask_until=TODAY + timedelta(days=9), first=5)
+    steps.put_lines(1, ask_until=None, first=9)
 
-    assert expire(ledger) == 1
-    assert states_of(ledger) == ["excluded", "ready", "ready"]
+    assert expire(steps.ledger) == 1
+    assert steps.states() == ["excluded", "ready", "ready"]
 
 
-def test_lines_of_one_envelope_expire_each_for_itself(ledger: Ledger) -> None:
-    put = put_lines(ledger, 3, ask_until=TODAY)
-    run_statement(ledger, "update lines set ask_until = '2026-03-01' where id = :id", id=put.ids[1])
+def test_lines_of_one_envelope_expire_each_for_itself(steps: Steps) -> None:
+    put = steps.put_lines(3, ask_until=TODAY)
+    steps.run_sql("update lines set ask_until = '2026-03-01' where id = :id", id=put.ids[1])
 
-    assert expire(ledger) == 1
-    assert states_of(ledger) == ["ready", "excluded", "ready"]
-    assert payloads(ledger) == [True]
+    assert expire(steps.ledger) == 1
+    assert steps.states() == ["ready", "excluded", "ready"]
+    assert steps.payloads() == [True]
 
 
 @pytest.mark.parametrize("state", ["sending", "in_doubt", "accepted", "refused", "abandoned"])
-def test_what_does_not_wait_never_expires(ledger: Ledger, state: str) -> None:
-    put_batch(ledger, 1, state, ask_until=date(2020, 1, 1))
+def test_what_does_not_wait_never_expires(steps: Steps, state: str) -> None:
+    steps.put_batch(1, state, ask_until=date(2020, 1, 1))
 
-    assert expire(ledger) == 0
-    assert states_of(ledger) == [state]
+    assert expire(steps.ledger) == 0
+    assert steps.states() == [state]
 
 
-def test_many_envelopes_expire_part_by_part(ledger: Ledger) -> None:
+def test_many_envelopes_expire_part_by_part(steps: Steps) -> None:
     for number in range(4):
-        put_lines(ledger, 150, first=1000 * number + 1, ask_until=DAY)
+        steps.put_lines(150, first=1000 * number + 1, ask_until=DAY)
 
-    assert expire(ledger) == 600
-    assert fates(ledger) == {"excluded expired": 600}
+    assert expire(steps.ledger) == 600
+    assert steps.fates() == {"excluded expired": 600}
 
 
-def test_who_stood_back_for_what_expired_comes_back(ledger: Ledger) -> None:
-    put_lines(ledger, 1, ask_until=DAY)
-    put_lines(ledger, 1, "excluded", first=5, patients=[patient(1)], reason="same_person")
+def test_who_stood_back_for_what_expired_comes_back(steps: Steps) -> None:
+    steps.put_lines(1, ask_until=DAY)
+    steps.put_lines(1, "excluded", first=5, patients=[patient(1)], reason="same_person")
 
-    expire(ledger)
+    expire(steps.ledger)
 
-    assert fates(ledger) == {"excluded expired": 1, "reopened": 1}
+    assert steps.fates() == {"excluded expired": 1, "reopened": 1}
 
 
 # -- payloads ----------------------------------------------------------------------
@@ -119,64 +103,64 @@ def test_who_stood_back_for_what_expired_comes_back(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(("hours", "old"), [(35.9, False), (36.1, True)])
 def test_a_payload_that_is_too_old_to_be_sent_is_dropped(
-    ledger: Ledger, hours: float, *, old: bool
+    steps: Steps, hours: float, *, old: bool
 ) -> None:
-    extraction = put_extraction(ledger, 4, hours_old=hours)
-    put_lines(ledger, 2, extraction=extraction)
-    put_lines(ledger, 2, "held", extraction=extraction, first=9, question=1)
+    extraction = steps.put_extraction(4, hours_old=hours)
+    steps.put_lines(2, extraction=extraction)
+    steps.put_lines(2, "held", extraction=extraction, first=9, question=1)
 
-    done = retention.drop_old_payloads(ledger, max_age_hours=36, actor=KEEPER)
+    done = retention.drop_old_payloads(steps.ledger, max_age_hours=36, actor=KEEPER)
 
     assert done == ((2, 2) if old else (0, 0))
-    assert states_of(ledger) == (["reopened"] * 2 if old else ["ready"] * 2) + ["held"] * 2
-    assert payloads(ledger) == [not old, not old]
-    assert retention.drop_old_payloads(ledger, max_age_hours=36, actor=KEEPER) == (0, 0)
+    assert steps.states() == (["reopened"] * 2 if old else ["ready"] * 2) + ["held"] * 2
+    assert steps.payloads() == [not old, not old]
+    assert retention.drop_old_payloads(steps.ledger, max_age_hours=36, actor=KEEPER) == (0, 0)
 
 
-def test_a_held_line_stays_held_in_an_envelope_whose_ready_ones_leave(ledger: Ledger) -> None:
-    extraction = put_extraction(ledger, 3, hours_old=99)
-    put = put_lines(ledger, 3, extraction=extraction)
-    run_statement(ledger, "update lines set state = 'held' where id = :id", id=put.ids[1])
+def test_a_held_line_stays_held_in_an_envelope_whose_ready_ones_leave(steps: Steps) -> None:
+    extraction = steps.put_extraction(3, hours_old=99)
+    put = steps.put_lines(3, extraction=extraction)
+    steps.run_sql("update lines set state = 'held' where id = :id", id=put.ids[1])
 
-    assert retention.drop_old_payloads(ledger, max_age_hours=36, actor=KEEPER) == (2, 1)
+    assert retention.drop_old_payloads(steps.ledger, max_age_hours=36, actor=KEEPER) == (2, 1)
 
-    (envelope,) = rows_of(ledger, schema.envelopes)
+    (envelope,) = steps.rows(schema.envelopes)
     told = (envelope["waiting"], envelope["reopened"], envelope["payload"])
-    assert (told, states_of(ledger)) == ((1, 2, None), ["reopened", "held", "reopened"])
+    assert (told, steps.states()) == ((1, 2, None), ["reopened", "held", "reopened"])
 
 
 # -- staged rows -------------------------------------------------------------------
 
 
-def test_rows_that_nobody_transformed_are_erased_after_three_days(ledger: Ledger) -> None:
-    stage(ledger, put_extraction(ledger, 1, hours_old=71, applied_at=None))
-    too_early = retention.erase_staged(ledger)
-    run_statement(ledger, "delete from staged")
-    stage(ledger, put_extraction(ledger, 1, hours_old=73, applied_at=None))
+def test_rows_that_nobody_transformed_are_erased_after_three_days(steps: Steps) -> None:
+    stage(steps.ledger, steps.put_extraction(1, hours_old=71, applied_at=None))
+    too_early = retention.erase_staged(steps.ledger)
+    steps.run_sql("delete from staged")
+    stage(steps.ledger, steps.put_extraction(1, hours_old=73, applied_at=None))
 
-    assert (too_early, retention.erase_staged(ledger)) == (0, 1)
-    assert rows_of(ledger, schema.staged, "chunk") == []
+    assert (too_early, retention.erase_staged(steps.ledger)) == (0, 1)
+    assert steps.rows(schema.staged, "chunk") == []
 
 
-def test_an_extraction_without_its_rows_is_not_applied_as_an_empty_day(ledger: Ledger) -> None:
+def test_an_extraction_without_its_rows_is_not_applied_as_an_empty_day(steps: Steps) -> None:
     """It would say that the day has no patients, and take away whatever is ready."""
-    stage(ledger, put_extraction(ledger, 1, hours_old=99, applied_at=None))
-    retention.erase_staged(ledger)
+    stage(steps.ledger, steps.put_extraction(1, hours_old=99, applied_at=None))
+    retention.erase_staged(steps.ledger)
 
-    assert newest_extraction(ledger, HMS_DAY, run_id="run-1") is None
-    with ledger.reading() as connection:
+    assert steps.newest_extraction(HMS_DAY, run_id="run-1") is None
+    with steps.ledger.reading() as connection:
         (work,) = run_work(connection, hospital="HMS", run_ids=["run-1"])
     assert not work.extracted
 
 
 @pytest.mark.parametrize("left_over", [False, True])
-def test_an_applied_extraction_stays_complete(ledger: Ledger, *, left_over: bool) -> None:
-    extraction = put_extraction(ledger, 1, hours_old=99)
+def test_an_applied_extraction_stays_complete(steps: Steps, *, left_over: bool) -> None:
+    extraction = steps.put_extraction(1, hours_old=99)
     if left_over:
-        stage(ledger, extraction)
+        stage(steps.ledger, extraction)
 
-    assert retention.erase_staged(ledger) == left_over
-    assert rows_of(ledger, schema.extractions)[0]["completed_at"] is not None
+    assert retention.erase_staged(steps.ledger) == left_over
+    assert steps.rows(schema.extractions)[0]["completed_at"] is not None
 
 
 # -- settled lines -----------------------------------------------------------------
@@ -186,28 +170,28 @@ def anonymise(ledger: Ledger, before: date = NEXT.business_day, days: float = 60
     return retention.anonymise(ledger, hospital="HMS", before=before, days=days)
 
 
-def settled(ledger: Ledger, state: str = "accepted", *, days_old: float = 61, **more: Any) -> None:
-    put_batch(ledger, 2, state, batch_state="settled", lease=None, hours_old=days_old * 24, **more)
+def settled(steps: Steps, state: str = "accepted", *, days_old: float = 61, **more: Any) -> None:
+    steps.put_batch(2, state, batch_state="settled", lease=None, hours_old=days_old * 24, **more)
 
 
-def test_a_settled_line_keeps_only_what_proves_that_it_was(ledger: Ledger) -> None:
-    settled(ledger)
-    before = rows_of(ledger, schema.lines)[0]
+def test_a_settled_line_keeps_only_what_proves_that_it_was(steps: Steps) -> None:
+    settled(steps)
+    before = steps.rows(schema.lines)[0]
 
-    assert anonymise(ledger) == 2
+    assert anonymise(steps.ledger) == 2
 
-    after = rows_of(ledger, schema.lines)[0]
+    after = steps.rows(schema.lines)[0]
     assert {name for name in before if before[name] != after[name]} == {"digest"}
-    assert rows_of(ledger, schema.identities, "line") == []
-    assert [row["survey"] for row in rows_of(ledger, schema.batches)] == [""]
-    with ledger.reading() as connection:
+    assert steps.rows(schema.identities, "line") == []
+    assert [row["survey"] for row in steps.rows(schema.batches)] == [""]
+    with steps.ledger.reading() as connection:
         (count,) = day_counts(connection, [HMS_DAY])[HMS_DAY]
         life = attendance_history(connection, source="hms", attendance_id="900000001")
     assert (count.area, count.channel, count.state, count.lines) == ("", "", "accepted", 2)
     assert life is not None
     assert (life.area, life.business_day, life.state) == ("", DAY, "accepted")
     assert [step.batch for step in life.steps] == [after["batch"]]
-    assert anonymise(ledger) == 0
+    assert anonymise(steps.ledger) == 0
 
 
 @pytest.mark.parametrize(
@@ -216,43 +200,43 @@ def test_a_settled_line_keeps_only_what_proves_that_it_was(ledger: Ledger) -> No
     ids=["old", "asked lately", "of a day that is not old"],
 )
 def test_a_line_is_anonymised_when_its_day_and_its_last_batch_are_old(
-    ledger: Ledger, days_old: float, before: date, anonymised: int
+    steps: Steps, days_old: float, before: date, anonymised: int
 ) -> None:
-    settled(ledger, days_old=days_old)
+    settled(steps, days_old=days_old)
 
-    assert anonymise(ledger, before) == anonymised
+    assert anonymise(steps.ledger, before) == anonymised
 
 
-def test_who_was_never_asked_is_anonymised_by_the_day(ledger: Ledger) -> None:
-    put_lines(ledger, 1, "excluded", channel="", reason="contact_cap")
+def test_who_was_never_asked_is_anonymised_by_the_day(steps: Steps) -> None:
+    steps.put_lines(1, "excluded", channel="", reason="contact_cap")
 
-    assert anonymise(ledger) == 1
-    assert rows_of(ledger, schema.identities, "line") == []
+    assert anonymise(steps.ledger) == 1
+    assert steps.rows(schema.identities, "line") == []
 
 
 @pytest.mark.parametrize("state", ["ready", "held", "reopened", "in_doubt", "sending"])
-def test_a_unit_that_waits_for_somebody_is_not_anonymised(ledger: Ledger, state: str) -> None:
-    settled(ledger)
+def test_a_unit_that_waits_for_somebody_is_not_anonymised(steps: Steps, state: str) -> None:
+    settled(steps)
     if state in {"in_doubt", "sending"}:
-        put_batch(ledger, 1, state, batch_state=state, lease=None, hours_old=9999, first=9)
+        steps.put_batch(1, state, batch_state=state, lease=None, hours_old=9999, first=9)
     else:
-        put_lines(ledger, 1, state, first=9)
+        steps.put_lines(1, state, first=9)
 
-    assert anonymise(ledger) == 0
-
-
-def test_a_moved_line_loses_the_identities_that_its_id_has(ledger: Ledger) -> None:
-    put = put_lines(ledger, 1, "accepted", day=NEXT)
-    put_move(ledger, put, day=HMS_DAY, state="accepted")
-
-    assert anonymise(ledger) == 1
-    assert rows_of(ledger, schema.identities, "line") == []
+    assert anonymise(steps.ledger) == 0
 
 
-def test_other_hospitals_keep_theirs(ledger: Ledger) -> None:
-    settled(ledger, day=OTOA_DAY)
+def test_a_moved_line_loses_the_identities_that_its_id_has(steps: Steps) -> None:
+    put = steps.put_lines(1, "accepted", day=NEXT)
+    steps.put_move(put, day=HMS_DAY, state="accepted")
 
-    assert anonymise(ledger) == 0
+    assert anonymise(steps.ledger) == 1
+    assert steps.rows(schema.identities, "line") == []
+
+
+def test_other_hospitals_keep_theirs(steps: Steps) -> None:
+    settled(steps, day=OTOA_DAY)
+
+    assert anonymise(steps.ledger) == 0
 
 
 # -- days --------------------------------------------------------------------------
@@ -262,60 +246,60 @@ def purge(ledger: Ledger, first: date = TODAY, hospital: str = "HMS") -> int:
     return retention.purge(ledger, hospital=hospital, first_known_day=first)
 
 
-def test_days_before_the_horizon_go_with_all_that_hangs_on_them(ledger: Ledger) -> None:
-    settled(ledger)
-    put_lines(ledger, 1, "excluded", channel="", reason="no_contact", first=9)
-    stage(ledger, put_extraction(ledger, 1, applied_at=None))
-    put_question(ledger, 5, answer="rejected")
-    put_lines(ledger, 1, "accepted", first=20, day=NEXT)
-    put_extraction(ledger, 1, day=NEXT)
+def test_days_before_the_horizon_go_with_all_that_hangs_on_them(steps: Steps) -> None:
+    settled(steps)
+    steps.put_lines(1, "excluded", channel="", reason="no_contact", first=9)
+    stage(steps.ledger, steps.put_extraction(1, applied_at=None))
+    steps.put_question(5, answer="rejected")
+    steps.put_lines(1, "accepted", first=20, day=NEXT)
+    steps.put_extraction(1, day=NEXT)
 
-    assert purge(ledger) == 3
+    assert purge(steps.ledger) == 3
 
-    with ledger.reading() as connection:
+    with steps.ledger.reading() as connection:
         counts = day_counts(connection, [HMS_DAY, NEXT])
         for table in (schema.staged, schema.batches, schema.approvals):
             assert connection.execute(select(table)).all() == []
     assert (counts[HMS_DAY], len(counts[NEXT])) == ((), 1)
-    assert [row["business_day"] for row in rows_of(ledger, schema.units)] == [TODAY]
-    assert [row["business_day"] for row in rows_of(ledger, schema.extractions)] == [TODAY]
+    assert [row["business_day"] for row in steps.rows(schema.units)] == [TODAY]
+    assert [row["business_day"] for row in steps.rows(schema.extractions)] == [TODAY]
     for name in ("lines", "envelopes", "events"):
-        assert len(rows_of(ledger, schema.metadata.tables[name])) == 1
-    assert len(rows_of(ledger, schema.identities, "line")) == 3
+        assert len(steps.rows(schema.metadata.tables[name])) == 1
+    assert len(steps.rows(schema.identities, "line")) == 3
 
 
-def test_of_who_was_asked_a_hash_of_the_attendance_stays(ledger: Ledger) -> None:
+def test_of_who_was_asked_a_hash_of_the_attendance_stays(steps: Steps) -> None:
     """The ERP may give it another day, and it would be new."""
-    settled(ledger)
-    put_lines(ledger, 1, "excluded", channel="", reason="no_contact", first=9)
+    settled(steps)
+    steps.put_lines(1, "excluded", channel="", reason="no_contact", first=9)
 
-    purge(ledger)
+    purge(steps.ledger)
 
-    kept = rows_of(ledger, schema.forgotten, "line")
+    kept = steps.rows(schema.forgotten, "line")
     asked = [f"{900_000_001 + number}" for number in range(2)]
-    hashes = {ledger.keys.attendance_hashes(number)[0].hash for number in asked}
+    hashes = {steps.ledger.keys.attendance_hashes(number)[0].hash for number in asked}
     assert {row["hash"] for row in kept} == hashes
     assert {row["source"] for row in kept} == {"hms"}
     assert not any(number in str(kept) for number in asked)
 
 
 @pytest.mark.parametrize("state", ["ready", "held", "reopened", "in_doubt", "sending"])
-def test_a_day_that_waits_for_somebody_stays_whole(ledger: Ledger, state: str) -> None:
-    put_lines(ledger, 1, "excluded", channel="", reason="no_contact", first=9)
+def test_a_day_that_waits_for_somebody_stays_whole(steps: Steps, state: str) -> None:
+    steps.put_lines(1, "excluded", channel="", reason="no_contact", first=9)
     if state in {"in_doubt", "sending"}:
-        put_batch(ledger, 1, state, batch_state=state, lease=None)
+        steps.put_batch(1, state, batch_state=state, lease=None)
     else:
-        put_lines(ledger, 1, state)
+        steps.put_lines(1, state)
 
-    assert purge(ledger) == 0
-    assert sorted(states_of(ledger)) == sorted(["excluded", state])
+    assert purge(steps.ledger) == 0
+    assert sorted(steps.states()) == sorted(["excluded", state])
 
 
-def test_other_hospitals_keep_their_days(ledger: Ledger) -> None:
-    settled(ledger)
+def test_other_hospitals_keep_their_days(steps: Steps) -> None:
+    settled(steps)
 
-    assert purge(ledger, hospital="OTOA") == 0
-    assert states_of(ledger) == ["accepted"] * 2
+    assert purge(steps.ledger, hospital="OTOA") == 0
+    assert steps.states() == ["accepted"] * 2
 
 
 def test_a_purged_day_is_refused_for_good(ledger: Ledger) -> None:
@@ -329,16 +313,16 @@ def test_a_purged_day_is_refused_for_good(ledger: Ledger) -> None:
         require_extractable(connection, OTOA_DAY)
 
 
-def test_hospitals_are_known_by_the_ledger_itself(ledger: Ledger) -> None:
-    put_lines(ledger, 1)
-    put_lines(ledger, 1, day=OTOA_DAY)
+def test_hospitals_are_known_by_the_ledger_itself(steps: Steps) -> None:
+    steps.put_lines(1)
+    steps.put_lines(1, day=OTOA_DAY)
 
-    with ledger.reading() as connection:
+    with steps.ledger.reading() as connection:
         assert retention.known_hospitals(connection) == ["HMS", "OTOA"]
 
 
-def test_ages_are_counted_by_the_databases_clock(ledger: Ledger) -> None:
-    extraction = put_extraction(ledger, 1, started_at=moment_in(-37 * HOUR))
-    put_lines(ledger, 1, extraction=extraction)
+def test_ages_are_counted_by_the_databases_clock(steps: Steps) -> None:
+    extraction = steps.put_extraction(1, started_at=moment_in(-37 * HOUR))
+    steps.put_lines(1, extraction=extraction)
 
-    assert retention.drop_old_payloads(ledger, max_age_hours=36, actor=KEEPER).reopened == 1
+    assert retention.drop_old_payloads(steps.ledger, max_age_hours=36, actor=KEEPER).reopened == 1

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ledger_basics import add_line, everything, run_sql
 from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 
 from tests.relay import relay
+from tests.unit.ledger.steps import Steps
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger.database import SHORT, Ledger, Limits, connect
 from track_dispatch.ledger.keys import new_keys
@@ -60,10 +60,10 @@ def of_the_driver_itself(connection: Connection) -> None:
 FAILURES = [twice, bad_sql, a_state_nobody_knows, of_the_driver_itself]
 
 
-def failure(ledger: Ledger, fail: Callable[[Connection], object]) -> LedgerError:
+def failure(steps: Steps, fail: Callable[[Connection], object]) -> LedgerError:
     """Let the database fail over a planted value, in a transaction that wrote before."""
-    add_line(ledger, PLANTED)
-    with pytest.raises(LedgerError) as error, ledger.writing() as connection:
+    steps.add_line(PLANTED)
+    with pytest.raises(LedgerError) as error, steps.ledger.writing() as connection:
         _write_and_fail(connection, fail)
     return error.value
 
@@ -75,9 +75,9 @@ def _write_and_fail(connection: Connection, fail: Callable[[Connection], object]
 
 @pytest.mark.parametrize("fail", FAILURES)
 def test_an_error_of_the_database_shows_no_value_and_hides_its_cause(
-    ledger: Ledger, fail: Callable[[Connection], object]
+    steps: Steps, fail: Callable[[Connection], object]
 ) -> None:
-    error = failure(ledger, fail)
+    error = failure(steps, fail)
 
     shown = repr(error) + "".join(traceback.format_exception(error))
     assert PLANTED not in shown
@@ -86,20 +86,20 @@ def test_an_error_of_the_database_shows_no_value_and_hides_its_cause(
 
 @pytest.mark.parametrize("fail", FAILURES)
 def test_an_error_of_the_database_leaves_nothing_of_its_transaction(
-    ledger: Ledger, fail: Callable[[Connection], object]
+    steps: Steps, fail: Callable[[Connection], object]
 ) -> None:
-    failure(ledger, fail)
+    failure(steps, fail)
 
-    assert [row[5] for row in everything(ledger)["lines"]] == ["no_contact"]
+    assert [row[5] for row in steps.everything()["lines"]] == ["no_contact"]
 
 
-def test_an_error_of_ours_goes_through_and_takes_the_writing_back(ledger: Ledger) -> None:
-    add_line(ledger, PLANTED)
-    before = everything(ledger)
-    with pytest.raises(ZeroDivisionError), ledger.writing() as connection:
+def test_an_error_of_ours_goes_through_and_takes_the_writing_back(steps: Steps) -> None:
+    steps.add_line(PLANTED)
+    before = steps.everything()
+    with pytest.raises(ZeroDivisionError), steps.ledger.writing() as connection:
         _write_and_fail(connection, lambda _: 1 / 0)
 
-    assert everything(ledger) == before
+    assert steps.everything() == before
 
 
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO])
@@ -110,7 +110,7 @@ def test_the_ledger_logs_neither_rows_nor_statements(
     caplog.set_level(level)
     address = ledger.engine.url.render_as_string(hide_password=False)
     with Ledger(connect(address), ledger.keys) as fresh:
-        add_line(fresh, PLANTED)
+        Steps(fresh).add_line(PLANTED)
 
     assert [record.name for record in caplog.records if "Engine" in record.name] == []
     assert PLANTED not in caplog.text
@@ -154,14 +154,14 @@ def test_no_statement_is_prepared_by_name(postgresql_ledger: Ledger) -> None:
     assert prepared == 0
 
 
-def test_who_waits_for_a_row_gives_up_in_time(postgresql_ledger: Ledger) -> None:
-    add_line(postgresql_ledger, PLANTED)
+def test_who_waits_for_a_row_gives_up_in_time(postgresql_steps: Steps) -> None:
+    postgresql_steps.add_line(PLANTED)
     brief = Limits(lock=0.1, statement=5, whole=10)
-    with postgresql_ledger.writing() as connection:
+    with postgresql_steps.ledger.writing() as connection:
         connection.execute(text("update lines set reason = 'a'"))
         with (
             pytest.raises(LedgerError, match="55P03"),
-            postgresql_ledger.writing(brief) as second,
+            postgresql_steps.ledger.writing(brief) as second,
         ):
             second.execute(text("update lines set reason = 'b'"))
 
@@ -249,23 +249,25 @@ def test_a_writing_transaction_holds_sqlite_from_its_beginning(sqlite_ledger: Le
 
 
 def test_a_reading_transaction_keeps_nobody_from_writing(sqlite_ledger: Ledger) -> None:
-    add_line(sqlite_ledger, PLANTED)
+    Steps(sqlite_ledger).add_line(PLANTED)
     with sqlite_ledger.reading() as connection:
         connection.execute(text("select * from lines")).all()
-        run_sql(sqlite_ledger, "update lines set reason = 'staff'")
+        Steps(sqlite_ledger).run_sql("update lines set reason = 'staff'")
 
-    assert [row[5] for row in everything(sqlite_ledger)["lines"]] == ["staff"]
+    assert [row[5] for row in Steps(sqlite_ledger).everything()["lines"]] == ["staff"]
 
 
 def test_what_was_erased_is_not_left_in_sqlites_file(sqlite_ledger: Ledger) -> None:
     """A marker stands for a payload, which could not be told from any other."""
     database = Path(str(sqlite_ledger.engine.url.database))
-    add_line(sqlite_ledger, PLANTED)
+    Steps(sqlite_ledger).add_line(PLANTED)
     marker = b"ERASED-PAYLOAD"
-    run_sql(sqlite_ledger, "update envelopes set waiting = 1, payload = :payload", payload=marker)
+    Steps(sqlite_ledger).run_sql(
+        "update envelopes set waiting = 1, payload = :payload", payload=marker
+    )
     _checkpoint(sqlite_ledger)
     held = marker in database.read_bytes()
-    run_sql(sqlite_ledger, "update envelopes set payload = null")
+    Steps(sqlite_ledger).run_sql("update envelopes set payload = null")
     _checkpoint(sqlite_ledger)
 
     assert (held, marker in database.read_bytes()) == (True, False)

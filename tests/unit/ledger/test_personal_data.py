@@ -5,19 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from decisions_rig import (
-    DAY,
-    HMS_DAY,
-    RUN,
-    TODAY,
-    Patient,
-    patient,
-    put_batch,
-    put_lines,
-    put_question,
-)
 from sqlalchemy import func, select
 
+from tests.unit.ledger.put_steps import DAY, HMS_DAY, RUN, TODAY, Patient, patient
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.decisions import Decision, decide_batch
 from track_dispatch.ledger.extractions import stage_extraction
@@ -28,6 +18,7 @@ from track_dispatch.states import Verb
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 OPT_OUT = Decision(Verb.OPT_OUT, "ana", "pedido da pessoa")
@@ -64,17 +55,21 @@ def held(ledger: Ledger, *values: str) -> HeldData:
         return held_about(connection, ledger.keys, values, rows_about=rows_about)
 
 
-def fill(ledger: Ledger) -> None:
+def fill(steps: Steps) -> None:
     """Put patient 1, and patient 2, into every table there is something of a person in."""
-    put_lines(ledger, 2)
-    undecided = put_batch(ledger, 1, first=11, patients=[patient(1)])
-    decide_batch(ledger, str(undecided.batch), Decision(Verb.SETTLE_SENT, "ana", "x"), today=TODAY)
-    put_batch(ledger, 1, first=12, patients=[patient(2)])
-    put_question(ledger, 1)
+    steps.put_lines(2)
+    undecided = steps.put_batch(1, first=11, patients=[patient(1)])
+    decide_batch(
+        steps.ledger, str(undecided.batch), Decision(Verb.SETTLE_SENT, "ana", "x"), today=TODAY
+    )
+    steps.put_batch(1, first=12, patients=[patient(2)])
+    steps.put_question(1)
     for number in (1, 2):
-        add_optouts(ledger, [([f"cpf:{number:011}"], None)], source="balcão", decision=OPT_OUT)
+        add_optouts(
+            steps.ledger, [([f"cpf:{number:011}"], None)], source="balcão", decision=OPT_OUT
+        )
     columns = {"cd_atendimento": ["7", "8"], "email": ["p1@example.test", "p2@example.test"]}
-    stage_extraction(ledger, [columns, columns], source="hms", day=HMS_DAY, actor=RUN)
+    stage_extraction(steps.ledger, [columns, columns], source="hms", day=HMS_DAY, actor=RUN)
 
 
 def test_every_table_leads_to_a_person_or_says_why_none_can(ledger: Ledger) -> None:
@@ -94,10 +89,10 @@ def test_no_column_that_may_tell_of_a_person_joins_the_other_tables() -> None:
 
 
 @pytest.mark.parametrize("value", [CPF, EMAIL, PHONE])
-def test_what_every_table_holds_is_counted_by_any_value(ledger: Ledger, value: str) -> None:
-    fill(ledger)
+def test_what_every_table_holds_is_counted_by_any_value(steps: Steps, value: str) -> None:
+    fill(steps)
 
-    rows = held(ledger, value).rows
+    rows = held(steps.ledger, value).rows
 
     assert rows == {
         "lines": 2,
@@ -109,26 +104,26 @@ def test_what_every_table_holds_is_counted_by_any_value(ledger: Ledger, value: s
         "optouts": int(value == CPF),
         "staged": 2,
     }
-    with ledger.reading() as connection:  # and each of them holds something of others, too
+    with steps.ledger.reading() as connection:  # and each of them holds something of others, too
         for name in rows:
             total = select(func.count()).select_from(schema.metadata.tables[name])
             assert (connection.scalar(total) or 0) >= rows[name] > 0 or name == "optouts"
 
 
-def test_of_a_stranger_nothing_is_told(ledger: Ledger) -> None:
-    fill(ledger)
+def test_of_a_stranger_nothing_is_told(steps: Steps) -> None:
+    fill(steps)
 
-    found = held(ledger, "email:nobody@example.test", "cpf:11144477735")
+    found = held(steps.ledger, "email:nobody@example.test", "cpf:11144477735")
 
     assert (found.attendances, found.optouts, found.further) == ((), (), 0)
     assert {name: rows for name, rows in found.rows.items() if rows} == {"staged": 2}
 
 
-def test_an_attendance_is_told_with_its_life(ledger: Ledger) -> None:
-    put_lines(ledger, 2)
-    put_lines(ledger, 1, "accepted", day=OTOA_DAY)
+def test_an_attendance_is_told_with_its_life(steps: Steps) -> None:
+    steps.put_lines(2)
+    steps.put_lines(1, "accepted", day=OTOA_DAY)
 
-    found = held(ledger, EMAIL)
+    found = held(steps.ledger, EMAIL)
 
     assert [
         (one.history.hospital, one.history.attendance_id, one.history.state, one.payload)
@@ -138,19 +133,19 @@ def test_an_attendance_is_told_with_its_life(ledger: Ledger) -> None:
     assert [step.state for step in found.attendances[0].history.steps] == ["ready"]
 
 
-def test_a_payload_that_was_dropped_is_not_told(ledger: Ledger) -> None:
-    put_lines(ledger, 1, "reopened")
+def test_a_payload_that_was_dropped_is_not_told(steps: Steps) -> None:
+    steps.put_lines(1, "reopened")
 
-    assert not held(ledger, CPF).attendances[0].payload
+    assert not held(steps.ledger, CPF).attendances[0].payload
 
 
-def test_what_is_the_same_persons_under_other_contacts_is_counted(ledger: Ledger) -> None:
+def test_what_is_the_same_persons_under_other_contacts_is_counted(steps: Steps) -> None:
     """A family's phone leads to all who share it, but to no visit that does not hold it."""
     elsewhere: Patient = {
         IdentityKind.PERSON: (CPF,), IdentityKind.CONTACT: ("email:other@example.test",)
     }  # fmt: skip
-    put_lines(ledger, 1)
-    put_lines(ledger, 1, first=5, patients=[elsewhere])
+    steps.put_lines(1)
+    steps.put_lines(1, first=5, patients=[elsewhere])
 
-    assert (len(held(ledger, EMAIL).attendances), held(ledger, EMAIL).further) == (1, 1)
-    assert (len(held(ledger, CPF).attendances), held(ledger, CPF).further) == (2, 0)
+    assert (len(held(steps.ledger, EMAIL).attendances), held(steps.ledger, EMAIL).further) == (1, 1)
+    assert (len(held(steps.ledger, CPF).attendances), held(steps.ledger, CPF).further) == (2, 0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from decisions_rig import rows_of
 
+from tests.unit.ledger.steps import Steps
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import privacy, schema
 from track_dispatch.ledger.database import Ledger, connect
@@ -90,34 +90,34 @@ def test_it_may_hold_for_one_channel(ledger: Ledger) -> None:
     assert barred(ledger, EMAIL, PHONE) == {"email", "whatsapp"}
 
 
-def test_people_are_counted_once(ledger: Ledger) -> None:
+def test_people_are_counted_once(steps: Steps) -> None:
     ana, rui = ([CPF, EMAIL], None), (["cpf:11144477735"], None)
 
-    assert add_optouts(ledger, [ana, rui, ana], source="balcão", decision=OPT_OUT) == 2
-    before = rows_of(ledger, schema.optouts, "full_hash")
+    assert add_optouts(steps.ledger, [ana, rui, ana], source="balcão", decision=OPT_OUT) == 2
+    before = steps.rows(schema.optouts, "full_hash")
 
-    assert add_optouts(ledger, [ana], source="outra", decision=OPT_OUT) == 0
-    assert rows_of(ledger, schema.optouts, "full_hash") == before
+    assert add_optouts(steps.ledger, [ana], source="outra", decision=OPT_OUT) == 0
+    assert steps.rows(schema.optouts, "full_hash") == before
 
 
-def test_a_long_list_is_one_decision(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_is_one_decision(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is entered in several transactions; the first one has the record."""
     monkeypatch.setattr(privacy, "PEOPLE_AT_ONCE", 2)
     people = [([f"email:p{number}@example.test"], None) for number in range(5)]
 
-    assert add_optouts(ledger, people, source="lista", decision=OPT_OUT) == 5
+    assert add_optouts(steps.ledger, people, source="lista", decision=OPT_OUT) == 5
 
-    [written] = rows_of(ledger, schema.decisions)
+    [written] = steps.rows(schema.decisions)
     assert (written["verb"], written["decided_by"], written["why"]) == (
         "opt_out", "ana", "pedido da pessoa",
     )  # fmt: skip
-    assert {row["decision"] for row in rows_of(ledger, schema.optouts, "hash")} == {written["id"]}
+    assert {row["decision"] for row in steps.rows(schema.optouts, "hash")} == {written["id"]}
 
 
-def test_a_removal_is_on_record(ledger: Ledger) -> None:
-    remove_optouts(ledger, [CPF], channel=None, decision=OPT_IN)
+def test_a_removal_is_on_record(steps: Steps) -> None:
+    remove_optouts(steps.ledger, [CPF], channel=None, decision=OPT_IN)
 
-    assert [row["verb"] for row in rows_of(ledger, schema.decisions)] == ["opt_in"]
+    assert [row["verb"] for row in steps.rows(schema.decisions)] == ["opt_in"]
 
 
 def test_it_is_taken_off_again(ledger: Ledger) -> None:
@@ -174,10 +174,10 @@ def test_the_list_is_counted_by_who_told_us(ledger: Ledger, rotated: Ledger) -> 
     ]
 
 
-def test_no_value_is_kept(ledger: Ledger) -> None:
-    add_optouts(ledger, [([CPF, EMAIL, PHONE], None)], source="balcão", decision=OPT_OUT)
+def test_no_value_is_kept(steps: Steps) -> None:
+    add_optouts(steps.ledger, [([CPF, EMAIL, PHONE], None)], source="balcão", decision=OPT_OUT)
 
-    kept = str(rows_of(ledger, schema.optouts, "full_hash"))
+    kept = str(steps.rows(schema.optouts, "full_hash"))
     assert not any(value.partition(":")[2] in kept for value in (CPF, EMAIL, PHONE))
 
 

@@ -7,23 +7,16 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 import pytest
-from reading_steps import (
+
+from tests.unit.ledger.reading_steps import (
     DAY,
     DAY_BEFORE,
     OTHER_RUN,
     RUN,
     TERMS,
-    change,
     invited,
-    leave,
-    lines_of,
     not_invited,
-    read_day,
-    read_days,
-    stage,
-    stands,
 )
-
 from track_dispatch.ledger.apply_extraction import applying_extractions
 from track_dispatch.ledger.views import Equation, day_facts
 from track_dispatch.pipeline.transform import standing_back
@@ -31,6 +24,7 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 THIRD = replace(RUN, run_id="manual__3")
@@ -44,14 +38,14 @@ def balance(ledger: Ledger, day: HospitalDay = DAY) -> Equation:
     return found
 
 
-def full_day(ledger: Ledger) -> None:
+def full_day(steps: Steps) -> None:
     """Read six rows: two of one attendance, one known on another day, one at another hospital."""
-    read_day(ledger, invited(3), day=DAY_BEFORE, actor=OTHER_RUN)
-    read_day(ledger, invited(4), day=OTHER_HOSPITAL, actor=OTHER_RUN)
-    leave(ledger, "accepted")
+    steps.read(invited(3), day=DAY_BEFORE, actor=OTHER_RUN)
+    steps.read(invited(4), day=OTHER_HOSPITAL, actor=OTHER_RUN)
+    steps.leave("accepted")
     found = [invited(1), not_invited(2), invited(3), invited(4)]
-    extraction = stage(ledger, *found, invited(1), invited(1))
-    with applying_extractions(ledger, source="hms", zone=UTC, actor=RUN) as transform:
+    extraction = steps.extract(*found, invited(1), invited(1))
+    with applying_extractions(steps.ledger, source="hms", zone=UTC, actor=RUN) as transform:
         day = transform.begin(extraction, TERMS)
         assert day is not None
         day.take(found[:2], lambda _: {})
@@ -60,10 +54,10 @@ def full_day(ledger: Ledger) -> None:
         transform.finish(standing_back)
 
 
-def test_every_row_and_every_attendance_is_accounted_for(ledger: Ledger) -> None:
-    full_day(ledger)
+def test_every_row_and_every_attendance_is_accounted_for(steps: Steps) -> None:
+    full_day(steps)
 
-    found = balance(ledger)
+    found = balance(steps.ledger)
     assert found == Equation(
         rows=6,
         rows_merged=2,
@@ -89,73 +83,72 @@ def test_every_row_and_every_attendance_is_accounted_for(ledger: Ledger) -> None
         "delete from lines where attendance_id = '1'",
     ],
 )
-def test_the_equation_fails_when_something_is_missing(ledger: Ledger, tampered: str) -> None:
-    full_day(ledger)
-    change(ledger, tampered)
+def test_the_equation_fails_when_something_is_missing(steps: Steps, tampered: str) -> None:
+    full_day(steps)
+    steps.run_sql(tampered)
 
-    assert not balance(ledger).holds
+    assert not balance(steps.ledger).holds
 
 
 @pytest.mark.parametrize("state", ["sending", "accepted", "refused", "in_doubt", "abandoned"])
-def test_it_holds_whatever_becomes_of_the_lines(ledger: Ledger, state: str) -> None:
-    full_day(ledger)
-    leave(ledger, state)
+def test_it_holds_whatever_becomes_of_the_lines(steps: Steps, state: str) -> None:
+    full_day(steps)
+    steps.leave(state)
 
-    assert balance(ledger).holds
+    assert balance(steps.ledger).holds
 
 
-def test_it_holds_after_every_reading_that_loses_finds_and_keeps(ledger: Ledger) -> None:
-    read_day(ledger, *(invited(n) for n in range(5)))
-    held = [balance(ledger).holds]
-    change(ledger, "update lines set state = 'accepted', batch = 'b' where attendance_id = '0'")
-    read_day(ledger, invited(1), not_invited(2), invited(9), actor=OTHER_RUN)
-    second = balance(ledger)
-    read_day(ledger, invited(3), invited(2), actor=THIRD)
-    third = balance(ledger)
+def test_it_holds_after_every_reading_that_loses_finds_and_keeps(steps: Steps) -> None:
+    steps.read(*(invited(n) for n in range(5)))
+    held = [balance(steps.ledger).holds]
+    steps.run_sql("update lines set state = 'accepted', batch = 'b' where attendance_id = '0'")
+    steps.read(invited(1), not_invited(2), invited(9), actor=OTHER_RUN)
+    second = balance(steps.ledger)
+    steps.read(invited(3), invited(2), actor=THIRD)
+    third = balance(steps.ledger)
 
     assert [*held, second.holds, third.holds] == [True] * 3
     assert (second.attendances, second.absent) == (3, 3)  # an accepted one, two that are gone
     assert (third.attendances, third.absent) == (2, 4)
 
 
-def test_it_holds_for_a_wrong_reading_that_takes_nobody_away(ledger: Ledger) -> None:
-    read_day(ledger, *(invited(n) for n in range(40)))
-    read_day(ledger, invited(1), actor=OTHER_RUN)
+def test_it_holds_for_a_wrong_reading_that_takes_nobody_away(steps: Steps) -> None:
+    steps.read(*(invited(n) for n in range(40)))
+    steps.read(invited(1), actor=OTHER_RUN)
 
-    found = balance(ledger)
+    found = balance(steps.ledger)
     assert (found.attendances, found.absent, found.lacking, found.holds) == (1, 39, 39, True)
 
 
-def test_it_holds_for_both_days_when_an_attendance_moves(ledger: Ledger) -> None:
-    read_day(ledger, invited(1), invited(2))
-    read_day(ledger, invited(1), invited(2), actor=THIRD)  # the newest reading counts
-    read_day(ledger, invited(1), day=DAY_BEFORE, actor=OTHER_RUN)
+def test_it_holds_for_both_days_when_an_attendance_moves(steps: Steps) -> None:
+    steps.read(invited(1), invited(2))
+    steps.read(invited(1), invited(2), actor=THIRD)  # the newest reading counts
+    steps.read(invited(1), day=DAY_BEFORE, actor=OTHER_RUN)
 
-    assert (balance(ledger).holds, balance(ledger, DAY_BEFORE).holds) == (True, True)
-    assert balance(ledger).other_day == 1
+    assert (balance(steps.ledger).holds, balance(steps.ledger, DAY_BEFORE).holds) == (True, True)
+    assert balance(steps.ledger).other_day == 1
 
 
-def test_it_holds_for_both_days_of_a_run_whatever_they_exchange(ledger: Ledger) -> None:
-    read_days(ledger, {DAY: [invited(n) for n in range(6)], DAY_BEFORE: [invited(7)]})
-    read_days(
-        ledger,
+def test_it_holds_for_both_days_of_a_run_whatever_they_exchange(steps: Steps) -> None:
+    steps.read_days({DAY: [invited(n) for n in range(6)], DAY_BEFORE: [invited(7)]})
+    steps.read_days(
         {DAY: [invited(n) for n in (0, 1, 7, 8)], DAY_BEFORE: [invited(n) for n in (1, 2, 3, 7)]},
         actor=OTHER_RUN,
     )
 
-    assert (balance(ledger).holds, balance(ledger, DAY_BEFORE).holds) == (True, True)
-    assert {line.attendance_id: line.day for line in lines_of(ledger)}["7"] == DAY_BEFORE
+    assert (balance(steps.ledger).holds, balance(steps.ledger, DAY_BEFORE).holds) == (True, True)
+    assert {line.attendance_id: line.day for line in steps.lines()}["7"] == DAY_BEFORE
 
 
-def test_it_holds_for_a_person_who_is_asked_once(ledger: Ledger) -> None:
-    read_day(ledger, invited(1, person="52998224725"), invited(2, person="52998224725"))
+def test_it_holds_for_a_person_who_is_asked_once(steps: Steps) -> None:
+    steps.read(invited(1, person="52998224725"), invited(2, person="52998224725"))
 
-    assert stands(ledger) == [("ready", None), ("excluded", "same_person")]
-    assert balance(ledger).holds
+    assert steps.stands() == [("ready", None), ("excluded", "same_person")]
+    assert balance(steps.ledger).holds
 
 
-def test_an_empty_day_balances(ledger: Ledger) -> None:
-    read_day(ledger)
+def test_an_empty_day_balances(steps: Steps) -> None:
+    steps.read()
 
-    assert balance(ledger) == Equation(0, 0, 0, 0, 0, absent=0, lacking=0, states={})
-    assert balance(ledger).holds
+    assert balance(steps.ledger) == Equation(0, 0, 0, 0, 0, absent=0, lacking=0, states={})
+    assert balance(steps.ledger).holds

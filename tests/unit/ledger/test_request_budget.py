@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_rig import requests_taken, rows_of
 from sqlalchemy import insert, text
 
 from track_dispatch.ledger import schema
@@ -19,6 +18,7 @@ from track_dispatch.ledger.request_budget import (
 )
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 
@@ -46,11 +46,11 @@ def took(ledger: Ledger, taken: int, *, slots_ago: int) -> int:
     return slot
 
 
-def test_requests_are_taken_up_to_the_limit(ledger: Ledger) -> None:
-    waits = [take(ledger, 3) for _ in range(5)]
+def test_requests_are_taken_up_to_the_limit(steps: Steps) -> None:
+    waits = [take(steps.ledger, 3) for _ in range(5)]
 
     assert [bool(seconds) for seconds in waits] == [False, False, False, True, True]
-    assert requests_taken(ledger) == 3
+    assert steps.requests_taken() == 3
 
 
 def test_whoever_is_refused_waits_no_longer_than_the_window(ledger: Ledger) -> None:
@@ -104,28 +104,28 @@ def test_requests_of_the_future_count(ledger: Ledger) -> None:
     assert take(ledger, 1) > 0
 
 
-def test_old_slots_are_forgotten(ledger: Ledger) -> None:
-    took(ledger, 9, slots_ago=SLOTS + 1)
-    take(ledger, 1)
+def test_old_slots_are_forgotten(steps: Steps) -> None:
+    took(steps.ledger, 9, slots_ago=SLOTS + 1)
+    take(steps.ledger, 1)
 
-    assert [row["taken"] for row in rows_of(ledger, schema.requests, "slot")] == [1]
+    assert [row["taken"] for row in steps.rows(schema.requests, "slot")] == [1]
 
 
-def test_a_request_whose_transaction_fails_is_not_taken(ledger: Ledger) -> None:
-    with pytest.raises(KeyError), ledger.writing() as connection:  # noqa: PT012 - the block fails
+def test_a_request_whose_transaction_fails_is_not_taken(steps: Steps) -> None:
+    with pytest.raises(KeyError), steps.ledger.writing() as connection:  # noqa: PT012 - the block fails
         take_request(connection, limit=1)
         raise KeyError
 
-    assert requests_taken(ledger) == 0
+    assert steps.requests_taken() == 0
 
 
-def test_many_at_once_take_no_more_than_the_limit(ledger: Ledger) -> None:
+def test_many_at_once_take_no_more_than_the_limit(steps: Steps) -> None:
     def session(_: int) -> int:
-        return sum(take(ledger, 20) == 0 for _ in range(5))
+        return sum(take(steps.ledger, 20) == 0 for _ in range(5))
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(session, range(8))) == 20
-    assert requests_taken(ledger) == 20
+    assert steps.requests_taken() == 20
 
 
 def test_whoever_begins_leaves_room_for_those_who_have_begun(ledger: Ledger) -> None:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from decisions_rig import run_statement
 from sqlalchemy import event
 
+from tests.unit.ledger.steps import Steps
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.backups import restore
 from track_dispatch.ledger.creation import init_ledger, open_ledger_at
@@ -37,16 +37,16 @@ def opened(postgres_url: str, keys: KeyRing) -> Iterator[Ledger]:
         yield ledger
 
 
-def fail_over(ledger: Ledger) -> None:
+def fail_over(steps: Steps) -> None:
     """Let the next connection meet a server that is not the one the ledger knows."""
-    run_statement(ledger, "update ledger set timeline = timeline - 1")
-    ledger.engine.dispose()
+    steps.run_sql("update ledger set timeline = timeline - 1")
+    steps.ledger.engine.dispose()
 
 
 def test_a_failover_is_declared_on_the_ledger_that_tasks_refuse(
     postgres_url: str, keys: KeyRing, opened: Ledger
 ) -> None:
-    fail_over(opened)
+    fail_over(Steps(opened))
 
     with pytest.raises(ConfigError, match="ledger restored"):
         open_ledger_at(postgres_url, keys)
@@ -60,7 +60,7 @@ def test_a_failover_is_declared_on_the_ledger_that_tasks_refuse(
 def test_an_open_ledger_refuses_the_server_that_takes_over_until_it_is_declared(
     postgres_url: str, keys: KeyRing, opened: Ledger, transaction: str
 ) -> None:
-    fail_over(opened)
+    fail_over(Steps(opened))
 
     for _ in range(2):  # the second time over the connection that was refused
         with pytest.raises(ConfigError, match="ledger restored"), getattr(opened, transaction)():

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_rig import ACTOR, claim, fill, rows_of, states_of, try_claim
 
+from tests.unit.ledger.claim_steps import ACTOR
 from track_dispatch.errors import ConfigError, ServiceStoppedError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
@@ -21,6 +21,7 @@ from track_dispatch.ledger.stop_switch import (
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 RESUME = Decision(Verb.RESUME, "ana", "the key was renewed", run_id="manual__1")
@@ -30,30 +31,30 @@ def stop(ledger: Ledger, *, hospital: str = "HMS", why: str = "CAPTCHA", status:
     return stop_service(ledger, hospital=hospital, why=why, status=status, actor=ACTOR)
 
 
-def test_while_a_stop_stands_nothing_is_claimed(ledger: Ledger) -> None:
-    envelope = fill(ledger, 2)
-    stop(ledger, hospital="HMSM")
+def test_while_a_stop_stands_nothing_is_claimed(steps: Steps) -> None:
+    envelope = steps.fill(2)
+    stop(steps.ledger, hospital="HMSM")
 
-    assert try_claim(ledger, envelope) == NotClaimed(Hindrance.STOPPED)
-    assert states_of(ledger) == ["ready", "ready"]
+    assert steps.try_claim(envelope) == NotClaimed(Hindrance.STOPPED)
+    assert steps.states() == ["ready", "ready"]
 
 
-def test_whoever_resumes_lets_all_go_on(ledger: Ledger) -> None:
-    envelope = fill(ledger, 2)
-    stop(ledger)
-    stop(ledger, why="the key is unknown", status=401)
-    ended = resume_service(ledger, RESUME)
+def test_whoever_resumes_lets_all_go_on(steps: Steps) -> None:
+    envelope = steps.fill(2)
+    stop(steps.ledger)
+    stop(steps.ledger, why="the key is unknown", status=401)
+    ended = resume_service(steps.ledger, RESUME)
 
     assert ended == 2
-    assert len(claim(ledger, envelope).lines) == 2
+    assert len(steps.claim(envelope).lines) == 2
 
 
-def test_a_stop_keeps_who_met_it_and_who_ended_it(ledger: Ledger) -> None:
-    stop(ledger)
-    resume_service(ledger, RESUME)
+def test_a_stop_keeps_who_met_it_and_who_ended_it(steps: Steps) -> None:
+    stop(steps.ledger)
+    resume_service(steps.ledger, RESUME)
 
-    (row,) = rows_of(ledger, schema.stops)
-    (decision,) = rows_of(ledger, schema.decisions)
+    (row,) = steps.rows(schema.stops)
+    (decision,) = steps.rows(schema.decisions)
     assert (row["hospital"], row["why"], row["status"], row["actor"], row["run_id"]) == (
         "HMS", "CAPTCHA", 405, ACTOR.name, ACTOR.run_id,
     )  # fmt: skip
@@ -62,13 +63,13 @@ def test_a_stop_keeps_who_met_it_and_who_ended_it(ledger: Ledger) -> None:
     assert (decision["verb"], decision["decided_by"]) == ("resume", "ana")
 
 
-def test_one_stop_stands_for_one_cause(ledger: Ledger) -> None:
-    assert stop(ledger)
-    assert not stop(ledger)
-    assert not stop(ledger, hospital="HMSM")
-    assert stop(ledger, status=403)
-    assert stop(ledger, why="the key is unknown")
-    assert len(rows_of(ledger, schema.stops)) == 3
+def test_one_stop_stands_for_one_cause(steps: Steps) -> None:
+    assert stop(steps.ledger)
+    assert not stop(steps.ledger)
+    assert not stop(steps.ledger, hospital="HMSM")
+    assert stop(steps.ledger, status=403)
+    assert stop(steps.ledger, why="the key is unknown")
+    assert len(steps.rows(schema.stops)) == 3
 
 
 def test_a_cause_that_was_ended_stops_again(ledger: Ledger) -> None:
@@ -78,12 +79,12 @@ def test_a_cause_that_was_ended_stops_again(ledger: Ledger) -> None:
     assert stop(ledger)
 
 
-def test_a_cause_that_many_meet_at_once_stands_once(ledger: Ledger) -> None:
+def test_a_cause_that_many_meet_at_once_stands_once(steps: Steps) -> None:
     with ThreadPoolExecutor(6) as pool:
-        new = list(pool.map(lambda _: stop(ledger), range(6)))
+        new = list(pool.map(lambda _: stop(steps.ledger), range(6)))
 
     assert sorted(new) == [False] * 5 + [True]
-    assert len(rows_of(ledger, schema.stops)) == 1
+    assert len(steps.rows(schema.stops)) == 1
 
 
 def test_a_run_resumes_once(ledger: Ledger) -> None:

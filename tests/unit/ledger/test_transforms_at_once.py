@@ -9,29 +9,19 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_rig import TERMS as CLAIM_TERMS
-from ledger_rig import blocked, claim, counts_are_true, try_claim, wanted
-from reading_steps import (
+
+from tests.unit.ledger.claim_steps import TERMS as CLAIM_TERMS
+from tests.unit.ledger.reading_steps import (
     DAY,
     DAY_BEFORE,
     OTHER_RUN,
     RUN,
     TERMS,
     TODAY,
-    apply,
-    change,
     invited,
-    leave,
-    line_of,
-    lines_of,
     not_invited,
-    read_day,
-    read_days,
-    rows_of,
-    stage,
-    stands,
 )
-
+from tests.unit.ledger.steps import Steps
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
@@ -49,8 +39,7 @@ from track_dispatch.records import Area, HospitalDay
 from track_dispatch.states import BatchState, Reason, Verb
 
 if TYPE_CHECKING:
-    from reading_steps import Attendance
-
+    from tests.unit.ledger.reading_steps import Attendance
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.day_apply import DayTerms
     from track_dispatch.ledger.extractions import Extraction
@@ -78,18 +67,18 @@ def half_way(
 
 @pytest.mark.parametrize("first_is_newer", [True, False])
 def test_of_two_transforms_of_one_day_the_second_sees_what_the_first_did(
-    ledger: Ledger, first_is_newer: bool
+    steps: Steps, first_is_newer: bool
 ) -> None:
     """Each waits for the other, and the newer extraction has the last word."""
     asked, dead = invited(1), not_invited(1, Reason.DEATH)
-    older = stage(ledger, asked, actor=OTHER_RUN)
-    newer = stage(ledger, dead)
+    older = steps.extract(asked, actor=OTHER_RUN)
+    newer = steps.extract(dead)
     first, second = (newer, older) if first_is_newer else (older, newer)
     proposed = {older.id: asked, newer.id: dead}
-    with applying_extractions(ledger, source="hms", zone=UTC, actor=RUN) as transform:
+    with applying_extractions(steps.ledger, source="hms", zone=UTC, actor=RUN) as transform:
         day = transform.begin(first, TERMS)
         assert day is not None
-        later = blocked(ledger, lambda: apply(ledger, (second, [proposed[second.id]])))
+        later = steps.blocked(lambda: steps.transform((second, [proposed[second.id]])))
         with later as applied:
             day.take([proposed[first.id]], lambda _: {})
             day.end_of_reading(rows_merged=0)
@@ -98,127 +87,127 @@ def test_of_two_transforms_of_one_day_the_second_sees_what_the_first_did(
             second_applied = applied.result(30)
 
     assert second_applied == [not first_is_newer]
-    assert line_of(ledger).stands == ("excluded", "death")
+    assert steps.line().stands == ("excluded", "death")
 
 
 def test_an_attendance_that_two_hospitals_of_a_source_find_at_once_is_one_line(
-    ledger: Ledger,
+    steps: Steps,
 ) -> None:
     """Neither fails: the second transform waits, and counts it as the other hospital's."""
     other = HospitalDay("HST", DAY.business_day)
-    mine, theirs = stage(ledger, invited(1)), stage(ledger, invited(1), day=other, actor=OTHER_RUN)
+    mine, theirs = steps.extract(invited(1)), steps.extract(invited(1), day=other, actor=OTHER_RUN)
 
     def transform_theirs() -> list[bool]:
-        return apply(ledger, (theirs, [invited(1)]), actor=OTHER_RUN)
+        return steps.transform((theirs, [invited(1)]), actor=OTHER_RUN)
 
-    with applying_extractions(ledger, source="hms", zone=UTC, actor=RUN) as transform:
+    with applying_extractions(steps.ledger, source="hms", zone=UTC, actor=RUN) as transform:
         day = transform.begin(mine, TERMS)
         assert day is not None
-        with blocked(ledger, transform_theirs) as applied:
+        with steps.blocked(transform_theirs) as applied:
             day.take([invited(1)], lambda _: {})
             day.end_of_reading(rows_merged=0)
             transform.finish(standing_back)
             transform.connection.commit()
             assert applied.result(30) == [True]
 
-    assert [line.day for line in lines_of(ledger)] == [DAY]
-    counted = {
-        row["hospital"]: row["other_hospital"] for row in rows_of(ledger, schema.extractions)
-    }
+    assert [line.day for line in steps.lines()] == [DAY]
+    counted = {row["hospital"]: row["other_hospital"] for row in steps.rows(schema.extractions)}
     assert counted == {"HMS": 0, "HST": 1}
 
 
-def test_a_day_may_go_on_being_staged_while_it_is_transformed(postgresql_ledger: Ledger) -> None:
+def test_a_day_may_go_on_being_staged_while_it_is_transformed(postgresql_steps: Steps) -> None:
     """Staging holds a cursor of the ERP open: it must not wait for a transform."""
-    ledger = postgresql_ledger
-    mine = stage(ledger, invited(1))
-    with half_way(ledger, mine, [invited(1)]):
+    steps = postgresql_steps
+    mine = steps.extract(invited(1))
+    with half_way(steps.ledger, mine, [invited(1)]):
         columns = ({"cd_atendimento": [str(n)]} for n in range(20))
-        rows = stage_extraction(ledger, columns, source="hms", day=DAY, actor=OTHER_RUN)
+        rows = stage_extraction(steps.ledger, columns, source="hms", day=DAY, actor=OTHER_RUN)
 
     assert rows == 20
-    assert len(rows_of(ledger, schema.staged, "chunk")) == 20
+    assert len(steps.rows(schema.staged, "chunk")) == 20
 
 
 def test_a_dispatch_goes_on_while_another_hospitals_day_is_transformed(
-    postgresql_ledger: Ledger,
+    postgresql_steps: Steps,
 ) -> None:
-    ledger = postgresql_ledger
-    read_day(ledger, invited(1), day=HospitalDay("HST", DAY.business_day), source="hpm_hst")
-    envelope = line_of(ledger).address // PLACES
-    extraction = stage(ledger, invited(2))
-    with half_way(ledger, extraction, [invited(2)]):
-        claimed = try_claim(ledger, envelope, terms=MAY_GO)
+    steps = postgresql_steps
+    steps.read(invited(1), day=HospitalDay("HST", DAY.business_day), source="hpm_hst")
+    envelope = steps.line().address // PLACES
+    extraction = steps.extract(invited(2))
+    with half_way(steps.ledger, extraction, [invited(2)]):
+        claimed = steps.try_claim(envelope, terms=MAY_GO)
 
     assert isinstance(claimed, Batch), claimed
 
 
-def test_a_claim_passes_over_lines_that_a_transform_is_moving(postgresql_ledger: Ledger) -> None:
+def test_a_claim_passes_over_lines_that_a_transform_is_moving(postgresql_steps: Steps) -> None:
     """It does not wait for a large day, and the transform goes on."""
-    ledger = postgresql_ledger
-    read_day(ledger, invited(1), invited(2, Area.EXAMES))
-    moved, other = (line.address // PLACES for line in lines_of(ledger))
-    extraction = stage(ledger, invited(1))
-    with half_way(ledger, extraction, [invited(1)]):
-        hindered = try_claim(ledger, moved, terms=MAY_GO)
-        passed = try_claim(ledger, other, terms=MAY_GO)
+    steps = postgresql_steps
+    steps.read(invited(1), invited(2, Area.EXAMES))
+    moved, other = (line.address // PLACES for line in steps.lines())
+    extraction = steps.extract(invited(1))
+    with half_way(steps.ledger, extraction, [invited(1)]):
+        hindered = steps.try_claim(moved, terms=MAY_GO)
+        passed = steps.try_claim(other, terms=MAY_GO)
 
     assert isinstance(hindered, NotClaimed)
     assert hindered.why is Hindrance.LOCKED
     assert isinstance(passed, NotClaimed), "the day lacks it: it is on its way to `gone`"
-    assert stands(ledger) == [("ready", None), ("excluded", "gone")]
+    assert steps.stands() == [("ready", None), ("excluded", "gone")]
 
 
 def test_a_line_that_a_transform_has_looked_at_is_not_claimed_any_more(
-    postgresql_ledger: Ledger,
+    postgresql_steps: Steps,
 ) -> None:
     """It judges the line by what it saw, and writes later."""
-    ledger = postgresql_ledger
-    read_day(ledger, invited(1))
-    envelope = line_of(ledger).address // PLACES
-    extraction = stage(ledger, invited(1))
-    with applying_extractions(ledger, source="hms", zone=UTC, actor=RUN) as transform:
+    steps = postgresql_steps
+    steps.read(invited(1))
+    envelope = steps.line().address // PLACES
+    extraction = steps.extract(invited(1))
+    with applying_extractions(steps.ledger, source="hms", zone=UTC, actor=RUN) as transform:
         day = transform.begin(extraction, TERMS)
         assert day is not None
         day.take([invited(1)], lambda _: {})
-        hindered = try_claim(ledger, envelope, terms=MAY_GO)
+        hindered = steps.try_claim(envelope, terms=MAY_GO)
         day.end_of_reading(rows_merged=0)
         transform.finish(standing_back)
 
     assert isinstance(hindered, NotClaimed)
-    assert stands(ledger) == [("ready", None)]
+    assert steps.stands() == [("ready", None)]
 
 
 @pytest.mark.parametrize("held", [False, True], ids=["dead", "of a day that is held"])
 def test_what_a_transform_found_on_its_way_is_read_again_if_it_was_not_delivered(
-    postgresql_ledger: Ledger, *, held: bool
+    postgresql_steps: Steps, *, held: bool
 ) -> None:
     """The transform left the line as it was, and is not committed when the line is released."""
-    ledger = postgresql_ledger
-    read_day(ledger, invited(1))
-    envelope = line_of(ledger).address // PLACES
-    batch = claim(ledger, envelope, terms=MAY_GO)
+    steps = postgresql_steps
+    steps.read(invited(1))
+    envelope = steps.line().address // PLACES
+    batch = steps.claim(envelope, terms=MAY_GO)
     found = [invited(n) for n in range(1, 401)] if held else [not_invited(1, Reason.DEATH)]
     if held:
-        usual_volume(ledger, 1)
-    extraction = stage(ledger, *found, actor=OTHER_RUN)
-    with half_way(ledger, extraction, found, terms=replace(TERMS, gate=VolumeGate())):
+        usual_volume(steps, 1)
+    extraction = steps.extract(*found, actor=OTHER_RUN)
+    with half_way(steps.ledger, extraction, found, terms=replace(TERMS, gate=VolumeGate())):
         undelivered = Settlement(
             batch, released=batch.places, status=429, batch_state=BatchState.NOT_DELIVERED
         )
-        settle(ledger, undelivered, actor=RUN)
+        settle(steps.ledger, undelivered, actor=RUN)
 
-    assert [line.state for line in lines_of(ledger)] == ["reopened", *["held"] * (len(found) - 1)]
-    assert try_claim(ledger, envelope, terms=MAY_GO) == NotClaimed(Hindrance.NOTHING_READY)
+    assert [line.state for line in steps.lines()] == [
+        "reopened",
+        *["held"] * (len(found) - 1),
+    ]
+    assert steps.try_claim(envelope, terms=MAY_GO) == NotClaimed(Hindrance.NOTHING_READY)
 
 
-def usual_volume(ledger: Ledger, lines: int) -> None:
+def usual_volume(steps: Steps, lines: int) -> None:
     """Let the same weekday have had so many lines for weeks."""
     for weeks in range(1, 9):
         past = HospitalDay(DAY.hospital, DAY.business_day - timedelta(weeks=weeks))
-        stage(ledger, day=past, actor=replace(RUN, run_id=f"past__{weeks}"))
-    change(
-        ledger,
+        steps.extract(day=past, actor=replace(RUN, run_id=f"past__{weeks}"))
+    steps.run_sql(
         "update extractions set applied_at = completed_at, volume = :lines"
         " where business_day < :day",
         lines=lines,
@@ -226,35 +215,35 @@ def usual_volume(ledger: Ledger, lines: int) -> None:
     )
 
 
-def test_what_was_read_ahead_before_a_transform_is_not_claimed(ledger: Ledger) -> None:
+def test_what_was_read_ahead_before_a_transform_is_not_claimed(steps: Steps) -> None:
     """An envelope read ahead, corrected meanwhile: the old address never goes."""
-    read_day(ledger, invited(1))
-    envelope = line_of(ledger).address // PLACES
-    read = wanted(ledger, envelope, terms=MAY_GO)
-    read_day(ledger, invited(1, email="mended@example.test"))
+    steps.read(invited(1))
+    envelope = steps.line().address // PLACES
+    read = steps.wanted(envelope, terms=MAY_GO)
+    steps.read(invited(1, email="mended@example.test"))
 
-    claimed = settle_and_claim(ledger, settlement=None, wanted=read, actor=RUN)
+    claimed = settle_and_claim(steps.ledger, settlement=None, wanted=read, actor=RUN)
     assert isinstance(claimed, NotClaimed)
-    assert line_of(ledger).state == "ready"
-    payload = line_of(ledger).payload
+    assert steps.line().state == "ready"
+    payload = steps.line().payload
     assert payload is not None
     assert payload["email"] == "mended@example.test"
 
 
-def test_counts_and_payloads_are_true_after_every_step(ledger: Ledger) -> None:
+def test_counts_and_payloads_are_true_after_every_step(steps: Steps) -> None:
     """Found, corrected, moved, gone, stood back, come back."""
     person = "52998224725"
     first = [invited(n) for n in range(8)] + [invited(8, person=person), invited(9, person=person)]
-    read_day(ledger, *first)
-    seen = [counts_are_true(ledger)]
-    change(ledger, "update lines set state = 'held' where attendance_id = '3'")
-    read_days(ledger, {DAY: first[2:9], DAY_BEFORE: first[:1]}, actor=OTHER_RUN)
-    seen.append(counts_are_true(ledger))
-    read_day(ledger, not_invited(2), *first[3:8], first[9], actor=RUN)
-    seen.append(counts_are_true(ledger))
+    steps.read(*first)
+    seen = [steps.counts_are_true()]
+    steps.run_sql("update lines set state = 'held' where attendance_id = '3'")
+    steps.read_days({DAY: first[2:9], DAY_BEFORE: first[:1]}, actor=OTHER_RUN)
+    seen.append(steps.counts_are_true())
+    steps.read(not_invited(2), *first[3:8], first[9], actor=RUN)
+    seen.append(steps.counts_are_true())
 
     assert seen == [True] * 3
-    assert stands(ledger) == [
+    assert steps.stands() == [
         ("ready", None),
         ("excluded", "gone"),
         ("excluded", "no_contact"),
@@ -267,26 +256,29 @@ def test_counts_and_payloads_are_true_after_every_step(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("verb", [Verb.RELEASE, Verb.ERASE])
 def test_who_decides_about_what_is_being_transformed_is_told_to_try_again(
-    postgresql_ledger: Ledger, verb: Verb
+    postgresql_steps: Steps, verb: Verb
 ) -> None:
     """On SQLite he waits for his turn, for a minute."""
-    read_day(postgresql_ledger, invited(1))
-    leave(postgresql_ledger, "held")
-    again, decision = stage(postgresql_ledger, invited(1)), Decision(verb, "ana", "conferido")
+    postgresql_steps.read(invited(1))
+    postgresql_steps.leave("held")
+    again, decision = (
+        postgresql_steps.extract(invited(1)),
+        Decision(verb, "ana", "conferido"),
+    )
 
     def decide() -> None:
         if verb is Verb.ERASE:
-            erase_person(postgresql_ledger, {"email:p1@example.test"}, decision, today=TODAY)
+            erase_person(postgresql_steps.ledger, {"email:p1@example.test"}, decision, today=TODAY)
         else:
-            release_day(postgresql_ledger, DAY, decision, max_age_hours=36, today=TODAY)
+            release_day(postgresql_steps.ledger, DAY, decision, max_age_hours=36, today=TODAY)
 
     told = "transform.*nothing was decided.*try again in a minute"
     with (
-        half_way(postgresql_ledger, again, [invited(1, name="OUTRO NOME")]),
+        half_way(postgresql_steps.ledger, again, [invited(1, name="OUTRO NOME")]),
         pytest.raises(LedgerError, match=told),
     ):
         decide()
-    assert rows_of(postgresql_ledger, schema.decisions) == []
+    assert postgresql_steps.rows(schema.decisions) == []
 
     decide()
-    assert line_of(postgresql_ledger).state != "held"
+    assert postgresql_steps.line().state != "held"

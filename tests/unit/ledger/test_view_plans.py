@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from big_ledger import fill_big_ledger
-from decisions_rig import put_batch, put_extraction, put_lines, put_question
 from sqlalchemy import create_engine, event, insert, text
 
+from tests.unit.ledger.steps import Steps
 from track_dispatch.ledger import retention, schema
 from track_dispatch.ledger.approvals import release_day
 from track_dispatch.ledger.batches import in_doubt_batches
@@ -115,12 +115,12 @@ def test_days_are_judged_by_index(ledger: Ledger, hospitals: tuple[str, ...]) ->
     assert_by_index(found)
 
 
-def test_open_days_are_found_by_index(ledger: Ledger) -> None:
+def test_open_days_are_found_by_index(steps: Steps) -> None:
     open_day = HospitalDay("HMS", LAST - timedelta(days=20))
-    put_lines(ledger, 2, "held", day=open_day, first=1)
-    put_lines(ledger, 2, "reopened", day=open_day, first=11)
-    put_batch(ledger, 2, day=open_day, first=21)
-    with plans(ledger) as found, ledger.reading() as connection:
+    steps.put_lines(2, "held", day=open_day, first=1)
+    steps.put_lines(2, "reopened", day=open_day, first=11)
+    steps.put_batch(2, day=open_day, first=21)
+    with plans(steps.ledger) as found, steps.ledger.reading() as connection:
         opened = open_days(connection, today=TODAY)
         in_doubt_batches(connection)
         days_read(connection, ["HMS", "OTOA"])
@@ -129,13 +129,13 @@ def test_open_days_are_found_by_index(ledger: Ledger) -> None:
     assert_by_index(found)
 
 
-def test_an_attendance_and_a_person_are_found_by_index(ledger: Ledger) -> None:
-    put_lines(ledger, 1, "accepted", day=HospitalDay("HSMC", LAST), first=31)
-    with plans(ledger) as found, ledger.reading() as connection:
+def test_an_attendance_and_a_person_are_found_by_index(steps: Steps) -> None:
+    steps.put_lines(1, "accepted", day=HospitalDay("HSMC", LAST), first=31)
+    with plans(steps.ledger) as found, steps.ledger.reading() as connection:
         life = attendance_history(connection, source="src", attendance_id="B1")
-        held = held_about(connection, ledger.keys, ["cpf:00000000031"], rows_about=len)
-    with plans(ledger) as erased:
-        erase_person(ledger, ["cpf:00000000031"], Decision(Verb.ERASE, "ana", "pedido"))
+        held = held_about(connection, steps.ledger.keys, ["cpf:00000000031"], rows_about=len)
+    with plans(steps.ledger) as erased:
+        erase_person(steps.ledger, ["cpf:00000000031"], Decision(Verb.ERASE, "ana", "pedido"))
 
     assert life is not None
     assert len(life.steps) == 3
@@ -144,42 +144,42 @@ def test_an_attendance_and_a_person_are_found_by_index(ledger: Ledger) -> None:
     assert_by_index(erased)
 
 
-def test_refusals_of_a_month_are_found_by_index(ledger: Ledger) -> None:
-    put_batch(ledger, 1, "refused", day=HMS_LAST, first=41, reason="refused_4xx")
-    with plans(ledger) as found, ledger.reading() as connection:
+def test_refusals_of_a_month_are_found_by_index(steps: Steps) -> None:
+    steps.put_batch(1, "refused", day=HMS_LAST, first=41, reason="refused_4xx")
+    with plans(steps.ledger) as found, steps.ledger.reading() as connection:
         refused = refused_lines(connection, since=LAST - timedelta(days=5))
 
     assert [one.lines for one in refused] == [1]
     assert_by_index(found)
 
 
-def test_what_people_decide_is_found_by_index(ledger: Ledger) -> None:
+def test_what_people_decide_is_found_by_index(steps: Steps) -> None:
     day = HospitalDay("HPM", LAST)
-    batch = put_batch(ledger, 2, day=day, first=51).batch
-    never_posted = put_batch(ledger, 2, day=day, first=61, batch={"envelope": None}).batch
-    put_batch(ledger, 1, "refused", day=day, first=71, batch_state="settled", lease=None)
-    put_lines(ledger, 2, "held", day=day, first=81, extraction=put_extraction(ledger, 2, day=day))
-    put_question(ledger, 2, day=day)
-    with plans(ledger) as found:
+    batch = steps.put_batch(2, day=day, first=51).batch
+    never_posted = steps.put_batch(2, day=day, first=61, batch={"envelope": None}).batch
+    steps.put_batch(1, "refused", day=day, first=71, batch_state="settled", lease=None)
+    steps.put_lines(2, "held", day=day, first=81, extraction=steps.put_extraction(2, day=day))
+    steps.put_question(2, day=day)
+    with plans(steps.ledger) as found:
         for one in (batch, never_posted):
             decide_batch(
-                ledger, str(one), Decision(Verb.SETTLE_UNSENT, "ana", "não há"), today=TODAY
+                steps.ledger, str(one), Decision(Verb.SETTLE_UNSENT, "ana", "não há"), today=TODAY
             )
-        retry_refused(ledger, day, Decision(Verb.RETRY_REFUSED, "ana", "mudou"), today=TODAY)
+        retry_refused(steps.ledger, day, Decision(Verb.RETRY_REFUSED, "ana", "mudou"), today=TODAY)
         release_day(
-            ledger, day, Decision(Verb.RELEASE, "ana", "visto"), max_age_hours=36, today=TODAY
+            steps.ledger, day, Decision(Verb.RELEASE, "ana", "visto"), max_age_hours=36, today=TODAY
         )
 
     assert_by_index(found)
 
 
-def test_what_waits_too_long_is_found_by_index(ledger: Ledger) -> None:
-    old = put_extraction(ledger, 4, day=HMS_LAST, hours_old=99)
-    put_lines(ledger, 2, day=HMS_LAST, first=91, ask_until=LAST)
-    put_lines(ledger, 2, day=HMS_LAST, first=101, extraction=old)
-    with plans(ledger) as found:
-        expired = retention.expire_past(ledger, hospital="HMS", today=TODAY, actor=KEEPER)
-        dropped = retention.drop_old_payloads(ledger, max_age_hours=36, actor=KEEPER)
+def test_what_waits_too_long_is_found_by_index(steps: Steps) -> None:
+    old = steps.put_extraction(4, day=HMS_LAST, hours_old=99)
+    steps.put_lines(2, day=HMS_LAST, first=91, ask_until=LAST)
+    steps.put_lines(2, day=HMS_LAST, first=101, extraction=old)
+    with plans(steps.ledger) as found:
+        expired = retention.expire_past(steps.ledger, hospital="HMS", today=TODAY, actor=KEEPER)
+        dropped = retention.drop_old_payloads(steps.ledger, max_age_hours=36, actor=KEEPER)
 
     assert (expired, dropped.reopened) == (2, 2)
     assert_by_index(found)

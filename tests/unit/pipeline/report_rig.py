@@ -6,17 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.unit.ledger.decisions_rig import (
-    DAY,
-    put_extraction,
-)
+from tests.unit.ledger.put_steps import DAY
 from track_dispatch.config import load_hospital
 from track_dispatch.pipeline.report import Report, report
 from track_dispatch.pipeline.run import Run
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:
-    from track_dispatch.ledger.database import Ledger
+    from tests.unit.ledger.steps import Steps
 
 HMS = load_hospital("HMS").model_copy(
     update={"send_window": "08:00-20:00", "send_days": None, "schedule": "0 9 * * *"}
@@ -28,18 +25,18 @@ BEFORE = HospitalDay("HMS", DAY - timedelta(days=1))
 
 
 def told(
-    ledger: Ledger, *, now: datetime = NOW, hospital: Any = HMS, run_id: str = "run-1"
+    steps: Steps, *, now: datetime = NOW, hospital: Any = HMS, run_id: str = "run-1"
 ) -> Report:
     """Return the report of a run."""
     run = Run(hospital, DAY, replace(RUN, run_id=run_id))
-    return report(run, ledger=ledger, now=now)
+    return report(run, ledger=steps.ledger, now=now)
 
 
-def kinds(ledger: Ledger, **more: Any) -> list[str]:
+def kinds(steps: Steps, **more: Any) -> list[str]:
     """Return the kinds of its problems, in order."""
-    return [str(problem.kind) for problem in told(ledger, **more).problems]
+    return [str(problem.kind) for problem in told(steps, **more).problems]
 
 
-def read(ledger: Ledger, attendances: int, **more: Any) -> str:
+def read(steps: Steps, attendances: int, **more: Any) -> str:
     """Let the run have read so many attendances; return the extraction."""
-    return put_extraction(ledger, attendances, **more)
+    return steps.put_extraction(attendances, **more)

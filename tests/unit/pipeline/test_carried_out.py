@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.ledger.decisions_rig import (
-    DAY,
-    HMS_DAY,
-    fates,
-    put_batch,
-    put_extraction,
-    put_lines,
-    states_of,
-)
+from tests.unit.ledger.put_steps import DAY, HMS_DAY
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.decisions import OF_BATCHES
 from track_dispatch.ledger.stop_switch import stop_service
@@ -31,6 +23,7 @@ from track_dispatch.records import Actor
 from track_dispatch.states import SHELL_ONLY, Verb
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 #: 22:00 of DAY at HMS: in UTC the next day has begun.
@@ -136,67 +129,67 @@ def test_every_verb_is_known_here() -> None:
     ],
 )
 def test_a_batch_whose_lease_is_over_is_decided_though_nobody_expired_it(
-    ledger: Ledger, verb: Verb, state: str
+    steps: Steps, verb: Verb, state: str
 ) -> None:
-    put = put_batch(ledger, 2, "sending", batch_state="sending", lease=-1)
+    put = steps.put_batch(2, "sending", batch_state="sending", lease=-1)
 
-    done = decide(ledger, verb, batch=put.batch)
+    done = decide(steps.ledger, verb, batch=put.batch)
 
     assert (done.verb, done.lines) == (verb, 2)
-    assert states_of(ledger) == [state] * 2
+    assert steps.states() == [state] * 2
 
 
-def test_a_last_day_is_over_by_the_hospitals_clock(ledger: Ledger) -> None:
-    today = put_batch(ledger, 1, ask_until=DAY)
-    yesterday = put_batch(ledger, 1, first=9, ask_until=DAY - timedelta(days=1))
+def test_a_last_day_is_over_by_the_hospitals_clock(steps: Steps) -> None:
+    today = steps.put_batch(1, ask_until=DAY)
+    yesterday = steps.put_batch(1, first=9, ask_until=DAY - timedelta(days=1))
 
-    on_time = decide(ledger, Verb.SETTLE_UNSENT, batch=today.batch).decided
-    too_late = decide(ledger, Verb.SETTLE_UNSENT, batch=yesterday.batch).decided
+    on_time = decide(steps.ledger, Verb.SETTLE_UNSENT, batch=today.batch).decided
+    too_late = decide(steps.ledger, Verb.SETTLE_UNSENT, batch=yesterday.batch).decided
 
     assert on_time is not None
     assert too_late is not None
     assert (on_time.too_late, too_late.too_late) == (0, 1)
 
 
-def test_a_batch_of_a_hospital_without_a_file_is_decided(ledger: Ledger) -> None:
-    put = put_batch(ledger, 1, day=HMS_DAY._replace(hospital="GONE"))
+def test_a_batch_of_a_hospital_without_a_file_is_decided(steps: Steps) -> None:
+    put = steps.put_batch(1, day=HMS_DAY._replace(hospital="GONE"))
 
-    assert decide(ledger, Verb.SETTLE_UNSENT, batch=put.batch).lines == 1
+    assert decide(steps.ledger, Verb.SETTLE_UNSENT, batch=put.batch).lines == 1
 
 
-def test_an_accepted_batch_is_reopened_when_it_is_confirmed(ledger: Ledger) -> None:
-    put = put_batch(ledger, 2, "accepted", batch_state="settled", lease=None)
+def test_an_accepted_batch_is_reopened_when_it_is_confirmed(steps: Steps) -> None:
+    put = steps.put_batch(2, "accepted", batch_state="settled", lease=None)
 
     with pytest.raises(ConfigError, match="confirm"):
-        decide(ledger, Verb.REOPEN_ACCEPTED, batch=put.batch)
-    untouched = states_of(ledger)
-    done = decide(ledger, Verb.REOPEN_ACCEPTED, batch=put.batch, confirmed=True)
+        decide(steps.ledger, Verb.REOPEN_ACCEPTED, batch=put.batch)
+    untouched = steps.states()
+    done = decide(steps.ledger, Verb.REOPEN_ACCEPTED, batch=put.batch, confirmed=True)
 
     assert untouched == ["accepted"] * 2
     assert done.decided is not None
     assert (done.decided.day, done.decided.reopened) == (HMS_DAY, 2)
 
 
-def test_a_day_is_released_while_its_reading_is_fresh(ledger: Ledger) -> None:
-    put_lines(ledger, 1, "held", extraction=put_extraction(ledger, 1, hours_old=35))
-    put_lines(ledger, 1, "held", first=9, extraction=put_extraction(ledger, 1, hours_old=37))
+def test_a_day_is_released_while_its_reading_is_fresh(steps: Steps) -> None:
+    steps.put_lines(1, "held", extraction=steps.put_extraction(1, hours_old=35))
+    steps.put_lines(1, "held", first=9, extraction=steps.put_extraction(1, hours_old=37))
 
-    done = decide(ledger, Verb.RELEASE, hospital="hms", business_day=DAY).decided
+    done = decide(steps.ledger, Verb.RELEASE, hospital="hms", business_day=DAY).decided
 
     assert done is not None
     assert (done.ready, done.reopened) == (1, 1)
 
 
-def test_refused_lines_of_a_day_are_reopened(ledger: Ledger) -> None:
-    put_lines(ledger, 2, "refused", reason="refused_4xx")
+def test_refused_lines_of_a_day_are_reopened(steps: Steps) -> None:
+    steps.put_lines(2, "refused", reason="refused_4xx")
 
-    assert decide(ledger, Verb.RETRY_REFUSED, hospital="HMS", business_day=DAY).lines == 2
+    assert decide(steps.ledger, Verb.RETRY_REFUSED, hospital="HMS", business_day=DAY).lines == 2
 
 
-def test_a_restored_backup_puts_what_waits_in_doubt(ledger: Ledger) -> None:
-    put_lines(ledger, 2)
+def test_a_restored_backup_puts_what_waits_in_doubt(steps: Steps) -> None:
+    steps.put_lines(2)
 
-    done = decide(ledger, Verb.RESTORED, as_of=datetime(2026, 3, 1, tzinfo=UTC))
+    done = decide(steps.ledger, Verb.RESTORED, as_of=datetime(2026, 3, 1, tzinfo=UTC))
 
     assert done.lines == 2
-    assert fates(ledger) == {"in_doubt": 2}
+    assert steps.fates() == {"in_doubt": 2}

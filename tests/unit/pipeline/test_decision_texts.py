@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.ledger.decisions_rig import put_batch, put_lines
 from track_dispatch.errors import LedgerError, TrackDispatchError
 from track_dispatch.ledger.decisions import DecidedLines
 from track_dispatch.operators.texts import DECIDE_DOC, PARAMS, WHAT, done_text, not_decided_text
@@ -17,6 +16,7 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import SHELL_ONLY, DecisionRefusal, Verb
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.decisions import Decision
 
@@ -89,17 +89,17 @@ def test_what_is_about_no_day_is_told_as_well(done: Done, said: str) -> None:
     assert said in done_text(done)
 
 
-def test_what_is_refused_is_told_in_portuguese_with_what_to_do(ledger: Ledger) -> None:
+def test_what_is_refused_is_told_in_portuguese_with_what_to_do(steps: Steps) -> None:
     """Before, the analyst read English at the end of the task's log."""
-    put_lines(ledger, 1, "accepted")
-    sent = put_batch(ledger, 2, first=9)
-    running = put_batch(ledger, 1, first=19, lease=90)
-    accepted = put_batch(ledger, 1, "accepted", first=29, batch_state="settled", lease=None)
-    carry_out(Order(batch=sent.batch), decision(Verb.ABANDON), ledger=ledger, now=NOW_UTC)
+    steps.put_lines(1, "accepted")
+    sent = steps.put_batch(2, first=9)
+    running = steps.put_batch(1, first=19, lease=90)
+    accepted = steps.put_batch(1, "accepted", first=29, batch_state="settled", lease=None)
+    carry_out(Order(batch=sent.batch), decision(Verb.ABANDON), ledger=steps.ledger, now=NOW_UTC)
     day = {"hospital": "HMS", "business_day": DAY.business_day}
 
     told = {
-        said: refused(ledger, verb, **order)
+        said: refused(steps.ledger, verb, **order)
         for said, verb, order in [
             ("precisa do campo Lote", Verb.ABANDON, {}),
             ("precisa do campo Dia de atendimento", Verb.RELEASE, {"hospital": "HMS"}),

@@ -9,12 +9,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import insert
 
-from tests.unit.ledger.decisions_rig import (
-    put_batch,
-    put_extraction,
-    put_lines,
-    put_question,
-)
 from track_dispatch.config import BrokenHospital, load_hospital
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.stop_switch import stop_service
@@ -22,6 +16,7 @@ from track_dispatch.pipeline.morning import COLUMNS, Morning, MorningRow, NoRun,
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
@@ -42,10 +37,10 @@ def row(ledger: Ledger, *hospitals: Any, **more: Any) -> MorningRow:
     return found
 
 
-def done(ledger: Ledger, day: HospitalDay = DAY, first: int = 1) -> None:
+def done(steps: Steps, day: HospitalDay = DAY, first: int = 1) -> None:
     """Leave a day as a green run leaves it."""
-    put_lines(ledger, 3, "accepted", day=day, first=first)
-    put_extraction(ledger, 3, day=day)
+    steps.put_lines(3, "accepted", day=day, first=first)
+    steps.put_extraction(3, day=day)
 
 
 def back(days: int, hospital: str = "HMS") -> HospitalDay:
@@ -74,10 +69,10 @@ def test_each_hospitals_row_is_its_latest_day_that_is_due(code: str, clock: str,
 # -- the row -----------------------------------------------------------------------
 
 
-def test_a_day_that_is_done_is_green(ledger: Ledger) -> None:
-    done(ledger)
+def test_a_day_that_is_done_is_green(steps: Steps) -> None:
+    done(steps)
 
-    found = look(ledger)
+    found = look(steps.ledger)
 
     assert found.red == []
     assert list(found.text())[-1] == "VERDE: nada a fazer"
@@ -98,29 +93,29 @@ def test_a_day_that_nobody_extracted_is_missing(ledger: Ledger) -> None:
     assert list(found.text())[-1].startswith("VERMELHO: há o que fazer")
 
 
-def test_a_day_whose_run_is_still_under_way_is_late(ledger: Ledger) -> None:
-    put_extraction(ledger, 0, day=DAY, completed_at=None, applied_at=None)
+def test_a_day_whose_run_is_still_under_way_is_late(steps: Steps) -> None:
+    steps.put_extraction(0, day=DAY, completed_at=None, applied_at=None)
 
-    (problem,) = look(ledger).problems
+    (problem,) = look(steps.ledger).problems
 
     assert problem.kind == "not_extracted"
 
 
-def test_the_run_that_began_the_day_last_is_judged_with_all_its_days(ledger: Ledger) -> None:
-    done(ledger)
-    put_extraction(ledger, 3, day=DAY, run_id="later", hours_old=-1)
-    put_extraction(ledger, 0, day=back(1), run_id="later", completed_at=None, applied_at=None)
+def test_the_run_that_began_the_day_last_is_judged_with_all_its_days(steps: Steps) -> None:
+    done(steps)
+    steps.put_extraction(3, day=DAY, run_id="later", hours_old=-1)
+    steps.put_extraction(0, day=back(1), run_id="later", completed_at=None, applied_at=None)
 
-    (problem,) = look(ledger).problems
+    (problem,) = look(steps.ledger).problems
 
     assert (problem.kind, problem.day) == ("not_extracted", back(1))
 
 
-def test_a_lease_that_ran_out_in_the_night_is_a_doubt_in_the_morning(ledger: Ledger) -> None:
-    put_batch(ledger, 2, "sending", batch_state="sending", lease=-1, day=DAY)
-    put_extraction(ledger, 2, day=DAY)
+def test_a_lease_that_ran_out_in_the_night_is_a_doubt_in_the_morning(steps: Steps) -> None:
+    steps.put_batch(2, "sending", batch_state="sending", lease=-1, day=DAY)
+    steps.put_extraction(2, day=DAY)
 
-    found = look(ledger)
+    found = look(steps.ledger)
 
     assert found.rows[0].cells()[-1] == "2"
     assert [problem.kind for problem in found.problems] == ["in_doubt"]
@@ -150,47 +145,47 @@ def test_a_hospital_that_has_not_begun_is_not_missing(ledger: Ledger, first: dat
     [("ready", "ready"), ("reopened", "reopened"), ("in_doubt", "in_doubt"), ("held", "held")],
 )
 def test_an_old_day_that_is_open_is_listed_until_it_is_not(
-    ledger: Ledger, state: str, kind: str
+    steps: Steps, state: str, kind: str
 ) -> None:
     """Before, twelve lines in doubt on the 24th were no matter on the 27th."""
-    done(ledger)
+    done(steps)
     if state == "in_doubt":
-        put_batch(ledger, 12, day=back(40), first=100)
+        steps.put_batch(12, day=back(40), first=100)
     else:
-        put_lines(ledger, 12, state, day=back(40), first=100)
-    put_extraction(ledger, 12, day=back(40), run_id="long-ago")
+        steps.put_lines(12, state, day=back(40), first=100)
+    steps.put_extraction(12, day=back(40), run_id="long-ago")
     for days in range(1, 40):
-        put_extraction(ledger, 0, day=back(days), run_id="long-ago")
+        steps.put_extraction(0, day=back(days), run_id="long-ago")
 
-    (problem,) = look(ledger).problems
+    (problem,) = look(steps.ledger).problems
 
     assert (problem.kind, problem.day, problem.lines) == (kind, back(40), 12)
 
 
-def test_a_day_is_told_once_although_the_run_and_the_ledger_tell_it(ledger: Ledger) -> None:
-    put_lines(ledger, 2, day=DAY)
-    put_extraction(ledger, 2, day=DAY)
+def test_a_day_is_told_once_although_the_run_and_the_ledger_tell_it(steps: Steps) -> None:
+    steps.put_lines(2, day=DAY)
+    steps.put_extraction(2, day=DAY)
 
-    assert [problem.kind for problem in look(ledger).problems] == ["ready"]
+    assert [problem.kind for problem in look(steps.ledger).problems] == ["ready"]
 
 
-def test_a_held_day_that_a_person_rejected_is_nobodys_matter(ledger: Ledger) -> None:
-    done(ledger)
-    put_lines(ledger, 5, "held", day=back(1), first=100)
-    put_question(ledger, 5, day=back(1), answer="rejected")
-    put_extraction(ledger, 5, day=back(1), run_id="yesterday")
+def test_a_held_day_that_a_person_rejected_is_nobodys_matter(steps: Steps) -> None:
+    done(steps)
+    steps.put_lines(5, "held", day=back(1), first=100)
+    steps.put_question(5, day=back(1), answer="rejected")
+    steps.put_extraction(5, day=back(1), run_id="yesterday")
 
-    found = look(ledger)
+    found = look(steps.ledger)
 
     assert found.red == []
     assert "ATENÇÃO: HMS · 01/03/2026: 5 linhas retidas, por decisão de uma pessoa" in found.text()
 
 
-def test_a_hospital_without_a_file_is_listed_by_what_the_ledger_has(ledger: Ledger) -> None:
-    done(ledger)
-    put_lines(ledger, 2, "held", day=back(3, "GONE"))
+def test_a_hospital_without_a_file_is_listed_by_what_the_ledger_has(steps: Steps) -> None:
+    done(steps)
+    steps.put_lines(2, "held", day=back(3, "GONE"))
 
-    found = look(ledger)
+    found = look(steps.ledger)
 
     assert found.red == [
         (
@@ -200,13 +195,13 @@ def test_a_hospital_without_a_file_is_listed_by_what_the_ledger_has(ledger: Ledg
     ]
 
 
-def test_what_needs_a_person_comes_first(ledger: Ledger) -> None:
-    put_lines(ledger, 1, "reopened", day=DAY)
-    put_extraction(ledger, 1, day=DAY)
-    put_batch(ledger, 2, day=HospitalDay("HSMC", DUE))
-    put_extraction(ledger, 2, day=HospitalDay("HSMC", DUE))
+def test_what_needs_a_person_comes_first(steps: Steps) -> None:
+    steps.put_lines(1, "reopened", day=DAY)
+    steps.put_extraction(1, day=DAY)
+    steps.put_batch(2, day=HospitalDay("HSMC", DUE))
+    steps.put_extraction(2, day=HospitalDay("HSMC", DUE))
 
-    found = look(ledger, HMS, HSMC, OTOSD)
+    found = look(steps.ledger, HMS, HSMC, OTOSD)
 
     assert [(one.hospital, one.kind) for one in found.problems] == [
         ("HSMC", "in_doubt"),
@@ -217,14 +212,14 @@ def test_what_needs_a_person_comes_first(ledger: Ledger) -> None:
     assert [line.startswith("hospital") for line in found.text()][3:5] == [False, True]
 
 
-def test_days_that_airflow_stood_still_are_listed_as_one_range(ledger: Ledger) -> None:
+def test_days_that_airflow_stood_still_are_listed_as_one_range(steps: Steps) -> None:
     """Before, Monday's table looked at Sunday only."""
-    done(ledger)
-    put_extraction(ledger, 0, day=back(5), run_id="before")
-    put_extraction(ledger, 0, day=back(2), run_id="between")
-    put_extraction(ledger, 0, day=back(3), run_id="broke-off", applied_at=None)
+    done(steps)
+    steps.put_extraction(0, day=back(5), run_id="before")
+    steps.put_extraction(0, day=back(2), run_id="between")
+    steps.put_extraction(0, day=back(3), run_id="broke-off", applied_at=None)
 
-    (line,) = look(ledger).red
+    (line,) = look(steps.ledger).red
 
     assert line.startswith("HMS: nenhuma execução leu 26/02/2026 a 27/02/2026, 01/03/2026:")
 
@@ -236,54 +231,54 @@ def test_days_that_airflow_stood_still_are_listed_as_one_range(ledger: Ledger) -
         (date(2024, 1, 1), ""),  # the shipped date: a practice begins with its first reading
     ],
 )
-def test_days_are_missed_since_the_go_live(ledger: Ledger, first: date, missing: str) -> None:
-    done(ledger)
+def test_days_are_missed_since_the_go_live(steps: Steps, first: date, missing: str) -> None:
+    done(steps)
     hospital = HMS.model_copy(update={"first_business_day": first})
 
-    red = look(ledger, hospital).red
+    red = look(steps.ledger, hospital).red
 
     assert [line.split(" leu ")[1].split(":")[0] for line in red] == ([missing] if missing else [])
 
 
-def test_days_that_left_the_ledger_are_not_missed(ledger: Ledger) -> None:
-    done(ledger)
-    with ledger.writing() as connection:
+def test_days_that_left_the_ledger_are_not_missed(steps: Steps) -> None:
+    done(steps)
+    with steps.ledger.writing() as connection:
         connection.execute(insert(schema.horizons).values(hospital="HMS", first_known_day=DUE))
     hospital = HMS.model_copy(update={"first_business_day": date(2025, 1, 1)})
 
-    assert look(ledger, hospital).red == []
+    assert look(steps.ledger, hospital).red == []
 
 
-def test_every_batch_in_doubt_is_named_for_who_decides(ledger: Ledger) -> None:
-    done(ledger)
-    old = put_batch(ledger, 2, day=back(40), first=100).batch
-    put_extraction(ledger, 2, day=back(40), run_id="long-ago")
+def test_every_batch_in_doubt_is_named_for_who_decides(steps: Steps) -> None:
+    done(steps)
+    old = steps.put_batch(2, day=back(40), first=100).batch
+    steps.put_extraction(2, day=back(40), run_id="long-ago")
 
-    everywhere = list(look(ledger).text())
-    of_the_day = list(look(ledger, business_day=DUE).text())
+    everywhere = list(look(steps.ledger).text())
+    of_the_day = list(look(steps.ledger, business_day=DUE).text())
 
     named = f"HMS · 21/01/2026: em dúvida: lote {old} · EXAMES · e-mail: 2 linhas"
     assert named in everywhere
     assert not any(str(old) in line for line in of_the_day)
 
 
-def test_what_expires_tomorrow_is_told(ledger: Ledger) -> None:
-    done(ledger)
-    put_lines(ledger, 2, day=back(1), first=100, ask_until=MORNING.date())
-    put_lines(ledger, 3, day=back(1), first=200, ask_until=MORNING.date() + timedelta(days=1))
-    put_extraction(ledger, 5, day=back(1), run_id="yesterday")
+def test_what_expires_tomorrow_is_told(steps: Steps) -> None:
+    done(steps)
+    steps.put_lines(2, day=back(1), first=100, ask_until=MORNING.date())
+    steps.put_lines(3, day=back(1), first=200, ask_until=MORNING.date() + timedelta(days=1))
+    steps.put_extraction(5, day=back(1), run_id="yesterday")
 
-    warnings = [line for line in look(ledger).text() if line.startswith("ATENÇÃO")]
+    warnings = [line for line in look(steps.ledger).text() if line.startswith("ATENÇÃO")]
 
     assert warnings == ["ATENÇÃO: HMS · 01/03/2026: 2 linhas vencem amanhã se não saírem hoje"]
 
 
-def test_while_the_switch_is_closed_the_morning_is_red_once(ledger: Ledger) -> None:
-    put_lines(ledger, 2, day=DAY)
-    put_extraction(ledger, 2, day=DAY)
-    stop_service(ledger, hospital="OTOA", why="captcha", status=405, actor=LOOKER)
+def test_while_the_switch_is_closed_the_morning_is_red_once(steps: Steps) -> None:
+    steps.put_lines(2, day=DAY)
+    steps.put_extraction(2, day=DAY)
+    stop_service(steps.ledger, hospital="OTOA", why="captcha", status=405, actor=LOOKER)
 
-    found = look(ledger, HMS)
+    found = look(steps.ledger, HMS)
 
     assert [line.split(" desde")[0] for line in found.red] == [
         "envio parado para todos os hospitais",
@@ -291,15 +286,15 @@ def test_while_the_switch_is_closed_the_morning_is_red_once(ledger: Ledger) -> N
     ]
 
 
-def test_lines_that_wait_for_their_hours_are_no_matter(ledger: Ledger) -> None:
-    put_lines(ledger, 2, day=DAY)
-    put_extraction(ledger, 2, day=DAY)
-    put_lines(ledger, 2, day=back(1), first=50)
-    put_extraction(ledger, 2, day=back(1), run_id="yesterday")
+def test_lines_that_wait_for_their_hours_are_no_matter(steps: Steps) -> None:
+    steps.put_lines(2, day=DAY)
+    steps.put_extraction(2, day=DAY)
+    steps.put_lines(2, day=back(1), first=50)
+    steps.put_extraction(2, day=back(1), run_id="yesterday")
     tuesday = MORNING
     hospital = HMS.model_copy(update={"send_days": ("fri",)})
 
-    found = look(ledger, hospital, moment=tuesday)
+    found = look(steps.ledger, hospital, moment=tuesday)
 
     assert found.red == []
     assert [line for line in found.text() if line.startswith("ATENÇÃO")] == [
@@ -311,21 +306,21 @@ def test_lines_that_wait_for_their_hours_are_no_matter(ledger: Ledger) -> None:
 # -- one day -----------------------------------------------------------------------
 
 
-def test_another_day_can_be_asked_for_and_only_that_is_told(ledger: Ledger) -> None:
-    done(ledger)
-    put_lines(ledger, 2, day=back(1), first=100)
+def test_another_day_can_be_asked_for_and_only_that_is_told(steps: Steps) -> None:
+    done(steps)
+    steps.put_lines(2, day=back(1), first=100)
     later = datetime(2026, 3, 9, 15, tzinfo=UTC)
 
-    assert look(ledger, moment=later, business_day=DUE).red == []
-    assert look(ledger, moment=later, business_day=DUE - timedelta(days=9)).red != []
-    assert look(ledger, moment=later).red != []
+    assert look(steps.ledger, moment=later, business_day=DUE).red == []
+    assert look(steps.ledger, moment=later, business_day=DUE - timedelta(days=9)).red != []
+    assert look(steps.ledger, moment=later).red != []
 
 
-def test_the_table_says_counts_and_no_patient(ledger: Ledger) -> None:
-    put_lines(ledger, 2, day=DAY)
-    put_extraction(ledger, 2, day=DAY)
+def test_the_table_says_counts_and_no_patient(steps: Steps) -> None:
+    steps.put_lines(2, day=DAY)
+    steps.put_extraction(2, day=DAY)
 
-    said = "\n".join(look(ledger, HMS, OTOSD, HSMC).text())
+    said = "\n".join(look(steps.ledger, HMS, OTOSD, HSMC).text())
 
     assert "02/03/2026" in said
     for secret in ("900000001", "MARIA", "example.test"):
@@ -347,18 +342,18 @@ def test_the_table_fits_a_screen() -> None:
     assert table[0].split()[:5] == ["hospital", "dia", "o", "que", "fazer"]
 
 
-def test_one_day_is_told_without_the_other_days_that_its_run_read(ledger: Ledger) -> None:
-    done(ledger)
-    put_lines(ledger, 2, day=back(1), first=100)
-    put_extraction(ledger, 2, day=back(1))
+def test_one_day_is_told_without_the_other_days_that_its_run_read(steps: Steps) -> None:
+    done(steps)
+    steps.put_lines(2, day=back(1), first=100)
+    steps.put_extraction(2, day=back(1))
 
-    assert [one.day for one in look(ledger).problems] == [back(1)]
-    assert look(ledger, business_day=DUE).red == []
-    assert len(look(ledger, business_day=DUE - timedelta(days=1)).red) == 1
+    assert [one.day for one in look(steps.ledger).problems] == [back(1)]
+    assert look(steps.ledger, business_day=DUE).red == []
+    assert len(look(steps.ledger, business_day=DUE - timedelta(days=1)).red) == 1
 
 
-def test_one_day_is_not_green_while_a_hospital_without_a_file_has_it_open(ledger: Ledger) -> None:
-    done(ledger)
-    put_lines(ledger, 2, "held", day=HospitalDay("GONE", DUE))
+def test_one_day_is_not_green_while_a_hospital_without_a_file_has_it_open(steps: Steps) -> None:
+    done(steps)
+    steps.put_lines(2, "held", day=HospitalDay("GONE", DUE))
 
-    assert [one.hospital for one in look(ledger, business_day=DUE).problems] == ["GONE"]
+    assert [one.hospital for one in look(steps.ledger, business_day=DUE).problems] == ["GONE"]

@@ -7,17 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.ledger.decisions_rig import (
-    DAY,
-    HMS_DAY,
-    fates,
-    payloads,
-    put_batch,
-    put_extraction,
-    put_lines,
-    rows_of,
-    states_of,
-)
+from tests.unit.ledger.put_steps import DAY, HMS_DAY
 from track_dispatch.config import load_hospital
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import release_day
@@ -27,6 +17,7 @@ from track_dispatch.records import Actor
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
+    from tests.unit.ledger.steps import Steps
     from track_dispatch.ledger.database import Ledger
 
 KEEPER = Actor("housekeeping", run_id="scheduled__1", try_number=1)
@@ -48,9 +39,8 @@ def tidy(ledger: Ledger, *, days_later: int = 1, **policies: Any) -> dict[str, i
     return run_housekeeping([hospital], ledger=ledger, actor=KEEPER, now=now)
 
 
-def settled(ledger: Ledger, *, days_old: float, **more: Any) -> None:
-    put_batch(
-        ledger,
+def settled(steps: Steps, *, days_old: float, **more: Any) -> None:
+    steps.put_batch(
         1,
         "accepted",
         batch_state="settled",
@@ -63,116 +53,118 @@ def settled(ledger: Ledger, *, days_old: float, **more: Any) -> None:
 @pytest.mark.parametrize(("days_later", "fate"), [(15, "ready"), (16, "excluded expired")])
 @pytest.mark.parametrize("day", [HMS_DAY, GONE_DAY], ids=["HMS", "without a file"])
 def test_what_waits_expires_when_the_claim_would_let_it_expire(
-    ledger: Ledger, day: Any, days_later: int, fate: str
+    steps: Steps, day: Any, days_later: int, fate: str
 ) -> None:
     """A hospital without a valid file was never expired before."""
-    put_lines(ledger, 2, day=day, ask_until=DAY + timedelta(days=15))
+    steps.put_lines(2, day=day, ask_until=DAY + timedelta(days=15))
     if day == GONE_DAY:
         days_later += days_later == 16  # over everywhere on earth
 
-    done = tidy(ledger, days_later=days_later)
+    done = tidy(steps.ledger, days_later=days_later)
 
-    assert fates(ledger) == {fate: 2}
+    assert steps.fates() == {fate: 2}
     assert done["expired"] == (0 if fate == "ready" else 2)
 
 
-def test_who_was_given_more_time_is_not_expired_by_the_night(ledger: Ledger) -> None:
+def test_who_was_given_more_time_is_not_expired_by_the_night(steps: Steps) -> None:
     """*Incluir antigos* was undone by the next housekeeping, finally and green."""
-    put_lines(ledger, 1, ask_until=DAY + timedelta(days=115))
+    steps.put_lines(1, ask_until=DAY + timedelta(days=115))
 
-    tidy(ledger, days_later=101)
+    tidy(steps.ledger, days_later=101)
 
-    assert states_of(ledger) == ["ready"]
+    assert steps.states() == ["ready"]
 
 
 @pytest.mark.parametrize(("hours_old", "old"), [(35, False), (37, True)])
 def test_payloads_that_are_too_old_to_be_sent_are_dropped(
-    ledger: Ledger, hours_old: float, *, old: bool
+    steps: Steps, hours_old: float, *, old: bool
 ) -> None:
-    extraction = put_extraction(ledger, 2, hours_old=hours_old)
-    put_lines(ledger, 2, "held", extraction=extraction)
+    extraction = steps.put_extraction(2, hours_old=hours_old)
+    steps.put_lines(2, "held", extraction=extraction)
 
-    done = tidy(ledger)
+    done = tidy(steps.ledger)
 
-    assert (done["erased"], payloads(ledger)) == ((2, [False]) if old else (0, [True]))
+    assert (done["erased"], steps.payloads()) == ((2, [False]) if old else (0, [True]))
     release = Decision(Verb.RELEASE, "ana", "conferido")
-    found = release_day(ledger, HMS_DAY, release, max_age_hours=36, today=DAY)
+    found = release_day(steps.ledger, HMS_DAY, release, max_age_hours=36, today=DAY)
     assert (found.ready, found.reopened) == ((0, 2) if old else (2, 0))
 
 
 @pytest.mark.parametrize(("days", "anonymised"), [(59, 0), (61, 1)])
 def test_settled_lines_are_anonymised_when_no_rule_needs_them_any_more(
-    ledger: Ledger, days: int, anonymised: int
+    steps: Steps, days: int, anonymised: int
 ) -> None:
     """Fifteen days in which they may be asked, thirty of the cap, and a margin of fifteen."""
-    settled(ledger, days_old=days)
+    settled(steps, days_old=days)
 
-    done = tidy(ledger, days_later=days)
+    done = tidy(steps.ledger, days_later=days)
 
     assert done["anonymised"] == anonymised
-    assert len(rows_of(ledger, schema.identities, "line")) == (0 if anonymised else 3)
+    assert len(steps.rows(schema.identities, "line")) == (0 if anonymised else 3)
 
 
-def test_a_hospital_without_a_file_is_tidied_by_the_widest_limits(ledger: Ledger) -> None:
-    settled(ledger, days_old=9999, day=GONE_DAY)
+def test_a_hospital_without_a_file_is_tidied_by_the_widest_limits(steps: Steps) -> None:
+    settled(steps, days_old=9999, day=GONE_DAY)
 
-    assert tidy(ledger, days_later=731)["purged"] == 0
-    assert rows_of(ledger, schema.identities, "line") == []
-    assert tidy(ledger, days_later=732)["purged"] == 1
+    assert tidy(steps.ledger, days_later=731)["purged"] == 0
+    assert steps.rows(schema.identities, "line") == []
+    assert tidy(steps.ledger, days_later=732)["purged"] == 1
 
 
 @pytest.mark.parametrize("forever", ["ledger_retention_days", "max_age_days"])
 def test_where_one_hospital_knows_no_limit_an_unknown_one_does_not(
-    ledger: Ledger, forever: str
+    steps: Steps, forever: str
 ) -> None:
-    settled(ledger, days_old=9999, day=GONE_DAY)
+    settled(steps, days_old=9999, day=GONE_DAY)
     hospitals = [HMS, HMS.model_copy(update={"code": "OTOA", forever: 0})]
     now = datetime(2036, 1, 1, tzinfo=UTC)
 
-    done = run_housekeeping(hospitals, ledger=ledger, actor=KEEPER, now=now)
+    done = run_housekeeping(hospitals, ledger=steps.ledger, actor=KEEPER, now=now)
 
     assert done["purged"] == (0 if forever == "ledger_retention_days" else 1)
     assert done["anonymised"] == (0 if forever == "max_age_days" else 1)
 
 
-def test_without_a_limit_of_age_nothing_is_anonymised(ledger: Ledger) -> None:
-    settled(ledger, days_old=400)
-    put_lines(ledger, 1, first=9, ask_until=None)
+def test_without_a_limit_of_age_nothing_is_anonymised(steps: Steps) -> None:
+    settled(steps, days_old=400)
+    steps.put_lines(1, first=9, ask_until=None)
 
-    done = tidy(ledger, days_later=400, max_age_days=0)
+    done = tidy(steps.ledger, days_later=400, max_age_days=0)
 
     assert (done["anonymised"], done["expired"]) == (0, 0)
 
 
-def test_a_lease_that_ran_out_becomes_a_doubt_whatever_the_hospital(ledger: Ledger) -> None:
-    put_batch(ledger, 1, "sending", batch_state="sending", lease=-1, day=GONE_DAY)
+def test_a_lease_that_ran_out_becomes_a_doubt_whatever_the_hospital(steps: Steps) -> None:
+    steps.put_batch(1, "sending", batch_state="sending", lease=-1, day=GONE_DAY)
 
-    assert tidy(ledger)["in_doubt"] == 1
-    assert states_of(ledger) == ["in_doubt"]
+    assert tidy(steps.ledger)["in_doubt"] == 1
+    assert steps.states() == ["in_doubt"]
 
 
 @pytest.mark.parametrize(("days_later", "left"), [(730, 1), (731, 0)])
-def test_days_leave_after_their_retention(ledger: Ledger, days_later: int, left: int) -> None:
-    settled(ledger, days_old=9999)
+def test_days_leave_after_their_retention(steps: Steps, days_later: int, left: int) -> None:
+    settled(steps, days_old=9999)
 
-    done = tidy(ledger, days_later=days_later)
+    done = tidy(steps.ledger, days_later=days_later)
 
     assert done["purged"] == 1 - left
-    assert len(states_of(ledger)) == left
+    assert len(steps.states()) == left
 
 
-def test_without_a_retention_days_stay(ledger: Ledger) -> None:
-    settled(ledger, days_old=9999)
+def test_without_a_retention_days_stay(steps: Steps) -> None:
+    settled(steps, days_old=9999)
 
-    assert tidy(ledger, days_later=5000, ledger_retention_days=0)["purged"] == 0
+    assert tidy(steps.ledger, days_later=5000, ledger_retention_days=0)["purged"] == 0
 
 
-def test_without_any_usable_file_only_what_is_certain_is_done(ledger: Ledger) -> None:
-    settled(ledger, days_old=9999)
-    put_batch(ledger, 1, "sending", batch_state="sending", lease=-1, first=5)
-    put_lines(ledger, 1, first=9, ask_until=DAY, extraction=put_extraction(ledger, 1, hours_old=99))
+def test_without_any_usable_file_only_what_is_certain_is_done(steps: Steps) -> None:
+    settled(steps, days_old=9999)
+    steps.put_batch(1, "sending", batch_state="sending", lease=-1, first=5)
+    steps.put_lines(1, first=9, ask_until=DAY, extraction=steps.put_extraction(1, hours_old=99))
 
-    done = run_housekeeping([], ledger=ledger, actor=KEEPER, now=datetime(2036, 1, 1, tzinfo=UTC))
+    done = run_housekeeping(
+        [], ledger=steps.ledger, actor=KEEPER, now=datetime(2036, 1, 1, tzinfo=UTC)
+    )
 
     assert (done["in_doubt"], done["expired"]) == (1, 1)
-    assert fates(ledger) == {"accepted": 1, "in_doubt": 1, "excluded expired": 1}
+    assert steps.fates() == {"accepted": 1, "in_doubt": 1, "excluded expired": 1}

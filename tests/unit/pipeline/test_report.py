@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.ledger.decisions_rig import (
-    DAY,
-    HMS_DAY,
-    put_batch,
-    put_lines,
-    put_question,
-)
+from tests.unit.ledger.put_steps import DAY, HMS_DAY
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.ledger.views import DayFacts, LineCount
@@ -23,21 +17,21 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import LineState, Reason
 
 if TYPE_CHECKING:
-    from track_dispatch.ledger.database import Ledger
+    from tests.unit.ledger.steps import Steps
 
 from tests.unit.pipeline.report_rig import BEFORE, HMS, RUN, kinds, read, told
 
 # -- green -------------------------------------------------------------------------
 
 
-def test_a_day_whose_every_line_is_settled_is_green(ledger: Ledger) -> None:
-    put_lines(ledger, 3, "accepted")
-    put_lines(ledger, 1, "refused", first=11, reason="refused_4xx")
-    put_lines(ledger, 2, "abandoned", first=21)
-    put_lines(ledger, 4, "excluded", channel="", first=31, reason="no_survey")
-    read(ledger, 10)
+def test_a_day_whose_every_line_is_settled_is_green(steps: Steps) -> None:
+    steps.put_lines(3, "accepted")
+    steps.put_lines(1, "refused", first=11, reason="refused_4xx")
+    steps.put_lines(2, "abandoned", first=21)
+    steps.put_lines(4, "excluded", channel="", first=31, reason="no_survey")
+    read(steps, 10)
 
-    found = told(ledger)
+    found = told(steps)
 
     assert found.problems == ()
     assert list(found.text()) == [
@@ -59,12 +53,12 @@ def test_a_day_whose_every_line_is_settled_is_green(ledger: Ledger) -> None:
     }
 
 
-def test_one_software_in_a_run_is_nothing_to_tell(ledger: Ledger) -> None:
+def test_one_software_in_a_run_is_nothing_to_tell(steps: Steps) -> None:
     software = {"package_version": "0.1.0+aaa", "include_digest": "bbb"}
-    put_batch(ledger, 3, "accepted", batch_state="settled", batch={"run_id": "run-1", **software})
-    read(ledger, 3, **software)
+    steps.put_batch(3, "accepted", batch_state="settled", batch={"run_id": "run-1", **software})
+    read(steps, 3, **software)
 
-    assert list(told(ledger).text())[-2:] == ["EXAMES · e-mail: 3 aceitas", f"VERDE: {COMPLETE}"]
+    assert list(told(steps).text())[-2:] == ["EXAMES · e-mail: 3 aceitas", f"VERDE: {COMPLETE}"]
 
 
 @pytest.mark.parametrize(
@@ -76,12 +70,12 @@ def test_one_software_in_a_run_is_nothing_to_tell(ledger: Ledger) -> None:
     ids=["another package", "another include folder"],
 )
 def test_a_run_of_workers_that_differ_is_green_and_warns(
-    ledger: Ledger, other: dict[str, str]
+    steps: Steps, other: dict[str, str]
 ) -> None:
-    put_batch(ledger, 3, "accepted", batch_state="settled", batch={"run_id": "run-1", **other})
-    read(ledger, 3, hours_old=1, package_version="0.1.0+aaa", include_digest="bbb")
+    steps.put_batch(3, "accepted", batch_state="settled", batch={"run_id": "run-1", **other})
+    read(steps, 3, hours_old=1, package_version="0.1.0+aaa", include_digest="bbb")
 
-    found = told(ledger)
+    found = told(steps)
 
     assert found.problems == ()
     warning, colour = list(found.text())[-2:]
@@ -93,31 +87,31 @@ def test_a_run_of_workers_that_differ_is_green_and_warns(
     assert f"; {other['package_version']} include {other['include_digest']} desde " in warning
 
 
-def test_a_persons_no_keeps_lines_held_and_the_day_green(ledger: Ledger) -> None:
-    put_lines(ledger, 5, "held")
-    put_question(ledger, 5, answer="rejected")
-    read(ledger, 5)
+def test_a_persons_no_keeps_lines_held_and_the_day_green(steps: Steps) -> None:
+    steps.put_lines(5, "held")
+    steps.put_question(5, answer="rejected")
+    read(steps, 5)
 
-    assert kinds(ledger) == []
-    assert "retidas: 5 linhas, por decisão de uma pessoa" in list(told(ledger).text())
+    assert kinds(steps) == []
+    assert "retidas: 5 linhas, por decisão de uma pessoa" in list(told(steps).text())
 
 
-def test_an_empty_day_with_little_to_compare_is_green(ledger: Ledger) -> None:
+def test_an_empty_day_with_little_to_compare_is_green(steps: Steps) -> None:
     for weeks in range(1, 4):
         past = HospitalDay("HMS", DAY - timedelta(weeks=weeks))
-        read(ledger, 7, day=past, run_id="earlier")
-    read(ledger, 0)
+        read(steps, 7, day=past, run_id="earlier")
+    read(steps, 0)
 
-    assert kinds(ledger) == []
-    assert "0 deste dia = nenhum" in list(told(ledger).text())
+    assert kinds(steps) == []
+    assert "0 deste dia = nenhum" in list(told(steps).text())
 
 
-def test_a_lookback_that_brings_less_is_told_and_balances(ledger: Ledger) -> None:
-    put_lines(ledger, 3, "accepted")
-    put_lines(ledger, 1, "excluded", channel="", first=31, reason="gone")
-    read(ledger, 2, absent=2)
+def test_a_lookback_that_brings_less_is_told_and_balances(steps: Steps) -> None:
+    steps.put_lines(3, "accepted")
+    steps.put_lines(1, "excluded", channel="", first=31, reason="gone")
+    read(steps, 2, absent=2)
 
-    found = told(ledger)
+    found = told(steps)
 
     assert found.problems == ()
     assert "2 deste dia + 2 que esta leitura não traz = 1 excluídas, 3 aceitas" in found.text()
@@ -135,31 +129,31 @@ def test_a_lookback_that_brings_less_is_told_and_balances(ledger: Ledger) -> Non
 )
 @pytest.mark.parametrize("day", [HMS_DAY, BEFORE], ids=["own day", "day before"])
 def test_a_day_that_the_run_began_and_did_not_finish_is_red(
-    ledger: Ledger, day: HospitalDay, columns: dict[str, Any], problem: str
+    steps: Steps, day: HospitalDay, columns: dict[str, Any], problem: str
 ) -> None:
-    read(ledger, 0)
-    read(ledger, 0, day=BEFORE)
-    read(ledger, 0, day=day, hours_old=-1, **columns)
+    read(steps, 0)
+    read(steps, 0, day=BEFORE)
+    read(steps, 0, day=day, hours_old=-1, **columns)
 
-    found = told(ledger)
+    found = told(steps)
 
     assert [(one.kind, one.day) for one in found.problems] == [(problem, day)]
     assert any("VERMELHO" in line for line in found.text())
 
 
-def test_a_run_that_did_nothing_is_red(ledger: Ledger) -> None:
+def test_a_run_that_did_nothing_is_red(steps: Steps) -> None:
     """Airflow shows green when `extract` fails and the report runs."""
-    put_lines(ledger, 1, "accepted")
-    read(ledger, 1, run_id="another-run")
+    steps.put_lines(1, "accepted")
+    read(steps, 1, run_id="another-run")
 
-    assert kinds(ledger) == ["not_extracted"]
+    assert kinds(steps) == ["not_extracted"]
 
 
-def test_what_a_later_run_superseded_counts_as_done(ledger: Ledger) -> None:
-    read(ledger, 0, run_id="another-run")
-    read(ledger, 0, applied_at=None, superseded_at=moment_in())
+def test_what_a_later_run_superseded_counts_as_done(steps: Steps) -> None:
+    read(steps, 0, run_id="another-run")
+    read(steps, 0, applied_at=None, superseded_at=moment_in())
 
-    assert kinds(ledger) == []
+    assert kinds(steps) == []
 
 
 # -- what is left open -------------------------------------------------------------
@@ -168,51 +162,51 @@ def test_what_a_later_run_superseded_counts_as_done(ledger: Ledger) -> None:
 @pytest.mark.parametrize("state", ["ready", "reopened"])
 @pytest.mark.parametrize("day", [HMS_DAY, BEFORE], ids=["own day", "day before"])
 def test_a_line_left_open_on_any_day_that_the_run_read_is_red(
-    ledger: Ledger, day: HospitalDay, state: str
+    steps: Steps, day: HospitalDay, state: str
 ) -> None:
-    put_lines(ledger, 2, state, day=day)
+    steps.put_lines(2, state, day=day)
     for one in (HMS_DAY, BEFORE):
-        read(ledger, 2 if one == day else 0, day=one)
+        read(steps, 2 if one == day else 0, day=one)
 
-    (problem,) = told(ledger).problems
+    (problem,) = told(steps).problems
 
     assert (problem.kind, problem.day, problem.lines) == (state, day, 2)
 
 
-def test_a_day_that_the_run_did_not_read_is_not_its_matter(ledger: Ledger) -> None:
-    put_lines(ledger, 2, day=BEFORE)
-    read(ledger, 2, day=BEFORE, run_id="another-run")
-    read(ledger, 0)
+def test_a_day_that_the_run_did_not_read_is_not_its_matter(steps: Steps) -> None:
+    steps.put_lines(2, day=BEFORE)
+    read(steps, 2, day=BEFORE, run_id="another-run")
+    read(steps, 0)
 
-    assert kinds(ledger) == []
+    assert kinds(steps) == []
 
 
-def test_lines_on_their_way_are_red_and_in_doubt_when_their_lease_is_over(ledger: Ledger) -> None:
-    put_batch(ledger, 2, "sending", batch_state="sending", lease=300)
-    expired = put_batch(ledger, 3, "sending", batch_state="sending", lease=-1, first=11)
-    read(ledger, 5)
+def test_lines_on_their_way_are_red_and_in_doubt_when_their_lease_is_over(steps: Steps) -> None:
+    steps.put_batch(2, "sending", batch_state="sending", lease=300)
+    expired = steps.put_batch(3, "sending", batch_state="sending", lease=-1, first=11)
+    read(steps, 5)
 
-    found = told(ledger)
+    found = told(steps)
 
     assert [(one.kind, one.lines) for one in found.problems] == [("in_doubt", 3), ("sending", 2)]
     assert f"em dúvida: lote {expired.batch} · EXAMES · e-mail: 3 linhas" in list(found.text())
 
 
-def test_what_was_reopened_says_how_to_send_it_now(ledger: Ledger) -> None:
-    put_lines(ledger, 2, "reopened")
-    read(ledger, 2)
+def test_what_was_reopened_says_how_to_send_it_now(steps: Steps) -> None:
+    steps.put_lines(2, "reopened")
+    read(steps, 2)
 
-    (line,) = told(ledger).last_words()
+    (line,) = told(steps).last_words()
 
     assert "Acionar track_hms com business_day=2026-03-10" in line
 
 
-def test_a_problem_of_another_day_names_it(ledger: Ledger) -> None:
-    put_lines(ledger, 2, day=BEFORE)
-    read(ledger, 2, day=BEFORE)
-    read(ledger, 0)
+def test_a_problem_of_another_day_names_it(steps: Steps) -> None:
+    steps.put_lines(2, day=BEFORE)
+    read(steps, 2, day=BEFORE)
+    read(steps, 0)
 
-    found = told(ledger)
+    found = told(steps)
 
     assert found.last_words() == [
         "dia 09/03/2026: 2 linhas prontas não foram enviadas: limpe dispatch (Enviar ao Track)"
@@ -233,34 +227,34 @@ def test_a_problem_of_another_day_names_it(ledger: Ledger) -> None:
     ],
 )
 def test_lines_that_wait_for_the_hours_of_dispatch_are_green(
-    ledger: Ledger, clock: str, window: str, *, waits: bool
+    steps: Steps, clock: str, window: str, *, waits: bool
 ) -> None:
-    put_lines(ledger, 2)
-    read(ledger, 2)
+    steps.put_lines(2)
+    read(steps, 2)
     hospital = HMS.model_copy(update={"send_window": window})
 
-    found = told(ledger, now=datetime.fromisoformat(clock), hospital=hospital)
+    found = told(steps, now=datetime.fromisoformat(clock), hospital=hospital)
 
     assert [one.kind for one in found.problems] == ([] if waits else ["ready"])
     last = list(found.text())[-1]
     assert last.startswith("VERDE: aguardando envio: 2 linhas" if waits else "VERMELHO: 2 linhas")
 
 
-def test_a_closed_weekday_waits_for_the_run_of_the_next_open_day(ledger: Ledger) -> None:
-    put_lines(ledger, 2)
-    read(ledger, 2)
+def test_a_closed_weekday_waits_for_the_run_of_the_next_open_day(steps: Steps) -> None:
+    steps.put_lines(2)
+    read(steps, 2)
     hospital = HMS.model_copy(update={"send_days": ("mon",)})  # it is a Wednesday
 
-    assert kinds(ledger, hospital=hospital) == []
+    assert kinds(steps, hospital=hospital) == []
 
 
-def test_a_stop_is_told_while_lines_wait_for_the_hours(ledger: Ledger) -> None:
-    put_lines(ledger, 2)
-    read(ledger, 2)
-    stop_service(ledger, hospital="OTOA", why="captcha", status=405, actor=RUN)
+def test_a_stop_is_told_while_lines_wait_for_the_hours(steps: Steps) -> None:
+    steps.put_lines(2)
+    read(steps, 2)
+    stop_service(steps.ledger, hospital="OTOA", why="captcha", status=405, actor=RUN)
     hospital = HMS.model_copy(update={"send_days": ("mon",)})
 
-    found = told(ledger, hospital=hospital)
+    found = told(steps, hospital=hospital)
 
     assert [one.kind for one in found.problems] == ["stopped"]
     assert [line.split(":")[0] for line in found.text()][-2:] == ["ATENÇÃO", "VERMELHO"]
@@ -290,12 +284,12 @@ def test_every_problem_has_words(kind: ProblemKind) -> None:
     assert len(words) > 20
 
 
-def test_a_report_names_no_patient(ledger: Ledger) -> None:
-    put_lines(ledger, 2)
-    put_batch(ledger, 1, first=9)
-    read(ledger, 3)
+def test_a_report_names_no_patient(steps: Steps) -> None:
+    steps.put_lines(2)
+    steps.put_batch(1, first=9)
+    read(steps, 3)
 
-    said = "\n".join(told(ledger).text())
+    said = "\n".join(told(steps).text())
 
     for secret in ("900000001", "MARIA", "example.test"):
         assert secret not in said

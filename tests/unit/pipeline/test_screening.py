@@ -17,7 +17,7 @@ from track_dispatch.states import SHELL_ONLY, Verb
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-    from track_dispatch.ledger.database import Ledger
+    from tests.unit.ledger.steps import Steps
 
 PERSONAL = [
     # e-mail addresses
@@ -118,14 +118,14 @@ def test_the_form_refuses_what_looks_like_a_patient(form: Any, text: str) -> Non
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_the_shell_and_the_form_take_what_is_nobodys(
-    installed: Ledger, form: Any, text: str
+    installed: Steps, form: Any, text: str
 ) -> None:
     assert run("resume", "--by", "ana", "--why", text).exit_code == 0
     assert form.get_param("why").resolve(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "ok", "x" * (LONGEST_WHY + 1)])
-def test_the_shell_and_the_form_want_a_sentence(installed: Ledger, form: Any, text: str) -> None:
+def test_the_shell_and_the_form_want_a_sentence(installed: Steps, form: Any, text: str) -> None:
     assert run("resume", "--by", "ana", "--why", text).exit_code == 1
     with pytest.raises(ParamValidationError):
         form.get_param("why").resolve(text)

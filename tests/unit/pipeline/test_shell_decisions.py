@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.ledger.decisions_rig import (
-    DAY,
-    HMS_DAY,
-    fates,
-    put_batch,
-    put_extraction,
-    put_lines,
-    put_question,
-    rows_of,
-    run_statement,
-    states_of,
-)
+from tests.unit.ledger.put_steps import DAY, HMS_DAY
+from tests.unit.ledger.steps import Steps
 from tests.unit.pipeline.shell_rig import message_of, run
 from track_dispatch.cli.days import ENGLISH, NOTICES
 from track_dispatch.ledger import schema
@@ -30,9 +19,6 @@ from track_dispatch.pipeline.problems import DayNotice, DayProblem, NoticeKind, 
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import LineState
 
-if TYPE_CHECKING:
-    from track_dispatch.ledger.database import Ledger
-
 WHO = ("--by", "ana", "--why", "visto no Track")
 #: The command line knows no clock but the real one.
 YESTERDAY = HospitalDay("HMS", (datetime.now(UTC) - timedelta(days=1)).date())
@@ -41,8 +27,8 @@ YESTERDAY = HospitalDay("HMS", (datetime.now(UTC) - timedelta(days=1)).date())
 # -- doubts ------------------------------------------------------------------------
 
 
-def test_doubts_are_listed_and_settled(installed: Ledger) -> None:
-    batch = str(put_batch(installed, 2, "sending", batch_state="sending", lease=-1).batch)
+def test_doubts_are_listed_and_settled(installed: Steps) -> None:
+    batch = str(installed.put_batch(2, "sending", batch_state="sending", lease=-1).batch)
 
     listed = run("doubt", "list").stdout.splitlines()
     settled = run("doubt", "settle", batch, "--sent", *WHO)
@@ -53,13 +39,13 @@ def test_doubts_are_listed_and_settled(installed: Ledger) -> None:
     assert listed[0].endswith("to decide")
     assert settled.stdout == "HMS 2026-03-10: 2 lines, settle_sent\n"
     assert left == "0 batches in doubt\n"
-    assert fates(installed) == {"accepted": 2}
+    assert installed.fates() == {"accepted": 2}
 
 
 def test_what_was_not_sent_is_read_again_and_the_shell_says_how_to_send_it_now(
-    installed: Ledger,
+    installed: Steps,
 ) -> None:
-    batch = str(put_batch(installed, 2).batch)
+    batch = str(installed.put_batch(2).batch)
 
     done = run("doubt", "settle", batch, "--unsent", *WHO)
 
@@ -70,18 +56,18 @@ def test_what_was_not_sent_is_read_again_and_the_shell_says_how_to_send_it_now(
             " business_day=2026-03-10"
         ),
     ]
-    assert states_of(installed) == ["reopened"] * 2
+    assert installed.states() == ["reopened"] * 2
 
 
-def test_a_doubt_under_its_lease_tells_when_it_can_be_decided(installed: Ledger) -> None:
-    batch = str(put_batch(installed, 2, lease=300).batch)
+def test_a_doubt_under_its_lease_tells_when_it_can_be_decided(installed: Steps) -> None:
+    batch = str(installed.put_batch(2, lease=300).batch)
 
     assert "decide in" in run("doubt", "list").stdout
     assert "decide in" in message_of("doubt", "settle", batch, "--abandon", *WHO)
 
 
-def test_a_doubt_of_a_backup_says_so(installed: Ledger) -> None:
-    put_lines(installed, 2)
+def test_a_doubt_of_a_backup_says_so(installed: Steps) -> None:
+    installed.put_lines(2)
 
     moment = ("--as-of", "2026-03-03T03:00-03:00")
     restored = run("ledger", "restored", *moment, "--by", "rui", "--why", "disco trocado").stdout
@@ -89,29 +75,29 @@ def test_a_doubt_of_a_backup_says_so(installed: Ledger) -> None:
 
     assert restored.startswith("2 lines in doubt")
     assert "a backup was put back  to decide" in listed
-    assert fates(installed) == {"in_doubt": 2}
+    assert installed.fates() == {"in_doubt": 2}
 
 
-def test_a_moment_without_an_offset_is_no_moment(installed: Ledger) -> None:
+def test_a_moment_without_an_offset_is_no_moment(installed: Steps) -> None:
     done = run("ledger", "restored", "--as-of", "2026-03-03T03:00", "--by", "r", "--why", "abc")
 
     assert done.exit_code == 2
 
 
 @pytest.mark.parametrize("verbs", [(), ("--sent", "--abandon"), ("--sent", "--unsent")])
-def test_one_thing_is_decided_at_a_time(installed: Ledger, verbs: tuple[str, ...]) -> None:
+def test_one_thing_is_decided_at_a_time(installed: Steps, verbs: tuple[str, ...]) -> None:
     assert run("doubt", "settle", "b1", *verbs, *WHO).exit_code == 2
 
 
 @pytest.mark.parametrize("missing", ["--by", "--why"])
-def test_nothing_is_decided_without_a_person_and_a_reason(installed: Ledger, missing: str) -> None:
+def test_nothing_is_decided_without_a_person_and_a_reason(installed: Steps, missing: str) -> None:
     given = {"--by": "ana", "--why": "por isso"}
     del given[missing]
 
     assert run("resume", *(part for pair in given.items() for part in pair)).exit_code == 2
 
 
-def test_a_name_that_looks_like_a_patient_is_refused(installed: Ledger) -> None:
+def test_a_name_that_looks_like_a_patient_is_refused(installed: Steps) -> None:
     said = message_of("resume", "--by", "maria@exemplo.test", "--why", "por isso")
 
     assert "leave patients out" in said
@@ -120,21 +106,21 @@ def test_a_name_that_looks_like_a_patient_is_refused(installed: Ledger) -> None:
 # -- accepted, held, refused, stopped ----------------------------------------------
 
 
-def test_an_accepted_batch_is_reopened_only_when_it_is_confirmed(installed: Ledger) -> None:
-    batch = str(put_batch(installed, 2, "accepted", batch_state="settled", lease=None).batch)
+def test_an_accepted_batch_is_reopened_only_when_it_is_confirmed(installed: Steps) -> None:
+    batch = str(installed.put_batch(2, "accepted", batch_state="settled", lease=None).batch)
 
     refused = run("accepted", "reopen", batch, *WHO, said="n")
-    before = states_of(installed)
+    before = installed.states()
     done = run("accepted", "reopen", batch, *WHO, said="y")
 
     assert (refused.exit_code, before) == (1, ["accepted"] * 2)
     assert "2 lines to be read again" in done.stdout
-    assert states_of(installed) == ["reopened"] * 2
+    assert installed.states() == ["reopened"] * 2
 
 
 @pytest.mark.parametrize("more", [(), ("--yes",)])
 def test_an_accepted_batch_that_nobody_knows_is_told_before_it_is_confirmed(
-    installed: Ledger, more: tuple[str, ...]
+    installed: Steps, more: tuple[str, ...]
 ) -> None:
     done = run("accepted", "reopen", "b-unknown", *WHO, *more, said="y")
 
@@ -142,9 +128,9 @@ def test_an_accepted_batch_that_nobody_knows_is_told_before_it_is_confirmed(
     assert "asked" not in done.stdout
 
 
-def test_a_held_day_is_released(installed: Ledger) -> None:
-    put_lines(installed, 2, "held", extraction=put_extraction(installed, 2))
-    put_question(installed, 2, answer="timeout")
+def test_a_held_day_is_released(installed: Steps) -> None:
+    installed.put_lines(2, "held", extraction=installed.put_extraction(2))
+    installed.put_question(2, answer="timeout")
 
     done = run("release", "hms", "2026-03-10", *WHO)
 
@@ -154,11 +140,11 @@ def test_a_held_day_is_released(installed: Ledger) -> None:
     ]
 
 
-def test_refusals_are_listed_and_read_again(installed: Ledger) -> None:
-    put = put_batch(
-        installed, 2, "refused", batch_state="settled", day=YESTERDAY, reason="refused_4xx"
+def test_refusals_are_listed_and_read_again(installed: Steps) -> None:
+    put = installed.put_batch(
+        2, "refused", batch_state="settled", day=YESTERDAY, reason="refused_4xx"
     )
-    with installed.writing() as connection:
+    with installed.ledger.writing() as connection:
         append_events(
             connection,
             Transition.ANSWERED,
@@ -178,8 +164,10 @@ def test_refusals_are_listed_and_read_again(installed: Ledger) -> None:
     assert "2 lines to be read again" in done.stdout
 
 
-def test_resume_opens_the_switch(installed: Ledger) -> None:
-    stop_service(installed, hospital="HMS", why="captcha", status=405, actor=Actor("dispatch"))
+def test_resume_opens_the_switch(installed: Steps) -> None:
+    stop_service(
+        installed.ledger, hospital="HMS", why="captcha", status=405, actor=Actor("dispatch")
+    )
 
     first = run("resume", *WHO).stdout
     second = run("resume", *WHO).stdout
@@ -191,9 +179,9 @@ def test_resume_opens_the_switch(installed: Ledger) -> None:
 # -- explain -----------------------------------------------------------------------
 
 
-def test_explain_tells_the_life_of_an_attendance_and_no_name(installed: Ledger) -> None:
-    put = put_batch(
-        installed, 1, "accepted", batch_state="settled", lease=None, batch={"receipt": "dist-7"}
+def test_explain_tells_the_life_of_an_attendance_and_no_name(installed: Steps) -> None:
+    put = installed.put_batch(
+        1, "accepted", batch_state="settled", lease=None, batch={"receipt": "dist-7"}
     )
 
     told = run("explain", "hms", "900000001").stdout.splitlines()
@@ -207,27 +195,27 @@ def test_explain_tells_the_life_of_an_attendance_and_no_name(installed: Ledger) 
         assert secret not in "\n".join(told)
 
 
-def test_explain_of_what_left_the_ledger_says_that_it_was_asked(installed: Ledger) -> None:
-    put_batch(installed, 1, "accepted", batch_state="settled", lease=None)
-    purge(installed, hospital="HMS", first_known_day=DAY + timedelta(days=1))
+def test_explain_of_what_left_the_ledger_says_that_it_was_asked(installed: Steps) -> None:
+    installed.put_batch(1, "accepted", batch_state="settled", lease=None)
+    purge(installed.ledger, hospital="HMS", first_known_day=DAY + timedelta(days=1))
 
     assert run("explain", "HMS", "900000001").stdout.startswith("it was asked once")
 
 
-def test_explain_of_an_unknown_attendance_says_so(installed: Ledger) -> None:
+def test_explain_of_an_unknown_attendance_says_so(installed: Steps) -> None:
     assert "no such attendance" in message_of("explain", "HMS", "123")
 
 
 # -- day ---------------------------------------------------------------------------
 
 
-def test_day_says_what_to_do_in_the_shells_language_and_exits_1(installed: Ledger) -> None:
-    put_lines(installed, 2)
-    put_extraction(installed, 2)
+def test_day_says_what_to_do_in_the_shells_language_and_exits_1(installed: Steps) -> None:
+    installed.put_lines(2)
+    installed.put_extraction(2)
 
     red = run("day", str(DAY))
-    run_statement(installed, "update envelopes set payload = null")
-    run_statement(installed, "update lines set state = 'accepted'")
+    installed.run_sql("update envelopes set payload = null")
+    installed.run_sql("update lines set state = 'accepted'")
     after = run("day", str(DAY))
 
     assert red.exit_code == 1
@@ -236,8 +224,8 @@ def test_day_says_what_to_do_in_the_shells_language_and_exits_1(installed: Ledge
     assert "HMS" in after.stdout
 
 
-def test_day_prints_all_that_it_knows_as_json(installed: Ledger) -> None:
-    put_batch(installed, 2)
+def test_day_prints_all_that_it_knows_as_json(installed: Steps) -> None:
+    installed.put_batch(2)
 
     found = json.loads(run("day", "--json").stdout)
 
@@ -264,11 +252,11 @@ def test_every_problem_has_words_for_the_shell(kind: ProblemKind) -> None:
     assert words.isascii()
 
 
-def test_a_look_decides_nothing(installed: Ledger) -> None:
-    put_lines(installed, 2)
+def test_a_look_decides_nothing(installed: Steps) -> None:
+    installed.put_lines(2)
 
     run("day")
     run("doubt", "list")
 
-    assert rows_of(installed, schema.decisions) == []
-    assert states_of(installed) == ["ready"] * 2
+    assert installed.rows(schema.decisions) == []
+    assert installed.states() == ["ready"] * 2

@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from tests.unit.ledger.decisions_rig import (
-    HMS_DAY,
-    RUN,
-    fates,
-    patient,
-    put_batch,
-    put_lines,
-    rows_of,
-)
+from tests.unit.ledger.put_steps import HMS_DAY, RUN, patient
+from tests.unit.ledger.steps import Steps
 from tests.unit.pipeline.shell_rig import message_of, run
 from track_dispatch.cli import options
 from track_dispatch.cli.program import app
@@ -51,32 +44,32 @@ def barred(ledger: Ledger, said: str) -> set[str]:
 
 
 @pytest.mark.parametrize("said", [CPF, EMAIL, PHONE])
-def test_an_identity_is_entered_as_a_line_would_carry_it(installed: Ledger, said: str) -> None:
+def test_an_identity_is_entered_as_a_line_would_carry_it(installed: Steps, said: str) -> None:
     done = run(*ADD, said=said)
 
     assert done.exit_code == 0, done.output
-    assert barred(installed, said) == {""}
+    assert barred(installed.ledger, said) == {""}
     assert said not in done.output
     assert VALUES[said].partition(":")[2] not in done.output
 
 
-def test_all_that_a_person_gave_is_entered_at_once(installed: Ledger) -> None:
+def test_all_that_a_person_gave_is_entered_at_once(installed: Steps) -> None:
     run(*ADD, said=f"{CPF}; {EMAIL}")
 
-    assert barred(installed, CPF) == barred(installed, EMAIL) == {""}
+    assert barred(installed.ledger, CPF) == barred(installed.ledger, EMAIL) == {""}
 
 
-def test_what_is_no_identity_is_refused_without_repeating_it(installed: Ledger) -> None:
+def test_what_is_no_identity_is_refused_without_repeating_it(installed: Steps) -> None:
     for said in ("Maria da Silva", f"{CPF}; Maria", ""):
         assert message_of(*ADD, said=said).endswith("; nothing was done")
-    assert barred(installed, CPF) == set()
+    assert barred(installed.ledger, CPF) == set()
 
 
 @pytest.mark.parametrize("verb", [("add", "--source", "balcão"), ("remove",)])
 @pytest.mark.parametrize(("option", "what"), [("--by", "name"), ("--why", "reason")])
 @pytest.mark.parametrize("text", ["maria@exemplo.test", "27 99999-0000", CPF])
 def test_texts_that_are_kept_hold_nobodys_data(
-    installed: Ledger, verb: tuple[str, ...], option: str, what: str, text: str
+    installed: Steps, verb: tuple[str, ...], option: str, what: str, text: str
 ) -> None:
     told = {"--by": "ana", "--why": "pedido da pessoa", option: text}
     options = [word for pair in told.items() for word in pair]
@@ -85,20 +78,20 @@ def test_texts_that_are_kept_hold_nobodys_data(
 
     assert said.startswith(f"the {what} looks as if it held")
     assert text not in said
-    assert rows_of(installed, schema.decisions) == []
+    assert installed.rows(schema.decisions) == []
 
 
-def test_a_source_that_looks_like_a_patient_is_refused(installed: Ledger) -> None:
+def test_a_source_that_looks_like_a_patient_is_refused(installed: Steps) -> None:
     said = message_of("optout", "add", "--source", "maria@exemplo.test", *WHO, said=CPF)
 
     assert "the source looks as if it held" in said
 
 
-def test_who_changes_the_list_and_why_is_on_record_without_the_person(installed: Ledger) -> None:
+def test_who_changes_the_list_and_why_is_on_record_without_the_person(installed: Steps) -> None:
     run(*ADD, said=CPF)
     run("optout", "remove", "--by", "rui", "--why", "mudou de ideia", said=CPF)
 
-    written = rows_of(installed, schema.decisions)
+    written = installed.rows(schema.decisions)
 
     assert [(row["verb"], row["decided_by"], row["why"]) for row in written] == [
         ("opt_out", "ana", "pedido da pessoa"),
@@ -107,19 +100,19 @@ def test_who_changes_the_list_and_why_is_on_record_without_the_person(installed:
     assert "52998224725" not in str(written)
 
 
-def test_all_lines_of_standard_input_are_read(installed: Ledger) -> None:
+def test_all_lines_of_standard_input_are_read(installed: Steps) -> None:
     run(*ADD, said=f"{CPF}\n{EMAIL}\n")
 
-    assert barred(installed, CPF) == barred(installed, EMAIL) == {""}
+    assert barred(installed.ledger, CPF) == barred(installed.ledger, EMAIL) == {""}
 
 
-def test_bytes_that_are_no_text_are_told_without_a_traceback(installed: Ledger) -> None:
+def test_bytes_that_are_no_text_are_told_without_a_traceback(installed: Steps) -> None:
     done = CliRunner().invoke(app, ADD, input=b"ana\xff@example.com\n")
 
     assert isinstance(done.exception, TrackDispatchError)
 
 
-def test_one_channel_is_freed_and_the_shell_says_what_is_left(installed: Ledger) -> None:
+def test_one_channel_is_freed_and_the_shell_says_what_is_left(installed: Steps) -> None:
     run(*ADD, said=EMAIL)
 
     done = run("optout", "remove", "--channel", "email", *WHO, said=EMAIL)
@@ -127,10 +120,10 @@ def test_one_channel_is_freed_and_the_shell_says_what_is_left(installed: Ledger)
     off, left = done.stdout.splitlines()
     assert off == "1 of 1 identities taken off the list"
     assert left.startswith("still on it: email, not by WhatsApp, since")
-    assert barred(installed, EMAIL) == {"whatsapp"}
+    assert barred(installed.ledger, EMAIL) == {"whatsapp"}
 
 
-def test_what_was_not_on_the_list_is_counted_out(installed: Ledger) -> None:
+def test_what_was_not_on_the_list_is_counted_out(installed: Steps) -> None:
     run(*ADD, said=EMAIL)
 
     done = run("optout", "remove", *WHO, said=f"{EMAIL}; {CPF}")
@@ -138,7 +131,7 @@ def test_what_was_not_on_the_list_is_counted_out(installed: Ledger) -> None:
     assert done.stdout == "1 of 2 identities taken off the list\n"
 
 
-def test_check_tells_since_when_and_from_whom(installed: Ledger) -> None:
+def test_check_tells_since_when_and_from_whom(installed: Steps) -> None:
     before = run("optout", "check", said=CPF)
     run("optout", "add", "--source", "ouvidoria", *WHO, said=CPF)
     after = run("optout", "check", said=CPF)
@@ -149,15 +142,15 @@ def test_check_tells_since_when_and_from_whom(installed: Ledger) -> None:
     assert "from ouvidoria, entered by ana: pedido da pessoa" in after.stdout
 
 
-def test_a_mailbox_is_one_however_it_is_spelt(installed: Ledger) -> None:
-    put_lines(installed, 1, patients=[{IdentityKind.OTHER: identity_values("msilva@gmail.com")}])
+def test_a_mailbox_is_one_however_it_is_spelt(installed: Steps) -> None:
+    installed.put_lines(1, patients=[{IdentityKind.OTHER: identity_values("msilva@gmail.com")}])
     run(*ADD, said="M.Silva+hospital@GoogleMail.com")
 
     assert run("optout", "check", said="msilva@gmail.com").exit_code == 0
     assert "lines 1" in run("person", said="m.silva@gmail.com").stdout
 
 
-def test_the_list_is_counted(installed: Ledger) -> None:
+def test_the_list_is_counted(installed: Steps) -> None:
     run(*ADD, said=f"{CPF};{EMAIL}")
 
     checked = json.loads(run("optout", "check", "--json", said=EMAIL).stdout)
@@ -185,7 +178,7 @@ def imported(file: Path, content: bytes, *options: str) -> Result:
 LIST = f"cpf;e-mail;telefone\n{CPF};{EMAIL};\n111.111.111-11;rui@example.com;{PHONE}\n".encode()
 
 
-def test_a_list_is_entered_and_counted_by_kind(installed: Ledger, tmp_path: Path) -> None:
+def test_a_list_is_entered_and_counted_by_kind(installed: Steps, tmp_path: Path) -> None:
     """Before, a bad CPF beside a good address was dropped without a word."""
     done = imported(tmp_path / "lista.csv", LIST)
 
@@ -195,18 +188,23 @@ def test_a_list_is_entered_and_counted_by_kind(installed: Ledger, tmp_path: Path
         " others\n"
     )
     assert done.exit_code == 1
-    assert barred(installed, CPF) == barred(installed, EMAIL) == barred(installed, PHONE) == {""}
-    [written] = rows_of(installed, schema.decisions)
+    assert (
+        barred(installed.ledger, CPF)
+        == barred(installed.ledger, EMAIL)
+        == barred(installed.ledger, PHONE)
+        == {""}
+    )
+    [written] = installed.rows(schema.decisions)
     assert (written["verb"], written["decided_by"]) == ("opt_out", "ana")
 
 
-def test_a_list_of_which_all_is_used_exits_with_0(installed: Ledger, tmp_path: Path) -> None:
+def test_a_list_of_which_all_is_used_exits_with_0(installed: Steps, tmp_path: Path) -> None:
     done = imported(tmp_path / "lista.csv", LIST.replace(b"111.111.111-11", b""))
 
     assert (done.exit_code, done.stderr) == (0, "")
 
 
-def test_a_preview_says_the_same_and_writes_nothing(installed: Ledger, tmp_path: Path) -> None:
+def test_a_preview_says_the_same_and_writes_nothing(installed: Steps, tmp_path: Path) -> None:
     file = tmp_path / "lista.csv"
     file.write_bytes(LIST)
     shown = run("optout", "import", str(file), "--dry-run")
@@ -248,25 +246,25 @@ def test_a_long_list_says_how_far_it_is_while_it_is_read_and_while_it_is_entered
     ],
 )
 def test_a_list_is_entered_by_somebody_only(
-    installed: Ledger, tmp_path: Path, options: tuple[str, ...], said: str
+    installed: Steps, tmp_path: Path, options: tuple[str, ...], said: str
 ) -> None:
     file = tmp_path / "lista.csv"
     file.write_bytes(LIST)
 
     assert said in message_of("optout", "import", str(file), *options)
-    assert barred(installed, CPF) == set()
+    assert barred(installed.ledger, CPF) == set()
 
 
 def test_a_preview_needs_no_ledger(tmp_path: Path) -> None:
     assert imported(tmp_path / "lista.csv", LIST, "--dry-run").exit_code == 1
 
 
-def test_a_wrong_column_is_told_in_one_short_line(installed: Ledger, tmp_path: Path) -> None:
+def test_a_wrong_column_is_told_in_one_short_line(installed: Steps, tmp_path: Path) -> None:
     done = imported(tmp_path / "lista.csv", b"telefone\n" + b"Rua Um\n" * 30)
 
     assert done.stdout == "0 lines (nobody) entered, 0 of them new to the list\n"
     assert "19, 20, 21 and 10 more" in done.stderr
-    assert rows_of(installed, schema.optouts, "full_hash") == []
+    assert installed.rows(schema.optouts, "full_hash") == []
 
 
 # -- one person --------------------------------------------------------------------
@@ -276,11 +274,11 @@ ANA = {**patient(1), IdentityKind.CONTACT: (VALUES[EMAIL],)}
 
 
 def test_what_is_held_about_a_person_is_told_and_erased_and_what_stays_is_said(
-    installed: Ledger,
+    installed: Steps,
 ) -> None:
-    put_lines(installed, 1, "held", patients=[ANA])
-    put_batch(installed, 1, "accepted", batch_state="settled", lease=None, first=5, patients=[ANA])
-    put_batch(installed, 1, first=9, patients=[ANA])
+    installed.put_lines(1, "held", patients=[ANA])
+    installed.put_batch(1, "accepted", batch_state="settled", lease=None, first=5, patients=[ANA])
+    installed.put_batch(1, first=9, patients=[ANA])
 
     told = run("person", said=EMAIL).stdout
     erased = run("person", *WHO, "--erase", said=EMAIL).stdout
@@ -308,26 +306,26 @@ def test_what_is_held_about_a_person_is_told_and_erased_and_what_stays_is_said(
     ]
     assert left.splitlines()[0].startswith("HMS 2026-03-10  900000009  EXAMES · email  in_doubt")
     assert left.splitlines()[1].startswith("on the list: email, by no channel, since")
-    assert fates(installed) == {"excluded opt_out": 1, "accepted": 1, "in_doubt": 1}
+    assert installed.fates() == {"excluded opt_out": 1, "accepted": 1, "in_doubt": 1}
 
 
 @pytest.mark.parametrize(
     "said", ["52998224725", "CPF 529.982.247-25", "<ANA@EXAMPLE.COM>", "+55 27 99999 0000"]
 )
-def test_a_person_is_found_in_any_spelling_of_any_value(installed: Ledger, said: str) -> None:
-    put_lines(installed, 1, patients=[{IdentityKind.OTHER: tuple(VALUES.values())}])
+def test_a_person_is_found_in_any_spelling_of_any_value(installed: Steps, said: str) -> None:
+    installed.put_lines(1, patients=[{IdentityKind.OTHER: tuple(VALUES.values())}])
 
     assert "lines 1" in run("person", said=said).stdout
 
 
-def test_rows_that_wait_for_their_transform_are_told_and_said_to_stay(installed: Ledger) -> None:
+def test_rows_that_wait_for_their_transform_are_told_and_said_to_stay(installed: Steps) -> None:
     rows = {
         "cd_atendimento": ["1", "2", "3"],
         "cpf": ["", "529.982.247-25", "111.444.777-35"],
         "email": ["rui@example.com, ANA@example.com", "", ""],
         "phone": ["", "", "27988887777"],
     }
-    stage_extraction(installed, [rows], source="hms", day=HMS_DAY, actor=RUN)
+    stage_extraction(installed.ledger, [rows], source="hms", day=HMS_DAY, actor=RUN)
 
     told = run("person", said=f"{EMAIL};{CPF}").stdout
     erased = run("person", *WHO, "--erase", said=f"{EMAIL};{CPF}").stdout
@@ -336,30 +334,30 @@ def test_rows_that_wait_for_their_transform_are_told_and_said_to_stay(installed:
     assert "- 2 rows that an ERP gave, encrypted" in erased
 
 
-def test_an_erasure_needs_a_name_and_a_reason(installed: Ledger) -> None:
+def test_an_erasure_needs_a_name_and_a_reason(installed: Steps) -> None:
     assert "needs the name of a person" in message_of("person", "--erase", said=CPF)
     assert "say why" in message_of("person", "--erase", "--by", "ana", said=CPF)
-    assert barred(installed, CPF) == set()
+    assert barred(installed.ledger, CPF) == set()
 
 
-def test_who_is_not_held_is_put_on_the_list_by_an_erasure(installed: Ledger) -> None:
+def test_who_is_not_held_is_put_on_the_list_by_an_erasure(installed: Steps) -> None:
     done = run("person", *WHO, "--erase", said=CPF)
 
     assert f"{ROWS}: none" in done.stdout
-    assert barred(installed, CPF) == {""}
+    assert barred(installed.ledger, CPF) == {""}
 
 
-def test_looking_alone_erases_nothing(installed: Ledger) -> None:
-    put_lines(installed, 1, patients=[{IdentityKind.PERSON: (VALUES[CPF],)}])
+def test_looking_alone_erases_nothing(installed: Steps) -> None:
+    installed.put_lines(1, patients=[{IdentityKind.PERSON: (VALUES[CPF],)}])
 
     run("person", said=CPF)
 
-    assert fates(installed) == {"ready": 1}
-    assert barred(installed, CPF) == set()
+    assert installed.fates() == {"ready": 1}
+    assert barred(installed.ledger, CPF) == set()
 
 
-def test_what_is_held_is_given_to_programs_as_well(installed: Ledger) -> None:
-    put_lines(installed, 1, patients=[ANA])
+def test_what_is_held_is_given_to_programs_as_well(installed: Steps) -> None:
+    installed.put_lines(1, patients=[ANA])
 
     told = json.loads(run("person", "--json", said=EMAIL).stdout)
     erased = json.loads(run("person", "--json", "--erase", *WHO, said=EMAIL).stdout)
@@ -370,9 +368,9 @@ def test_what_is_held_is_given_to_programs_as_well(installed: Ledger) -> None:
     assert erased["erased"]["excluded"] == 1
 
 
-def test_further_attendances_of_the_person_are_hinted_at(installed: Ledger) -> None:
-    put_lines(installed, 1, patients=[ANA])
-    put_lines(installed, 1, first=9, patients=[patient(1)])
+def test_further_attendances_of_the_person_are_hinted_at(installed: Steps) -> None:
+    installed.put_lines(1, patients=[ANA])
+    installed.put_lines(1, first=9, patients=[patient(1)])
 
     assert "1 further attendances may be the same person's" in run("person", said=EMAIL).stdout
     assert "further" not in run("person", said=f"{EMAIL}; p1@example.test").stdout
