@@ -77,7 +77,7 @@ def test_a_failure_is_told_with_what_to_do_and_by_the_exit_code(
 
     failed = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
     assert [line.split()[:3] for line in failed] == [["FAIL", "oracle_hms", "connection"]]
-    assert "create it (type oracle; " in failed[0]
+    assert "create it with type oracle, " in failed[0]
     assert done.exit_code == 1
 
 
