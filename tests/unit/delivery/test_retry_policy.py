@@ -14,6 +14,7 @@ FAIL, RETRY = RetryAction.FAIL, RetryAction.RETRY
 
 DECISIONS = [
     (errors.ConfigError("x"), FAIL, None),
+    (errors.DecisionRefusedError("x", for_analyst="x"), FAIL, None),
     (errors.LogOnRefusedError("x"), FAIL, None),
     (errors.SourceContractError("x"), FAIL, None),
     (errors.ServiceStoppedError("x", status=401), FAIL, None),
