@@ -66,6 +66,8 @@ lock:  ## compile requirements*.txt anew (needs uv)
 	  requirements.in -o requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  -c requirements.txt requirements-celery.in -o requirements-celery.txt
 
 docs: setup  ## write anew what the pages take from the code
 	$(BIN)/python -m docs.make_docs
