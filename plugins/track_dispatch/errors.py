@@ -3,6 +3,7 @@
 TrackDispatchError
 ├── ConfigError                 fix and redeploy                              fail
 │   ├── LogOnRefusedError       an ERP refused user and password: once        fail
+│   ├── ForgottenDayError       nobody can tell who was asked on this day     fail
 │   └── DecisionRefusedError    what a person decided cannot be carried out   fail
 ├── SourceError
 │   ├── SourceUnavailableError  ERP unreachable or too slow; nothing was sent retry
@@ -40,6 +41,10 @@ class ConfigError(TrackDispatchError):
 
 class LogOnRefusedError(ConfigError):
     """An ERP refused user and password: nobody tries again, failed log-ons lock the account."""
+
+
+class ForgottenDayError(ConfigError):
+    """The lines of a day left the ledger when their time was over: it is never read again."""
 
 
 class DecisionRefusedError(ConfigError):

@@ -12,9 +12,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
-from track_dispatch.errors import ConfigError
+from track_dispatch.errors import ConfigError, ForgottenDayError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import insert_batch
 from track_dispatch.ledger.creation import accept_server
@@ -83,18 +83,25 @@ def distrust_of(connection: Connection, day: HospitalDay, zone: tzinfo) -> Distr
     return Distrust(last.id, last.at)
 
 
+def is_forgotten(connection: Connection, day: HospitalDay) -> bool:
+    """Tell whether the lines of a day were deleted when their time was over.
+
+    A day on which somebody still waits stays whole, and is as well known as any other.
+    """
+    horizons, units = schema.horizons, schema.units
+    past = horizons.c.hospital == day.hospital, horizons.c.first_known_day > day.business_day
+    kept = units.c.hospital == day.hospital, units.c.business_day == day.business_day
+    return bool(connection.scalar(select(exists().where(*past) & ~exists().where(*kept))))
+
+
 def require_extractable(connection: Connection, day: HospitalDay) -> None:
     """Refuse a day of which nobody can tell any more who was asked.
 
     Raises:
-        ConfigError: its lines were deleted when their time was over.
+        ForgottenDayError: its lines were deleted when their time was over.
     """
-    horizons = schema.horizons
-    first_known = connection.scalar(
-        select(horizons.c.first_known_day).where(horizons.c.hospital == day.hospital)
-    )
-    if first_known is not None and day.business_day < first_known:
-        raise ConfigError(
+    if is_forgotten(connection, day):
+        raise ForgottenDayError(
             f"{day}: the lines of this day were deleted after ledger_retention_days; nobody can"
             " tell any more who was asked"
         )

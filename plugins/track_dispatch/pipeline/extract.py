@@ -14,13 +14,20 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import check_conflicts, check_go_live
-from track_dispatch.errors import ConfigError, SourceError
+from track_dispatch.errors import (
+    ConfigError,
+    ForgottenDayError,
+    LogOnRefusedError,
+    SourceContractError,
+    SourceError,
+    SourceUnavailableError,
+)
 from track_dispatch.extraction.oracle import Erp, LogOnWarning, account_of, open_erp, read_ahead
 from track_dispatch.extraction.query import render
 from track_dispatch.ledger.backups import require_extractable
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.stop_switch import tried_once
-from track_dispatch.pipeline.problems import day_text
+from track_dispatch.pipeline.problems import FORGOTTEN, day_text
 from track_dispatch.process import paused_collector
 
 if TYPE_CHECKING:
@@ -32,6 +39,15 @@ log = logging.getLogger(__name__)
 
 #: Seconds that one round trip to the ERP may take: its first rows cost the whole query.
 CALL_TIMEOUT = 600.0
+
+#: Why another day could not be read, for the analyst; the first that an error is of.
+_NOT_READ = {
+    ForgottenDayError: FORGOTTEN,
+    LogOnRefusedError: "o ERP recusou o usuário e a senha da conexão",
+    SourceUnavailableError: "o ERP não respondeu a tempo",
+    SourceContractError: "a consulta não trouxe as colunas combinadas",
+    ConfigError: "um arquivo ou uma conexão está errado",
+}
 
 
 def extract(
@@ -85,7 +101,9 @@ def extract(
             except (SourceError, ConfigError) as error:
                 failed += 1
                 where = day_text(day, read_again=True)
-                log.warning("ATENÇÃO: %s: não pôde ser lido: %s", where, error)
+                why = next(text for kind, text in _NOT_READ.items() if isinstance(error, kind))
+                log.warning("ATENÇÃO: %s: não pôde ser lido: %s", where, why)
+                log.info("%s", error)  # for the engineer
     return {
         "business_day": run.business_day.isoformat(),
         "rows": rows,

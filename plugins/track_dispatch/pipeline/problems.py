@@ -230,6 +230,12 @@ class DayNotice(NamedTuple):
         return (template or self.kind.label).format(lines=self.lines)
 
 
+#: Why a day is never read again.
+FORGOTTEN = (
+    "as linhas já foram apagadas (ledger_retention_days), e não se sabe mais quem foi perguntado"
+)
+
+
 def day_text(day: HospitalDay, *, read_again: bool = False) -> str:
     """Name a hospital's day; `read_again`: by a run of a later one."""
     return f"{day.hospital} · {day.business_day:%d/%m/%Y}{' (relido)' if read_again else ''}"

@@ -11,18 +11,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.delivery.context import next_run
 from track_dispatch.ledger.approvals import ApprovalAnswer
+from track_dispatch.ledger.backups import is_forgotten
 from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.extractions import stale_days
 from track_dispatch.ledger.history import software_of_run
 from track_dispatch.ledger.stop_switch import standing_stops
-from track_dispatch.ledger.views import DayFacts, day_facts, first_known_days, run_work
+from track_dispatch.ledger.views import DayFacts, day_facts, run_work
 from track_dispatch.pipeline.problems import (
+    FORGOTTEN,
     DayProblem,
     ProblemKind,
     dates_text,
@@ -118,10 +120,7 @@ class Report:
         warnings = {work.erp_warning for work in self.facts.work.values() if work.erp_warning}
         yield from (f"ATENÇÃO: {warning}" for warning in sorted(warnings))
         if forgotten := [day.business_day for day in self.facts.forgotten]:
-            yield (
-                f"ATENÇÃO: não relido: {dates_text(forgotten)}: as linhas já foram apagadas"
-                " (ledger_retention_days), e não se sabe mais quem foi perguntado"
-            )
+            yield f"ATENÇÃO: não relido: {dates_text(forgotten)}: {FORGOTTEN}"
         waiting = f"{self.waiting} linhas esperam o horário de envio; a próxima execução as envia"
         if self.problems:
             if self.waiting:
@@ -156,8 +155,8 @@ def report(run: Run, *, ledger: Ledger, now: datetime) -> Report:
         days = [day.day for day in facts.days]
         software = tuple(software_of_run(connection, days, run_id=run.id))
         stale = stale_days(connection, hospital=code, today=run.today(now))
-        first = first_known_days(connection).get(code, date.min)
-    forgotten = tuple(day for day in run.other_days(stale) if day.business_day < first)
+        others = run.other_days(stale)
+        forgotten = tuple(day for day in others if is_forgotten(connection, day))
     return judge(replace(facts, software=software, forgotten=forgotten))
 
 

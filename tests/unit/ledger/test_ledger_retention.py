@@ -313,6 +313,29 @@ def test_a_purged_day_is_refused_for_good(ledger: Ledger) -> None:
         require_extractable(connection, OTOA_DAY)
 
 
+@pytest.mark.parametrize("state", ["ready", "held", "reopened", "in_doubt"])
+def test_a_day_that_stays_whole_may_be_read_until_nothing_waits_there(
+    steps: Steps, state: str
+) -> None:
+    """Without `max_age_days` its lines wait for good: refused, no decision could end them."""
+    if state == "in_doubt":
+        steps.put_batch(1, state, batch_state=state, lease=None)
+    else:
+        steps.put_lines(1, state)
+    purge(steps.ledger)
+
+    with steps.ledger.reading() as connection:
+        require_extractable(connection, HMS_DAY)
+
+    steps.run_sql("update lines set state = 'excluded', reason = 'gone'")
+    steps.run_sql("update envelopes set waiting = 0, reopened = 0, payload = null")
+    steps.run_sql("update batches set state = 'settled', lease_until = null")
+    purge(steps.ledger)
+
+    with steps.ledger.reading() as connection, pytest.raises(ConfigError, match="were deleted"):
+        require_extractable(connection, HMS_DAY)
+
+
 def test_hospitals_are_known_by_the_ledger_itself(steps: Steps) -> None:
     steps.put_lines(1)
     steps.put_lines(1, day=OTOA_DAY)

@@ -17,7 +17,9 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.backups import restore
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.views import run_work
+from track_dispatch.pipeline.housekeeping import run_housekeeping
 from track_dispatch.pipeline.report import report
+from track_dispatch.records import Actor
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
@@ -138,8 +140,11 @@ def test_each_day_says_in_one_line_how_many_were_read_and_where_they_stand(
     said = [
         one.getMessage() for one in caplog.records if one.name.startswith("track_dispatch.pipe")
     ]
-    failed = said.pop(3)
-    assert failed.startswith("ATENÇÃO: HMS · 07/03/2026 (relido): não pôde ser lido: ")
+    assert "HMS 2026-03-07: the lines of this day were deleted" in said.pop(4)
+    assert said.pop(3) == (
+        "ATENÇÃO: HMS · 07/03/2026 (relido): não pôde ser lido: as linhas já foram apagadas"
+        " (ledger_retention_days), e não se sabe mais quem foi perguntado"
+    )
     assert said == [
         "HMS · 10/03/2026: 4 registros lidos do ERP",
         "HMS · 09/03/2026 (relido): 1 registros lidos do ERP",
@@ -238,6 +243,30 @@ def test_the_report_names_the_days_that_could_not_be_looked_back_on_and_stays_gr
         ),
         "VERDE: o dia está completo",
     ]
+
+
+def test_without_a_limit_of_age_who_waits_outlives_the_ledgers_retention(
+    erp_days: ErpDays,
+) -> None:
+    """Before, the day was kept for its lines, and refused every morning because of its age."""
+    erp_days.settings |= {"max_age_days": 0, "contact_cap_days": 0, "ledger_retention_days": 15}
+    erp_days.add(1)
+    erp_days.read()
+    erp_days.sql("update lines set state = 'reopened'")
+    erp_days.sql("update envelopes set waiting = 0, reopened = 1, payload = null")
+    later = NOW + timedelta(days=16)
+    run_housekeeping(
+        [erp_days.hospital], ledger=erp_days.ledger, actor=Actor("housekeeping"), now=later
+    )
+
+    run = erp_days.run("run-2", day=DAY + timedelta(days=16))
+    told = erp_days.extract(run, later)
+    erp_days.transform(run, later)
+
+    assert (told["other_days"], told["other_days_failed"]) == (1, 0)
+    assert erp_days.stands() == {"1": f"{DAY} ready"}
+    found = report(run, ledger=erp_days.ledger, now=later)
+    assert found.facts.forgotten == ()
 
 
 def test_without_an_extraction_of_its_own_a_run_applies_nothing(erp_days: ErpDays) -> None:
