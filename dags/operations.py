@@ -47,11 +47,10 @@ from track_dispatch.pipeline.decide import (
 )
 from track_dispatch.pipeline.housekeeping import run_housekeeping
 from track_dispatch.pipeline.morning import morning
-from track_dispatch.states import Verb
+from track_dispatch.states import BRASILIA, Verb
 
 log = logging.getLogger(__name__)
 
-ZONE = "America/Sao_Paulo"
 RETRIED = {**DEFAULTS, "retry_delay": timedelta(minutes=1)}
 #: A decision is a person's: where it fails, the person sees why and decides again.
 ONCE = {"owner": DEFAULTS["owner"], "retries": 0}
@@ -151,7 +150,7 @@ with DAG(
     dag_display_name="Operação · manhã",
     description="Todos os hospitais em uma tabela: quem está vermelho, atrasado ou sem execução",
     doc_md=morning_doc(known_conflicts()),
-    schedule=CronDataIntervalTimetable("15 9 * * *", timezone=ZONE),
+    schedule=CronDataIntervalTimetable("15 9 * * *", timezone=BRASILIA.key),
     params={"business_day": param("morning_day", format="date")},
     default_args=RETRIED,
     **COMMON,
@@ -191,7 +190,7 @@ with DAG(
     dag_display_name="Operação · limpeza",
     description="O que já teve o seu tempo sai do livro-razão",
     doc_md=HOUSEKEEPING_DOC,
-    schedule=CronDataIntervalTimetable("0 3 * * *", timezone=ZONE),
+    schedule=CronDataIntervalTimetable("0 3 * * *", timezone=BRASILIA.key),
     default_args=RETRIED,
     **COMMON,
 ):

@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from track_dispatch.errors import DecisionRefusedError
+
+#: Brazil's legal time: what concerns all hospitals at once is told by it.
+BRASILIA = ZoneInfo("America/Sao_Paulo")
 
 
 class Labelled(StrEnum):
@@ -295,7 +300,7 @@ class DecisionRefusal(Labelled):
         ),
         (
             "o lote {batch} está {state.label}: {by} já decidiu sobre ele ({earlier},"
-            " {at:%d/%m/%Y %H:%M} UTC)"
+            " {at:%d/%m/%Y %H:%M}, hora de Brasília)"
         ),
     )
     DECIDED_MEANWHILE = (
@@ -319,7 +324,11 @@ class DecisionRefusal(Labelled):
     )
 
     def error(self, **facts: object) -> DecisionRefusedError:
-        """Return the error that says so of these facts, in both languages."""
+        """Return the error that says so of these facts, in both languages and both clocks."""
+        local = {
+            name: fact.astimezone(BRASILIA) if isinstance(fact, datetime) else fact
+            for name, fact in facts.items()
+        }
         return DecisionRefusedError(
-            self.value.format(**facts), for_analyst=self.label.format(**facts)
+            self.value.format(**facts), for_analyst=self.label.format(**local)
         )

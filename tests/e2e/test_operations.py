@@ -39,7 +39,7 @@ def test_the_report_names_the_batch_that_a_person_decides_about(
 ) -> None:
     batch = in_doubt(world, accepted=True)
 
-    assert f"em dúvida: lote {batch} · PRONTO SOCORRO GERAL · e-mail: 2 linhas" in caplog.text
+    assert f"em dúvida: PRONTO SOCORRO GERAL · e-mail: 2 linhas · lote {batch}" in caplog.text
 
 
 def test_a_doubt_settled_as_sent_makes_the_day_green_and_sends_nothing(

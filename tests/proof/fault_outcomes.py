@@ -31,7 +31,7 @@ RETRY, FAIL = "retry", "fail"
 READY = "{} linhas prontas não foram enviadas: limpe dispatch (Enviar ao Track)"
 IN_DOUBT = "{} linhas em dúvida: confira no Track e decida com track_decide"
 STOPPED = (
-    "envio parado para todos os hospitais desde {} por HMS (HTTP {}): confira a conta no Track;"
+    "envio parado para todos os hospitais desde {} (HTTP {}): confira a conta no Track;"
     " depois track_decide, resume, e limpe dispatch (Enviar ao Track)"
 )
 FAILED = (

@@ -161,7 +161,7 @@ def no_data_without_need(scene: Scene) -> bool:
 
 def timeless(problem: str) -> str:
     """Leave out since when sending is stopped: it is the database's clock."""
-    return re.sub(r"desde \d\d/\d\d \d\d:\d\d UTC", "desde {}", problem)
+    return re.sub(r"desde [\d/]+ \d\d:\d\d \(hora de Brasília\)", "desde {}", problem)
 
 
 def tells_the_lines(seen: Seen, after: After) -> None:

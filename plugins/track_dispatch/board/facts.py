@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from track_dispatch.config import BrokenHospital
 from track_dispatch.ledger.batches import in_doubt_batches
@@ -20,7 +21,7 @@ from track_dispatch.pipeline.morning import COUNTED, MorningRow, due_day, read_m
 from track_dispatch.pipeline.problems import ProblemKind, excluded_by_reason
 from track_dispatch.pipeline.report import JudgedRun, judge, load_facts, waits_for_window
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import Labelled, LineState, Verb
+from track_dispatch.states import BRASILIA, Labelled, LineState, Verb
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -101,6 +102,13 @@ class Scope:
         """The hospitals whose files can be used."""
         return [one for one in self.hospitals if not isinstance(one, BrokenHospital)]
 
+    def tells(self, code: str) -> bool:
+        """Whether what concerns a hospital, or all of them (""), is the person's to know.
+
+        A hospital without a file is told of only to whoever may see all.
+        """
+        return not self.hidden or code in {"", *(one.code for one in self.hospitals)}
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -153,6 +161,7 @@ class Matter:
         verb: what may be decided, where that is not about a batch.
         run_id: the last run that read the day.
         asks: whether Airflow asks for an answer to it (*Ações Necessárias*).
+        zone: by whose clock its moments are told: its hospital's.
     """
 
     problem: DayProblem
@@ -160,6 +169,7 @@ class Matter:
     verb: Verb | None = None
     run_id: str | None = None
     asks: bool = False
+    zone: ZoneInfo = BRASILIA
 
     @property
     def runs_day(self) -> bool:
@@ -257,7 +267,7 @@ def read_board(connection: Connection, scope: Scope, *, days: int = DAYS) -> Boa
         )
         for one in scope.hospitals
     )
-    notices = tuple(one for one in morning.notices if one.day.hospital not in scope.hidden)
+    notices = tuple(one for one in morning.notices if scope.tells(one.day.hospital))
     matters = _matters(connection, scope, morning.problems)
     return Board(morning, shown, rows, matters, notices)
 
@@ -364,12 +374,13 @@ def _matters(
     connection: Connection, scope: Scope, problems: Sequence[DayProblem]
 ) -> tuple[Matter, ...]:
     """Add to each problem what a person may do about it."""
-    shown = [one for one in problems if one.hospital not in scope.hidden]
+    shown = [one for one in problems if scope.tells(one.hospital)]
     doubts: defaultdict[HospitalDay, list[InDoubtBatch]] = defaultdict(list)
     for doubt in in_doubt_batches(connection):
         doubts[doubt.day].append(doubt)
     days = {one.day for one in shown if one.day is not None}
     runs = last_runs(connection, days)
+    zones = {one.code: one.zone for one in scope.working}
     return tuple(
         Matter(
             problem=one,
@@ -377,6 +388,7 @@ def _matters(
             verb=PROBLEM_VERBS.get(one.kind),
             run_id=runs.get(one.day) if one.day else None,
             asks=one.kind is _K.UNANSWERED,
+            zone=zones.get(one.hospital, BRASILIA),
         )
         for one in shown
     )

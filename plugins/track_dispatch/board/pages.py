@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -42,9 +42,9 @@ def unit_name(area: str, channel: str) -> str:
     return f"{area or 'sem área'} · {Channel(channel).label if channel else 'sem canal'}"
 
 
-def moment(at: datetime) -> str:
-    """Write a moment; the pages say that all are UTC."""
-    return f"{at:%d/%m/%Y %H:%M} UTC"
+def moment(at: datetime, zone: tzinfo) -> str:
+    """Write a moment by a hospital's clock; the pages say so."""
+    return f"{at.astimezone(zone):%d/%m/%Y %H:%M}"
 
 
 def transition_label(name: str) -> str:

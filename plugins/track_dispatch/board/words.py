@@ -69,11 +69,11 @@ def verdict(board: Board) -> str:
     needed, going_on = len(board.for_person), len(board.matters) - len(board.for_person)
     if needed:
         hospitals = {one.problem.hospital for one in board.for_person} - {""}
-        where = f", de {_number(len(hospitals), 'hospital', 'hospitais')}" if hospitals else ""
-        return f"{_number(needed, 'assunto precisa', 'assuntos precisam')} de alguém{where}"
+        where = f", de {number(len(hospitals), 'hospital', 'hospitais')}" if hospitals else ""
+        return f"{number(needed, 'assunto precisa', 'assuntos precisam')} de alguém{where}"
     if going_on:
-        return f"Nada precisa de alguém; {_number(going_on, 'assunto anda', 'assuntos andam')} só"
-    return f"Tudo em ordem em {_number(len(board.rows), 'hospital', 'hospitais')}"
+        return f"Nada precisa de alguém; {number(going_on, 'assunto anda', 'assuntos andam')} só"
+    return f"Tudo em ordem em {number(len(board.rows), 'hospital', 'hospitais')}"
 
 
 def short_day(day: date) -> str:
@@ -81,5 +81,6 @@ def short_day(day: date) -> str:
     return f"{WEEKDAYS[day.weekday()]} {day:%d/%m}"
 
 
-def _number(count: int, one: str, more: str) -> str:
+def number(count: int, one: str, more: str) -> str:
+    """Say how many, in the singular where it is one."""
     return f"{count} {one if count == 1 else more}"

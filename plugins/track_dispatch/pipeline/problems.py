@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import Labelled, LineState, Reason, Refusal
+from track_dispatch.states import BRASILIA, Labelled, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.views import LineCount
@@ -239,6 +239,11 @@ FORGOTTEN = (
 def day_text(day: HospitalDay, *, read_again: bool = False) -> str:
     """Name a hospital's day; `read_again`: by a run of a later one."""
     return f"{day.hospital} · {day.business_day:%d/%m/%Y}{' (relido)' if read_again else ''}"
+
+
+def brasilia_text(at: datetime) -> str:
+    """Write a moment that concerns all hospitals, in Brazil's legal time."""
+    return f"{at.astimezone(BRASILIA):%d/%m/%Y %H:%M} (hora de Brasília)"
 
 
 def dates_text(days: Iterable[date]) -> str:

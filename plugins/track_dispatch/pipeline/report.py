@@ -27,6 +27,7 @@ from track_dispatch.pipeline.problems import (
     FORGOTTEN,
     DayProblem,
     ProblemKind,
+    brasilia_text,
     dates_text,
     excluded_by_reason,
     reason_label,
@@ -185,9 +186,12 @@ def judge(facts: RunFacts) -> Report:
 
 
 def stop_problem(stop: Stop) -> DayProblem:
-    """Say that sending is stopped, since when and by whom."""
+    """Say that sending is stopped, and since when.
+
+    Not by whom: all are told, and not everybody may see every hospital.
+    """
     status = f" (HTTP {stop.status})" if stop.status else ""
-    since = f"desde {stop.stopped_at:%d/%m %H:%M} UTC por {stop.hospital}{status}"
+    since = f"desde {brasilia_text(stop.stopped_at)}{status}"
     return DayProblem(_K.STOPPED, "", detail=since)
 
 
@@ -357,7 +361,7 @@ def _balance_text(balance: Equation) -> Iterator[str]:
 
 def _software_text(uses: Sequence[SoftwareUse]) -> Iterator[str]:
     if len(uses) > 1:
-        each = "; ".join(f"{use.software} desde {use.first:%d/%m %H:%M} UTC" for use in uses)
+        each = "; ".join(f"{use.software} desde {brasilia_text(use.first)}" for use in uses)
         yield (
             "ATENÇÃO: esta execução rodou com versões diferentes do programa ou de include/"
             f" ({each}): avise a engenharia de dados"
@@ -369,4 +373,4 @@ def doubt_text(doubt: InDoubtBatch) -> str:
     channel = Channel(doubt.channel).label if doubt.channel else "sem canal"
     unit = f"{doubt.area or 'sem área'} · {channel}"
     restored = ", por uma cópia de segurança restaurada" if doubt.restored else ""
-    return f"em dúvida: lote {doubt.id} · {unit}: {doubt.lines} linhas{restored}"
+    return f"em dúvida: {unit}: {doubt.lines} linhas{restored} · lote {doubt.id}"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -16,10 +17,11 @@ from tests.unit.ledger.steps import Steps
 from track_dispatch.board import words
 from track_dispatch.board.app import HEADERS
 from track_dispatch.board.facts import DOUBT_VERBS, PROBLEM_VERBS
+from track_dispatch.config import Hospital
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.records import Actor, HospitalDay
-from track_dispatch.states import SHELL_ONLY, Verb
+from track_dispatch.states import BRASILIA, SHELL_ONLY, Verb
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 DAY = HospitalDay("HMS", YESTERDAY)
 DAY_PAGE = f"day?hospital=HMS&day={YESTERDAY}"
+RUN_PAGE = "run?dag_id=track_hms&run_id=run-1"
 LOOKER = Actor("test", run_id="run-1", try_number=1)
 #: What the rig gives a patient, and how it numbers attendances.
 PATIENT = re.compile(r"example\.test|cpf:|0000000000\d|phone:|55279\d{8}")
@@ -199,12 +202,18 @@ def only_hms(monkeypatch: pytest.MonkeyPatch, airflow_app: Any) -> None:
 
 
 def test_another_hospital_is_not_told_of(installed: Ledger, person: Person, only_hms: None) -> None:
-    Steps(installed).put_batch(4, day=HospitalDay("HSL", YESTERDAY))
+    steps = Steps(installed)
+    steps.put_batch(4, day=HospitalDay("HSL", YESTERDAY))
+    steps.put_batch(4, day=HospitalDay("GONE", YESTERDAY), first=10)  # it has no file any more
+    steps.put_lines(2, "ready", day=DAY, first=20)
+    steps.put_extraction(2, day=DAY)
+    stop_service(installed, hospital="HSL", why="captcha", status=405, actor=LOOKER)
     client = person("admin")
-    for page in ("", "summary", "trends", DAY_PAGE, "dag?dag_id=track_hms"):
+    for page in ("", "summary", "trends", DAY_PAGE, "dag?dag_id=track_hms", RUN_PAGE):
         answer = client.get(f"/pesquisas/{page}")
         assert answer.status_code == 200
-        assert "HSL" not in answer.text
+        assert not re.search("HSL|GONE|track_hsl", answer.text), page
+    assert "envio parado" in client.get("/pesquisas/").text
     for page in (
         f"day?hospital=HSL&day={YESTERDAY}",
         "dag?dag_id=track_hsl",
@@ -255,6 +264,48 @@ def test_the_plugin_costs_no_process_an_import() -> None:
     )
 
     assert found.stdout.splitlines()[-1] == "['track_board']"
+
+
+# -- moments -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def far_west(monkeypatch: pytest.MonkeyPatch) -> ZoneInfo:
+    """Let HMS stand where the clock is two hours behind Brasília's."""
+    code = "America/Rio_Branco"
+    monkeypatch.setattr(Hospital, "zone", property(lambda _: ZoneInfo(code)))
+    return ZoneInfo(code)
+
+
+def test_moments_are_told_by_the_hospitals_clock(
+    eventful: Ledger, person: Person, far_west: ZoneInfo
+) -> None:
+    with eventful.writing() as connection:
+        connection.execute(schema.lines.update().values(source="hms"))
+        known = connection.scalars(select(schema.batches.c.changed_at)).all()
+    told = {f"{at.astimezone(far_west):%d/%m/%Y %H:%M}" for at in known}
+    pages = [person("viewer").get(f"/pesquisas/{page}").text for page in ("", DAY_PAGE)]
+    pages.append(ask(person, "viewer", number_of(eventful, "excluded")).text)
+
+    for page in pages:
+        assert "UTC" not in page
+    for page in pages[:2]:
+        assert set(re.findall(r"\d\d/\d\d/\d{4} \d\d:\d\d(?! \(hora de Brasília)", page)) <= told
+        assert any(one in page for one in told)
+    for page in pages:
+        assert "(hora do hospital)" in page
+    assert asked_for()
+
+
+def test_what_concerns_all_hospitals_is_told_by_the_legal_time(
+    installed: Ledger, person: Person
+) -> None:
+    stop_service(installed, hospital="HMS", why="captcha", status=405, actor=LOOKER)
+    with installed.reading() as connection:
+        (at,) = connection.scalars(select(schema.stops.c.stopped_at))
+
+    told = f"desde {at.astimezone(BRASILIA):%d/%m/%Y %H:%M} (hora de Brasília)"
+    assert told in person("viewer").get("/pesquisas/summary").json()["lines"][0]
 
 
 # -- explain -----------------------------------------------------------------------

@@ -13,7 +13,7 @@ from track_dispatch.ledger.decisions import DecidedLines
 from track_dispatch.operators.texts import DECIDE_DOC, PARAMS, WHAT, done_text, not_decided_text
 from track_dispatch.pipeline.decide import Done, Order, carry_out, make_decision
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import SHELL_ONLY, DecisionRefusal, Verb
+from track_dispatch.states import SHELL_ONLY, BatchState, DecisionRefusal, LineState, Verb
 
 if TYPE_CHECKING:
     from tests.unit.ledger.steps import Steps
@@ -140,3 +140,12 @@ def test_the_form_offers_every_verb_but_those_of_a_shell_and_explains_it() -> No
     for verb in WHAT:
         assert f"`{verb}`" in DECIDE_DOC
     assert {"what", "batch", "hospital", "business_day", "confirmed", "why"} <= set(PARAMS)
+
+
+def test_the_analyst_reads_the_legal_time_and_the_shell_utc() -> None:
+    facts = {"state": BatchState.SETTLED, "needed": LineState.IN_DOUBT, "by": "rui"}
+    at = datetime(2026, 3, 11, 2, tzinfo=UTC)
+    error = DecisionRefusal.DECIDED_BEFORE.error(batch="b", earlier="abandon", at=at, **facts)
+
+    assert "2026-03-11 02:00 UTC" in str(error)
+    assert "10/03/2026 23:00, hora de Brasília" in error.for_analyst

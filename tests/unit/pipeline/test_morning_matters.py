@@ -257,7 +257,7 @@ def test_every_batch_in_doubt_is_named_for_who_decides(steps: Steps) -> None:
     everywhere = list(look(steps.ledger).text())
     of_the_day = list(look(steps.ledger, business_day=DUE).text())
 
-    named = f"HMS · 21/01/2026: em dúvida: lote {old} · EXAMES · e-mail: 2 linhas"
+    named = f"HMS · 21/01/2026: em dúvida: EXAMES · e-mail: 2 linhas · lote {old}"
     assert named in everywhere
     assert not any(str(old) in line for line in of_the_day)
 

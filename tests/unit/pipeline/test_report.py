@@ -189,7 +189,7 @@ def test_lines_on_their_way_are_red_and_in_doubt_when_their_lease_is_over(steps:
     found = told(steps)
 
     assert [(one.kind, one.lines) for one in found.problems] == [("in_doubt", 3), ("sending", 2)]
-    assert f"em dúvida: lote {expired.batch} · EXAMES · e-mail: 3 linhas" in list(found.text())
+    assert f"em dúvida: EXAMES · e-mail: 3 linhas · lote {expired.batch}" in list(found.text())
 
 
 def test_what_was_reopened_says_how_to_send_it_now(steps: Steps) -> None:
