@@ -36,10 +36,10 @@ from track_dispatch.operators.steps import (
 )
 from track_dispatch.operators.texts import BROKEN_DOC, REHEARSED, hospital_doc, log_text
 from track_dispatch.operators.track import TrackOperator
+from track_dispatch.pipeline import Mode
 from track_dispatch.pipeline.extract import extract as extract_days
 from track_dispatch.pipeline.rehearse import dry_run, rehearsal
 from track_dispatch.pipeline.report import report as report_run
-from track_dispatch.pipeline.run import Mode
 from track_dispatch.pipeline.transform import transform as transform_days
 from track_dispatch.pipeline.volume_gate import ask
 

@@ -22,8 +22,8 @@ from track_dispatch.delivery.responses import Outcome
 from track_dispatch.doctor.check import CheckStatus
 from track_dispatch.ledger import batches, claims, keys, settling
 from track_dispatch.ledger.approvals import ApprovalAnswer
+from track_dispatch.pipeline import Mode
 from track_dispatch.pipeline.problems import ProblemKind
-from track_dispatch.pipeline.run import Mode
 from track_dispatch.transformation.rules import RULES
 
 CLOSED_SETS: dict[str, type[Enum]] = {

@@ -25,9 +25,9 @@ from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.envelopes import read_ahead, ready_envelopes
 from track_dispatch.ledger.keys import parse_keys
 from track_dispatch.ledger.settling import Settlement
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.extract import extract as extract_day
 from track_dispatch.pipeline.rehearse import claim_terms
-from track_dispatch.pipeline.run import Run
 from track_dispatch.pipeline.transform import transform as transform_day
 from track_dispatch.records import Actor
 

@@ -15,7 +15,7 @@ from tests.unit.delivery.delivery_rig import DAY, HOSPITAL, NOW, Rig, Time
 from track_dispatch.config import rules_digest
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.extractions import stage_extraction
-from track_dispatch.pipeline.run import Run
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.transform import transform
 from track_dispatch.records import COLUMNS, Actor, HospitalDay
 from track_dispatch.states import LineState

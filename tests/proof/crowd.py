@@ -17,7 +17,7 @@ from track_dispatch.errors import BudgetSpentError, LinesInFlightError, NotDeliv
 from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.extractions import stage_extraction
 from track_dispatch.ledger.keys import KeyRing
-from track_dispatch.pipeline.run import Run
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.transform import transform
 from track_dispatch.records import Actor, HospitalDay
 

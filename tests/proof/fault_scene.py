@@ -33,10 +33,10 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.envelopes import envelope_of
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.decide import Order, carry_out, make_decision
 from track_dispatch.pipeline.extract import extract
 from track_dispatch.pipeline.report import report
-from track_dispatch.pipeline.run import Run
 from track_dispatch.pipeline.transform import transform
 from track_dispatch.records import Actor
 from track_dispatch.states import WAITING, Verb

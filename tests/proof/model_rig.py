@@ -38,7 +38,7 @@ from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.request_budget import WINDOW
-from track_dispatch.pipeline.run import Run
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.transform import transform
 from track_dispatch.records import Actor, HospitalDay
 

@@ -58,8 +58,8 @@ def doctor(
     if first_day:
         _show_first_day(as_json=as_json)
         return
+    from track_dispatch.doctor import run_checks  # noqa: PLC0415 - imports Airflow
     from track_dispatch.doctor.check import announcing  # noqa: PLC0415 - with the next
-    from track_dispatch.doctor.run_checks import run_checks  # noqa: PLC0415 - imports Airflow
 
     done: list[Check] = []
     with announcing(_announce):
@@ -227,8 +227,8 @@ def dry_run(
     It reads the ERP as `extract` does and prints attendance ids: patient data, for your eyes only.
     """
     from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.pipeline import Run  # noqa: PLC0415
     from track_dispatch.pipeline.rehearse import dry_run as run_dry  # noqa: PLC0415 - with it
-    from track_dispatch.pipeline.run import Run  # noqa: PLC0415
 
     hospital, now = load_hospital(code.upper()), datetime.now(UTC)
     its_day = day.date() if day else business_day(timezone=hospital.timezone, run_after=now)

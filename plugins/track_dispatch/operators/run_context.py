@@ -10,8 +10,8 @@ from track_dispatch.business_day import business_day, check_conf
 from track_dispatch.config import load_hospital, software_here
 from track_dispatch.errors import ConfigError
 from track_dispatch.operators.texts import MODES, PARAMS
+from track_dispatch.pipeline import Mode, Run
 from track_dispatch.pipeline.problems import day_text
-from track_dispatch.pipeline.run import Mode, Run
 from track_dispatch.records import Actor, HospitalDay
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from track_dispatch.config import VolumeGate
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
 from track_dispatch.operators.texts import MODES, OPERATIONS, PARAMS, TASKS
 from track_dispatch.operators.track import VolumeApproval
-from track_dispatch.pipeline.run import Mode
+from track_dispatch.pipeline import Mode
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital

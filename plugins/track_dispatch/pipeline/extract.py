@@ -33,7 +33,7 @@ from track_dispatch.process import paused_collector
 if TYPE_CHECKING:
     from track_dispatch.extraction.contract import ErpColumns
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.pipeline.run import Run
+    from track_dispatch.pipeline import Run
     from track_dispatch.records import HospitalDay
 log = logging.getLogger(__name__)
 

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from track_dispatch.delivery.responses import Outcome
     from track_dispatch.ledger.claims import NotClaimed
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.pipeline.run import Run
+    from track_dispatch.pipeline import Run
     from track_dispatch.transformation.evaluator import Candidate
 
 log = logging.getLogger(__name__)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.history import SoftwareUse
     from track_dispatch.ledger.stop_switch import Stop
     from track_dispatch.ledger.views import AskedVolume, Equation, LineCount, RunWork
-    from track_dispatch.pipeline.run import Run
+    from track_dispatch.pipeline import Run
 
 #: Past weekdays that an empty day is held against, at least.
 LEAST_HISTORY = 4

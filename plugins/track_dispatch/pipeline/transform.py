@@ -27,15 +27,15 @@ from track_dispatch.ledger.views import day_counts
 from track_dispatch.pipeline.problems import day_text, lines_text
 from track_dispatch.process import paused_collector
 from track_dispatch.records import UNREADABLE_COLUMN, Area
-from track_dispatch.transformation.clean_text import clean_column
 from track_dispatch.transformation.evaluator import Evaluator, rank
 from track_dispatch.transformation.identities import PersonCandidate, surplus
+from track_dispatch.transformation.names import clean_column
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.apply_extraction import ExtractionApply, SharedLine
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.ledger.extractions import Extraction
-    from track_dispatch.pipeline.run import Run
+    from track_dispatch.pipeline import Run
     from track_dispatch.records import Channel, ColumnCounts
     from track_dispatch.transformation.evaluator import Candidate
 

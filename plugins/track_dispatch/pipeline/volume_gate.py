@@ -19,7 +19,7 @@ from track_dispatch.ledger.approvals import (
 if TYPE_CHECKING:
     from track_dispatch.ledger.approvals import ApprovalAnswer, VolumeQuestion
     from track_dispatch.ledger.database import Ledger
-    from track_dispatch.pipeline.run import Run
+    from track_dispatch.pipeline import Run
 
 
 def ask(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:

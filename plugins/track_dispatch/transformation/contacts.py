@@ -24,8 +24,7 @@ from email_validator import (
 )
 from phonenumbers import PhoneNumber, PhoneNumberType, number_type
 
-from track_dispatch.transformation.clean_text import clean
-from track_dispatch.transformation.names import without_accents
+from track_dispatch.transformation.names import clean, without_accents
 
 if TYPE_CHECKING:
     from tldextract import TLDExtract

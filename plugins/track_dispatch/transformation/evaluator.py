@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.records import COLUMNS, UNREADABLE_COLUMN, Area, Channel, ColumnCounts
 from track_dispatch.transformation.chunk import encode_lines
-from track_dispatch.transformation.clean_text import clean
 from track_dispatch.transformation.identities import NO_IDENTITIES, Identities, identities_of
-from track_dispatch.transformation.rules import DayPolicy, EvaluatedRows, is_too_old, reasons
-from track_dispatch.transformation.safeguards import DEATH, decides, is_death
+from track_dispatch.transformation.names import clean
+from track_dispatch.transformation.rules import (
+    DEATH,
+    DayPolicy,
+    EvaluatedRows,
+    decides,
+    is_death,
+    is_too_old,
+    reasons,
+)
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
-from track_dispatch.transformation.clean_text import clean
 from track_dispatch.transformation.contacts import (
     possible_emails,
     possible_mobiles,
     usable_emails,
     usable_mobiles,
 )
+from track_dispatch.transformation.names import clean
 
 if TYPE_CHECKING:
     from track_dispatch.records import Channel

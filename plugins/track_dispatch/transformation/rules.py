@@ -1,32 +1,98 @@
-"""Who may not be asked, and why: the rules in the order in which they count."""
+"""Who may not be asked, and why: the rules in the order in which they count.
+
+Columns beside the agreed ones are safeguards: they keep somebody from being asked (death, age). One
+that cannot be read is not harmless, since it could be the one that forbids. Nothing is guessed: the
+patient of a value that is neither empty nor of the agreed form is not asked.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from track_dispatch.errors import ConfigError
-from track_dispatch.records import CONTRACT, UNREADABLE_COLUMN, ColumnKind, ValueKind
+from track_dispatch.records import (
+    CONTRACT,
+    EXTRA_PREFIX,
+    UNREADABLE_COLUMN,
+    ColumnCounts,
+    ColumnKind,
+    ValueKind,
+)
 from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import Chunk
-from track_dispatch.transformation.clean_text import count_damaged
-from track_dispatch.transformation.names import found_in, searches
-from track_dispatch.transformation.safeguards import (
-    AGE,
-    DEATH,
-    count_values,
-    decides,
-    read_column,
-    safeguards_of,
-)
+from track_dispatch.transformation.names import count_damaged, found_in, searches
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
-    from track_dispatch.records import Area, Channel, ColumnCounts
+    from track_dispatch.records import Area, Channel
+
+    #: Tells of a clean text whether it forbids to ask; None where the text cannot be read.
+    Forbids = Callable[[str], bool | None]
+
+DEATH, AGE = "x_obito", "x_idade"
+
+#: Without one of these, or of the query's own columns, nobody can tell whether a patient may be
+#: asked. Any other value that cannot be read counts as an empty one.
+_DECIDING = frozenset({"cd_atendimento", "name", "area_pesquisa"})
+
+_DEATHS = {"": False, "N": False, "S": True}
+
+#: Years; with a decimal point or comma, as ERPs write months: 17.92 and 17,9 are 17 years.
+_AGE = re.compile(r"(?=[.,]?[0-9])(?P<years>[0-9]{0,3})(?:[.,][0-9]*)?")
+
+#: Years that nobody has lived: a slip, or some code for "unknown".
+_OLDEST = 130
+
+
+def decides(columns: str) -> bool:
+    """Tell whether one of a row's unreadable columns, with commas between, may forbid to ask."""
+    return any(one in _DECIDING or one.startswith(EXTRA_PREFIX) for one in columns.split(","))
+
+
+def is_death(text: str) -> bool | None:
+    """Tell whether the patient died: S says so; N and an empty text do not."""
+    return _DEATHS.get(text.upper())
+
+
+def _is_under_age(text: str, *, minimum: int) -> bool | None:
+    """Tell whether the patient is younger than so many whole years; an empty age is not."""
+    if not text:
+        return False
+    age = _AGE.fullmatch(text)
+    if age is None or int(age["years"] or 0) > _OLDEST:
+        return None
+    return int(age["years"] or 0) < minimum
+
+
+def _safeguards_of(hospital: Hospital, columns: Mapping[str, Sequence[str]]) -> dict[str, Forbids]:
+    """Return the safeguards that the query gives and the hospital heeds, by column."""
+    heeded: dict[str, Forbids] = {DEATH: is_death}
+    if hospital.min_age_years:
+        heeded[AGE] = partial(_is_under_age, minimum=hospital.min_age_years)
+    return {column: forbids for column, forbids in heeded.items() if column in columns}
+
+
+def _read_column(texts: Sequence[str], forbids: Forbids) -> list[bool | None]:
+    """Return what a safeguard says of each clean text; each distinct one is read once."""
+    known = {text: forbids(text) for text in set(texts)}
+    return [known[text] for text in texts]
+
+
+def _count_values(texts: Sequence[str], column: str, forbids: Forbids) -> ColumnCounts:
+    """Count how many of a safeguard's clean texts are filled, and how many of them unreadable."""
+    counts: ColumnCounts = Counter()
+    for text, times in Counter(texts).items():
+        if text:
+            counts[column, ValueKind.FILLED] += times
+            counts[column, ValueKind.UNREADABLE] += times if forbids(text) is None else 0
+    return counts
+
 
 _TEXTS = tuple(column.name for column in CONTRACT if column.kind is ColumnKind.TEXT)
 
@@ -77,8 +143,8 @@ class EvaluatedRows(Chunk):
     def forbidden(self) -> dict[str, list[bool | None]]:
         """What each safeguard says of each row, by column; None where nobody can read it."""
         return {
-            column: read_column(self.clean(column), forbids)
-            for column, forbids in safeguards_of(self.hospital, self.columns).items()
+            column: _read_column(self.clean(column), forbids)
+            for column, forbids in _safeguards_of(self.hospital, self.columns).items()
         }
 
     @cached_property
@@ -92,9 +158,9 @@ class EvaluatedRows(Chunk):
     def count_values(self) -> ColumnCounts:
         """Count the values of safeguards, and in any column what nobody can read whole."""
         counts: ColumnCounts = Counter()
-        safeguards = safeguards_of(self.hospital, self.columns)
+        safeguards = _safeguards_of(self.hospital, self.columns)
         for column, forbids in safeguards.items():
-            counts.update(count_values(self.clean(column), column, forbids))
+            counts.update(_count_values(self.clean(column), column, forbids))
         marks = self.clean(UNREADABLE_COLUMN) if UNREADABLE_COLUMN in self else []
         marked = Counter(column for mark in filter(None, marks) for column in mark.split(","))
         for column, values in marked.items():

@@ -12,10 +12,10 @@ import pytest
 from track_dispatch.board.facts import RED, Cell, DayStatus, Scope, read_board, read_day
 from track_dispatch.config import BrokenHospital, load_hospital
 from track_dispatch.ledger.stop_switch import stop_service
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.morning import morning
 from track_dispatch.pipeline.problems import ProblemKind
 from track_dispatch.pipeline.report import Report, report
-from track_dispatch.pipeline.run import Run
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:

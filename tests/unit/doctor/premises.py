@@ -13,8 +13,8 @@ from sqlalchemy.engine import make_url
 
 from demo.world import PASSWORD, oracle_connection, track_connection
 from track_dispatch.config import load_hospital
+from track_dispatch.doctor import run_checks
 from track_dispatch.doctor.check import CheckStatus
-from track_dispatch.doctor.run_checks import run_checks
 from track_dispatch.ledger.creation import init_ledger, open_ledger_at
 from track_dispatch.ledger.keys import KeyRing, new_keys
 

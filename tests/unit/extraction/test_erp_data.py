@@ -17,7 +17,7 @@ from tests.unit.transformation.recording import Setting, by_column
 from track_dispatch.config import load_hospital
 from track_dispatch.records import Area
 from track_dispatch.states import Reason
-from track_dispatch.transformation.clean_text import clean, count_damaged
+from track_dispatch.transformation.names import clean, count_damaged
 
 if TYPE_CHECKING:
     from stand_ins.erp.patients import Patient

@@ -29,9 +29,9 @@ from track_dispatch.ledger.history import attendance_history, refused_lines
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.privacy import held_about
 from track_dispatch.ledger.sql import moment_in
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.morning import morning
 from track_dispatch.pipeline.report import report
-from track_dispatch.pipeline.run import Run
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import Verb
 

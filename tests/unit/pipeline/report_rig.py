@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.unit.ledger.put_steps import DAY
 from track_dispatch.config import load_hospital
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.report import Report, report
-from track_dispatch.pipeline.run import Run
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:

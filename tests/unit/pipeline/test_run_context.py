@@ -10,7 +10,7 @@ import pytest
 
 from track_dispatch.errors import ConfigError
 from track_dispatch.operators.run_context import run_from_context
-from track_dispatch.pipeline.run import Mode
+from track_dispatch.pipeline import Mode
 
 
 def context(run_type: str = "scheduled", **params: Any) -> dict[str, Any]:

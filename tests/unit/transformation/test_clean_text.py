@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from track_dispatch.transformation.clean_text import clean, clean_column, count_damaged
+from track_dispatch.transformation.names import clean, clean_column, count_damaged
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from track_dispatch.transformation.clean_text import clean
-from track_dispatch.transformation.names import plain_name, read_names
+from track_dispatch.transformation.names import clean, plain_name, read_names
 
 
 def tidy_name(text: str) -> str:

@@ -13,8 +13,8 @@ from stand_ins.oracle import Faults
 from track_dispatch.config import load_hospital
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.schema import PLACES
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.extract import extract
-from track_dispatch.pipeline.run import Run
 from track_dispatch.pipeline.transform import transform
 from track_dispatch.records import COLUMNS, Actor
 

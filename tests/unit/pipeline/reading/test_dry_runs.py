@@ -14,8 +14,8 @@ from stand_ins.oracle import Faults
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.errors import SourceUnavailableError
 from track_dispatch.ledger import schema
+from track_dispatch.pipeline import Mode
 from track_dispatch.pipeline.rehearse import DryRun, dry_run, fate
-from track_dispatch.pipeline.run import Mode
 
 if TYPE_CHECKING:
     from erp_days import ErpDays

@@ -11,9 +11,9 @@ from erp_days import DAY, HOSPITAL, NOW
 from sqlalchemy import select
 
 from track_dispatch.ledger import schema
+from track_dispatch.pipeline import Mode
 from track_dispatch.pipeline.rehearse import dry_run, fate
 from track_dispatch.pipeline.report import report
-from track_dispatch.pipeline.run import Mode
 
 if TYPE_CHECKING:
     from erp_days import ErpDays

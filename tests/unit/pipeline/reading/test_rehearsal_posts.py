@@ -23,8 +23,8 @@ from track_dispatch.errors import (
     ServiceStoppedError,
 )
 from track_dispatch.ledger import schema
+from track_dispatch.pipeline import Mode, Run
 from track_dispatch.pipeline.rehearse import NOBODYS_CPF, rehearsal
-from track_dispatch.pipeline.run import Mode, Run
 from track_dispatch.records import Actor, Area
 
 if TYPE_CHECKING:
