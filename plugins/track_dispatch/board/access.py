@@ -98,7 +98,7 @@ def readable_hospital(visiting: VisitorDep, hospital: str) -> Hospital:
     return _required(visiting, f"track_{hospital.lower()}")
 
 
-def hospital_of_tab(visiting: VisitorDep, dag_id: str) -> Hospital | None:
+def hospital_of_tab(visiting: VisitorDep, dag_id: str) -> Hospital | BrokenHospital | None:
     """Return the hospital of a DAG's tab; None where the DAG is not a hospital's.
 
     Raises:
@@ -107,7 +107,7 @@ def hospital_of_tab(visiting: VisitorDep, dag_id: str) -> Hospital | None:
     codes = {f"track_{code.lower()}" for code in visiting.hidden}
     if dag_id in codes:
         raise HTTPException(404)
-    return visiting.hospital_of(dag_id)
+    return next((one for one in visiting.hospitals if one.dag_id == dag_id), None)
 
 
 def explained_hospital(
@@ -173,5 +173,5 @@ def _allowed(
 
 BoardVisitorDep = Annotated[Visitor, Depends(board_visitor)]
 ReadableHospitalDep = Annotated[Hospital, Depends(readable_hospital)]
-HospitalOfTabDep = Annotated[Hospital | None, Depends(hospital_of_tab)]
+HospitalOfTabDep = Annotated[Hospital | BrokenHospital | None, Depends(hospital_of_tab)]
 ExplainedHospitalDep = Annotated[Hospital, Depends(explained_hospital)]

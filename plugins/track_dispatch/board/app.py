@@ -31,13 +31,15 @@ from track_dispatch.board.access import (
 from track_dispatch.board.facts import Scope, read_board, read_day, read_trends
 from track_dispatch.board.pages import render
 from track_dispatch.config import BrokenHospital, Hospital
-from track_dispatch.errors import TrackDispatchError
+from track_dispatch.errors import LedgerError, TrackDispatchError
 from track_dispatch.hooks.airflow_state import active_runs
 from track_dispatch.hooks.ledger import open_ledger
+from track_dispatch.ledger.database import LOOKING
 from track_dispatch.ledger.history import attendance_history
 from track_dispatch.ledger.request_budget import WINDOW, requests_taken
 from track_dispatch.ledger.views import run_work
 from track_dispatch.pipeline.morning import problem_line
+from track_dispatch.pipeline.problems import ProblemKind
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
@@ -60,6 +62,8 @@ STATIC_CACHE = "max-age=3600"
 TAB_DAYS = 28
 #: How many matters the card on Airflow's home page names.
 CARD_LINES = 4
+#: What a database can be asked about: PostgreSQL knows no text with a NUL in it.
+STORABLE = r"^[^\x00]*$"
 #: The longest number of an attendance.
 LONGEST_ATTENDANCE = 64
 
@@ -67,9 +71,15 @@ router = APIRouter(default_response_class=HTMLResponse)
 
 
 class LedgerToLookAt:
-    """The installation's ledger, opened when it is asked for first and then kept open."""
+    """The installation's ledger, opened when it is asked for first and then kept open.
 
-    def __init__(self) -> None:
+    Args:
+        patience: seconds that a request waits for another one's opening: those that queue up
+            behind a silent database would take all of Airflow's threads.
+    """
+
+    def __init__(self, patience: float = LOOKING.statement) -> None:
+        self._patience = patience
         self._opening = threading.Lock()
         self._ledger: Ledger | None = None
 
@@ -80,10 +90,14 @@ class LedgerToLookAt:
             ConfigError: there is none, or not the right one.
             LedgerError: its database does not answer.
         """
-        with self._opening:
+        if not self._opening.acquire(timeout=self._patience):
+            raise LedgerError("the ledger is being opened for another page, and takes long")
+        try:
             if self._ledger is None:
                 self._ledger = open_ledger(read_only=True)
             return self._ledger
+        finally:
+            self._opening.release()
 
     def close(self) -> None:
         """Give its connections back."""
@@ -102,7 +116,7 @@ def create_app() -> FastAPI:
     app.middleware("http")(_with_headers)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _incomplete)
-    app.add_exception_handler(TrackDispatchError, _unreachable)
+    app.add_exception_handler(TrackDispatchError, _failed)
     return app
 
 
@@ -144,11 +158,11 @@ def run(
     request: Request,
     visiting: VisitorDep,
     chosen: HospitalOfTabDep,
-    run_id: Annotated[str, Query(max_length=250)],
+    run_id: Annotated[str, Query(max_length=250, pattern=STORABLE)],
 ) -> HTMLResponse:
     """Show the account of the day that a run is about: the tab of a run."""
-    if chosen is None:
-        return render("message.html", text=words.NOT_OF_HOSPITAL)
+    if not isinstance(chosen, Hospital):
+        return _nothing_of(chosen)
     with _ledger(request).reading() as connection:
         work = run_work(connection, hospital=chosen.code, run_ids=[run_id])
     if not work:
@@ -160,8 +174,8 @@ def run(
 @router.get("/dag")
 def dag(request: Request, visiting: VisitorDep, chosen: HospitalOfTabDep) -> HTMLResponse:
     """Show a hospital's last days: the tab of a DAG."""
-    if chosen is None:
-        return render("message.html", text=words.NOT_OF_HOSPITAL)
+    if not isinstance(chosen, Hospital):
+        return _nothing_of(chosen)
     with _ledger(request).reading() as connection:
         found = read_board(connection, _scope(visiting, [chosen]), days=TAB_DAYS)
     (row,) = found.rows
@@ -196,7 +210,7 @@ def explain_again(_visiting: BoardVisitorDep) -> RedirectResponse:
 def explain(
     request: Request,
     chosen: ExplainedHospitalDep,
-    attendance: Annotated[str, Form(max_length=LONGEST_ATTENDANCE)],
+    attendance: Annotated[str, Form(max_length=LONGEST_ATTENDANCE, pattern=STORABLE)],
 ) -> HTMLResponse:
     """Tell what became of an attendance; its number stands in no address and in no page."""
     with _ledger(request).reading() as connection:
@@ -212,6 +226,11 @@ def _day_page(request: Request, visiting: Visitor, hospital: Hospital, day: date
     with _ledger(request).reading() as connection:
         found = read_day(connection, _scope(visiting, [hospital]), hospital, day)
     return render("day.html", account=found, hospital=hospital, **_powers(visiting))
+
+
+def _nothing_of(chosen: BrokenHospital | None) -> HTMLResponse:
+    text = ProblemKind.BROKEN_FILE.label if chosen else words.NOT_OF_HOSPITAL
+    return render("message.html", text=text)
 
 
 def _scope(visiting: Visitor, hospitals: Any) -> Scope:
@@ -249,6 +268,10 @@ def _incomplete(_request: Request, _error: Exception) -> HTMLResponse:
     return render("message.html", status=422, text=words.REFUSED[422])
 
 
-def _unreachable(_request: Request, error: Exception) -> HTMLResponse:
-    log.error("the board cannot read the ledger: %s", error)
-    return render("message.html", status=503, text=words.UNREACHABLE)
+def _failed(request: Request, error: Exception) -> Response:
+    """Say that nothing can be shown now; the log says why, and the card is no page."""
+    log.error("the board cannot be shown: %s", error)
+    text = words.UNREACHABLE if isinstance(error, LedgerError) else words.MISCONFIGURED
+    if request.url.path.endswith("/summary"):
+        return JSONResponse({"red": True, "text": text, "lines": [], "more": 0}, 503)
+    return render("message.html", status=503, text=text)

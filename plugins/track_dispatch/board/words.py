@@ -55,17 +55,23 @@ UNKNOWN_ATTENDANCE = (
     "O livro-razão não conhece este atendimento neste hospital. Confira o número e o hospital;"
     " se o dia é anterior à entrada em operação ou já foi apagado, ele não aparece."
 )
+NO_HOSPITALS = "Nenhum hospital: não há arquivo de nenhum, ou seu usuário não pode ver as DAGs"
+MISCONFIGURED = (
+    "A instalação está incompleta, ou um arquivo dela tem erro: avise a engenharia de dados."
+)
 UNREACHABLE = "O livro-razão não está ao alcance agora: avise a engenharia de dados."
 REFUSED: Mapping[int, str] = {
     401: "A sessão acabou: entre no Airflow de novo.",
     403: "Seu usuário não pode ver esta página: peça a quem pode.",
     404: "Não há esta página, ou seu usuário não pode ver este hospital.",
-    422: "O endereço desta página está incompleto: volte ao painel.",
+    422: "O pedido está incompleto, ou não pode ser lido: volte ao painel.",
 }
 
 
 def verdict(board: Board) -> str:
     """Say in one line whether anybody is needed."""
+    if not board.rows:
+        return NO_HOSPITALS
     needed, going_on = len(board.for_person), len(board.matters) - len(board.for_person)
     if needed:
         hospitals = {one.problem.hospital for one in board.for_person} - {""}

@@ -36,8 +36,8 @@ logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").setLevel(logging.
 #: Marks a driver's connection whose server is the ledger's.
 _RECOGNISED = "track_server_recognised"
 
-#: How long SQLite waits for another writer, in milliseconds.
-BUSY_TIMEOUT = 60_000
+#: How long SQLite waits for another writer, in seconds.
+BUSY_TIMEOUT = 60
 #: What SQLite may keep of the file in memory, in KiB: a claim's lines lie on many pages.
 PAGE_CACHE = 16_384
 
@@ -257,7 +257,7 @@ def connect(
             parsed,
             hide_parameters=True,
             logging_name=_LOGGING_NAME,
-            connect_args={"timeout": BUSY_TIMEOUT / 1000},
+            connect_args={"timeout": LOOKING.statement if read_only else BUSY_TIMEOUT},
             **pool,
         )
         event.listen(engine, "connect", _prepare_sqlite)
@@ -393,7 +393,6 @@ def _prepare_sqlite(dbapi: Any, _record: Any) -> None:
     dbapi.isolation_level = None  # transactions begin where we say so
     cursor = dbapi.cursor()
     for pragma in (
-        f"busy_timeout = {BUSY_TIMEOUT}",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",

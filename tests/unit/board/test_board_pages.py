@@ -248,7 +248,7 @@ def test_a_ledger_out_of_reach_is_said_without_a_word_of_it(
     answer = person("admin").get("/pesquisas/")
 
     assert answer.status_code == 503
-    assert words.UNREACHABLE in answer.text
+    assert words.MISCONFIGURED in answer.text
     assert str(tmp_path) not in answer.text
 
 

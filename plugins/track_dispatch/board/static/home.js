@@ -9,7 +9,7 @@ function Card() {
   const navigate = useNavigate();
   useEffect(() => {
     fetch(new URL("summary", pages), { credentials: "same-origin" })
-      .then((answer) => (answer.ok ? answer.json() : null))
+      .then((answer) => (answer.ok || answer.status === 503 ? answer.json() : null))
       .then(tell, () => tell(null));
   }, []);
   if (!told) return null;
