@@ -11,7 +11,7 @@ Only reading is served; whatever would change data is refused as a read-only acc
 
 A table declares an Oracle DATE as TIMESTAMP_S, a TIMESTAMP as TIMESTAMP, NUMBER(p,s) as INTEGER,
 BIGINT or DECIMAL, NUMBER as DOUBLE and VARCHAR2 as VARCHAR. A function of the ERP is a DuckDB macro
-(`create macro tasy.obter_x(a, b) as ...`).
+(`create macro tasy.obter_telefone_pf(pf, tipo) as ...`).
 
 What differs from a real server: PL/SQL, LOBs, CONNECT BY, (+) joins, ROWNUM, SYSDATE, hierarchies
 and the dictionary answer ORA-03001 or ORA-00942; a read-only transaction is accepted but takes no

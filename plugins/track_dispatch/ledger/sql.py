@@ -117,7 +117,7 @@ def now_in(connection: Connection) -> datetime:
 
 
 def insert_into(connection: Connection, table: Table) -> Any:
-    """Return the dialect's INSERT, which knows `on_conflict_do_nothing` and `..._do_update`."""
+    """Return the INSERT of the dialect, which knows `ON CONFLICT`."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
 
