@@ -51,8 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
         f"  python -m track_dispatch sql {code} --check\n"
         f"  make examples CODE={code.lower()}\n"
         f"  make demo HOSPITALS={code}\n"
+        f"  make docs\n"
         f"then create the connection oracle_{code.lower()} (docker-compose.yaml names it, too),"
-        f" run `python -m track_dispatch setup` and `python -m track_dispatch doctor {code}`."
+        f" run `python -m track_dispatch setup` and `python -m track_dispatch doctor {code}`.\n"
+        f"The rest that belongs to it: docs/add-a-hospital.md."
     )
     return 0
 
