@@ -27,7 +27,7 @@ def policies() -> str:
     schema = Policies.model_json_schema()
     defaults = yaml.safe_load(_DEFAULTS.read_text(encoding="utf-8"))
     rows = [
-        (code(name), _written(default), allowed, _scope(name), meaning)
+        (code(name), default, allowed, _scope(name), meaning)
         for name, default, allowed, meaning in _fields(schema, schema, defaults)
     ]
     return table(("setting", "default", "allowed", "one hospital's file", "meaning"), rows)
@@ -36,14 +36,8 @@ def policies() -> str:
 def hospital_settings() -> str:
     """Return what only a hospital's file says."""
     schema = Hospital.model_json_schema()
-    required = set(schema["required"])
     rows = [
-        (
-            code(name),
-            "required" if name.partition(".")[0] in required else _written(default),
-            allowed,
-            meaning,
-        )
+        (code(name), default, allowed, meaning)
         for name, default, allowed, meaning in _fields(schema, schema, {})
         if name.partition(".")[0] not in policy_names() | {"template_set"}
     ]
@@ -65,14 +59,20 @@ def _scope(name: str) -> str:
 
 def _fields(
     node: Schema, root: Schema, values: Mapping[str, Any], prefix: str = ""
-) -> Iterator[tuple[str, Any, str, str]]:
+) -> Iterator[tuple[str, str, str, str]]:
     """Yield name, default, what is allowed and meaning of each field, inner ones after theirs."""
+    required = node.get("required", ())
     for name, field in node.get("properties", {}).items():
         resolved = _resolved(field, root)
         default = values.get(name, resolved.get("default"))
         meaning = field.get("description", resolved.get("description", ""))
         inner = [one for one in _choices(resolved, root) if "properties" in one]
-        shown = "its fields, below" if isinstance(default, dict) else default
+        if isinstance(default, dict):
+            shown = "its fields, below"
+        elif name in values or "default" in resolved:
+            shown = _written(default)
+        else:
+            shown = "required" if name in required else "none"
         yield f"{prefix}{name}", shown, _allowed(resolved, root), meaning
         for one in inner:
             given = default if isinstance(default, dict) else {}

@@ -47,16 +47,22 @@ class Surroundings:
     template_sets: Mapping[str, TemplateSet]
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(ConfigDict(extra="forbid", use_attribute_docstrings=True))
 class Surveys(TypedDict, total=False):
     """The survey of each area; an area without one is reported, never posted."""
 
     pronto_socorro: UUID
+    """Of PRONTO SOCORRO GERAL."""
     internacao: UUID
+    """Of INTERNACAO."""
     maternidade: UUID
+    """Of MATERNIDADE."""
     ambulatorio: UUID
+    """Of AMBULATORIO."""
     exames: UUID
+    """Of EXAMES."""
     oncologia: UUID
+    """Of ONCOLOGIA."""
 
 
 def _day(value: object) -> object:
@@ -120,7 +126,7 @@ class Hospital(Policies):
     channels: Annotated[tuple[Channel, ...], Field(json_schema_extra={"minItems": 1})]
     """How patients are reached, in order of preference."""
     surveys: Surveys
-    """Track's survey of each area."""
+    """Track's survey of each area; who comes to an area without one is counted, never asked."""
 
     @property
     def dag_id(self) -> str:
