@@ -8,7 +8,9 @@ import re
 import textwrap
 from enum import Enum
 from itertools import pairwise
+from pathlib import Path
 
+import track_dispatch
 from docs.make_tables import code, table
 from track_dispatch import records, states
 from track_dispatch.delivery.answer_table import (
@@ -113,7 +115,8 @@ def terms() -> str:
 
 
 def _module(term: type) -> str:
-    return term.__module__.removeprefix("track_dispatch.").replace(".", "/") + ".py"
+    file = Path(inspect.getfile(term))
+    return file.relative_to(Path(track_dispatch.__file__).parent).as_posix()
 
 
 def _purpose(term: type) -> str:

@@ -10,12 +10,12 @@ import pytest
 
 from docs.make_docs import PAGES, ROOT
 
-FOLDERS = ("config", "dags", "demo", "docker", "docs", "include", "plugins", "stand_ins", "tests")
+FOLDERS = ("config", "dags", "demo", "deploy", "docker", "docs", "include", "plugins", "stand_ins")
 FILES = [
     file
     for file in [
         *ROOT.iterdir(),
-        *(found for name in FOLDERS for found in (ROOT / name).rglob("*")),
+        *(found for name in (*FOLDERS, "tests") for found in (ROOT / name).rglob("*")),
     ]
     if file.is_file() and "__pycache__" not in file.parts and file.name != ".git"
 ]
