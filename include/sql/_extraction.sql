@@ -83,15 +83,14 @@ case a.area_pesquisa
 {%- endmacro %}
 
 {#-
-  The agreed columns: an expression for each of them, by its name. A date that no calendar has
-  (4712 BC, 0000-00-00) comes out as the first one that there is, and is taken for unreadable: the
-  driver would break off the whole day.
+  The agreed columns: an expression for each of them, by its name. A date comes out as text: at one
+  that no calendar has (4712 BC, the 0th of a month) the driver would break off the whole day.
 -#}
 {% macro select_list(expressions) -%}
 select
 {%- for column in columns +%}
 {% if column in moments %}
-  greatest({{ expressions[column] | trim }}, date '0001-01-01') as "{{ column }}",
+  to_char({{ expressions[column] | trim }}, {{ moment_format | literal }}) as "{{ column }}",
 {%- else %}
   {{ expressions[column] | trim }} as "{{ column }}"{{ "," if not loop.last }}
 {%- endif %}

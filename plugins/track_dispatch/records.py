@@ -84,7 +84,7 @@ class ColumnKind(StrEnum):
     DIGITS = "digits"
     """Digits, as text or as a number: some installations keep them so."""
     MOMENT = "moment"
-    """A DATE or TIMESTAMP, as `YYYY-MM-DD HH:MM:SS`."""
+    """A date and time, as text in `MOMENT_FORMAT`; of a line, as `YYYY-MM-DD HH:MM:SS`."""
 
 
 class Column(NamedTuple):
@@ -119,8 +119,11 @@ CONTRACT = (
 )
 COLUMNS = tuple(column.name for column in CONTRACT)
 
-#: What a query returns for a date that no calendar has, before the year 1 or of zeros. Other
-#: programs write it for "no date", too: it is never one.
+#: How a query returns a date, as Oracle's format. As text, because the driver breaks the whole day
+#: off at one date that no calendar has; with the year's sign, or 4712 BC would look like a date.
+MOMENT_FORMAT = "SYYYY-MM-DD HH24:MI:SS"
+
+#: What programs write for "no date": it is never one.
 FIRST_DAY = "0001-01-01"
 
 #: Further columns of an extraction start with this and never leave the house.

@@ -268,13 +268,20 @@ def _to_char(node: exp.Expr) -> exp.Expr:
         r"[FM09GDL$.,]+", model.this, re.IGNORECASE
     ):
         raise OraError(3001, "TO_CHAR of a number with a format")
-    return _call("strftime", node.this, exp.Literal.string(_date_format(model.this)))
+    return _formatted(node.this, _date_format(model.this))
 
 
 def _time_to_str(node: exp.Expr) -> exp.Expr:
     """Take the quotes off literal text, which sqlglot leaves when it sees a date argument."""
-    node.set("format", exp.Literal.string(node.args["format"].name.replace('"', "")))
-    return node
+    return _formatted(node.this, node.args["format"].name.replace('"', ""))
+
+
+def _formatted(moment: exp.Expr, form: str) -> exp.Expr:
+    """Write a moment; SYYYY has a sign before Christ, and a space after."""
+    spaced = exp.Literal.string(form.replace("S%Y", " %Y"))
+    written = _call("strftime", _cast(moment, "TIMESTAMP"), spaced)  # 4712 BC has no nanoseconds
+    signs = exp.Literal.string(" -"), exp.Literal.string("-")
+    return _call("replace", written, *signs) if "S%Y" in form else written
 
 
 def _parse_date(duck_type: str) -> Callable[[exp.Expr], exp.Expr]:

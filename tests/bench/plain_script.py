@@ -64,8 +64,8 @@ def cleaned(day: pd.DataFrame) -> pd.DataFrame:
     phone = day["phone"].str.replace(r"\D", "", regex=True)
     day = day.assign(
         cd_atendimento=day["cd_atendimento"].astype(str),
-        data_atendimento=day["data_atendimento"].dt.strftime("%Y-%m-%d %H:%M:%S"),
-        data_saida_alta=day["data_saida_alta"].dt.strftime("%Y-%m-%d %H:%M:%S"),
+        data_atendimento=day["data_atendimento"].str.strip(),
+        data_saida_alta=day["data_saida_alta"].str.strip(),
         name=day["name"].str.strip().str.title(),
         email=email.where(email.str.contains("@", na=False) & ~email.str.match(FILLERS, na=False)),
         phone=phone.where(phone.str.fullmatch(r"55[1-9][0-9]9[0-9]{8}", na=False)),

@@ -5,8 +5,10 @@ A value that nobody can read never stops a day: it becomes empty, and its row sa
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import NoneType
@@ -18,6 +20,7 @@ from track_dispatch.records import (
     CONTRACT,
     EXTRA_PREFIX,
     FIRST_DAY,
+    MOMENT_FORMAT,
     UNREADABLE_COLUMN,
     ColumnKind,
 )
@@ -27,8 +30,12 @@ _ALLOWED = {column.name: column.kind for column in CONTRACT}
 _CALLED = {
     ColumnKind.TEXT: "text",
     ColumnKind.DIGITS: "text or number",
-    ColumnKind.MOMENT: "date",
+    ColumnKind.MOMENT: f"text by to_char(..., '{MOMENT_FORMAT}')",
 }
+
+_MOMENTS = frozenset(column.name for column in CONTRACT if column.kind is ColumnKind.MOMENT)
+#: What a database writes in `MOMENT_FORMAT`, whatever the date.
+_MOMENT = re.compile(r"[ -]?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 
 _ID = "cd_atendimento"
 
@@ -105,7 +112,7 @@ def _misplaced(names: tuple[str, ...]) -> str:
 def to_columns(
     names: Sequence[str], rows: Sequence[Sequence[Any]], *, day: date, position: int
 ) -> ErpColumns:
-    """Turn fetched rows into columns of texts: "" for null, `YYYY-MM-DD HH:MM:SS` for a date.
+    """Turn fetched rows into columns of texts: "" for null, `YYYY-MM-DD HH:MM:SS` for a moment.
 
     Column by column, since the values of one column are of one type and mostly need nothing. A
     value that cannot be read becomes "", and `UNREADABLE_COLUMN` is added: it names such columns of
@@ -117,6 +124,9 @@ def to_columns(
         rows: as the driver returns them, at least one; bytes that are not a text as `UNDECODED`.
         day: the business day, for the ids made up.
         position: of the first row in the extraction, from 1, for the ids made up.
+
+    Raises:
+        SourceContractError: what should be a moment is another text.
     """
     columns: ErpColumns = {}
     found: defaultdict[int, list[str]] = defaultdict(list)
@@ -124,7 +134,9 @@ def to_columns(
         columns[name] = texts = _texts(values)
         if name == "cpf" and str not in set(map(type, values)):
             columns[name] = texts = [text and text.zfill(_CPF_DIGITS) for text in texts]
-        for place in _unreadable(texts, is_id=name == _ID):
+        if name in _MOMENTS:
+            columns[name] = texts = list(map(str.strip, texts))
+        for place in _unreadable(name, texts):
             texts[place] = f"{day} #{position + place}" if name == _ID else ""
             found[place].append(name)
     if found:
@@ -132,19 +144,33 @@ def to_columns(
     return columns
 
 
-def _unreadable(texts: Sequence[str], *, is_id: bool) -> list[int]:
-    """Return the places of the texts that cannot be read; an id must also be there."""
-    together = "".join(texts)
+def _unreadable(name: str, texts: Sequence[str]) -> list[int]:
+    """Return the places of a column's texts that cannot be read; an id must also be there."""
+    if name in _MOMENTS:
+        return [place for place, text in enumerate(texts) if text and not _is_moment(name, text)]
     found: list[int] = []
-    if UNDECODED in together or FIRST_DAY in together:
-        found = [
-            place
-            for place, text in enumerate(texts)
-            if UNDECODED in text or text.startswith(FIRST_DAY)
-        ]
-    if is_id and not all(map(str.strip, texts)):
+    if UNDECODED in "".join(texts):
+        found = [place for place, text in enumerate(texts) if UNDECODED in text]
+    if name == _ID and not all(map(str.strip, texts)):
         found += [place for place, text in enumerate(texts) if not text.strip()]
     return found
+
+
+def _is_moment(name: str, text: str) -> bool:
+    """Tell whether a calendar has this date and a clock this time.
+
+    Raises:
+        SourceContractError: it is not written as one.
+    """
+    if not _MOMENT.fullmatch(text):
+        raise SourceContractError(
+            f"column {name} holds a text that to_char(..., '{MOMENT_FORMAT}') does not write; "
+            f"correct the SQL"
+        )
+    with suppress(ValueError):
+        datetime.fromisoformat(text)
+        return not text.startswith(FIRST_DAY)
+    return False
 
 
 def _texts(column: Sequence[Any]) -> list[str]:
@@ -154,8 +180,6 @@ def _texts(column: Sequence[Any]) -> list[str]:
         return list(column)
     if kinds <= {str, NoneType}:
         return [value or "" for value in column]
-    if kinds <= {datetime, NoneType}:
-        return ["" if moment is None else moment.isoformat(" ", "seconds") for moment in column]
     if kinds <= {int, NoneType}:
         return ["" if number is None else str(number) for number in column]
     return list(map(_text, column))
@@ -166,6 +190,4 @@ def _text(value: Any) -> str:
         return value
     if value is None:
         return ""
-    if isinstance(value, datetime):
-        return value.isoformat(" ", "seconds")
     return str(int(value)) if value == int(value) else str(value)

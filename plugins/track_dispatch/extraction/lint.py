@@ -28,7 +28,7 @@ from track_dispatch.extraction.query_rules import (
     value_problems,
 )
 from track_dispatch.extraction.query_tree import DATE_PREFIXES, ErpTables, read_tables
-from track_dispatch.records import COLUMNS, CONTRACT, EXTRA_PREFIX, FIRST_DAY, Area, ColumnKind
+from track_dispatch.records import COLUMNS, CONTRACT, EXTRA_PREFIX, MOMENT_FORMAT, Area, ColumnKind
 
 if TYPE_CHECKING:
     from sqlglot import Token
@@ -168,14 +168,13 @@ def _final_columns(query: exp.Query) -> Iterator[Problem]:
 def _bare_moments(select: exp.Select) -> Iterator[Problem]:
     """Find dates that come out as they are: the driver breaks off at one that no calendar has."""
     for projection in select.expressions:
-        value = projection.unalias()
-        if projection.alias_or_name not in _MOMENTS or isinstance(value, exp.Null):
+        value, name = projection.unalias(), projection.alias_or_name
+        if name not in _MOMENTS or isinstance(value, exp.Null):
             continue
-        least = value.expressions if isinstance(value, exp.Greatest) else []
-        if not any(FIRST_DAY in one.sql() for one in least):
-            name, least_day = projection.alias_or_name, f"greatest(..., date '{FIRST_DAY}')"
-            message = f"{name} may be a date before the year 1, which stops the day: {least_day}"
-            yield projection, message
+        is_text = isinstance(value, (exp.ToChar, exp.TimeToStr))
+        if not is_text or not value.sql("oracle").endswith(f", '{MOMENT_FORMAT}')"):
+            message = f"{name} may be a date that no calendar has, which stops the day: write"
+            yield projection, f"{message} to_char(..., '{MOMENT_FORMAT}')"
 
 
 def _block_columns(query: exp.Query) -> Iterator[Problem]:

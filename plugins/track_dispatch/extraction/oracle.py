@@ -35,7 +35,7 @@ from track_dispatch.extraction.contract import (
 )
 from track_dispatch.extraction.oracle_errors import explain
 from track_dispatch.extraction.query import BINDS, binds, typed
-from track_dispatch.records import FIRST_DAY, UNREADABLE_COLUMN, ColumnKind
+from track_dispatch.records import MOMENT_FORMAT, UNREADABLE_COLUMN, ColumnKind
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -50,8 +50,7 @@ _ACTION_BYTES = 32
 #: Rows of one extraction whose unreadable values are named in the log.
 _ROWS_NAMED = 20
 
-_TEXT, _NUMBER = {ColumnKind.TEXT, ColumnKind.DIGITS}, {ColumnKind.DIGITS}
-_MOMENT = {ColumnKind.MOMENT}
+_TEXT, _NUMBER = set(ColumnKind), {ColumnKind.DIGITS}
 #: What a column of each type can be taken for; of any other type, for nothing.
 _FITS = {
     oracledb.DB_TYPE_VARCHAR: _TEXT,
@@ -59,8 +58,6 @@ _FITS = {
     oracledb.DB_TYPE_NVARCHAR: _TEXT,
     oracledb.DB_TYPE_NCHAR: _TEXT,
     oracledb.DB_TYPE_NUMBER: _NUMBER,
-    oracledb.DB_TYPE_DATE: _MOMENT,
-    oracledb.DB_TYPE_TIMESTAMP: _MOMENT,
 }
 
 #: How the driver decodes texts: bytes that are not one, in whatever character set, leave a mark.
@@ -354,8 +351,6 @@ def _returned(cursor: oracledb.Cursor) -> tuple[ReturnedColumn, ...]:
     found = []
     for column in cursor.description or ():
         fits = _FITS.get(column.type_code, set())
-        if fits is _TEXT and not column.internal_size:
-            fits = set(ColumnKind)  # `select null`, which Oracle describes as a text of no length
         kind = str(column.type_code.name).removeprefix("DB_TYPE_")
         found.append(ReturnedColumn(column.name, kind, frozenset(fits)))
     return tuple(found)
@@ -394,6 +389,6 @@ def _explained(where: str, sql: str) -> Iterator[None]:
     except (ValueError, OverflowError):
         # what the driver cannot decode: its message, and its object even more, hold the value
         raise SourceContractError(
-            f"{where}: the ERP returned a date that the driver cannot read: let the SQL return "
-            f"greatest(..., date '{FIRST_DAY}') of each date"
+            f"{where}: the ERP returned a value that the driver cannot read: let the SQL return "
+            f"to_char(..., '{MOMENT_FORMAT}') of each date"
         ) from None

@@ -63,6 +63,10 @@ _MEANINGS: dict[type[TrackDispatchError], dict[str, str]] = {
             "the query names a table that is not there or not granted to the connection's user: "
             "ask the DBA for the grant, or correct the SQL"
         ),
+        "ORA-01801": (
+            "the ERP holds a date that it cannot write itself: ask the DBA to find it by dump, "
+            "and to mend it"
+        ),
         "ORA-00904": "the query names a column or function that this ERP has not: correct the SQL",
     },
     SourceUnavailableError: {

@@ -16,7 +16,7 @@ import jinja2
 from track_dispatch.business_day import day_bounds
 from track_dispatch.config import include_dir
 from track_dispatch.errors import ConfigError
-from track_dispatch.records import COLUMNS, CONTRACT, Area, ColumnKind
+from track_dispatch.records import COLUMNS, CONTRACT, MOMENT_FORMAT, Area, ColumnKind
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
@@ -148,7 +148,12 @@ def _environment(folder: Path) -> jinja2.Environment:
     )
     environment.filters["literal"] = literal
     moments = [column.name for column in CONTRACT if column.kind is ColumnKind.MOMENT]
-    environment.globals |= {"columns": COLUMNS, "moments": moments, "areas": tuple(Area)}
+    environment.globals |= {
+        "columns": COLUMNS,
+        "moments": moments,
+        "moment_format": MOMENT_FORMAT,
+        "areas": tuple(Area),
+    }
     return environment
 
 

@@ -46,8 +46,8 @@ SELECT = """
 select
   '40085' as "ID_Cliente_Hfocus",
   m.cd_atendimento as "cd_atendimento",
-  m.moment as "data_atendimento",
-  m.moment as "data_saida_alta",
+  to_char(m.moment, 'SYYYY-MM-DD HH24:MI:SS') as "data_atendimento",
+  to_char(m.moment, 'SYYYY-MM-DD HH24:MI:SS') as "data_saida_alta",
   m.nm as "name",
   m.nm as "email",
   m.nm as "phone",

@@ -152,7 +152,7 @@ def select(*, instead: dict[str, str] | None = None, where: str = "") -> str:
     """Return a small query that is right, but for the expressions given by name."""
     of_day = "a.dt_alta >= :day_start and a.dt_alta < :day_end"
     values = dict.fromkeys(COLUMNS, "a.x") | {"area_pesquisa": "'EXAMES'"}
-    values |= dict.fromkeys(MOMENTS, "greatest(a.x, date '0001-01-01')")
+    values |= dict.fromkeys(MOMENTS, "to_char(a.x, 'SYYYY-MM-DD HH24:MI:SS')")
     values |= instead or {}
     listed = ",\n".join(f'  {value} as "{name}"' for name, value in values.items())
     return f"select\n{listed}\nfrom dbamv.atendime a\nwhere {where or of_day}"
@@ -161,16 +161,29 @@ def select(*, instead: dict[str, str] | None = None, where: str = "") -> str:
 @pytest.mark.parametrize("name", MOMENTS)
 @pytest.mark.parametrize(
     "value",
-    ["a.hr_alta", "greatest(a.hr_alta, a.dt_alta)", "least(a.hr_alta, date '0001-01-01')"],
+    [
+        "a.hr_alta",
+        "greatest(a.hr_alta, date '0001-01-01')",
+        "to_char(a.hr_alta, 'YYYY-MM-DD HH24:MI:SS')",
+        "upper(to_char(a.hr_alta, 'SYYYY-MM-DD HH24:MI:SS'))",
+    ],
 )
 def test_a_date_that_no_calendar_may_have_is_told(name: str, value: str) -> None:
     [message] = messages(select(instead={name: value}))
 
-    assert message.startswith(f"{name} may be a date before the year 1, which stops the day: great")
+    assert message.startswith(f"{name} may be a date that no calendar has, which stops the day: wr")
+    assert message.endswith("to_char(..., 'SYYYY-MM-DD HH24:MI:SS')")
 
 
-@pytest.mark.parametrize("value", ["null", "greatest(nvl(a.x, a.y), date '0001-01-01')"])
-def test_a_date_that_every_calendar_has_passes(value: str) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        "null",
+        "to_char(nvl(a.hr_alta, a.dt_alta), 'SYYYY-MM-DD HH24:MI:SS')",
+        "to_char(cast(a.hr_alta as date), 'SYYYY-MM-DD HH24:MI:SS')",
+    ],
+)
+def test_a_date_that_comes_out_as_text_passes(value: str) -> None:
     assert messages(select(instead={"data_saida_alta": value})) == []
 
 

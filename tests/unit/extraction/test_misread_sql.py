@@ -80,7 +80,10 @@ MISREAD: dict[str, tuple[str, str, str, str]] = {
     "a part of a date": (MV, "p.email as", "substr(a.hr_alta, 1, 9) as", "turns a date into text"),
     "a date like a text": (MV, *and_("a.hr_alta like '01%'"), "a date beside a text goes by"),
     "a date that is none": (MV, *and_("a.hr_alta > date '01/02/2024'"), "is not a date literal"),
-    "text where a date is": (MV, "a.hr_alta, date", "nvl(a.hr_alta, 'x'), date", "a date beside a"),
+    "text where a date is": (
+        *(MV, "to_char(a.hr_alta,", "to_char(nvl(a.hr_alta, 'x'),"),
+        "a date beside a",
+    ),
     # numbers and texts
     "a number beside a column of texts": (MV, *and_("p.nr_cpf = 1"), "a number beside a text"),
     "a text beside a column of numbers": (

@@ -212,6 +212,7 @@ def test_a_password_that_expires_is_told_with_the_log_on(
     [
         (942, "", SourceContractError, "ORA-00942: .*grant"),
         (904, '"A"."CD_NOVO": invalid identifier', SourceContractError, 'ORA-00904 "A"."CD_NOVO"'),
+        (1801, "date format is too long", SourceContractError, "ORA-01801: .*date .*DBA"),
         (1722, "unable to convert 'PESSOA SECRETA 7'", SourceContractError, "ORA-01722: .*refused"),
         (1031, "insufficient privileges", SourceContractError, "ORA-01031: .*grant"),
         (28000, "the account is locked", ConfigError, "ORA-28000: .*DBA"),

@@ -28,8 +28,8 @@ MIXED = """
 select
   40085 as "ID_Cliente_Hfocus",
   m.cd_atendimento as "cd_atendimento",
-  m.stamp as "data_atendimento",
-  m.late_dat as "data_saida_alta",
+  to_char(m.stamp, 'SYYYY-MM-DD HH24:MI:SS') as "data_atendimento",
+  to_char(m.late_dat, 'SYYYY-MM-DD HH24:MI:SS') as "data_saida_alta",
   m.txt as "name",
   null as "email",
   m.digits as "phone",

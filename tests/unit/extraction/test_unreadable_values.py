@@ -11,12 +11,14 @@ from many_rows import DAY, MANY, SELECT, opened
 from stand_ins.oracle import OracleStandIn
 from track_dispatch.errors import SourceContractError
 from track_dispatch.extraction.contract import ErpColumns
-from track_dispatch.records import COLUMNS, FIRST_DAY, UNREADABLE_COLUMN
+from track_dispatch.records import COLUMNS, UNREADABLE_COLUMN
 
 #: A row of the day, by its place from 0, and what its text columns hold.
 PLACE = 1203
 SECRET = f"PESSOA SECRETA {PLACE}"
 MARKED = f"case when m.nm = '{SECRET}' then m.nm else 'x' end"
+#: How a query returns a moment.
+MOMENT = "to_char({}, 'SYYYY-MM-DD HH24:MI:SS')"
 #: Bytes that are no text: of another character set, cut off, half a surrogate pair, of no meaning.
 NO_TEXTS = [b"JOS\xc9 SECRETA", b"SECRETA \xc3", b"SECRETA \xed\xa0\xbd", b"SECRETA \xff\xfe"]
 
@@ -31,7 +33,7 @@ def logging_is_set_up(server: OracleStandIn) -> None:
 def of_column(name: str, expression: str) -> str:
     """Return the query with another expression for a column."""
     column = {"cd_atendimento": "m.cd_atendimento", "area_pesquisa": "'EXAMES'"} | dict.fromkeys(
-        ("data_atendimento", "data_saida_alta"), "m.moment"
+        ("data_atendimento", "data_saida_alta"), MOMENT.format("m.moment")
     )
     return SELECT.replace(f'{column.get(name, "m.nm")} as "{name}"', f'{expression} as "{name}"')
 
@@ -98,7 +100,7 @@ def test_a_date_that_no_calendar_has_becomes_empty_and_marked(
     server.execute(f"create or replace table dbamv.odd as select timestamp_s '{bad}' as moment")
     odd = f"case when m.nm = '{SECRET}' then (select o.moment from dbamv.odd o) else m.moment end"
 
-    chunks = read(of_column(name, f"greatest({odd}, date '{FIRST_DAY}')"))
+    chunks = read(of_column(name, MOMENT.format(odd)))
 
     assert unreadable(chunks) == {PLACE: name}
     assert [chunk[name][PLACE % 1000] for chunk in chunks] == [
@@ -108,11 +110,32 @@ def test_a_date_that_no_calendar_has_becomes_empty_and_marked(
     ]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(" 0000-00-00 00:00:00", "-0001-01-01 00:00:00", " 2026-00-10 08:00:00"),
+        *(" 2026-10-00 08:00:00", " 2026-02-30 08:00:00", " 2026-13-01 08:00:00"),
+        *(" 2432-82-75 50:08:01", " 2026-11-20 24:00:01", " 2026-11-20 08:60:00"),
+    ],
+)
+@pytest.mark.parametrize("name", ["data_atendimento", "data_saida_alta"])
+def test_a_date_that_the_erp_writes_though_there_is_none_becomes_empty_and_marked(
+    server: OracleStandIn, name: str, written: str
+) -> None:
+    server.faults.cells = {" 2026-11-21 09:00:00": written.encode()}
+    odd = f"case when m.nm = '{SECRET}' then m.moment + 25/24 else m.moment end"
+
+    chunks = read(of_column(name, MOMENT.format(odd)))
+
+    assert unreadable(chunks) == {PLACE: name}
+    assert chunks[1][name][PLACE - 1000] == ""
+
+
 def test_a_date_that_is_let_through_says_how_to_keep_it_back(server: OracleStandIn) -> None:
     server.faults.cells = {datetime.fromisoformat("2026-11-20 08:00:00"): bytes(7)}
 
-    with pytest.raises(SourceContractError, match=r"\(TEST\): .*greatest\(.*0001") as told:
-        read(SELECT)
+    with pytest.raises(SourceContractError, match=r"\(TEST\): .*to_char\(.*SYYYY") as told:
+        read(of_column("data_atendimento", "m.moment"))
 
     assert told.value.__context__ is None
 
@@ -120,7 +143,7 @@ def test_a_date_that_is_let_through_says_how_to_keep_it_back(server: OracleStand
 def test_a_null_is_no_value_that_cannot_be_read(server: OracleStandIn) -> None:
     null = f"case when m.nm <> '{SECRET}' then m.moment end"
 
-    chunks = read(of_column("data_saida_alta", f"greatest({null}, date '{FIRST_DAY}')"))
+    chunks = read(of_column("data_saida_alta", MOMENT.format(null)))
 
     assert unreadable(chunks) == {}
     assert chunks[1]["data_saida_alta"][PLACE - 1000] == ""

@@ -45,6 +45,7 @@ DAY = "to_date('29/02/2024 13:45', 'DD/MM/YYYY HH24:MI')"
         ("case when 5 between 1 and 9 then 'sim' end", "sim"),
         # dates
         (f"to_char({DAY}, 'YYYY-MM-DD HH24:MI:SS')", "2024-02-29 13:45:00"),
+        (f"to_char({DAY}, 'SYYYY-MM-DD HH24:MI:SS')", " 2024-02-29 13:45:00"),
         (f"to_char({DAY}, 'YYYY-MM-DD\"T\"HH24:MI')", "2024-02-29T13:45"),
         (f"to_char(trunc({DAY}), 'HH24:MI')", "00:00"),
         (f"trunc({DAY}) + ({DAY} - trunc({DAY}))", dt.datetime(2024, 2, 29, 13, 45)),

@@ -16,7 +16,7 @@ from track_dispatch.ledger.schema import PLACES
 from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.extract import extract
 from track_dispatch.pipeline.transform import transform
-from track_dispatch.records import COLUMNS, Actor
+from track_dispatch.records import COLUMNS, MOMENT_FORMAT, Actor
 
 if TYPE_CHECKING:
     from stand_ins.oracle import OracleStandIn
@@ -38,7 +38,9 @@ create table dbamv.days (
 );
 """
 _CHOSEN = ", ".join(
-    f'd.{column if column in (*TEXTS, *EXTRAS) else "moment"} as "{column}"'
+    f'd.{column} as "{column}"'
+    if column in (*TEXTS, *EXTRAS)
+    else f"to_char(d.moment, '{MOMENT_FORMAT}') as \"{column}\""
     for column in (*COLUMNS, *EXTRAS)
 )
 SQL = f"""
