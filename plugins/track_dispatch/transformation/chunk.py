@@ -77,9 +77,20 @@ class Chunk:
 
     @cached_property
     def addresses(self) -> list[str]:
-        """What stands where e-mails should, in small letters without accents, an address a line."""
+        """What stands where e-mails should, in small letters without accents, an address a line.
+
+        Other words say something of the address ("CANCELADO", "INVALIDO"), not of the patient.
+        """
         together = _BETWEEN_ROWS.join(map(without_accents, self.clean("email")))
-        return together.lower().translate(_ONE_A_LINE).split(_BETWEEN_ROWS) if len(self) else []
+        if not len(self):
+            return []
+        cells = together.lower().translate(_ONE_A_LINE).split(_BETWEEN_ROWS)
+        return [
+            cell
+            if "@" in cell and "\n" not in cell
+            else "\n".join(word for word in cell.split("\n") if "@" in word)
+            for cell in cells
+        ]
 
     @cached_property
     def cpfs(self) -> list[str]:

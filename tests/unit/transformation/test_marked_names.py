@@ -93,6 +93,14 @@ def test_what_nobody_sees_hides_no_mark(hospital: Hospital, blanks: str) -> None
         ("joao_treinamento@example.com", ""),
         ("rn@example.com", ""),  # no mark of a newborn is looked for in an address
         ("feto@example.com", ""),
+        ("CANCELADO", ""),  # said of an address, not of the patient, who has a telephone
+        ("INVÁLIDO", ""),
+        ("e-mail inativo", ""),
+        ("maria@example.com (inativo)", ""),
+        ("DESCONHECIDO", ""),
+        ("xxx", ""),
+        ("teste", ""),
+        ("cancelado teste@example.com", "test_record"),
     ],
 )
 def test_an_address_may_be_a_test_records_too(hospital: Hospital, email: str, reason: str) -> None:
