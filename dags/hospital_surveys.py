@@ -24,12 +24,15 @@ from airflow.sdk import (
 from track_dispatch.config import BrokenHospital, Hospital, load_shard
 from track_dispatch.errors import ConfigError, RedDayError
 from track_dispatch.hooks.ledger import open_ledger
+from track_dispatch.hooks.stats import send_metric
 from track_dispatch.hooks.track import open_dispatch, track_host
+from track_dispatch.metric_table import Metric
 from track_dispatch.operators.run_context import is_live, run_from_context
 from track_dispatch.operators.steps import (
     DEFAULTS,
     approve_volume,
     branch,
+    day_asset,
     options,
     run_params,
     step,
@@ -42,6 +45,7 @@ from track_dispatch.pipeline.rehearse import dry_run, rehearsal
 from track_dispatch.pipeline.report import report as report_run
 from track_dispatch.pipeline.transform import transform as transform_days
 from track_dispatch.pipeline.volume_gate import ask
+from track_dispatch.states import LineState
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +56,10 @@ def extract(code: str) -> dict[str, int | str]:
     """Stage the rows of the run's day, and of other days that are due."""
     run = run_from_context(code, get_current_context())
     with open_ledger() as ledger:
-        return extract_days(run, ledger=ledger, track_host=track_host(), now=datetime.now(UTC))
+        read = extract_days(run, ledger=ledger, track_host=track_host(), now=datetime.now(UTC))
+    send_metric(Metric.ROWS_READ.sample(int(read["rows"]), code))
+    send_metric(Metric.DAYS_NOT_READ.sample(int(read["other_days_failed"]), code))
+    return read
 
 
 @step("transform", hours=1)
@@ -74,13 +81,21 @@ def volume_gate(code: str) -> str:
 @task.run_if(is_live, skip_message="a dry run or a rehearsal leaves nothing to account for")
 @step("report", hours=0.5, trigger_rule=TriggerRule.ALL_DONE)
 def report(code: str) -> dict[str, int]:
-    """Write the run's account; red when something is left open."""
-    run = run_from_context(code, get_current_context())
+    """Write the run's account; red when something is left open, else the day's event."""
+    context = get_current_context()
+    run = run_from_context(code, context)
     with open_ledger() as ledger:
         told = report_run(run, ledger=ledger, now=datetime.now(UTC))
     log_text(log, told.text())
+    send_metric(Metric.REPORTS.sample(1, code, "red" if told.problems else "green"))
+    for state in LineState:
+        send_metric(Metric.LINES_OF_DAY.sample(told.own.states[state], code, state))
     if told.problems:
         raise RedDayError("\n".join(told.last_words()))
+    context["outlet_events"][day_asset(code)].extra = {
+        "business_day": run.business_day.isoformat(),
+        **told.summary(),
+    }
     return told.summary()
 
 
@@ -131,7 +146,7 @@ def build(hospital: Hospital) -> None:
             hospital=code,
         )
         extracted >> transform(code) >> gate >> [approval, dispatch]
-        approval >> dispatch >> report(code)
+        approval >> dispatch >> report.override(outlets=[day_asset(code)])(code)
         # a live run skips it by its rule alone: no process is begun to say that it is not for it
         rule = TriggerRule.ALL_SKIPPED
         extracted >> rehearse.override(pool=hospital.pool, trigger_rule=rule)(code)

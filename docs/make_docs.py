@@ -22,6 +22,7 @@ from docs.make_closed_sets import (
     terms,
 )
 from docs.make_dba import readings, rights
+from docs.make_metrics import metrics
 from docs.make_settings import hospital_settings, policies, templates
 from docs.make_state_machine import diagram_inside, diagram_leaving, transitions
 
@@ -36,6 +37,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "exit codes": exit_codes,
     "estados": lambda: closed_set("LineState", portuguese=True),
     "motivos": lambda: closed_set("Reason", portuguese=True),
+    "metrics of tasks": lambda: metrics(scraped=False),
+    "metrics of the ledger": lambda: metrics(scraped=True),
     "policies": policies,
     "problemas": problems,
     "readings": readings,

@@ -1,4 +1,4 @@
-"""The verbs that look and change nothing: `doctor`, `surveys`, `sql` and `dry-run`."""
+"""The verbs that look and change nothing: `doctor`, `metrics`, `surveys`, `sql`, `dry-run`."""
 
 from __future__ import annotations
 
@@ -102,6 +102,20 @@ def _show_first_day(*, as_json: bool) -> None:
     else:
         for line in first_day_lines(answers):
             typer.echo(line)
+
+
+def metrics() -> None:
+    """Print the ledger as numbers, in Prometheus's text format; docs/metrics.md lists them.
+
+    For a scraper's file or a service that calls it, once a minute; nothing is written.
+    """
+    from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
+    from track_dispatch.metric_table import prometheus_text  # noqa: PLC0415 - with the next
+    from track_dispatch.pipeline.metrics import read_metrics  # noqa: PLC0415 - imports the ledger
+
+    with open_ledger(read_only=True) as ledger, ledger.reading() as connection:
+        samples = read_metrics(connection, load_hospitals(), moment=datetime.now(UTC))
+    typer.echo(prometheus_text(samples), nl=False)
 
 
 def surveys(*, as_json: Json = False) -> None:

@@ -42,6 +42,7 @@ def _program(
 
 app.command()(installation.setup)
 app.command()(inspection.doctor)
+app.command()(inspection.metrics)
 app.command()(inspection.surveys)
 app.command()(inspection.sql)
 app.command("dry-run")(inspection.dry_run)

@@ -50,7 +50,8 @@ from track_dispatch.ledger.envelopes import ReadyEnvelope
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import standing_stops
-from track_dispatch.states import BatchState, Refusal
+from track_dispatch.metric_table import Metric
+from track_dispatch.states import BatchState, LineState, Refusal
 
 T = TypeVar("T")
 
@@ -94,6 +95,7 @@ class Claim:
         self._terms = terms
         self._body = body if body is not None else self._encode()
         self._lease_ends = began + terms.lease_seconds
+        self._post_seconds = 0.0  # that the last POST took
         self._parts: list[Part] = []  # the next one last
         self._suspects: list[Suspects] = []
 
@@ -125,8 +127,11 @@ class Claim:
 
     def post(self) -> TrackResponse | TransportFailure:
         """Post the batch, once; nothing but the client is touched, in whatever thread."""
-        key = self.batch.id
-        return self._context.client.post_distribution(self._body, idempotency_key=key)
+        key, began = self.batch.id, self._context.clock()
+        try:
+            return self._context.client.post_distribution(self._body, idempotency_key=key)
+        finally:
+            self._post_seconds = self._context.clock() - began
 
     def classify(self, answer: TrackResponse | TransportFailure) -> Outcome:
         """Tell what an answer means for the batch, and log it."""
@@ -143,6 +148,7 @@ class Claim:
             batch.unit, len(batch.lines), outcome.verdict.label,
             batch.id, outcome.verdict, outcome.status, outcome.detail,
         )  # fmt: skip
+        self._observe(Metric.POST_DURATION, self._post_seconds, outcome.verdict)
         return outcome
 
     # -- the ledger ----------------------------------------------------------------
@@ -189,12 +195,19 @@ class Claim:
 
     def count(self, settlement: Settlement) -> None:
         """Count what is recorded."""
-        self.tally += Tally(
-            accepted=len(settlement.accepted),
-            refused=len(settlement.refused),
-            in_doubt=len(settlement.in_doubt),
-        )
+        lines = {
+            LineState.ACCEPTED: len(settlement.accepted),
+            LineState.REFUSED: len(settlement.refused),
+            LineState.IN_DOUBT: len(settlement.in_doubt),
+        }
+        self.tally += Tally(**lines)
+        for state, count in lines.items():
+            if count:
+                self._observe(Metric.LINES_SETTLED, count, state)
         self.has_released |= bool(settlement.released)
+
+    def _observe(self, metric: Metric, value: float, label: str) -> None:
+        self._context.observe(metric.sample(value, self._context.hospital.code, label))
 
     def retried(self, access: Callable[[], T]) -> T:
         """Read or write the ledger about this claim, again and again until its lease ends.

@@ -23,8 +23,9 @@ from track_dispatch.errors import (
 from track_dispatch.ledger.claims import ClaimTerms
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.database import Ledger
-from track_dispatch.ledger.request_budget import limit_to_begin, take_request
+from track_dispatch.ledger.request_budget import limit_to_begin, requests_taken, take_request
 from track_dispatch.ledger.stop_switch import require_running, stop_service
+from track_dispatch.metric_table import Metric, Sample
 from track_dispatch.records import Actor, Area
 from track_dispatch.states import LineState
 
@@ -83,6 +84,7 @@ class DispatchContext:
         clock: seconds that only ever grow, for waits of our own.
         pause: waits for so many seconds.
         stopped: tells that no further batch may be started.
+        observe: takes a value of a metric, and never fails.
     """
 
     hospital: Hospital
@@ -96,6 +98,7 @@ class DispatchContext:
     clock: Callable[[], float] = system_time.monotonic
     pause: Callable[[float], None] = system_time.sleep
     stopped: Callable[[], bool] = field(default=lambda: False)
+    observe: Callable[[Sample], None] = field(default=lambda _: None)
 
     @property
     def today(self) -> date:
@@ -197,6 +200,8 @@ def probe(context: DispatchContext) -> None:
     with context.ledger.writing() as connection:
         seconds = take_request(connection, limit=limit_to_begin(limit))
         require_running(connection)
+        taken = requests_taken(connection)
+    context.observe(Metric.REQUESTS_TAKEN.sample(taken))
     if seconds:
         raise budget_spent(context, seconds)
     try:

@@ -21,6 +21,7 @@ from track_dispatch.delivery.context import DispatchContext
 from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import ConfigError, TrackDispatchError
 from track_dispatch.hooks.ledger import open_ledger
+from track_dispatch.hooks.stats import send_metric
 from track_dispatch.records import Actor
 
 if TYPE_CHECKING:
@@ -200,4 +201,5 @@ def open_dispatch(
             rules=rules_digest(hospital),
             now=lambda: datetime.now(UTC),
             stopped=stopped,
+            observe=send_metric,
         )

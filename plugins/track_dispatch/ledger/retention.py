@@ -63,6 +63,12 @@ def known_hospitals(connection: Connection) -> list[str]:
     return sorted(connection.scalars(select(_units.c.hospital).distinct()))
 
 
+def record_tidied(ledger: Ledger) -> None:
+    """Record that housekeeping has done all there was to do."""
+    with ledger.writing() as connection:
+        connection.execute(update(schema.ledger).values(tidied_at=moment_in()))
+
+
 # -- what waits --------------------------------------------------------------------
 
 

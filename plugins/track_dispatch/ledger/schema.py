@@ -77,6 +77,7 @@ ledger = Table(
     # PostgreSQL's identity: another one is a restored backup, or a failover that lost claims
     Column("system_identifier", Text),
     Column("timeline", Integer),
+    Column("tidied_at", Moment),  # when housekeeping was done last
 )
 
 identity_keys = Table(

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -163,6 +163,16 @@ class OpenDay:
     question: AskedVolume | None = None
 
 
+class OpenLines(NamedTuple):
+    """How many lines of an envelope are open and stand alike; `ending`: not after today."""
+
+    envelope: int
+    day: HospitalDay
+    state: LineState
+    lines: int
+    ending: int
+
+
 def day_facts(
     connection: Connection, days: Collection[HospitalDay], *, weeks: int = 8
 ) -> dict[HospitalDay, DayFacts]:
@@ -299,10 +309,10 @@ def open_days(connection: Connection, *, today: date) -> list[OpenDay]:
     """
     states: defaultdict[HospitalDay, Counter[LineState]] = defaultdict(Counter)
     last_chance: Counter[HospitalDay] = Counter()
-    for day, state, lines, ending in _open_lines(connection, today):
-        states[day][state] += lines
-        if state in {*WAITING, LineState.REOPENED}:
-            last_chance[day] += ending
+    for one in open_lines(connection, today):
+        states[one.day][one.state] += one.lines
+        if one.state in {*WAITING, LineState.REOPENED}:
+            last_chance[one.day] += one.ending
     questions = _questions(connection, states)
     return [
         OpenDay(day, states[day], last_chance[day], questions.get(day))
@@ -310,10 +320,8 @@ def open_days(connection: Connection, *, today: date) -> list[OpenDay]:
     ]
 
 
-def _open_lines(
-    connection: Connection, today: date
-) -> Iterator[tuple[HospitalDay, LineState, int, int]]:
-    """Count open lines of each envelope by state, and those whose last day is over or today."""
+def open_lines(connection: Connection, today: date) -> Iterator[OpenLines]:
+    """Yield the open lines of each envelope by state, and those whose last day is over or today."""
     waiting = placed(connection, IS_OPEN_ENVELOPE)
     batches = connection.execute(
         select(_batches.c.unit, _batches.c.envelope).where(
@@ -340,7 +348,8 @@ def _open_lines(
     )
     for envelope, state, lines, ending in rows:
         of = unit_of[envelope]
-        yield HospitalDay(of.hospital, of.business_day), LineState(state), lines, ending
+        day = HospitalDay(of.hospital, of.business_day)
+        yield OpenLines(envelope, day, LineState(state), lines, ending)
 
 
 def _units_by_id(connection: Connection, days: Collection[HospitalDay]) -> dict[int, Row[Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Param, task
+from airflow.sdk import Asset, Param, task
 
 from track_dispatch.config import VolumeGate
 from track_dispatch.operators.retry_policy import TrackRetryPolicy
@@ -45,6 +45,11 @@ def step(task_id: str, *, hours: float, **more: Any) -> Any:
 def branch(task_id: str, *, hours: float) -> Any:
     """Return the decorator of a Python task that returns the id of the task to go on with."""
     return task.branch(**options(task_id, hours=hours), **COUNTS)
+
+
+def day_asset(code: str) -> Asset:
+    """Return what a green `report` makes new: another DAG may be scheduled on it."""
+    return Asset(name=f"track_{code.lower()}_day", uri=f"track://{code}/day")
 
 
 def approve_volume(hospital: Hospital) -> VolumeApproval:

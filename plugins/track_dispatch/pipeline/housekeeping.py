@@ -92,6 +92,7 @@ def run_housekeeping(
         done["expired"] += retention.expire_past(ledger, hospital=code, today=today, actor=actor)
         if own:
             done.update(_let_go(ledger, code, own, today))
+    retention.record_tidied(ledger)
     return dict(done)
 
 

@@ -29,6 +29,7 @@ DECIDED = ("--by", "ana", "--why", "teste")
 CALLS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("setup",): (),
     ("doctor",): ("HMS",),
+    ("metrics",): (),
     ("surveys",): (),
     ("sql",): ("HMS",),
     ("dry-run",): ("HMS",),
@@ -61,7 +62,7 @@ WORK_ANYWHERE = {
 }  # fmt: skip
 #: Those that print no list: they do something, or print what another program takes.
 NO_LIST = {
-    ("setup",), ("resume",), ("release",), ("ledger", "init"), ("ledger", "migrate"),
+    ("setup",), ("metrics",), ("resume",), ("release",), ("ledger", "init"), ("ledger", "migrate"),
     ("ledger", "new-keys"), ("ledger", "rotate-keys"), ("ledger", "restored"), ("doubt", "settle"),
     ("accepted", "reopen"), ("refused", "retry"), ("optout", "add"), ("optout", "remove"),
     ("optout", "import"),

@@ -13,7 +13,7 @@ from big_ledger import fill_big_ledger
 from sqlalchemy import create_engine, event, insert, text
 
 from tests.unit.ledger.steps import Steps
-from track_dispatch.ledger import retention, schema
+from track_dispatch.ledger import measures, retention, schema
 from track_dispatch.ledger.approvals import release_day
 from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.database import Ledger, connect
@@ -22,7 +22,14 @@ from track_dispatch.ledger.history import attendance_history, refused_lines
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.privacy import erase_person, held_about
 from track_dispatch.ledger.sql import moment_in
-from track_dispatch.ledger.views import day_facts, days_read, last_runs, open_days, run_work
+from track_dispatch.ledger.views import (
+    day_facts,
+    days_read,
+    last_runs,
+    open_days,
+    open_lines,
+    run_work,
+)
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import Verb
 
@@ -126,6 +133,22 @@ def test_open_days_are_found_by_index(steps: Steps) -> None:
         days_read(connection, ["HMS", "OTOA"])
 
     assert opened[0].states == {"held": 2, "reopened": 2, "in_doubt": 2}
+    assert_by_index(found)
+
+
+def test_what_a_scrape_asks_is_found_by_index(steps: Steps) -> None:
+    reading = steps.put_extraction(2, day=HMS_LAST)
+    steps.put_lines(2, day=HMS_LAST, first=111, extraction=reading)
+    steps.put_batch(2, day=HMS_LAST, first=121, batch={"status": 502})
+    with plans(steps.ledger) as found, steps.ledger.reading() as connection:
+        read = measures.latest_readings(connection)
+        days = [HospitalDay(code, one.business_day) for code, one in read.items()]
+        ready = measures.oldest_ready(connection, open_lines(connection, TODAY))
+        measures.oldest_in_doubt(connection)
+        times = measures.post_times(connection, days)
+
+    assert ready.keys() == {"HMS"}
+    assert times[HMS_LAST].posts
     assert_by_index(found)
 
 

@@ -160,6 +160,7 @@ def upgrade() -> None:
         ),
         sa.Column("system_identifier", sa.Text(), nullable=True),
         sa.Column("timeline", sa.Integer(), nullable=True),
+        sa.Column("tidied_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("ledger_id", name=op.f("pk_ledger")),
     )
     op.create_table(
