@@ -34,6 +34,7 @@ from track_dispatch.operators.steps import (
     branch,
     day_asset,
     options,
+    run_by,
     run_params,
     step,
 )
@@ -134,7 +135,7 @@ def build(hospital: Hospital) -> None:
         start_date=datetime.combine(first, time.min, hospital.zone) if first else None,
         catchup=False,
         max_active_runs=1,
-        default_args=DEFAULTS,
+        default_args={**DEFAULTS, **run_by(hospital.queue)},
         tags=["pesquisa", hospital.erp, hospital.source],
     ) as dag:
         code = hospital.code

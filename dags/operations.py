@@ -1,11 +1,13 @@
 """What people and the night do: `track_morning`, `track_decide`, `track_housekeeping`.
 
-One task each. What they log is read by an analyst; what they return is counts.
+One task each. `track_doctor` has one for each queue. What they log is read by an analyst; what they
+return is counts.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
@@ -23,11 +25,12 @@ from track_dispatch.errors import ConfigError, RedDayError, TrackDispatchError
 from track_dispatch.hooks.alert import send_alert
 from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.operators.run_context import actor_of
-from track_dispatch.operators.steps import DEFAULTS, param, required, step
+from track_dispatch.operators.steps import DEFAULTS, param, required, run_by, step
 from track_dispatch.operators.texts import (
     DECIDE_DOC,
     HOUSEKEEPING_DOC,
     WHAT,
+    WORKERS_DOC,
     done_text,
     log_text,
     morning_doc,
@@ -128,6 +131,35 @@ def tidy() -> dict[str, int]:
     return done
 
 
+@step("doctor", hours=0.5)
+def examine(queue: str | None) -> dict[str, int]:
+    """Tell what the machine that runs this task sees; red where a run would fail here."""
+    # imports much of Airflow, which no other task needs
+    from track_dispatch.doctor import run_worker_checks  # noqa: PLC0415
+
+    hospitals = [one for one in working_hospitals() if one.queue == queue]
+    found: Counter[str] = Counter()
+    failed = []
+    for one in run_worker_checks(hospitals, now=lambda: datetime.now(UTC)):
+        told = f"{COLOURS[one.verdict]}: {one.subject}, {one.name}: {one.detail}"
+        found[one.verdict] += 1
+        log_text(log, [told])
+        if COLOURS[one.verdict] == "VERMELHO":
+            failed.append(told)
+    if failed:
+        raise RedDayError("\n".join(failed))
+    return dict(found)
+
+
+def queues() -> list[str | None]:
+    """Return the queues of the hospitals; None is Airflow's own."""
+    try:
+        named = {one.queue for one in working_hospitals() if one.queue}
+    except ConfigError:  # each hospital's own DAG says what is wrong
+        named = set()
+    return [None, *sorted(named)]
+
+
 def known_conflicts() -> Mapping[str, Sequence[str]]:
     """Return what hospitals' files contradict each other in; a task judges when it runs."""
     if get_parsing_context().dag_id:
@@ -138,6 +170,8 @@ def known_conflicts() -> Mapping[str, Sequence[str]]:
         return {"": [str(error)]}
 
 
+#: The word of colour that a check's line begins with.
+COLOURS = {"ok": "ok", "warn": "ATENÇÃO", "FAIL": "VERMELHO"}
 COMMON = {
     "start_date": datetime(2024, 1, 1, tzinfo=UTC),
     "catchup": False,
@@ -195,3 +229,16 @@ with DAG(
     **COMMON,
 ):
     tidy()
+
+if get_parsing_context().dag_id in {None, "track_doctor"}:
+    with DAG(
+        dag_id="track_doctor",
+        dag_display_name="Operação · diagnóstico",
+        description="O que cada máquina que roda tarefas vê, da rede ao relógio",
+        doc_md=WORKERS_DOC,
+        schedule=None,
+        default_args=ONCE,
+        **COMMON,
+    ):
+        for name in queues():
+            examine.override(task_id=f"doctor_{name or 'default'}", **run_by(name))(name)

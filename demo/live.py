@@ -32,7 +32,7 @@ HOME = ROOT / ".airflow" / "ui"
 #: How long Airflow may take until all its components are healthy, in seconds.
 START_LIMIT = 180.0
 #: The DAGs that are no hospital's.
-OPERATIONS = frozenset({"track_decide", "track_housekeeping", "track_morning"})
+OPERATIONS = frozenset({"track_decide", "track_doctor", "track_housekeeping", "track_morning"})
 COMPONENTS = AIRFLOW | {"triggerer": airflow_component("triggerer", "--skip-serve-logs")}
 
 

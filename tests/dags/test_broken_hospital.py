@@ -90,5 +90,10 @@ def test_without_an_include_folder_a_person_can_still_decide(
 
     bag = dag_bag()
 
-    assert set(bag.dags) == {"track_morning", "track_decide", "track_housekeeping"}
+    assert set(bag.dags) == {
+        "track_morning",
+        "track_decide",
+        "track_doctor",
+        "track_housekeeping",
+    }
     assert "set TRACK_INCLUDE_DIR" in str(bag.dags["track_morning"].doc_md)

@@ -33,7 +33,7 @@ from track_dispatch.errors import did_you_mean
 from track_dispatch.records import Area, Channel
 
 #: Codes whose DAG id would be that of an operations DAG.
-RESERVED_CODES = frozenset({"MORNING", "DECIDE", "HOUSEKEEPING"})
+RESERVED_CODES = frozenset({"MORNING", "DECIDE", "HOUSEKEEPING", "DOCTOR"})
 
 
 _ONCE_A_DAY = r"^[0-5]?\d ([01]?\d|2[0-3]) \* \* \*$"
@@ -117,6 +117,10 @@ class Hospital(Policies):
     """Nobody who attended before this day is ever asked; null: the hospital is not live yet."""
     sql: Annotated[str, Field(pattern=r"^(mv|tasy)/[a-z][a-z0-9_]*\.sql$", examples=["mv/hms.sql"])]
     """The extraction query, below include/sql."""
+    queue: Annotated[
+        str | None, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["site-es"])
+    ] = None
+    """The queue of the Celery workers that run its tasks, where only one site reaches its ERP."""
     companies: tuple[Annotated[int, Field(strict=True, ge=1)], ...] = ()
     """The companies of a shared database that are this hospital; none = all."""
     templates: str

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 
 from track_dispatch.config import BrokenHospital, Hospital
 from track_dispatch.doctor.airflow_checks import check_airflow, check_dag, read_airflow
 from track_dispatch.doctor.check import Check, softened
-from track_dispatch.doctor.hospital_checks import check_erp, check_file, check_hospital
-from track_dispatch.doctor.ledger_checks import check_ledger, check_software
+from track_dispatch.doctor.hospital_checks import (
+    check_erp,
+    check_file,
+    check_hospital,
+    check_pools,
+)
+from track_dispatch.doctor.ledger_checks import (
+    check_clock,
+    check_ledger,
+    check_software,
+)
 from track_dispatch.doctor.track_checks import check_alert, check_track
 
 
@@ -43,8 +52,38 @@ def run_checks(
             )
             yield from looks if is_live else softened(looks)
             by_connection[entry.oracle_conn_id].append(entry)
+    yield from _check_erps(by_connection, now, pools=True)
+
+
+def run_worker_checks(
+    hospitals: Sequence[Hospital], *, now: Callable[[], datetime]
+) -> Iterator[Check]:
+    """Look at what only the machine that runs tasks can tell, without Airflow's database.
+
+    Args:
+        hospitals: whose tasks run here.
+        now: this machine's clock, aware.
+    """
+    yield check_clock(now)
+    yield from check_ledger()
+    yield check_software()
+    yield from check_track(now)[1]
+    by_connection: defaultdict[str, list[Hospital]] = defaultdict(list)
+    for hospital in hospitals:
+        by_connection[hospital.oracle_conn_id].append(hospital)
+    yield from _check_erps(by_connection, now, pools=False)
+
+
+def _check_erps(
+    by_connection: Mapping[str, Sequence[Hospital]],
+    now: Callable[[], datetime],
+    *,
+    pools: bool,
+) -> Iterator[Check]:
     for conn_id, hospitals in by_connection.items():
         looks = check_erp(conn_id, hospitals)
+        if pools:
+            looks = chain(check_pools(hospitals), looks)
         are_live = any(_is_live(one, now()) for one in hospitals)
         yield from looks if are_live else softened(looks)
 

@@ -51,7 +51,7 @@ def check_airflow(
         "import errors": partial(_imports, state),
         "operations": partial(_operations, state),
         "default pool": partial(_default_pool, state),
-        "executor": _executor,
+        "executor": partial(_executor, hospitals),
         "time-outs": partial(_time_outs, hospitals),
         "folders": _folders,
     }
@@ -129,12 +129,18 @@ def _default_pool(state: AirflowState | None) -> str:
     return "as many slots as there are" if slots < 0 else f"{slots} slots"
 
 
-def _executor() -> str:
+def _executor(hospitals: Sequence[Hospital]) -> str:
     settings = read_settings()
     if settings.executor_error:
         raise ConfigError(
             f"the executor {settings.executor} cannot be loaded ({settings.executor_error}):"
             " install its provider, or correct `core.executor`"
+        )
+    queued = [one.code for one in hospitals if one.queue]
+    if queued and "Celery" not in settings.executor:
+        raise DoubtError(
+            f"{', '.join(queued)}: `queue` in the file means nothing to {settings.executor}, which"
+            " runs their tasks like all others: take it out, or run Celery's workers"
         )
     where = "on several machines" if settings.is_distributed else "on this machine"
     return f"{settings.executor} runs tasks {where}"

@@ -118,13 +118,17 @@ def _surveys(hospital: Hospital, track: Track) -> str:
 # -- the ERP ------------------------------------------------------------------------------------
 
 
+def check_pools(hospitals: Sequence[Hospital]) -> Iterator[Check]:
+    """Look at the pools that let one extraction at a time into each source."""
+    for pool in sorted({hospital.pool for hospital in hospitals}):
+        yield check(pool, "pool", partial(_look_up_pool, pool))
+
+
 def check_erp(conn_id: str, hospitals: Sequence[Hospital]) -> Iterator[Check]:
-    """Look at one ERP's connection, its pool, and the queries of the hospitals behind it.
+    """Look at one ERP's connection, and the queries of the hospitals behind it.
 
     It is opened once: failed log-ons lock the account.
     """
-    for pool in sorted({hospital.pool for hospital in hospitals}):
-        yield check(pool, "pool", partial(_look_up_pool, pool))
     with ExitStack() as stack:
         deadline = hospitals[0].oracle_logon_deadline_seconds  # one for all hospitals
 

@@ -5,8 +5,9 @@ And what it saw: the software that the workers run, and what Track answered firs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from track_dispatch.ledger.creation import Way, try_claim, way_to_server
 from track_dispatch.ledger.database import Ledger, connect, require_same_ledger
 from track_dispatch.ledger.history import FirstAnswer, SoftwareUse, first_answers, recent_software
 from track_dispatch.ledger.keys import new_keys, older_keys, require_keys, unopened
+from track_dispatch.ledger.sql import now_in
 from track_dispatch.records import Software
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 #: How many transactions the doctor tries: a pooler gives each to any connection that is free.
 TRANSACTIONS = 4
+#: Seconds that this machine's clock may differ from that of the ledger's database.
+CLOCK_TOLERANCE = 30
 #: So far back each worker has most likely read or posted something.
 HOURS = 26
 
@@ -47,6 +51,26 @@ def check_ledger() -> Iterator[Check]:
     }
     for name, look in looks.items():
         yield check(INSTALLATION, name, look if reached else _not_reached)
+
+
+def check_clock(now: Callable[[], datetime]) -> Check:
+    """Compare this machine's clock with that of the ledger's database."""
+    return check(INSTALLATION, "clock", lambda: _compare_clocks(now))
+
+
+def _compare_clocks(now: Callable[[], datetime]) -> str:
+    with reading() as connection:
+        before = now()
+        theirs = now_in(connection)
+        after = now()
+    ahead = (before + (after - before) / 2 - theirs).total_seconds()
+    if abs(ahead) > CLOCK_TOLERANCE:
+        raise ConfigError(
+            f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'}"
+            " that of the ledger's database: let NTP set both; which day is over, and who may be"
+            " asked at this hour, would be wrong by as much"
+        )
+    return f"this machine and the ledger's database differ by {abs(ahead):.0f} s"
 
 
 def _not_reached() -> str:

@@ -42,6 +42,11 @@ def step(task_id: str, *, hours: float, **more: Any) -> Any:
     return task(**options(task_id, hours=hours), **COUNTS, **more)
 
 
+def run_by(queue: str | None) -> dict[str, str]:
+    """Return what lets only the workers of a queue run a task; none: those of Airflow's own."""
+    return {"queue": queue} if queue else {}
+
+
 def branch(task_id: str, *, hours: float) -> Any:
     """Return the decorator of a Python task that returns the id of the task to go on with."""
     return task.branch(**options(task_id, hours=hours), **COUNTS)

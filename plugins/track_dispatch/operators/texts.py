@@ -30,7 +30,12 @@ TASKS = {
     "rehearse": "Simular ou ensaiar",
 }
 #: The tasks of the operations' DAGs.
-OPERATIONS = {"morning": "Tabela da manhã", "decide": "Decidir", "housekeeping": "Limpeza"}
+OPERATIONS = {
+    "morning": "Tabela da manhã",
+    "decide": "Decidir",
+    "housekeeping": "Limpeza",
+    "doctor": "Examinar",
+}
 
 MODES = {
     "live": "Enviar",
@@ -183,6 +188,15 @@ Toda madrugada: envios interrompidos viram dúvida; o que passou do prazo de per
 `extraction_max_age_hours` são apagados (e relidos antes de sair); registros do ERP esquecidos são apagados; linhas
 encerradas perdem o que identifica a pessoa, a área e o canal; e dias mais velhos que `ledger_retention_days` saem de vez.
 Nada que ainda espera uma pessoa é apagado.
+"""
+
+WORKERS_DOC = """
+### O que cada máquina vê
+
+Para a engenharia de dados: acione depois de instalar, de mudar `queue` ou de trocar uma máquina. **Uma tarefa por fila**
+olha, de onde as tarefas de verdade rodam, o relógio, o livro-razão (com TLS), a versão e as regras instaladas, o Track e os ERPs
+dos hospitais dessa fila. Nada é enviado, nenhuma consulta é executada. **Vermelho**: uma execução falharia ali; as linhas `VERMELHO`
+do log dizem o que fazer. Uma tarefa que fica na fila: nenhuma máquina atende essa fila.
 """
 
 #: What `track_decide` offers, as the form shows it.

@@ -289,7 +289,7 @@ def test_loading_a_broken_hospital_raises_its_message(write: Write, include: Pat
         load_hospital("HMS", include)
 
 
-@pytest.mark.parametrize("code", ["MORNING", "DECIDE", "HOUSEKEEPING"])
+@pytest.mark.parametrize("code", ["MORNING", "DECIDE", "HOUSEKEEPING", "DOCTOR"])
 def test_a_code_whose_dag_is_an_operations_dag_is_refused(
     write: Write, include: Path, code: str
 ) -> None:

@@ -43,7 +43,7 @@ READ_LATER = {
     "acceptance", "batch_size", "code", "contact_cap_days", "extraction_max_age_hours",
     "import_fields",
     "lease_margin_seconds", "ledger_retention_days", "look_back_days", "max_age_days", "name",
-    "oracle_conn_id", "oracle_logon_deadline_seconds", "post_deadline_seconds",
+    "oracle_conn_id", "oracle_logon_deadline_seconds", "post_deadline_seconds", "queue",
     "rehearsal_contacts", "rehearsal_lines", "reminder_days", "requests_per_5_minutes",
     "schedule", "send_days", "send_window", "template_set", "templates",
     "validity_days", "volume_gate",

@@ -227,3 +227,11 @@ def test_plugins_that_every_component_would_execute_are_told(
 
     told = only(premises.visit(), "folders", "FAIL")
     assert told.startswith(f"{plugins}/.airflowignore does not say `track_dispatch/`")
+
+
+def test_a_queue_that_no_executor_heeds_is_told(premises: Premises) -> None:
+    hms = load_hospital("HMS").model_copy(update={"queue": "site-es"})
+
+    told = premises.visit(hms)["installation", "executor"]
+    assert told.verdict.value == "warn"
+    assert told.detail.startswith("HMS: `queue` in the file means nothing to LocalExecutor")
