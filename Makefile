@@ -14,7 +14,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui morning test e2e proof bench check lock docs schema pictures new-hospital examples test-oracle clean
+.PHONY: help setup demo ui morning test e2e proof bench check lock docs pictures new-hospital examples test-oracle clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,14 +69,11 @@ lock:  ## compile requirements*.txt anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  -c requirements.txt requirements-celery.in -o requirements-celery.txt
 
-docs: setup  ## write anew what the pages take from the code
+docs: setup  ## write anew what the pages take from the code, and include/hospitals.schema.json
 	$(BIN)/python -m docs.make_docs
 
 pictures: .venv/installed-dev  ## take docs/*.png anew: the browser tests do, in Debian's chromium
 	TRACK_PICTURES=docs TRACK_BROWSER=insist $(BIN)/pytest tests/live/test_board.py -n0 -x
-
-schema: setup  ## write include/hospitals.schema.json anew
-	$(BIN)/python -m track_dispatch.config
 
 new-hospital: setup  ## CODE=abc ERP=mv: the files of a hospital to come; ERP=tasy for the other family
 	@$(BIN)/python -m demo.new_hospital $(CODE) $(ERP)

@@ -27,7 +27,6 @@ from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.hooks.stats import send_metric
 from track_dispatch.hooks.track import open_dispatch, track_host
 from track_dispatch.metric_table import Metric
-from track_dispatch.operators.run_context import is_live, run_from_context
 from track_dispatch.operators.steps import (
     DEFAULTS,
     approve_volume,
@@ -39,13 +38,13 @@ from track_dispatch.operators.steps import (
     step,
 )
 from track_dispatch.operators.texts import BROKEN_DOC, REHEARSED, hospital_doc, log_text
-from track_dispatch.operators.track import TrackOperator
+from track_dispatch.operators.track import TrackOperator, is_live, run_from_context
 from track_dispatch.pipeline import Mode
+from track_dispatch.pipeline.decide import ask
 from track_dispatch.pipeline.extract import extract as extract_days
 from track_dispatch.pipeline.rehearse import dry_run, rehearsal
 from track_dispatch.pipeline.report import report as report_run
 from track_dispatch.pipeline.transform import transform as transform_days
-from track_dispatch.pipeline.volume_gate import ask
 from track_dispatch.states import LineState
 
 log = logging.getLogger(__name__)

@@ -19,12 +19,10 @@ from airflow.sdk import (
     get_parsing_context,
 )
 
-from track_dispatch.business_day import check_conf
 from track_dispatch.config import all_conflicts, load_hospitals, working_hospitals
 from track_dispatch.errors import ConfigError, RedDayError, TrackDispatchError
 from track_dispatch.hooks.alert import send_alert
 from track_dispatch.hooks.ledger import open_ledger
-from track_dispatch.operators.run_context import actor_of
 from track_dispatch.operators.steps import DEFAULTS, param, required, run_by, step
 from track_dispatch.operators.texts import (
     DECIDE_DOC,
@@ -37,6 +35,8 @@ from track_dispatch.operators.texts import (
     not_decided_text,
     undelivered_text,
 )
+from track_dispatch.operators.track import actor_of
+from track_dispatch.pipeline import check_conf
 from track_dispatch.pipeline.decide import (
     BATCH_PATTERN,
     CODE_PATTERN,

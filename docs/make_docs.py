@@ -1,4 +1,4 @@
-"""Write anew what the pages take from the code: `make docs`.
+"""Write anew what the pages take from the code, and the hospitals' JSON schema: `make docs`.
 
 A block of a page begins with `<!-- make docs: NAME -->` and ends with `<!-- end -->`. What stands
 between them is what the function of that name returns; all else is written by hand.
@@ -6,6 +6,7 @@ between them is what the function of that name returns; all else is written by h
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -25,6 +26,7 @@ from docs.make_dba import readings, rights
 from docs.make_metrics import metrics
 from docs.make_settings import hospital_settings, policies, templates
 from docs.make_state_machine import diagram_inside, diagram_leaving, transitions
+from track_dispatch.config import json_schema
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -50,12 +52,18 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "transitions": transitions,
     **{f"enum {name}": partial(closed_set, name) for name in CLOSED_SETS if name != "Reason"},
 }
+SCHEMA = ROOT / "include" / "hospitals.schema.json"
 _BLOCK = re.compile(r"(<!-- make docs: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def blocks_of(page: Path) -> list[str]:
     """Return the names of the page's blocks."""
     return [found[1] for found in _BLOCK.findall(page.read_text(encoding="utf-8"))]
+
+
+def schema_text() -> str:
+    """Return the JSON schema of the hospitals' files as it is committed."""
+    return f"{json.dumps(json_schema(), indent=2, ensure_ascii=False, sort_keys=True)}\n"
 
 
 def render(page: Path) -> str:
@@ -69,5 +77,6 @@ def render(page: Path) -> str:
 
 
 if __name__ == "__main__":
+    SCHEMA.write_text(schema_text(), encoding="utf-8")
     for path in PAGES:
         path.write_text(render(path), encoding="utf-8")

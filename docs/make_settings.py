@@ -11,8 +11,7 @@ import yaml
 
 from docs.make_tables import code, table
 from track_dispatch.config.hospital import Hospital
-from track_dispatch.config.policies import Policies, policy_names, shared_policy_names
-from track_dispatch.config.templates import TemplateSet
+from track_dispatch.config.policies import Policies, TemplateSet, policy_names, shared_policy_names
 
 Schema = Mapping[str, Any]
 _DEFAULTS = Path(__file__).parents[1] / "include" / "defaults.yaml"

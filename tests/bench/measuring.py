@@ -34,7 +34,7 @@ from stand_ins.track_api import ORGANIZATION, TOKEN, TrackStandIn
 from tests.bench.big_day import DAY, HOSPITAL, NOW, erp_sql
 from tests.bench.databases import database
 from tests.bench.figures import Measured
-from track_dispatch.delivery.distribution import distribution, validity_and_reminder
+from track_dispatch.delivery.client import distribution, validity_and_reminder
 from track_dispatch.extraction.query import binds, render
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.records import Area, Channel

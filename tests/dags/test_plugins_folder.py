@@ -22,7 +22,6 @@ DECIDING = (
     "records",
     "states",
     "process",
-    "business_day",
     "config",
     "transformation",
     "extraction",

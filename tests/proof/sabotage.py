@@ -142,9 +142,8 @@ SABOTAGES = (
         (
             Edit(f"{LEDGER}/between_posts.py", "\n    and x.started_at >= moment_in(:oldest)", ""),
             Edit(
-                f"{LEDGER}/claims.py",
-                "        extractions.c.started_at"
-                " >= moment_in(-3600.0 * terms.extraction_max_age_hours),\n",
+                f"{LEDGER}/extractions.py",
+                "        extractions.c.started_at >= moment_in(-max_age_hours * HOUR),\n",
                 "",
             ),
         ),

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from track_dispatch.business_day import business_day, check_conf, day_bounds
 from track_dispatch.errors import ConfigError
+from track_dispatch.extraction.query import binds
+from track_dispatch.pipeline import business_day, check_conf
 
 SAO_PAULO = "America/Sao_Paulo"
 
@@ -205,7 +206,7 @@ def test_a_moment_without_a_zone_is_refused(name: str) -> None:
     ],
 )
 def test_a_day_is_half_open_in_the_erps_own_naive_time(day: date, start: str, end: str) -> None:
-    assert tuple(moment.isoformat() for moment in day_bounds(day)) == (start, end)
+    assert tuple(moment.isoformat() for moment in binds(day).values()) == (start, end)
 
 
 @pytest.mark.parametrize("conf", [None, {}, {"business_day": "2026-11-20"}])

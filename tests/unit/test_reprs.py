@@ -19,7 +19,7 @@ from track_dispatch.ledger.envelopes import Envelope, ReadAhead, SealedLine
 from track_dispatch.ledger.history import DayLine
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.records import Area, Channel, Unit
-from track_dispatch.transformation.evaluator import Candidate
+from track_dispatch.transformation import Candidate
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger

@@ -5,6 +5,96 @@ Airflow takes seconds to import: each verb imports what it needs, so that `--hel
 
 from __future__ import annotations
 
-from track_dispatch.cli.program import app, main
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
 
-__all__ = ["app", "main"]
+import typer
+
+from track_dispatch import __version__
+from track_dispatch.cli import decisions, inspection, installation, people
+from track_dispatch.cli.options import ExitCode
+from track_dispatch.errors import TrackDispatchError
+
+app = typer.Typer(
+    help="Ask hospital patients how they were treated, at most once.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",  # it fills paragraphs
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"track_dispatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Ask hospital patients how they were treated, at most once."""
+
+
+app.command()(installation.setup)
+app.command()(inspection.doctor)
+app.command()(inspection.metrics)
+app.command()(inspection.surveys)
+app.command()(inspection.sql)
+app.command("dry-run")(inspection.dry_run)
+app.command()(inspection.day)
+app.command()(inspection.explain)
+app.command()(decisions.resume)
+app.command()(decisions.release)
+app.command()(people.person)
+installation.ledger_app.command("restored")(decisions.ledger_restored)
+app.add_typer(installation.ledger_app, name="ledger", no_args_is_help=True)
+app.add_typer(decisions.doubt_app, name="doubt", no_args_is_help=True)
+app.add_typer(decisions.accepted_app, name="accepted", no_args_is_help=True)
+app.add_typer(decisions.refused_app, name="refused", no_args_is_help=True)
+app.add_typer(people.optout_app, name="optout", no_args_is_help=True)
+app.add_typer(installation.config_app, name="config", no_args_is_help=True)
+
+
+def main() -> None:
+    """Run a verb; end with an `ExitCode`."""
+    # Outside a task the SDK looks for connections in Airflow's database only when it is told that
+    # this is no worker; a verb must find what a task finds.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    # Airflow logs to standard output, which is the verb's.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
+    try:
+        app()
+    except TrackDispatchError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(ExitCode.FAILED)
+    except SystemExit as ended:  # typer has met Ctrl-C already, and says nothing
+        if ended.code == ExitCode.STOPPED:
+            typer.echo("stopped", err=True)
+        raise
+    except Exception as error:
+        if os.environ.get("TRACK_TRACEBACK"):
+            raise
+        typer.echo(f"error: {_bug(error)}", err=True)
+        sys.exit(ExitCode.BUG)
+
+
+def _bug(error: Exception) -> str:
+    """Say where a fault of the program is; not with its text, which may quote a patient's data."""
+    ours = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if __package__.partition(".")[0] in frame.filename
+    ]
+    where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
+    return (
+        f"{type(error).__name__} at {where}, a fault of track_dispatch {__version__}; report this"
+        " line. TRACK_TRACEBACK=1 shows more, perhaps patients' data"
+    )

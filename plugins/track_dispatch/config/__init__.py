@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from track_dispatch.config.digests import rules_digest, software_here
-from track_dispatch.config.go_live import (
+from track_dispatch.config.checks import (
     check_go_live,
     check_lease_margin,
     demo_survey_uuid,
     is_demo_template_set,
     is_practice_host,
 )
-from track_dispatch.config.hospital import Hospital, json_schema, write_schema
+from track_dispatch.config.hospital import Hospital, json_schema
 from track_dispatch.config.loading import (
     BrokenHospital,
     all_conflicts,
@@ -19,10 +18,11 @@ from track_dispatch.config.loading import (
     load_hospital,
     load_hospitals,
     load_shard,
+    rules_digest,
+    software_here,
     working_hospitals,
 )
-from track_dispatch.config.policies import Identifier, VolumeGate
-from track_dispatch.config.templates import TemplateSet
+from track_dispatch.config.policies import Identifier, TemplateSet, VolumeGate
 
 __all__ = [
     "BrokenHospital",
@@ -45,5 +45,4 @@ __all__ = [
     "rules_digest",
     "software_here",
     "working_hospitals",
-    "write_schema",
 ]

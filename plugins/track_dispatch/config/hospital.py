@@ -1,13 +1,15 @@
-"""A hospital as its file describes it, complete with the policies and templates it uses."""
+"""A hospital as its file describes it, complete with the policies and templates it uses.
 
-import json
-from collections.abc import Mapping
+And when its invitations may leave: hours of its day, and perhaps only some weekdays.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, time, timedelta
-from functools import cache
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache, lru_cache
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -21,16 +23,110 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from track_dispatch.config.policies import Policies, policy_names, shared_policy_names
-from track_dispatch.config.send_window import (
-    SendWindow,
-    longest_wait,
+from track_dispatch.config.policies import (
+    Policies,
+    TemplateSet,
     parse_hours,
-    weekday_numbers,
+    policy_names,
+    shared_policy_names,
 )
-from track_dispatch.config.templates import TemplateSet
 from track_dispatch.errors import did_you_mean
 from track_dispatch.records import Area, Channel
+
+#: As `send_days` names them; Monday is 0, as Python counts.
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY = timedelta(days=1)
+#: The time that a run gets for reading and judging before its dispatch.
+WORK = timedelta(hours=1)
+_FORTNIGHT = 14
+
+
+@dataclass(frozen=True, slots=True)
+class SendWindow:
+    """Half-open hours of a day, in minutes from midnight; `closes` may be 1440, the day's end."""
+
+    opens: int
+    closes: int
+    weekdays: frozenset[int]  # never empty
+    zone: ZoneInfo
+
+    def opening(self, moment: datetime) -> datetime:
+        """Return the first moment, from `moment` on, at which invitations may leave; aware.
+
+        It is `moment` itself where the window is open.
+        """
+        local = moment.astimezone(self.zone)
+        day = local.date()
+        while day.weekday() not in self.weekdays or local >= self._at(day, self.closes):
+            day += _DAY
+        return max(moment, self._at(day, self.opens))
+
+    def _at(self, day: date, minutes: int) -> datetime:
+        """Return a moment of a day by the wall clock."""
+        days, rest = divmod(minutes, 24 * 60)
+        return datetime.combine(day + days * _DAY, time(rest // 60, rest % 60), self.zone)
+
+
+class LongestWait(NamedTuple):
+    """How long the settings of a hospital let somebody wait, at most.
+
+    Attributes:
+        within_run: from the beginning of a run to the opening that it waits for.
+        days: from a business day to the day on which its patients are asked.
+    """
+
+    within_run: timedelta
+    days: int
+
+
+@lru_cache(maxsize=256)
+def longest_wait(
+    opens: int, closes: int, weekdays: frozenset[int], begins: int
+) -> LongestWait | None:
+    """Return the longest waits that a daily run and a window leave; clock changes apart.
+
+    A run waits for an opening before the next run, and leaves any other to that run. Its dispatch
+    comes at once or up to `WORK` later, and the window may close between.
+
+    Args:
+        opens: minutes from midnight.
+        closes: minutes from midnight.
+        weekdays: on which invitations leave; Monday is 0.
+        begins: when the run begins, minutes from midnight.
+
+    Returns:
+        None where a run that takes its time misses each opening, week for week.
+    """
+    window = SendWindow(opens, closes, weekdays, ZoneInfo("UTC"))
+    monday = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=begins)
+    within_run, days = timedelta(0), 0
+    for first in (monday + number * _DAY for number in range(7)):
+        for run in (first + number * _DAY for number in range(_FORTNIGHT)):
+            openings = _openings(window, run)
+            caught = [opening for opening in openings if opening <= run + _DAY]
+            within_run = max([within_run, *(opening - run for opening in caught)])
+            days = max([days, *((opening.date() - first.date()).days + 1 for opening in caught)])
+            if caught == openings:
+                break
+        else:
+            return None
+    return LongestWait(within_run, days)
+
+
+def _openings(window: SendWindow, run: datetime) -> list[datetime]:
+    """Return when the window opens for a run's dispatch, the earliest and the latest that it comes.
+
+    The window may close between them: that is the moment to be late at.
+    """
+    closing = run.replace(hour=0, minute=0) + timedelta(minutes=window.closes)
+    moments = [run, *([closing] if run < closing < run + WORK else []), run + WORK]
+    return [window.opening(moment) for moment in moments]
+
+
+def weekday_numbers(days: Sequence[str] | None) -> frozenset[int]:
+    """Return weekdays as numbers, Monday 0; every day for None."""
+    return frozenset(map(WEEKDAYS.index, days or WEEKDAYS))
+
 
 #: Codes whose DAG id would be that of an operations DAG.
 RESERVED_CODES = frozenset({"MORNING", "DECIDE", "HOUSEKEEPING", "DOCTOR"})
@@ -297,11 +393,3 @@ def json_schema() -> dict[str, Any]:
     ):
         del schema["$defs"][unused]
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
-
-
-def write_schema(include: Path) -> Path:
-    """Write the schema to the include folder and return its path."""
-    path = include / "hospitals.schema.json"
-    text = json.dumps(json_schema(), indent=2, ensure_ascii=False, sort_keys=True)
-    path.write_text(f"{text}\n", encoding="utf-8")
-    return path

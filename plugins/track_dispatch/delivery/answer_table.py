@@ -323,7 +323,7 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
     ),
     Assumption(
         "`status` of a survey that may be used",
-        "doctor/track_checks.py",
+        "doctor/hospital_checks.py",
         "a warning for nothing",
     ),
     Assumption(

@@ -16,25 +16,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
+from track_dispatch.delivery.answer_table import OutcomeKind, TransportFailure
+from track_dispatch.delivery.client import encode_distribution
 from track_dispatch.delivery.context import DispatchContext, Tally, is_open, retry_ledger, stop_all
-from track_dispatch.delivery.distribution import encode_distribution
-from track_dispatch.delivery.isolate import (
+from track_dispatch.delivery.responses import (
+    BatchTexts,
     Division,
     Leftover,
+    Outcome,
     Part,
     Suspects,
+    TrackResponse,
     bisect,
+    classify_response,
     faults_by_place,
     isolate,
     leftovers,
-)
-from track_dispatch.delivery.responses import (
-    BatchTexts,
-    Outcome,
-    OutcomeKind,
-    TrackResponse,
-    TransportFailure,
-    classify_response,
 )
 from track_dispatch.errors import (
     ConfigError,

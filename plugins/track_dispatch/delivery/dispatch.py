@@ -21,12 +21,15 @@ from typing import NamedTuple, TypeGuard, TypeVar
 from tenacity import Retrying, retry_if_result, wait_fixed
 
 from track_dispatch.config import check_go_live, check_lease_margin
-from track_dispatch.delivery.backlog import Backlog, Prepared, find_backlog
+from track_dispatch.delivery.answer_table import TransportFailure
 from track_dispatch.delivery.claim import Claim, is_plain
 from track_dispatch.delivery.context import (
+    Backlog,
     DispatchContext,
+    Prepared,
     Tally,
     budget_spent,
+    find_backlog,
     is_open,
     next_run,
     probe,
@@ -34,7 +37,7 @@ from track_dispatch.delivery.context import (
     require_open_hours,
     retry_ledger,
 )
-from track_dispatch.delivery.responses import Outcome, TrackResponse, TransportFailure
+from track_dispatch.delivery.responses import Outcome, TrackResponse
 from track_dispatch.errors import (
     ConfigError,
     DeliveryUncertainError,

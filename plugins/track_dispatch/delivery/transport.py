@@ -28,7 +28,8 @@ from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConn
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
-from track_dispatch.delivery.responses import TrackResponse, TransportFailure
+from track_dispatch.delivery.answer_table import TransportFailure
+from track_dispatch.delivery.responses import TrackResponse
 from track_dispatch.errors import ConfigError
 from track_dispatch.process import Watchdog
 

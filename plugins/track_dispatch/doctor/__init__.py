@@ -11,17 +11,14 @@ from track_dispatch.config import BrokenHospital, Hospital
 from track_dispatch.doctor.airflow_checks import check_airflow, check_dag, read_airflow
 from track_dispatch.doctor.check import Check, softened
 from track_dispatch.doctor.hospital_checks import (
+    check_alert,
     check_erp,
     check_file,
     check_hospital,
     check_pools,
+    check_track,
 )
-from track_dispatch.doctor.ledger_checks import (
-    check_clock,
-    check_ledger,
-    check_software,
-)
-from track_dispatch.doctor.track_checks import check_alert, check_track
+from track_dispatch.doctor.ledger_checks import check_clock, check_ledger, check_software
 
 
 def run_checks(

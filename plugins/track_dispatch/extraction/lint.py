@@ -20,7 +20,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from track_dispatch.errors import did_you_mean
 from track_dispatch.extraction import query_tree, vocabulary
-from track_dispatch.extraction.query import BINDS, position
+from track_dispatch.extraction.query import BINDS, first_difference, position
 from track_dispatch.extraction.query_rules import (
     Problem,
     join_problems,
@@ -209,12 +209,7 @@ def _difference(found: list[str], agreed: list[str], of: str) -> str:
         return f"{of} {' and '.join(filter(None, [lacks, has]))}"
     if twice := [name for name, times in Counter(found).items() if times > 1]:
         return f"{of} has two columns {', '.join(twice)}"
-    place, (here, there) = next(
-        (place, pair)
-        for place, pair in enumerate(zip(found, agreed, strict=True), start=1)
-        if pair[0] != pair[1]
-    )
-    return f"column {place} of {of} is {here} where {there} is agreed: a union goes by position"
+    return f"{first_difference(found, agreed, of)}: a union goes by position"
 
 
 def _unknown_columns(scope: Scope) -> Iterator[Problem]:

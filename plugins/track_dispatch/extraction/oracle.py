@@ -26,15 +26,17 @@ from track_dispatch.errors import (
     SourceUnavailableError,
     raised_alone,
 )
-from track_dispatch.extraction.contract import (
+from track_dispatch.extraction.oracle_errors import explain
+from track_dispatch.extraction.query import (
+    BINDS,
     UNDECODED,
     ErpColumns,
     ReturnedColumn,
+    binds,
     check_columns,
     to_columns,
+    typed,
 )
-from track_dispatch.extraction.oracle_errors import explain
-from track_dispatch.extraction.query import BINDS, binds, typed
 from track_dispatch.records import MOMENT_FORMAT, UNREADABLE_COLUMN, ColumnKind
 
 log = logging.getLogger(__name__)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from statistics import median
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     and_,
-    exists,
     func,
     insert,
     or_,
@@ -34,9 +32,10 @@ from track_dispatch.ledger.decisions import (
     record_decision,
     reopen,
 )
+from track_dispatch.ledger.extractions import is_fresh, same_weekday_before
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, plan_without_compiling
-from track_dispatch.ledger.sql import HOUR, among, moment_in, take_turn
+from track_dispatch.ledger.sql import among, moment_in
 from track_dispatch.ledger.transitions import MovedLine, Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import WAITING, DecisionRefusal, Labelled, LineState
@@ -171,15 +170,9 @@ def day_volume(connection: Connection, day: HospitalDay) -> Volume:
 def past_volumes(connection: Connection, day: HospitalDay, *, weeks: int) -> list[int]:
     """Return the volume of the same weekday of past weeks, as the newest transform left each."""
     table = schema.extractions
-    past = [day.business_day - timedelta(weeks=week) for week in range(1, weeks + 1)]
     rows = connection.execute(
         select(table.c.business_day, table.c.volume)
-        .where(
-            table.c.hospital == day.hospital,
-            table.c.business_day.in_(past),
-            table.c.applied_at.is_not(None),
-            table.c.volume.is_not(None),
-        )
+        .where(same_weekday_before(day, weeks), table.c.volume.is_not(None))
         .order_by(table.c.started_at, table.c.id)
     )
     newest = {row.business_day: row.volume for row in rows}  # the last one of a day stays
@@ -221,8 +214,7 @@ def ask_again(ledger: Ledger, *, hospital: str, actor: Actor) -> None:
     Whoever clears `volume_gate` wants to be asked again; a question that is open stays so.
     """
     table = schema.approvals
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with ledger.writing_in_turn() as connection:
         days = connection.scalars(
             select(table.c.business_day)
             .where(table.c.hospital == hospital, table.c.run_id == _run(actor))
@@ -261,8 +253,7 @@ def answer_question(
     """
     approvals = schema.approvals
     who = Actor(decided_by or actor.name, run_id=actor.run_id, try_number=actor.try_number)
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with ledger.writing_in_turn() as connection:
         answered = connection.execute(
             update(approvals)
             .where(approvals.c.id == question.id, approvals.c.answer.is_(None))
@@ -329,7 +320,8 @@ def free_held(
         The lines that are ready now, and those that must be read again.
     """
     counted = schema.lines.c.question == question if question is not None else true()
-    fresh = set(addresses_of_day(connection, day, LineState.HELD, _is_fresh(max_age_hours)))
+    may_go = and_(schema.envelopes.c.payload.is_not(None), is_fresh(max_age_hours))
+    fresh = set(addresses_of_day(connection, day, LineState.HELD, may_go))
     every = set(addresses_of_day(connection, day, LineState.HELD))
 
     def free(addresses: set[int], state: LineState) -> list[MovedLine]:
@@ -370,18 +362,6 @@ def _ask(
         {"addresses": addresses_of_day(connection, day, LineState.HELD)},
     )
     return VolumeQuestion(asked, day, _run(actor), volume.held, volume.lines, usual, None)
-
-
-def _is_fresh(max_age_hours: float) -> ColumnElement[bool]:
-    """Select envelopes whose payload may still be sent."""
-    envelopes, extractions = schema.envelopes, schema.extractions
-    return and_(
-        envelopes.c.payload.is_not(None),
-        exists().where(
-            extractions.c.id == envelopes.c.extraction,
-            extractions.c.started_at >= moment_in(-max_age_hours * HOUR),
-        ),
-    )
 
 
 def _approve_questions(connection: Connection, day: HospitalDay, decision: Decision) -> None:

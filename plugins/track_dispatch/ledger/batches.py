@@ -223,8 +223,7 @@ def claimed_after_all(ledger: Ledger, batch: Batch) -> Batch | None:
         LedgerError: the database failed.
     """
     given = address_range(batch.envelope) | {"batch": batch.id}
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with ledger.writing_in_turn() as connection:
         found = set(connection.scalars(_CLAIMED, given))
     lines = tuple(line for line in batch.lines if line.line in found)
     return replace(batch, lines=lines) if lines else None
@@ -264,8 +263,7 @@ def expire_leases(ledger: Ledger, *, hospital: str | None = None, actor: Actor) 
     with ledger.reading() as connection:
         if connection.scalar(over.limit(1)) is None:
             return 0
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with ledger.writing_in_turn() as connection:
         return sum(
             _expire(connection, ledger.keys, batch, actor)
             for batch in connection.scalars(over).all()

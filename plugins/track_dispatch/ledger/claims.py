@@ -28,11 +28,12 @@ from track_dispatch.ledger.contact_policy import (
 )
 from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.envelopes import ReadAhead, SealedLine, span
+from track_dispatch.ledger.extractions import is_fresh
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.ledger.schema import addresses_in, in_units, placed
 from track_dispatch.ledger.settling import Settlement, settle
-from track_dispatch.ledger.sql import moment_in, take_turn
+from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor, Unit
@@ -140,8 +141,7 @@ def exclude_unit(ledger: Ledger, unit_id: int, *, reason: Reason, today: date, a
     Raises:
         LedgerError: the database failed; nothing is excluded.
     """
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with ledger.writing_in_turn() as connection:
         moved = apply_transition(
             connection,
             Transition.EXCLUDED_AT_CLAIM,
@@ -213,14 +213,12 @@ def is_outdated(connection: Connection, envelope: int, terms: ClaimTerms) -> boo
 
     Their extraction is too old or no longer known, or they were judged under other rules.
     """
-    envelopes, extractions = schema.envelopes, schema.extractions
-    fresh = exists().where(
-        envelopes.c.id == envelope,
-        envelopes.c.rules == terms.rules,
-        extractions.c.id == envelopes.c.extraction,
-        extractions.c.started_at >= moment_in(-3600.0 * terms.extraction_max_age_hours),
+    may_go = exists().where(
+        schema.envelopes.c.id == envelope,
+        schema.envelopes.c.rules == terms.rules,
+        is_fresh(terms.extraction_max_age_hours),
     )
-    return not connection.scalar(select(fresh))
+    return not connection.scalar(select(may_go))
 
 
 class _Claim:

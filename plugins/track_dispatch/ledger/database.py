@@ -27,6 +27,7 @@ from track_dispatch.errors import ConfigError, LedgerError, TrackDispatchError, 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.connection_errors import PERMANENT, connection_error, refusal
 from track_dispatch.ledger.keys import KeyRing
+from track_dispatch.ledger.sql import take_turn
 from track_dispatch.process import Watchdog
 
 #: The engine logs neither rows (patients' data) nor statements, whatever level is set above it.
@@ -128,6 +129,13 @@ class Ledger:
                 if self.on_postgresql:
                     set_limits(writing, limits)
                 yield writing
+
+    @contextmanager
+    def writing_in_turn(self, limits: Limits | None = None) -> Iterator[Connection]:
+        """Open one writing transaction that no other claim, settlement or decision is beside."""
+        with self.writing(limits) as connection:
+            take_turn(connection)
+            yield connection
 
     def long_writing(self) -> Any:
         """Open one writing transaction that may take its time."""

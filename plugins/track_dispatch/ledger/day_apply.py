@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.apply_extraction import Lookups
 
     #: Evaluates again the rows of patients who opted out, by position, with the barred channels.
-    Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "Evaluated"]]
+    Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "_Evaluated"]]
 
 #: States of a line that may move to another day with its attendance.
 MOVABLE = (LineState.READY, LineState.HELD, LineState.REOPENED, LineState.EXCLUDED)
@@ -47,24 +47,24 @@ MOVABLE = (LineState.READY, LineState.HELD, LineState.REOPENED, LineState.EXCLUD
 _ENDING = (LineState.READY, LineState.HELD, LineState.REOPENED)
 
 
-class Evaluated(Protocol):
-    """What the rules made of an attendance: `transformation.evaluator.Candidate`.
+class _Evaluated(Protocol):
+    """What the rules made of an attendance: `transformation.Candidate`.
 
     Its identities are those of persons, the contact and others, each value once.
     """
 
     @property
-    def attendance_id(self) -> str: ...  # noqa: D102
+    def attendance_id(self) -> str: ...
     @property
-    def area(self) -> Area | None: ...  # noqa: D102
+    def area(self) -> Area | None: ...
     @property
-    def channel(self) -> Channel | None: ...  # noqa: D102
+    def channel(self) -> Channel | None: ...
     @property
-    def reason(self) -> str | None: ...  # noqa: D102
+    def reason(self) -> str | None: ...
     @property
-    def line(self) -> bytes | None: ...  # noqa: D102
+    def line(self) -> bytes | None: ...
     @property
-    def identities(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]: ...  # noqa: D102
+    def identities(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class DayApply:
         )
         return self._connection.scalar(found) is not None
 
-    def take(self, attendances: Sequence[Evaluated], again: Again) -> None:
+    def take(self, attendances: Sequence[_Evaluated], again: Again) -> None:
         """Take a chunk of the reading's attendances; each of them comes once in a reading.
 
         Args:
@@ -183,7 +183,7 @@ class DayApply:
             else:
                 self._find(one, of_one)
 
-    def _carry_optouts(self, barred: Sequence[Evaluated]) -> None:
+    def _carry_optouts(self, barred: Sequence[_Evaluated]) -> None:
         """Let an older key go some day: whom it bars is barred under the newest one as well."""
         if len(self._keys.identity_secrets) > 1:
             values = {value for one in barred for kind in one.identities for value in kind}
@@ -216,7 +216,7 @@ class DayApply:
                 decision = self._distrust.decision
                 open_doubt(self._connection, batch, unit=unit, lines=lines, decision=decision)
 
-    def _hashes(self, one: Evaluated) -> LineHashes:
+    def _hashes(self, one: _Evaluated) -> LineHashes:
         persons, contacts, others = one.identities
         if not persons and not contacts and not others:
             return NO_HASHES
@@ -232,7 +232,7 @@ class DayApply:
             found = [KnownLine(*row) for row in self._connection.execute(_KNOWN, given)]
         return {line.attendance_id: line for line in found}
 
-    def _placement(self, one: Evaluated, hashes: LineHashes, until: date | None) -> Placement:
+    def _placement(self, one: _Evaluated, hashes: LineHashes, until: date | None) -> Placement:
         """Return what an evaluated attendance would be if it were new."""
         area = one.area or ""
         line, channel, reason = one.line, one.channel, one.reason
@@ -245,14 +245,14 @@ class DayApply:
             area, channel, one.attendance_id, LineState.READY, None, line, hashes, until
         )
 
-    def _find(self, one: Evaluated, hashes: LineHashes) -> None:
+    def _find(self, one: _Evaluated, hashes: LineHashes) -> None:
         """Put an attendance in that the ledger does not know."""
         placement = self._placement(one, hashes, self.terms.ask_until)
         if self._distrust is not None and placement.state is LineState.READY:
             placement = self._doubt(placement, self._distrust)
         self.writer.put(placement)
 
-    def _reevaluate(self, line: KnownLine, one: Evaluated, hashes: LineHashes) -> None:
+    def _reevaluate(self, line: KnownLine, one: _Evaluated, hashes: LineHashes) -> None:
         """Judge a known attendance anew, if it may be, and is this day's or moves here."""
         is_ours = (line.hospital, line.business_day) == self.day
         if is_ours:
@@ -281,7 +281,7 @@ class DayApply:
             line.extraction, self.extraction
         )
 
-    def _is_mended(self, line: KnownLine, one: Evaluated) -> bool:
+    def _is_mended(self, line: KnownLine, one: _Evaluated) -> bool:
         """Tell whether the ERP corrected what Track refused by a 4xx."""
         if line.reason != Refusal.BY_STATUS:
             return False

@@ -9,18 +9,28 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import Column, Connection, and_, insert, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    and_,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, plan_without_compiling
-from track_dispatch.ledger.sql import moment_in
+from track_dispatch.ledger.sql import HOUR, moment_in
 from track_dispatch.records import Actor, HospitalDay, Software
 from track_dispatch.states import WAITING, LineState
 
@@ -58,6 +68,27 @@ class Extraction:
 def software_columns(actor: Actor) -> dict[str, Any]:
     """Return the columns of an extraction or a batch that say what its worker ran with."""
     return actor.software._asdict() if actor.software else dict.fromkeys(Software._fields)
+
+
+def is_fresh(max_age_hours: float) -> ColumnElement[bool]:
+    """Select envelopes whose extraction began so lately that they may still be sent."""
+    envelopes, extractions = schema.envelopes, schema.extractions
+    return exists().where(
+        extractions.c.id == envelopes.c.extraction,
+        extractions.c.started_at >= moment_in(-max_age_hours * HOUR),
+    )
+
+
+def same_weekday_before(day: HospitalDay, weeks: int) -> ColumnElement[bool]:
+    """Select the applied extractions of the same weekday of so many weeks before a day."""
+    table = schema.extractions
+    return and_(
+        table.c.hospital == day.hospital,
+        table.c.business_day.in_(
+            [day.business_day - timedelta(weeks=week) for week in range(1, weeks + 1)]
+        ),
+        table.c.applied_at.is_not(None),
+    )
 
 
 def stage_extraction(

@@ -33,7 +33,7 @@ from track_dispatch.ledger.extractions import software_columns
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.request_budget import take_request
 from track_dispatch.ledger.settling import Settlement, settle_within
-from track_dispatch.ledger.sql import among, moment_in, now_in, take_turn
+from track_dispatch.ledger.sql import among, moment_in, now_in
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor
@@ -237,8 +237,7 @@ def end_rehearsal(
     batch_state: BatchState = BatchState.SETTLED,
 ) -> bool:
     """Write down what Track said; return whether the rehearsal was still in flight."""
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with ledger.writing_in_turn() as connection:
         return move_batch(
             connection,
             batch_id,

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.contact_policy import come_back
-from track_dispatch.ledger.database import Ledger
+from track_dispatch.ledger.database import LONG, Ledger
 from track_dispatch.ledger.envelopes import unit_id
+from track_dispatch.ledger.extractions import is_fresh
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import (
     IS_OF_UNIT,
@@ -25,7 +26,7 @@ from track_dispatch.ledger.schema import (
     in_units,
     placed,
 )
-from track_dispatch.ledger.sql import DAY, HOUR, among, insert_into, moment_in, take_turn
+from track_dispatch.ledger.sql import DAY, among, insert_into, moment_in
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor
 from track_dispatch.states import BatchState, LineState, Reason
@@ -87,8 +88,7 @@ def expire_past(ledger: Ledger, *, hospital: str, today: date, actor: Actor) -> 
         found = sorted(connection.scalars(overdue, {"addresses": addresses_in(waiting)}))
     expired = 0
     for addresses in _in_parts(found, LINES_AT_ONCE):
-        with ledger.writing() as connection:
-            take_turn(connection)
+        with ledger.writing_in_turn() as connection:
             moved = apply_transition(
                 connection,
                 Transition.EXPIRED,
@@ -111,14 +111,12 @@ def drop_old_payloads(ledger: Ledger, *, max_age_hours: float, actor: Actor) -> 
     What is ready must be read again. What is held stays so, without its payload: a release reads
     it again.
     """
-    too_old = _extractions.c.started_at < moment_in(-max_age_hours * HOUR)
-    kept = exists().where(_extractions.c.id == _envelopes.c.extraction, too_old)
+    too_old = _envelopes.c.payload.is_not(None), ~is_fresh(max_age_hours)
     with ledger.reading() as connection:
-        found = placed(connection, IS_OPEN_ENVELOPE, _envelopes.c.payload.is_not(None), kept)
+        found = placed(connection, IS_OPEN_ENVELOPE, *too_old)
     reopened = erased = 0
     for envelopes in _in_parts(sorted(found), ENVELOPES_AT_ONCE):
-        with ledger.writing() as connection:
-            take_turn(connection)
+        with ledger.writing_in_turn() as connection:
             moved = apply_transition(
                 connection,
                 Transition.OUTDATED,
@@ -184,8 +182,7 @@ def anonymise(ledger: Ledger, *, hospital: str, before: date, days: float) -> in
         found = sorted(connection.scalars(query))
     anonymised = 0
     for units in _in_parts(found, UNITS_AT_ONCE):
-        with ledger.long_writing() as connection:
-            take_turn(connection)
+        with ledger.writing_in_turn(LONG) as connection:
             # nothing may have come between
             for unit in connection.scalars(query.where(_units.c.id.in_(units))).all():
                 anonymised += _anonymise_unit(connection, unit)
@@ -202,8 +199,7 @@ def purge(ledger: Ledger, *, hospital: str, first_known_day: date) -> int:
         _move_horizon(connection, hospital, first_known_day)
     purged = 0
     for business_day in _past_days(ledger, hospital, first_known_day):
-        with ledger.long_writing() as connection:
-            take_turn(connection)
+        with ledger.writing_in_turn(LONG) as connection:
             purged += _purge_day(connection, ledger.keys, hospital, business_day)
     return purged
 

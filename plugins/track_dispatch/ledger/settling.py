@@ -21,7 +21,7 @@ from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.envelopes import put_back
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import PLACES
-from track_dispatch.ledger.sql import among, moment_in, take_turn
+from track_dispatch.ledger.sql import among, moment_in
 from track_dispatch.ledger.transitions import MovedLine, Transition, append_events, apply_transition
 from track_dispatch.records import Actor
 from track_dispatch.states import BatchState, LineState, Refusal
@@ -96,8 +96,7 @@ def settle(ledger: Ledger, settlement: Settlement, *, actor: Actor) -> Settled:
     Raises:
         LedgerError: the database failed; the same settlement may be tried again.
     """
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with ledger.writing_in_turn() as connection:
         return settle_within(connection, ledger.keys, settlement, actor=actor)
 
 

@@ -13,7 +13,7 @@ from track_dispatch.errors import LogOnRefusedError, ServiceStoppedError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.decisions import Decision, deciding, record_decision
-from track_dispatch.ledger.sql import insert_into, moment_in, take_turn
+from track_dispatch.ledger.sql import insert_into, moment_in
 from track_dispatch.records import Actor
 
 _stops = schema.stops
@@ -54,8 +54,7 @@ def stop_service(
     Returns:
         Whether this stop is a new one.
     """
-    with ledger.writing() as connection:
-        take_turn(connection)
+    with ledger.writing_in_turn() as connection:
         if any((stop.why, stop.status) == (why, status) for stop in standing_stops(connection)):
             return False
         connection.execute(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, select
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, func, select
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import InDoubtBatch, in_doubt_batches
 from track_dispatch.ledger.envelopes import parse_places
+from track_dispatch.ledger.extractions import same_weekday_before
 from track_dispatch.ledger.schema import (
     IS_OPEN_BATCH,
     IS_OPEN_ENVELOPE,
@@ -423,14 +424,9 @@ def _claimed_anew(
 def _past_attendances(connection: Connection, day: HospitalDay, weeks: int) -> tuple[int, ...]:
     """Return how many attendances each of the same weekdays before had in the ERP."""
     table = _extractions
-    past = [day.business_day - timedelta(weeks=week) for week in range(1, weeks + 1)]
     rows = connection.execute(
         select(table.c.business_day, func.max(table.c.attendances))
-        .where(
-            table.c.hospital == day.hospital,
-            table.c.business_day.in_(past),
-            table.c.applied_at.is_not(None),
-        )
+        .where(same_weekday_before(day, weeks))
         .group_by(table.c.business_day)
     )
     return tuple(int(count or 0) for _, count in rows)

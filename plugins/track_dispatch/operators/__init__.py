@@ -1,1 +1,1 @@
-"""Airflow's adapters for work: TrackOperator and the retry policy."""
+"""Airflow's adapters for work: operators, what all tasks share, and the texts of the UI."""

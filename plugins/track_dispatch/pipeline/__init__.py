@@ -1,13 +1,19 @@
-"""What each task and each mode does, as plain functions; here, what every task knows of its run."""
+"""What each task and each mode does, as plain functions; here, what every task knows of its run.
+
+The day whose patients a run extracts comes from what the run is, never from the clock.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:
@@ -73,3 +79,85 @@ class Run:
         due |= {day for day in stale if day < own}
         live = filter(hospital.is_live, sorted(due, reverse=True))
         return [HospitalDay(hospital.code, day) for day in live]
+
+
+#: Runs that have a day of their own: one override would give the same day to each of them.
+_DATED_RUN_TYPES = frozenset({"scheduled", "backfill"})
+
+
+def business_day(
+    *,
+    timezone: str,
+    run_after: datetime,
+    logical_date: datetime | None = None,
+    partition_key: str | None = None,
+    override: str | date | None = None,
+    run_type: str = "manual",
+) -> date:
+    """Return the business day of a run; a retry or a clear a week later gives the same.
+
+    The first that is there decides: the override, the partition key, and the earlier of the
+    logical date's day and the day before `run_after`. The interface's trigger form sends "now" as
+    the logical date, which is why it cannot count on its own.
+
+    Args:
+        timezone: The hospital's IANA zone, in which days begin and end.
+        run_after: The moment from which the run may start, aware.
+        logical_date: The run's logical date, aware; absent in runs triggered without one.
+        partition_key: The run's partition, beginning with YYYY-MM-DD.
+        override: The Param `business_day`, YYYY-MM-DD.
+        run_type: Airflow's type of the run.
+
+    Raises:
+        ConfigError: An override in a scheduled or backfill run, a text that is not a day, a day
+            that is not over, or a moment without a zone.
+    """
+    yesterday = _local_day(run_after, timezone, name="run_after") - timedelta(days=1)
+    if override is not None:
+        if run_type in _DATED_RUN_TYPES:
+            raise ConfigError(
+                f"business_day {override} in a {run_type} run: it would give every run the same"
+                " day; leave it empty, the run has its own"
+            )
+        day = _parsed_day(str(override), name="business_day")
+    elif partition_key is not None:
+        day = _parsed_day(partition_key[:10], name="partition_key")
+    elif logical_date is not None:
+        day = min(_local_day(logical_date, timezone, name="logical_date"), yesterday)
+    else:
+        day = yesterday
+    if day > yesterday:
+        raise ConfigError(
+            f"the business day {day} is not over for this run: the latest it can take is"
+            f" {yesterday} ({timezone})"
+        )
+    return day
+
+
+def check_conf(conf: Mapping[str, object] | None, allowed: Iterable[str]) -> None:
+    """Refuse a run whose conf has an unknown key: a mistyped day must not send yesterday.
+
+    Raises:
+        ConfigError: There is such a key; the message names the nearest known one.
+    """
+    known = sorted(allowed)
+    unknown = sorted(str(key) for key in conf or {} if key not in known)
+    if unknown:
+        listed = ", ".join(f'"{key}"{did_you_mean(key, known)}' for key in unknown)
+        raise ConfigError(f"unknown in the run's conf: {listed}; allowed: {', '.join(known)}")
+
+
+def _local_day(moment: datetime, timezone: str, *, name: str) -> date:
+    if moment.tzinfo is None:
+        raise ConfigError(f"{name} {moment.isoformat()} has no time zone: give it an offset")
+    return moment.astimezone(ZoneInfo(timezone)).date()
+
+
+def _parsed_day(text: str, *, name: str) -> date:
+    # fromisoformat alone would take 20261120 and 2026-W47-5, too.
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, flags=re.ASCII):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+    raise ConfigError(f'{name} "{text}" is not a day: write YYYY-MM-DD')

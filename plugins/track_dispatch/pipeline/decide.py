@@ -1,18 +1,27 @@
 """What a person decides, carried out: the one way of `track_decide` and of the command line.
 
-What people type and we keep is screened where it enters, by one pattern.
+What people type and we keep is screened where it enters, by one pattern. A day whose number of
+lines is odd is asked about by the task `volume_gate`: transform has judged and held it, and a
+person is asked once for all days that the run holds.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import TYPE_CHECKING, TypeVar
 
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger.approvals import release_day
+from track_dispatch.ledger.approvals import (
+    answer_question,
+    ask_again,
+    open_questions,
+    questions_shown,
+    release_day,
+)
 from track_dispatch.ledger.backups import restore
 from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.decisions import (
@@ -29,7 +38,9 @@ from track_dispatch.records import HospitalDay
 from track_dispatch.states import DecisionRefusal, Verb
 
 if TYPE_CHECKING:
+    from track_dispatch.ledger.approvals import ApprovalAnswer, VolumeQuestion
     from track_dispatch.ledger.database import Ledger
+    from track_dispatch.pipeline import Run
 
 T = TypeVar("T")
 
@@ -200,3 +211,74 @@ def refuse_personal(text: str, what: str) -> str:
     if not re.search(IMPERSONAL, plain):
         raise DecisionRefusal.PERSONAL.error(what=what)
     return plain
+
+
+# -- a day's volume, asked about by the task volume_gate ---------------------------
+
+
+def ask(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
+    """Return what a person must be asked: also what the run asked before and got no yes to.
+
+    Raises:
+        LedgerError: the ledger failed.
+    """
+    ask_again(ledger, hospital=run.hospital.code, actor=run.actor)
+    return asked_by(run, ledger=ledger)
+
+
+def asked_by(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
+    """Return what a run has asked and nobody answered, the earliest day first.
+
+    Raises:
+        LedgerError: the ledger failed.
+    """
+    with ledger.reading() as connection:
+        return open_questions(connection, hospital=run.hospital.code, run_id=run.id)
+
+
+def question_text(questions: Iterable[VolumeQuestion]) -> str:
+    """Ask about all days held, in Portuguese; pure."""
+    days = "\n".join(
+        f"- **{one.day.business_day:%d/%m/%Y}**: **{one.volume}** convites; o usual neste dia da"
+        f" semana é **{one.usual}**; **{one.lines}** linhas esperam"
+        for one in questions
+    )
+    return (
+        f"{days}\n\nAprove para enviar exatamente estas linhas; rejeite se o ERP ou a consulta"
+        " parecem errados: as linhas ficam retidas, nada se perde."
+    )
+
+
+def take_answer(
+    run: Run,
+    answer: ApprovalAnswer,
+    *,
+    shown: Collection[int],
+    ledger: Ledger,
+    decided_by: str | None,
+) -> int:
+    """Record a person's answer, or its absence; return how many lines may go.
+
+    Args:
+        run: that asked.
+        answer: how it ended.
+        shown: ids of the questions that the person saw: what was asked later is not answered.
+        ledger: open.
+        decided_by: the person; None where nobody answered.
+
+    Raises:
+        LedgerError: the ledger failed.
+    """
+    with ledger.reading() as connection:
+        questions = questions_shown(connection, shown)
+    return sum(
+        answer_question(
+            ledger,
+            question,
+            answer,
+            decided_by=decided_by,
+            max_age_hours=run.hospital.extraction_max_age_hours,
+            actor=run.actor,
+        )
+        for question in questions
+    )

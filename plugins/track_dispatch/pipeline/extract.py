@@ -31,7 +31,7 @@ from track_dispatch.pipeline.problems import FORGOTTEN, day_text
 from track_dispatch.process import paused_collector
 
 if TYPE_CHECKING:
-    from track_dispatch.extraction.contract import ErpColumns
+    from track_dispatch.extraction.query import ErpColumns
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline import Run
     from track_dispatch.records import HospitalDay

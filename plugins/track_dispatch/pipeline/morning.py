@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from track_dispatch.config import BrokenHospital
-from track_dispatch.config.go_live import SHIPPED_FIRST_BUSINESS_DAY
+from track_dispatch.config.checks import SHIPPED_FIRST_BUSINESS_DAY
 from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.ledger.batches import expire_leases, in_doubt_batches
 from track_dispatch.ledger.stop_switch import standing_stops

@@ -24,14 +24,10 @@ import orjson
 
 from track_dispatch.config import check_go_live, rules_digest
 from track_dispatch.delivery.answer_body import member_names
+from track_dispatch.delivery.answer_table import OutcomeKind, TransportFailure
+from track_dispatch.delivery.client import distribution, posted_fields
 from track_dispatch.delivery.context import budget_spent, probe, require_open_hours, stop_all
-from track_dispatch.delivery.distribution import distribution, posted_fields
-from track_dispatch.delivery.responses import (
-    BatchTexts,
-    OutcomeKind,
-    TransportFailure,
-    classify_response,
-)
+from track_dispatch.delivery.responses import BatchTexts, classify_response
 from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger.apply_extraction import applying_extractions
 from track_dispatch.ledger.claims import ClaimTerms, Hindrance
@@ -45,7 +41,7 @@ from track_dispatch.pipeline.extract import read_columns_of
 from track_dispatch.pipeline.transform import DayEvaluation, apply_day, standing_back
 from track_dispatch.records import CONTRACT, Area, Channel, Unit
 from track_dispatch.states import BatchState, LineState, Reason
-from track_dispatch.transformation.evaluator import Evaluator
+from track_dispatch.transformation import Evaluator
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -56,7 +52,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.claims import NotClaimed
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.pipeline import Run
-    from track_dispatch.transformation.evaluator import Candidate
+    from track_dispatch.transformation import Candidate
 
 log = logging.getLogger(__name__)
 

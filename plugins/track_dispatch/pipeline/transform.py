@@ -27,7 +27,7 @@ from track_dispatch.ledger.views import day_counts
 from track_dispatch.pipeline.problems import day_text, lines_text
 from track_dispatch.process import paused_collector
 from track_dispatch.records import UNREADABLE_COLUMN, Area
-from track_dispatch.transformation.evaluator import Evaluator, rank
+from track_dispatch.transformation import Evaluator, rank
 from track_dispatch.transformation.identities import PersonCandidate, surplus
 from track_dispatch.transformation.names import clean_column
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from track_dispatch.ledger.extractions import Extraction
     from track_dispatch.pipeline import Run
     from track_dispatch.records import Channel, ColumnCounts
-    from track_dispatch.transformation.evaluator import Candidate
+    from track_dispatch.transformation import Candidate
 
     #: Rows as columns: name to texts, all of one length.
     Columns = Mapping[str, Sequence[str]]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from demo.world import practice_include
 from tests.unit.ledger.reading_steps import invited
 from tests.unit.ledger.steps import Steps
-from track_dispatch.cli.program import app
+from track_dispatch.cli import app
 from track_dispatch.hooks import ledger as place
 from track_dispatch.ledger.creation import init_ledger, open_ledger_at
 from track_dispatch.ledger.decisions import Decision

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from track_dispatch.business_day import business_day
 from track_dispatch.cli import app
 from track_dispatch.config import load_hospital, load_hospitals
 from track_dispatch.errors import ConfigError
 from track_dispatch.extraction.query import render
+from track_dispatch.pipeline import business_day
 
 if TYPE_CHECKING:
     from click.testing import Result

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from demo.world import ROOT
 from track_dispatch import __version__
+from track_dispatch.cli import app, main
 from track_dispatch.cli.options import ExitCode
-from track_dispatch.cli.program import app, main
 from track_dispatch.hooks import ledger as place
 
 if TYPE_CHECKING:

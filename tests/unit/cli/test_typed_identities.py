@@ -9,8 +9,8 @@ import pytest
 from tests.unit.transformation.dirty_rows import dirty_rows
 from track_dispatch.cli.typed_identities import KINDS, LOST_DIGITS, PARTLY_USED, read_identities
 from track_dispatch.config import load_hospital
+from track_dispatch.transformation import Evaluator
 from track_dispatch.transformation.contacts import usable_emails, usable_mobiles
-from track_dispatch.transformation.evaluator import Evaluator
 from track_dispatch.transformation.identities import possible_identities
 
 DAY = date(2026, 11, 20)

@@ -10,7 +10,7 @@ import pytest
 
 from track_dispatch import __version__
 from track_dispatch.config import include_dir, software_here
-from track_dispatch.config.digests import PACKAGE_VERSION, include_digest, package_version
+from track_dispatch.config.loading import PACKAGE_VERSION, include_digest, package_version
 
 Change = Callable[[Path], object]
 

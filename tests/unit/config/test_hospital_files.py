@@ -252,7 +252,7 @@ def test_every_area_has_its_key_under_surveys() -> None:
 def test_reading_the_configuration_needs_no_airflow() -> None:
     code = (
         "import sys; from track_dispatch.config import load_hospitals; load_hospitals();"
-        "import track_dispatch.business_day;"
+        "import track_dispatch.pipeline;"
         "print('airflow' in sys.modules)"
     )
     done = subprocess.run(

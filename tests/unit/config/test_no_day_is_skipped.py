@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from pendulum import instance
 from pydantic import ValidationError
 
-from track_dispatch.business_day import business_day
 from track_dispatch.config import Hospital, load_hospital
-from track_dispatch.config.send_window import WEEKDAYS
+from track_dispatch.config.hospital import WEEKDAYS
 from track_dispatch.delivery.context import next_run
+from track_dispatch.pipeline import business_day
 
 FACTS = load_hospital("HMS").model_dump() | {"import_fields": "all", "volume_gate": "off"}
 

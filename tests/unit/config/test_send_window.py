@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from track_dispatch.config.send_window import WEEKDAYS, SendWindow, parse_hours
+from track_dispatch.config.hospital import WEEKDAYS, SendWindow
+from track_dispatch.config.policies import parse_hours
 
 CUIABA = ZoneInfo("America/Cuiaba")
 START = datetime(2026, 1, 1, tzinfo=CUIABA)

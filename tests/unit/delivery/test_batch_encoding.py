@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.delivery.delivery_rig import HOSPITAL, SURVEY, import_line
-from track_dispatch.delivery.distribution import distribution, encode_distribution, posted_fields
+from track_dispatch.delivery.client import distribution, encode_distribution, posted_fields
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.envelopes import SealedLine
 from track_dispatch.records import COLUMNS, Channel

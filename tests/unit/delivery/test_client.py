@@ -24,17 +24,10 @@ from tests.unit.delivery.raw_server import (
     say,
     say_and_reset,
 )
-from track_dispatch.delivery.answer_table import AnswerCase
+from track_dispatch.delivery.answer_body import LineError
+from track_dispatch.delivery.answer_table import AnswerCase, OutcomeKind, TransportFailure
 from track_dispatch.delivery.client import MAX_PAGES, TrackClient, TrackSurvey
-from track_dispatch.delivery.responses import (
-    BatchTexts,
-    LineError,
-    Outcome,
-    OutcomeKind,
-    TrackResponse,
-    TransportFailure,
-    classify_response,
-)
+from track_dispatch.delivery.responses import BatchTexts, Outcome, TrackResponse, classify_response
 from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from track_dispatch.config import Identifier, load_hospital
-from track_dispatch.config.templates import TemplateSet
-from track_dispatch.delivery.distribution import distribution, posted_fields, validity_and_reminder
+from track_dispatch.config.policies import TemplateSet
+from track_dispatch.delivery.client import distribution, posted_fields, validity_and_reminder
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import COLUMNS, Channel
 

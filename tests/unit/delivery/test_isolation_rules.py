@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.delivery.delivery_rig import UNIT
-from track_dispatch.delivery.isolate import Part, Suspects, isolate, leftovers
-from track_dispatch.delivery.responses import LineError, Outcome, OutcomeKind
+from track_dispatch.delivery.answer_body import LineError
+from track_dispatch.delivery.answer_table import OutcomeKind
+from track_dispatch.delivery.responses import Outcome, Part, Suspects, isolate, leftovers
 from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.envelopes import SealedLine
 

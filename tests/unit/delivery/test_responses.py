@@ -5,15 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from track_dispatch.delivery.responses import (
-    BatchTexts,
-    LineError,
-    Outcome,
-    OutcomeKind,
-    TrackResponse,
-    TransportFailure,
-    classify_response,
-)
+from track_dispatch.delivery.answer_body import LineError
+from track_dispatch.delivery.answer_table import OutcomeKind, TransportFailure
+from track_dispatch.delivery.responses import BatchTexts, Outcome, TrackResponse, classify_response
 
 NOW = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
 IDS = ("900000001", "900000002", "900000003")

@@ -8,13 +8,14 @@ import pytest
 from airflow.sdk import RetryAction
 
 from track_dispatch import errors
-from track_dispatch.operators.retry_policy import TrackRetryPolicy
+from track_dispatch.operators.steps import TrackRetryPolicy
 
 FAIL, RETRY = RetryAction.FAIL, RetryAction.RETRY
 
 DECISIONS = [
     (errors.ConfigError("x"), FAIL, None),
     (errors.DecisionRefusedError("x", for_analyst="x"), FAIL, None),
+    (errors.ForgottenDayError("x"), FAIL, None),
     (errors.LogOnRefusedError("x"), FAIL, None),
     (errors.SourceContractError("x"), FAIL, None),
     (errors.ServiceStoppedError("x", status=401), FAIL, None),

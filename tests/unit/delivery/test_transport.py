@@ -32,7 +32,8 @@ from tests.unit.delivery.raw_server import (
     say_and_reset,
     without_reading,
 )
-from track_dispatch.delivery.responses import TrackResponse, TransportFailure
+from track_dispatch.delivery.answer_table import TransportFailure
+from track_dispatch.delivery.responses import TrackResponse
 from track_dispatch.delivery.transport import MAX_BODY_BYTES, BearerAuth
 from track_dispatch.errors import ConfigError
 

@@ -30,7 +30,8 @@ from tests.unit.delivery.raw_server import (
     one_after_the_other,
     say_and_hang,
 )
-from track_dispatch.delivery.responses import TrackResponse, TransportFailure
+from track_dispatch.delivery.answer_table import TransportFailure
+from track_dispatch.delivery.responses import TrackResponse
 from track_dispatch.delivery.transport import MAX_BODY_BYTES, Transport
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from tests.unit.delivery.raw_server import (
     answer,
     head_of,
 )
-from track_dispatch.delivery.responses import TrackResponse, TransportFailure
+from track_dispatch.delivery.answer_table import TransportFailure
+from track_dispatch.delivery.responses import TrackResponse
 from track_dispatch.delivery.transport import Transport
 
 if TYPE_CHECKING:

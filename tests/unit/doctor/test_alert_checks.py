@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.delivery.raw_server import RawServer, reset, say
 from track_dispatch.doctor.check import CheckStatus
-from track_dispatch.doctor.track_checks import check_alert
+from track_dispatch.doctor.hospital_checks import check_alert
 
 OK, WARN, FAIL = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL
 

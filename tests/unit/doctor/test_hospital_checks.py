@@ -12,8 +12,7 @@ from demo.world import surveys_of
 from track_dispatch.config import load_hospital
 from track_dispatch.delivery.client import TrackSurvey
 from track_dispatch.doctor.check import CheckStatus
-from track_dispatch.doctor.hospital_checks import check_file, check_hospital
-from track_dispatch.doctor.track_checks import Track
+from track_dispatch.doctor.hospital_checks import Track, check_file, check_hospital
 from track_dispatch.records import Area
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from track_dispatch.config import load_hospital
 from track_dispatch.delivery.client import TrackSurvey
-from track_dispatch.doctor.track_checks import SurveyUse, survey_uses
+from track_dispatch.doctor.hospital_checks import SurveyUse, survey_uses
 from track_dispatch.records import Area
 
 HMS, OTOS = load_hospital("HMS"), load_hospital("OTOS")

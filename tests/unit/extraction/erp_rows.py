@@ -15,7 +15,7 @@ from track_dispatch.extraction.query import render
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
-    from track_dispatch.extraction.contract import ErpColumns
+    from track_dispatch.extraction.query import ErpColumns
     from track_dispatch.records import ErpRow
 
 #: Runs an ERP with a schema and its rows behind Airflow connections of these ids.

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from many_rows import DAY, opened
 
 from track_dispatch.errors import SourceContractError
-from track_dispatch.extraction.contract import UNDECODED, to_columns
 from track_dispatch.extraction.oracle import Erp
+from track_dispatch.extraction.query import UNDECODED, to_columns
 from track_dispatch.records import COLUMNS, UNREADABLE_COLUMN
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from stand_ins.erp_data import erp_sql
 from stand_ins.oracle import OracleStandIn
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import SourceContractError, SourceUnavailableError
-from track_dispatch.extraction.contract import ReturnedColumn, check_columns
-from track_dispatch.extraction.query import render
+from track_dispatch.extraction.query import ReturnedColumn, check_columns, render
 from track_dispatch.records import COLUMNS
 
 

@@ -14,10 +14,9 @@ from demo.examples import DAY, contradictions, planted_examples, schema_of
 from stand_ins.erp import schemas
 from track_dispatch.config import working_hospitals
 from track_dispatch.errors import SourceContractError
-from track_dispatch.extraction.contract import ReturnedColumn, check_columns
 from track_dispatch.extraction.examples import read_examples
 from track_dispatch.extraction.oracle import open_erp
-from track_dispatch.extraction.query import render
+from track_dispatch.extraction.query import ReturnedColumn, check_columns, render
 from track_dispatch.records import COLUMNS
 
 CODES = [one.code for one in working_hospitals()]

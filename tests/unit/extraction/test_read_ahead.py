@@ -17,8 +17,8 @@ from track_dispatch.extraction.oracle import read_ahead
 
 if TYPE_CHECKING:
     from stand_ins.oracle import OracleStandIn
-    from track_dispatch.extraction.contract import ErpColumns
     from track_dispatch.extraction.oracle import Erp
+    from track_dispatch.extraction.query import ErpColumns
 
 #: Seconds after which something that never happens is given up; nothing waits so long.
 NEVER = 20

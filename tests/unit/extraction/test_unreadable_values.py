@@ -10,7 +10,7 @@ from many_rows import DAY, MANY, SELECT, opened
 
 from stand_ins.oracle import OracleStandIn
 from track_dispatch.errors import SourceContractError
-from track_dispatch.extraction.contract import ErpColumns
+from track_dispatch.extraction.query import ErpColumns
 from track_dispatch.records import COLUMNS, UNREADABLE_COLUMN
 
 #: A row of the day, by its place from 0, and what its text columns hold.

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from tests.unit.delivery.certificates import self_signed, serving
 from tests.unit.delivery.raw_server import RawServer, answer, reset
-from track_dispatch.delivery.responses import TransportFailure
+from track_dispatch.delivery.answer_table import TransportFailure
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 from track_dispatch.hooks.track import TrackHook
 

@@ -18,7 +18,7 @@ from track_dispatch.ledger.sql import moment_in
 from track_dispatch.pipeline.transform import standing_back
 from track_dispatch.records import Actor, Area, Channel, HospitalDay
 from track_dispatch.states import Reason
-from track_dispatch.transformation.evaluator import Identities
+from track_dispatch.transformation import Identities
 
 DAY = HospitalDay("HMS", date(2026, 3, 10))
 DAY_BEFORE = HospitalDay("HMS", date(2026, 3, 9))

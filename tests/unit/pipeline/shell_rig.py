@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from track_dispatch.cli.program import app
+from track_dispatch.cli import app
 from track_dispatch.errors import TrackDispatchError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from track_dispatch.errors import ConfigError
-from track_dispatch.operators.run_context import run_from_context
+from track_dispatch.operators.track import run_from_context
 from track_dispatch.pipeline import Mode
 
 

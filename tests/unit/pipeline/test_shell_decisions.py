@@ -10,7 +10,7 @@ import pytest
 from tests.unit.ledger.put_steps import DAY, HMS_DAY
 from tests.unit.ledger.steps import Steps
 from tests.unit.pipeline.shell_rig import message_of, run
-from track_dispatch.cli.days import ENGLISH, NOTICES
+from track_dispatch.cli.inspection import ENGLISH, NOTICES
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.retention import purge
 from track_dispatch.ledger.stop_switch import stop_service

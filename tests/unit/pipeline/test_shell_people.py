@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 from tests.unit.ledger.put_steps import HMS_DAY, RUN, patient
 from tests.unit.ledger.steps import Steps
 from tests.unit.pipeline.shell_rig import message_of, run
-from track_dispatch.cli import options
-from track_dispatch.cli.program import app
+from track_dispatch.cli import app, options
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.extractions import stage_extraction

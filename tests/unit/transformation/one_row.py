@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import orjson
 
 from track_dispatch.states import LineState
+from track_dispatch.transformation import Evaluator
 from track_dispatch.transformation.chunk import Chunk
 from track_dispatch.transformation.contacts import usable_emails, usable_mobiles
-from track_dispatch.transformation.evaluator import Evaluator
 from track_dispatch.transformation.identities import mailbox
 from track_dispatch.transformation.names import plain_name
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from track_dispatch.config import Hospital
     from track_dispatch.records import Area, Channel, ErpRow
     from track_dispatch.states import Reason
-    from track_dispatch.transformation.evaluator import Candidate
+    from track_dispatch.transformation import Candidate
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from track_dispatch.config import Hospital, Identifier, working_hospitals
 from track_dispatch.extraction.oracle import Erp
 from track_dispatch.extraction.query import render
 from track_dispatch.records import Area, Channel
-from track_dispatch.transformation.evaluator import Candidate, Evaluator, rank
+from track_dispatch.transformation import Candidate, Evaluator, rank
 from track_dispatch.transformation.identities import PersonCandidate, surplus, usable_cpf
 from track_dispatch.transformation.names import clean, plain_name, read_names
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from track_dispatch.records import UNREADABLE_COLUMN, Area
+from track_dispatch.transformation import rank
 from track_dispatch.transformation.chunk import Chunk
-from track_dispatch.transformation.evaluator import rank
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow

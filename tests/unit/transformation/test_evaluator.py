@@ -19,7 +19,7 @@ from track_dispatch.config import Hospital, Identifier, load_hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import COLUMNS, UNREADABLE_COLUMN, Area, Channel
 from track_dispatch.states import Reason
-from track_dispatch.transformation.evaluator import Candidate, Evaluator, Identities
+from track_dispatch.transformation import Candidate, Evaluator, Identities
 from track_dispatch.transformation.rules import RULES
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from track_dispatch.config import load_hospital
+from track_dispatch.transformation import Evaluator
 from track_dispatch.transformation.contacts import usable_emails, usable_mobiles
-from track_dispatch.transformation.evaluator import Evaluator
 from track_dispatch.transformation.identities import identity_values, possible_identities
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tests.unit.transformation.dirty_rows import dirty_rows
 from track_dispatch.config import Hospital, load_hospital
 from track_dispatch.records import UNREADABLE_COLUMN, ValueKind
 from track_dispatch.states import Reason
-from track_dispatch.transformation.evaluator import Evaluator, rank
+from track_dispatch.transformation import Evaluator, rank
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow

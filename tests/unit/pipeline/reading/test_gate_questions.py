@@ -11,7 +11,7 @@ from sqlalchemy import select
 from track_dispatch.config.policies import VolumeGate
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import ApprovalAnswer, VolumeQuestion
-from track_dispatch.pipeline.volume_gate import asked_by, question_text, take_answer
+from track_dispatch.pipeline.decide import asked_by, question_text, take_answer
 from track_dispatch.records import HospitalDay
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from erp_days import HOSPITAL
 
 from track_dispatch.pipeline.transform import DayEvaluation
 from track_dispatch.records import COLUMNS, Area, Channel
-from track_dispatch.transformation.evaluator import Evaluator
+from track_dispatch.transformation import Evaluator
 
 if TYPE_CHECKING:
-    from track_dispatch.transformation.evaluator import Candidate
+    from track_dispatch.transformation import Candidate
 
 DAY = date(2026, 3, 10)
 
