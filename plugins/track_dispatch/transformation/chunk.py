@@ -10,6 +10,7 @@ import orjson
 
 from track_dispatch.records import COLUMNS, Area
 from track_dispatch.transformation.contacts import (
+    is_disowned,
     usable_emails,
     usable_mobiles,
 )
@@ -100,12 +101,12 @@ class Chunk:
     @cached_property
     def emails(self) -> list[tuple[str, ...]]:
         """Each row's usable addresses."""
-        return [usable_emails(text) for text in self.columns["email"]]
+        return [() if is_disowned(text) else usable_emails(text) for text in self.columns["email"]]
 
     @cached_property
     def phones(self) -> list[tuple[str, ...]]:
         """Each row's usable mobiles."""
-        return [usable_mobiles(text) for text in self.columns["phone"]]
+        return [() if is_disowned(text) else usable_mobiles(text) for text in self.columns["phone"]]
 
     @cached_property
     def possible_identities(self) -> list[tuple[str, ...]]:

@@ -35,6 +35,16 @@ _GAP_AND_WORD = re.compile(r"([\s;,/|\\]*)([^\s;,/|\\]+)")
 
 _BLANK = re.compile(r"\s")
 
+#: What staff write beside a contact that is not the patient's any more, or that she wants to be
+#: left alone by; without accents.
+_DISOWNED = re.compile(
+    r"\b(?:errad|engano|inexist|invalid|inativ|desativ|cancelad|bloquead|antig|desatualiz|troco"
+    r"|mudou|nao (?:e\b|existe|pertence|lig|envi|mand|quer|cont|perturb|conhec|usa|mais))"
+)
+
+#: A number with one of those words has so many characters.
+_SHORTEST_DISOWNED = 16
+
 #: What surrounds an address without being part of it.
 _WRAPPING = "<>()[]{}\"'`´.:"
 
@@ -64,7 +74,8 @@ _NOBODY = re.compile(
     r"|nao(?:tem|tenho|possui|possuo|inform|fornec|consta|sabe|sei|quer|quis|usa|existe|cadastr"
     r"|lembra|declar)\w*"
     r"|sem(?:e?mail|nada)\w*|sem|ntem|nenhum|nada|vazio|inexistente|desconhecido|invalido"
-    r"|email|noe?mail|noreply|naoresponda|null|none"
+    r"|n(?:inform(?:ad[ao]|ou)|possui|fornec(?:eu|id[ao])|consta|declar(?:ad[ao]|ou))|"
+    r"atualizar\w*|recus(?:ou|ad[ao])|semdados|ausente|idos[ao]|email|noe?mail|noreply|naoresponda|null|none"
     r"|(?:(?P<one>.)(?P=one)*)?"
 )
 
@@ -76,6 +87,12 @@ _NOWHERE = re.compile(
     r"nao|nao(?:tem|tenho|possui|inform|consta|existe)\w*|sem(?:e?mail)\w*|sem|ntem|nenhum|noe?mail"
     r"|x+"
 )
+
+#: One provider under two names.
+GMAIL = frozenset({"gmail.com", "googlemail.com"})
+#: What no address there is written with, before a tag: it was typed for a point, or for nothing.
+#: Source: Gmail's help, "Create a username": letters, digits and points.
+_NOT_GMAILS = re.compile(r"^[^+]*[^a-z0-9.+]")
 
 #: Fillers that repeat themselves around the @, beside those of up to three letters ("abc@abc.com").
 _REPEATED = frozenset({"test", "teste", "email", "paciente", "hospital"})
@@ -108,9 +125,22 @@ def is_placeholder(address: str) -> bool:
     local, _, domain = address.partition("@")
     who = _without_joints(local)
     where, nowhere = _host(domain)
+    if domain in GMAIL and _NOT_GMAILS.search(local):
+        return True
     if nowhere or local.startswith(_PAGE) or _NOBODY.fullmatch(who) or _NOT_GIVEN.search(who):
         return True
     return who == where and (len(who) <= 3 or who in _REPEATED)
+
+
+def is_disowned(text: str) -> bool:
+    """Tell whether the words beside the ERP's contact say that it is not, or no more, to be used.
+
+    Such a contact is not written to; opt-outs are found by it all the same.
+    """
+    if len(text) < _SHORTEST_DISOWNED or not (" " in text or "(" in text):
+        return False
+    words = " ".join(word for word in text.lower().split() if "@" not in word)
+    return bool(_DISOWNED.search(without_accents(words)))
 
 
 @lru_cache(maxsize=_REMEMBERED_DOMAINS)
@@ -335,8 +365,16 @@ def _type(start: str, zeros: int) -> int:
 
 
 #: What sets addresses apart in a cell, and what slips in beside an @.
-_BETWEEN_ADDRESSES = re.compile(r"[;:,/|\\]+")
+_BETWEEN_ADDRESSES = re.compile(r"[;:,/|\\()\[\]{}<>?*]+")
 _AROUND_AT = re.compile(r"\.*@[.@]*")
+
+#: How an @ is spelled out.
+_SPELLED_AT = re.compile(
+    r"\s*(?:[(\[{](?:a|at|arroba)[)\]}]|(?:\b|_)arroba(?:\b|_))\s*", re.IGNORECASE
+)
+#: An ending that is "com" or "com.br" with a letter missed, doubled or beside it on the keyboard.
+_SLIPPED_COM = re.compile(r"\.(?:con|comm|cpm|cim|vom|xom|cmo|c0m|om)(?=$|\.br?r?$)")
+_SLIPPED_BR = re.compile(r"\.com\.?b(?:r{1,2})?$")
 
 #: Letters that are typed for a digit that they touch.
 _ZERO = re.compile(r"(?<=[0-9-])[Oo]|[Oo](?=[0-9])")
@@ -358,10 +396,12 @@ def possible_emails(text: str, usable: Sequence[str]) -> tuple[str, ...]:
         text: the ERP's.
         usable: what `usable_emails` reads in it.
     """
-    if text.count("@") <= len(usable):
+    if text.count("@") <= len(usable) and (usable or not _SPELLED_AT.search(text)):
         return ()
-    text = clean(text).lower()
-    if CLEARLY_VALID.fullmatch(text) and not text.startswith(_PAGE):  # a placeholder, no slip
+    typed = clean(text).lower()
+    text = _slips_mended(_SPELLED_AT.sub("@", typed))
+    # a placeholder, no slip
+    if text == typed and CLEARLY_VALID.fullmatch(text) and not text.startswith(_PAGE):
         return ()
     parts = _BETWEEN_ADDRESSES.split(without_accents(text))
     readings = [
@@ -371,11 +411,17 @@ def possible_emails(text: str, usable: Sequence[str]) -> tuple[str, ...]:
         ".".join("".join(part.split()) for part in parts),
     ]
     tidied = (
-        _AROUND_AT.sub("@", one.rstrip("@.").removeprefix(_PAGE)).replace("..", ".")
+        _slips_mended(_AROUND_AT.sub("@", one.rstrip("@.-").removeprefix(_PAGE)))
         for one in readings
     )
     found = dict.fromkeys(address for one in tidied for address in usable_emails(one))
     return tuple(address for address in found if address not in usable)
+
+
+def _slips_mended(address: str) -> str:
+    """Return an address with single points, and its ending as it was probably meant."""
+    address = _SLIPPED_COM.sub(".com", address.replace("..", "."))
+    return _SLIPPED_BR.sub(".com.br", address)
 
 
 def possible_mobiles(text: str, usable: Sequence[str]) -> tuple[str, ...]:
@@ -394,7 +440,7 @@ def possible_mobiles(text: str, usable: Sequence[str]) -> tuple[str, ...]:
         return ()
     text = _ONE.sub("1", _ZERO.sub("0", clean(text)))
     chunks = _BETWEEN_NUMBERS.split(text)
-    readings = [*(_NOT_DIGITS.sub("", chunk) for chunk in chunks), *_DIGIT_RUN.findall(text)]
+    readings = [_NOT_DIGITS.sub("", one) for one in (text, *chunks)] + _DIGIT_RUN.findall(text)
     readings += [_NOT_DIGITS.sub("", one) for chunk in chunks for one in _NEXT_NUMBER.split(chunk)]
     readings += [end for one in readings for end in (one[:_NATIONAL], one[-_NATIONAL:])]
     written = [found for one in readings if (found := _WRITTEN.fullmatch(one))]

@@ -14,6 +14,7 @@ from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.transformation.contacts import (
+    GMAIL,
     possible_emails,
     possible_mobiles,
     usable_emails,
@@ -95,10 +96,6 @@ def has_right_check_digits(digits: str) -> bool:
 
 _KINDS = ("cpf", "email", "phone")
 
-#: One provider under two names, which passes over the dots before the @.
-#: Source: Gmail's help, "Dots don't matter in Gmail addresses".
-_GMAIL = frozenset({"gmail.com", "googlemail.com"})
-
 
 def mailbox(address: str) -> str:
     """Return one spelling for all addresses of a mailbox; only to compare by, never to write to.
@@ -114,7 +111,7 @@ def mailbox(address: str) -> str:
     local, _, domain = address.partition("@")
     if "+" in local:
         local = local.partition("+")[0] or local
-    if domain in _GMAIL:
+    if domain in GMAIL:  # source: its help, "Dots don't matter in Gmail addresses"
         local, domain = local.replace(".", ""), "gmail.com"
     return f"{local}@{domain}"
 

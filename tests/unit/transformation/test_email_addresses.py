@@ -9,6 +9,7 @@ from tests.unit.transformation.one_row import usable_email
 from track_dispatch.transformation.contacts import (
     CLEARLY_VALID,
     is_placeholder,
+    possible_emails,
     usable_emails,
 )
 
@@ -324,3 +325,38 @@ def test_what_comes_out_stays_as_it_is(text: str) -> None:
 @given(st.tuples(st.text(), st.text()).map("@".join))
 def test_no_text_is_too_strange_for_an_address(text: str) -> None:
     assert usable_email(usable_email(text)) == usable_email(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "maria_silva@gmail.com", "maria-silva@gmail.com", "maria_silva+a@googlemail.com",
+        "n.informado@example.com", "npossui@example.com", "atualizar@example.com",
+        "ausente@example.com", "idosa@example.com", "recusou@example.com", "semdados@example.com",
+    ],
+)  # fmt: skip
+def test_what_reaches_nobody_or_a_stranger_is_no_address(text: str) -> None:
+    """The next channel is taken, where the patient has one."""
+    assert usable_emails(text) == ()
+
+
+@pytest.mark.parametrize("text", ["maria_silva@example.com", "maria.silva+a_b@gmail.com"])
+def test_what_only_looks_like_it_stays(text: str) -> None:
+    assert len(usable_emails(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "maria@uol.con", "maria@uol.comm", "maria@uol.vom", "maria@uol.com-", "maria@uol.com(oi)",
+        "maria(a)uol.com", "maria[at]uol.com", "maria arroba uol.com", "MARIA ARROBA UOL.COM",
+        "maria@uol.com?",
+    ],
+)  # fmt: skip
+def test_an_opt_out_also_bars_where_the_end_or_the_at_has_a_slip(text: str) -> None:
+    assert "maria@uol.com" in possible_emails(text, usable_emails(text))
+
+
+@pytest.mark.parametrize("text", ["maria@uol.com.brr", "maria@uol.com.b", "maria@uol.combr"])
+def test_so_does_one_of_a_brazilian_ending(text: str) -> None:
+    assert possible_emails(text, usable_emails(text)) == ("maria@uol.com.br",)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.transformation.one_row import usable_mobile
-from track_dispatch.transformation.contacts import usable_mobiles
+from track_dispatch.transformation.chunk import Chunk
+from track_dispatch.transformation.contacts import possible_mobiles, usable_mobiles
 
 GOOD = "5527998761234"
 
@@ -374,3 +375,37 @@ def test_what_comes_out_is_a_mobile_and_stays_as_it_is(text: str) -> None:
 @given(st.text())
 def test_no_text_is_too_strange_for_a_phone(text: str) -> None:
     assert usable_mobile(usable_mobile(text)) == usable_mobile(text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "(ERRADO)", "NUMERO ERRADO", "- engano", "inexistente", "NAO E MAIS DELA", "NÃO LIGAR",
+        "não é dela", "TROCOU DE NUMERO", "mudou", "antigo", "não pertence ao paciente",
+        "NAO ENVIAR MENSAGEM", "desatualizado",
+    ],
+)  # fmt: skip
+def test_a_number_that_staff_say_is_not_to_be_used_is_none(words: str) -> None:
+    """It is somebody else's now, or hers who wants to be left alone."""
+    text = f"27 99876-1234 {words}"
+    chunk = Chunk({"phone": [text], "email": [f"maria@example.com {words}"]})
+
+    assert (chunk.phones, chunk.emails) == ([()], [()])
+    assert possible_mobiles(text, ()) == usable_mobiles(text) == (GOOD,)  # who opts out is found
+
+
+@pytest.mark.parametrize(
+    "words", ["MAE", "não atende de manhã", "novo", "recado", "da filha", "oi"]
+)
+def test_other_words_beside_a_number_do_no_harm(words: str) -> None:
+    chunk = Chunk({"phone": [f"27 99876-1234 {words}"], "email": ["maria.antiga@example.com oi"]})
+
+    assert (chunk.phones, chunk.emails) == ([(GOOD,)], [("maria.antiga@example.com",)])
+
+
+@pytest.mark.parametrize(
+    "text", ["27/99876-1234", "27,998761234", "27*998761234", "27#998761234", "27 99876,1234"]
+)
+def test_a_number_cut_by_a_sign_is_written_to_by_nobody_and_barred_by_an_opt_out(text: str) -> None:
+    assert usable_mobiles(text) == ()
+    assert possible_mobiles(text, ()) == (GOOD,)
