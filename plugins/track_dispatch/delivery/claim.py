@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
+from structlog.contextvars import bound_contextvars
+
 from track_dispatch.delivery.answer_table import OutcomeKind, TransportFailure
 from track_dispatch.delivery.client import encode_distribution
 from track_dispatch.delivery.context import DispatchContext, Tally, is_open, retry_ledger, stop_all
@@ -140,11 +142,12 @@ class Claim:
             acceptance=self._context.hospital.acceptance,
             values=BatchTexts(self._body),
         )
-        log.info(
-            "%s: lote de %d linhas %s · batch_id=%s verdict=%s status=%s: %s",
-            batch.unit, len(batch.lines), outcome.verdict.label,
-            batch.id, outcome.verdict, outcome.status, outcome.detail,
-        )  # fmt: skip
+        with bound_contextvars(unit=str(batch.unit), batch=batch.id, verdict=str(outcome.verdict)):
+            log.info(
+                "%s: lote de %d linhas %s · batch_id=%s verdict=%s status=%s: %s",
+                batch.unit, len(batch.lines), outcome.verdict.label,
+                batch.id, outcome.verdict, outcome.status, outcome.detail,
+            )  # fmt: skip
         self._observe(Metric.POST_DURATION, self._post_seconds, outcome.verdict)
         return outcome
 

@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import date
 from typing import NamedTuple, TypeGuard, TypeVar
 
+from structlog.contextvars import bound_contextvars
 from tenacity import Retrying, retry_if_result, wait_fixed
 
 from track_dispatch.config import check_go_live, check_lease_margin
@@ -225,12 +226,13 @@ class _Dispatch:
 
     def _fail(self, source: ReadyEnvelope, error: ConfigError) -> None:
         """Let the rest of a unit be, in this try and in those that follow by themselves."""
-        log.warning(
-            "ATENÇÃO: %s: o envio falhou em definitivo, o resto segue; mostre à engenharia de dados"
-            " (%s)",
-            source.unit,
-            error,
-        )
+        with bound_contextvars(unit=str(source.unit)):
+            log.warning(
+                "ATENÇÃO: %s: o envio falhou em definitivo, o resto segue; mostre à engenharia de"
+                " dados (%s)",
+                source.unit,
+                error,
+            )
         self._failed[source.unit] = str(error)
         self._backlog.drop_unit(source.unit)
         remember_failure(self._context.ledger, source.unit_id, series=self._context.series)

@@ -15,6 +15,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
+from structlog.contextvars import bind_contextvars
 
 from track_dispatch.config import load_hospital, software_here
 from track_dispatch.delivery.dispatch import dispatch
@@ -63,6 +64,7 @@ def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
     wishes = [MODES[mode]] if mode is not Mode.LIVE else []
     wishes += [PARAMS["include_old"][0]] if include_old else []
     words = " · ".join([day_text(HospitalDay(hospital.code, day)), *wishes])
+    bind_contextvars(hospital=hospital.code, business_day=day.isoformat())  # of the task's log
     log.info("%s · hospital=%s business_day=%s", words, hospital.code, day)
     if run_type != "manual" and (include_old or mode is not Mode.LIVE):
         raise ConfigError(
