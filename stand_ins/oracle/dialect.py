@@ -224,6 +224,14 @@ def _concatenation(node: exp.Expr) -> exp.Expr:
     return _null_if_empty(_call("concat", *_operands(node)))
 
 
+def _substring(node: exp.Expr) -> exp.Expr:
+    """Begin with the first letter where 0 is asked for."""
+    start = node.args.get("start")
+    if isinstance(start, exp.Literal) and start.name == "0":
+        node.set("start", exp.Literal.number(1))
+    return _null_if_empty(node)
+
+
 def _greatest(node: exp.Expr) -> exp.Expr:
     """Return NULL where one of the values is: DuckDB leaves it out."""
     values = [node.this, *node.expressions]
@@ -339,7 +347,7 @@ _RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Literal: _literal,
     exp.DPipe: _concatenation,
     exp.Trim: _null_if_empty,
-    exp.Substring: _null_if_empty,
+    exp.Substring: _substring,
     exp.Greatest: _greatest,
     exp.Least: _greatest,
     exp.Replace: _replacement,

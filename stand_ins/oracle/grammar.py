@@ -78,7 +78,7 @@ _PARTS: dict[tuple[type[exp.Expr], str], int] = {
     (exp.Star, "replace"): 923,
 }
 #: What may stand where Oracle wants a condition: it has no type for true and false.
-_CONDITIONS = (exp.Predicate, exp.Connector, exp.Not, exp.RegexpLike, exp.Exists)
+_CONDITIONS = (exp.Predicate, exp.Connector, exp.Not, exp.RegexpLike, exp.Exists, exp.Escape)
 
 
 def refuse_words(tokens: Sequence[Token]) -> None:

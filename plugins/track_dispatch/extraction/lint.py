@@ -20,6 +20,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from track_dispatch.errors import did_you_mean
 from track_dispatch.extraction import query_tree, vocabulary
+from track_dispatch.extraction.function_rules import function_problems
 from track_dispatch.extraction.query import BINDS, first_difference, position
 from track_dispatch.extraction.query_rules import (
     Problem,
@@ -99,7 +100,10 @@ def _problems(sql: str, tables: ErpTables, floor: tuple[int, int]) -> Iterator[t
     if not tokens or tokens[0].token_type not in _BEGINS:
         yield 0, _NO_SELECT
         return
-    foreign = list(vocabulary.foreign_words(tokens, floor=floor))
+    foreign = [
+        *vocabulary.foreign_words(tokens, floor=floor),
+        *vocabulary.foreign_spaces(sql),
+    ]
     yield from foreign
     yield from _binds(tokens)
     try:
@@ -138,6 +142,7 @@ def _by_rules(query: exp.Query, tables: ErpTables) -> Iterator[Problem]:
         yield from _open_ranges(scope)
         yield from _wrapped_dates(scope)
         yield from value_problems(scope, tables)
+        yield from function_problems(scope, tables)
         yield from join_problems(scope, tables)
 
 

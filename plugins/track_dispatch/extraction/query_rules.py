@@ -10,7 +10,6 @@ condition that asks other tables is an `exists`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 Problem = tuple[exp.Expr, str]
 
 _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like)
-_CONDITIONS = (exp.Predicate, exp.Connector, exp.Not, exp.RegexpLike, exp.Exists)
+_CONDITIONS = (*(exp.Predicate, exp.Connector, exp.Not, exp.RegexpLike, exp.Exists, exp.Escape),)
+_ASKING = (exp.Where, exp.Having, exp.Connector, exp.Not, exp.Join, exp.Escape)
 _EXCLUDING = (exp.NEQ, exp.EQ, exp.In, exp.Like, exp.Between)
 #: How each comparison is written, and how with its sides exchanged.
 _WRITTEN: dict[type[exp.Expr], tuple[str, str]] = {
@@ -39,20 +39,12 @@ _WRITTEN: dict[type[exp.Expr], tuple[str, str]] = {
     exp.LTE: ("<=", ">="),
 }
 
+#: Oracle takes no longer list.
+_LIST = 1000
+
 #: How a date is compared with each bind: the day has its first moment, and not its last.
 _BOUNDS = {"day_start": ">=", "day_end": "<"}
 
-#: Functions of texts, which turn a date into one by the session's settings.
-_OF_TEXTS = (
-    *(exp.DPipe, exp.Concat, exp.Upper, exp.Lower, exp.Initcap, exp.Trim, exp.Pad, exp.Substring),
-    *(exp.Replace, exp.RegexpReplace, exp.RegexpSubstr, exp.RegexpLike, exp.Length),
-    *(exp.StrPosition, exp.ToNumber),
-)
-#: Elements of a date's format that go by the session's language or country, or guess a century;
-#: the parser has turned some formats into Python's.
-_OF_SESSION = re.compile(r"MON|DAY|DY|DL|DS|TS|RR|(?<!Y)YY(?!Y)|(?<!D)D(?!D)", re.IGNORECASE)
-_OF_SESSION_IN_PYTHON = re.compile(r"%[aAbBcpuwxXy]")
-_DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _ISO = "'YYYY-MM-DD'"
 
 _BESIDE = {
@@ -76,11 +68,12 @@ def value_problems(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
     yield from _nulls(scope)
     yield from _empty_texts(scope)
     yield from _of_two_kinds(scope, tables)
-    yield from _session_formats(scope, tables)
     yield from _always_the_same(scope)
     yield from _day_bounds(scope)
     yield from _mixed_and_or(scope)
     yield from _without_a_code(scope)
+    yield from _never_or_always(scope)
+    yield from _of_a_union(scope, tables)
 
 
 def _no_conditions(scope: Scope) -> Iterator[Problem]:
@@ -89,9 +82,20 @@ def _no_conditions(scope: Scope) -> Iterator[Problem]:
         for value in query_tree.conditions(node):
             if not isinstance(value.unnest(), _CONDITIONS):
                 yield value, "is a value, not a condition: write x = 'S'"
-    for value in scope.expression.expressions if isinstance(scope.expression, exp.Select) else ():
-        if isinstance(value.unalias().unnest(), _CONDITIONS):
-            yield value, "is a condition, not a value: write case when ... end"
+    for node in scope.find_all(*_CONDITIONS):
+        if not _is_asked(node):
+            yield node, "is a condition, not a value: write case when ... end"
+
+
+def _is_asked(condition: exp.Expr) -> bool:
+    """Tell a condition that stands where one belongs."""
+    while isinstance(condition.parent, exp.Paren):
+        condition = condition.parent
+    around = condition.parent
+    if isinstance(around, exp.If):
+        case = around.parent
+        return condition.arg_key == "this" and isinstance(case, exp.Case) and case.this is None
+    return isinstance(around, _ASKING)
 
 
 def _nulls(scope: Scope) -> Iterator[Problem]:
@@ -124,41 +128,6 @@ def _of_two_kinds(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
                 yield node, _BESIDE[frozenset(pair)]
 
 
-def _session_formats(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
-    for node in scope.find_all(*_OF_TEXTS):
-        given = [node.this, node.args.get("expression"), *node.expressions]
-        operands = [one for one in given if isinstance(one, exp.Expr)]
-        if any(kind_of(one, scope, tables) is Kind.DATE for one in operands):
-            yield node, f"turns a date into text by the session's NLS format: to_char(x, {_ISO})"
-    converting = (exp.StrToDate, exp.ToChar, exp.TimeToStr, exp.Cast, exp.DateTrunc)
-    for conversion in scope.find_all(*converting):
-        if message := _session_format(conversion, scope, tables):
-            yield conversion, message
-    for literal in scope.find_all(exp.DateStrToDate):
-        if not _DAY.fullmatch(literal.this.name):
-            yield literal, "is not a date literal: write date '2024-12-31'"
-
-
-def _session_format(node: exp.Expr, scope: Scope, tables: ErpTables) -> str:
-    """Say how a conversion goes by the session's settings; "" if it does not."""
-    kind = kind_of(node.this, scope, tables)
-    if isinstance(node, exp.Cast):
-        to_or_from_date = {kind, kind_of(node, scope, tables)} == {Kind.DATE, Kind.TEXT}
-        asked = f"to_char(x, {_ISO}) or to_date(x, {_ISO})"
-        return f"cast goes by the session's NLS format: write {asked}" if to_or_from_date else ""
-    form = node.args.get("unit" if isinstance(node, exp.DateTrunc) else "format")
-    if form is None:
-        called = "to_date" if isinstance(node, exp.StrToDate) else "to_char"
-        if called == "to_char" and kind in (Kind.NUMBER, Kind.TEXT):
-            return ""
-        return f"{called} without a format goes by the session's: write {called}(x, {_ISO})"
-    model = re.sub(r'"[^"]*"', "", form.name)
-    of_session = _OF_SESSION_IN_PYTHON if "%" in model else _OF_SESSION
-    if kind is Kind.NUMBER or not of_session.search(model):
-        return ""
-    return f"a format with names or guesses goes by the session's language: write {_ISO}"
-
-
 def _always_the_same(scope: Scope) -> Iterator[Problem]:
     for node in scope.find_all(*_COMPARED, exp.In, exp.Between):
         first, *others = _beside_each_other(node)
@@ -173,6 +142,58 @@ def _always_the_same(scope: Scope) -> Iterator[Problem]:
             if condition in conditions[:place]:
                 message = "is a condition that an earlier `when` has: this one is never reached"
                 yield condition, message
+
+
+def _never_or_always(scope: Scope) -> Iterator[Problem]:
+    """Find comparisons with constants that no value, or every value, fulfils."""
+    for between in scope.find_all(exp.Between):
+        low, high = (_constant(between.args[name]) for name in ("low", "high"))
+        if low and high and type(low[0]) is type(high[0]) and low > high:
+            yield between, "nothing is between these: write the lower one first"
+    for either in scope.find_all(exp.Or):
+        sides = [side.unnest() for side in either.flatten()]
+        unequal = [side.this for side in sides if isinstance(side, exp.NEQ)]
+        if len(set(unequal)) < len(unequal) and not isinstance(either.parent, exp.Or):
+            yield either, "one of two inequalities always holds: write not in (...)"
+    for node in scope.find_all(*_COMPARED, exp.In):
+        first, *others = _beside_each_other(node)
+        for text in (one.name for one in others if isinstance(one, exp.Literal) and one.is_string):
+            if "%" in text and not isinstance(node, exp.Like):
+                yield node, "% stands for itself here: write like"
+            if isinstance(first, exp.Upper) and text != text.upper():
+                yield node, "no text in capitals is this: write it in capitals"
+            if isinstance(first, exp.Lower) and text != text.lower():
+                yield node, "no text in small letters is this: write it in small letters"
+    for listed in scope.find_all(exp.In):
+        if len(listed.expressions) > _LIST:
+            yield listed, f"a list has {_LIST} values at most: write exists"
+
+
+def _constant(node: exp.Expr) -> list[float | str]:
+    """Return a constant to be compared with another one; nothing for what is none."""
+    node = node.unnest()
+    sign, node = (-1, node.this) if isinstance(node, exp.Neg) else (1, node)
+    if isinstance(node, exp.DateStrToDate):
+        return [node.this.name]
+    if not isinstance(node, exp.Literal):
+        return []
+    return [node.name] if node.is_string else [sign * float(node.name)]
+
+
+def _of_a_union(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
+    """Find columns that are of another kind in each branch of a union."""
+    if not scope.set_operation_scopes:
+        return
+    branches = list(query_tree.leaves(scope))
+    rows = [[one.unalias() for one in branch.expression.expressions] for branch in branches]
+    for values in zip(*rows, strict=False):
+        found = {
+            kind_of(value, branch, tables): value
+            for value, branch in zip(values, branches, strict=True)
+        }
+        found.pop(None, None)
+        for pair in combinations(sorted(filter(None, found)), 2):
+            yield found[pair[1]], _BESIDE[frozenset(pair)]
 
 
 def _day_bounds(scope: Scope) -> Iterator[Problem]:
@@ -260,6 +281,8 @@ def join_problems(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
         for join in select.args.get("joins") or ():
             yield from _join(join, scope, tables)
     elif scope.is_subquery and not _is_of_dual(select):
+        if order := select.args.get("order"):
+            yield order, "`order by` in a condition or a value: leave it out"
         yield from _asked_of_nothing(scope)
         yield from _many_values(scope, tables)
 

@@ -130,16 +130,17 @@ def definitions(column: exp.Column, scope: Scope) -> Iterator[Placed]:
         return
     first = branches(found.expression)
     position = names(first[0]).index(column.name) if column.name in names(first[0]) else None
-    for leaf in _leaves(found):
+    for leaf in leaves(found):
         projections = leaf.expression.expressions
         if position is not None and position < len(projections):
             yield projections[position].unalias(), leaf
 
 
-def _leaves(scope: Scope) -> Iterator[Scope]:
+def leaves(scope: Scope) -> Iterator[Scope]:
+    """Yield the scope of each SELECT that a query puts together by UNION and the like."""
     if scope.set_operation_scopes:
         for part in scope.set_operation_scopes:
-            yield from _leaves(part)
+            yield from leaves(part)
     elif isinstance(scope.expression, exp.Select):
         yield scope
 

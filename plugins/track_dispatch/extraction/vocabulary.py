@@ -23,6 +23,9 @@ def _words(text: str) -> frozenset[str]:
 #: What a name may consist of without quotes.
 _NAME = re.compile(r"\w[\w$#]*")
 
+#: Comments and texts are stepped over.
+_SPACES = re.compile(r"""--[^\n]*|/\*.*?\*/|'[^']*'|"[^"]*"|(?P<space>[^\S \t\r\n])""", re.DOTALL)
+
 #: The oldest release that the queries must run on.
 FLOOR = (11, 2)
 
@@ -47,17 +50,27 @@ _BEFORE_PARENTHESIS = _words(
 _AFTER_VALUES = frozenset({",", ")", "FROM"})
 _SYMBOLS = frozenset([*",.()+-*/:;=<>", "<>", "!=", "<=", ">=", "||"])
 
-#: Functions whose outcome depends on nothing but their arguments.
-_FUNCTIONS = _words(
-    """
-    ABS ADD_MONTHS AVG CAST CEIL COALESCE CONCAT COUNT DECODE DENSE_RANK EXTRACT FIRST_VALUE FLOOR
-    GREATEST INITCAP INSTR LAG LAST_DAY LAST_VALUE LEAD LEAST LENGTH LISTAGG LOWER LPAD LTRIM MAX
-    MIN MOD MONTHS_BETWEEN NULLIF NVL NVL2 RANK REGEXP_COUNT REGEXP_INSTR REGEXP_LIKE
-    REGEXP_REPLACE REGEXP_SUBSTR REPLACE ROUND ROW_NUMBER RPAD RTRIM SIGN SUBSTR SUM TO_CHAR
-    TO_DATE TO_NUMBER TRANSLATE TRIM TRUNC UPPER
-    """
-)
-#: More of them, by the release that first had them.
+#: Functions whose outcome depends on nothing but their arguments, by how many they take.
+_ARGUMENTS = {
+    (0, 0): "ROW_NUMBER",
+    (0, 9): "DENSE_RANK RANK",
+    (1, 1): """
+    ABS ANY_VALUE AVG CAST CEIL COUNT EXTRACT FIRST_VALUE FLOOR INITCAP LAST_DAY LAST_VALUE LENGTH
+    LOWER MAX MIN SIGN SUM TRIM UPPER
+    """,
+    (1, 2): "LISTAGG LTRIM ROUND RTRIM STANDARD_HASH TO_CHAR TO_DATE TO_NUMBER TRUNC",
+    (1, 3): "LAG LEAD VALIDATE_CONVERSION",
+    (2, 2): "ADD_MONTHS CONCAT MOD MONTHS_BETWEEN NULLIF NVL",
+    (2, 3): "LPAD REGEXP_LIKE REPLACE RPAD SUBSTR",
+    (2, 4): "INSTR REGEXP_COUNT",
+    (2, 6): "REGEXP_REPLACE REGEXP_SUBSTR",
+    (2, 7): "REGEXP_INSTR",
+    (2, 999): "COALESCE GREATEST LEAST",
+    (3, 3): "NVL2 TRANSLATE",
+    (3, 255): "DECODE",
+}
+_FUNCTIONS = {name: take for take, names in _ARGUMENTS.items() for name in names.split()}
+#: Of these, by the release that first had them.
 _LATER_FUNCTIONS = {"STANDARD_HASH": (12, 1), "VALIDATE_CONVERSION": (12, 2), "ANY_VALUE": (19, 0)}
 
 #: What tells the time; a number of seconds may follow some.
@@ -159,6 +172,8 @@ def foreign_words(tokens: Sequence[Token], *, floor: tuple[int, int]) -> Iterato
         not_null = _is(token, TokenType.NOT) and _is(after, TokenType.NULL)
         if not_null and not _is(before, TokenType.IS):
             yield token.start, "`not null` is not a condition: write `is not null`"
+        if _is(token, TokenType.STRING) and _is(before, TokenType.STRING):
+            yield token.start, "two texts side by side: write a comma, or || between them"
         if _is(token, *_TEXTS) or _is(before, TokenType.COLON, TokenType.PLACEHOLDER):
             continue
         length = len(token.text.encode())
@@ -173,6 +188,16 @@ def foreign_words(tokens: Sequence[Token], *, floor: tuple[int, int]) -> Iterato
                 yield token.start, _refusal(f"{token.text}() of another schema", _ELSE)
         elif not _is(after, TokenType.DOT) and not _is(token, TokenType.IDENTIFIER):
             yield from _word(token, before, called=called, floor=floor)
+            if called and token.text.upper() in _FUNCTIONS:
+                yield from _arguments(tokens, place)
+
+
+def foreign_spaces(sql: str) -> Iterator[tuple[int, str]]:
+    """Find spaces that Oracle does not take for one, as a word processor leaves them."""
+    for found in _SPACES.finditer(sql):
+        if found["space"]:
+            name = f"U+{ord(found['space']):04X}"
+            yield found.start(), f"has a space that is none for Oracle ({name}): type it anew"
 
 
 def foreign_parts(query: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
@@ -196,8 +221,8 @@ def _word(
     if word in _CLOCKS:
         yield token.start, f"reads the clock ({word}): write a bind, or a rerun reads another day"
     elif called and last not in _BEFORE_PARENTHESIS and word[:1].isalpha():
-        since = FLOOR if word in _FUNCTIONS else _LATER_FUNCTIONS.get(word)
-        if since is None:
+        since = _LATER_FUNCTIONS.get(word, FLOOR)
+        if word not in _FUNCTIONS:
             yield token.start, _refusal(f"{word}()", _INSTEAD.get(word, _ELSE))
         elif since > floor:
             instead = f"it for Oracle {_release(floor)}, it came with {_release(since)}"
@@ -210,6 +235,22 @@ def _word(
         yield token.start, "a dot follows nothing: write the schema or the table before it"
     elif foreign := [one for one in word.split() if not _is_known(one, token)]:
         yield token.start, _refusal(foreign[0], _INSTEAD.get(foreign[0], _ELSE))
+
+
+def _arguments(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, str]]:
+    """Look at how many arguments a function is given; `place`: of its name."""
+    depth = commas = 0
+    for token in tokens[place + 1 :]:
+        depth += _is(token, TokenType.L_PAREN) - _is(token, TokenType.R_PAREN)
+        commas += depth == 1 and _is(token, TokenType.COMMA)
+        if depth == 0:
+            break
+    given = 0 if _is(tokens[place + 2], TokenType.R_PAREN) else commas + 1
+    name = tokens[place].text.upper()
+    least, most = _FUNCTIONS[name]
+    if not least <= given <= most:
+        takes = str(least) if least == most else f"{least} to {most}"
+        yield tokens[place].start, f"{name}() is given {given}, write its {takes} arguments"
 
 
 def _is_known(word: str, token: Token) -> bool:

@@ -118,6 +118,64 @@ NOT_ORACLE: dict[str, tuple[str, str, str, str]] = {
         *('"setor"', '"setor",\n  p.email as "x_correio_eletronico_do_paciênte"'),
         "is a name of 3[23] bytes",
     ),
+    "two texts without a comma": (MV, "'O60', 'O80'", "'O60' 'O80'", "two texts side by side"),
+    "a space of a word processor": (
+        *(MV, KEEP, KEEP.replace(" ", "\u00a0", 1)),
+        r"none for Oracle \(U\+00A0\)",
+    ),
+    "one argument too many": (
+        MV,
+        *and_("nvl(p.email, '1', '2') = '1'"),
+        r"NVL\(\) is given 3, .* 2 ",
+    ),
+    "one argument too few": (
+        MV,
+        "p.nr_cpf as",
+        "nvl(p.nr_cpf) as",
+        r"NVL\(\) is given 1, .* 2 arg",
+    ),
+    "a concatenation of three": (
+        *(MV, "p.nr_cpf as", "concat(p.nr_cpf, '1', '2') as"),
+        r"CONCAT\(\) is given 3",
+    ),
+    "a date and two numbers": (
+        *(MV, *and_("add_months(a.hr_atendimento, 1, (2)) is not null")),
+        r"ADD_MONTHS\(\) is given 3",
+    ),
+    "no argument": (MV, "p.nr_cpf as", "upper() as", r"UPPER\(\) is given 0, write its 1 arg"),
+    "an order in a condition": (
+        *(MV, "child.cd_atendimento_pai = a.cd_atendimento"),
+        "child.cd_atendimento_pai = a.cd_atendimento order by child.cd_cid",
+        "`order by` in a condition or a value",
+    ),
+    "more than a list holds": (
+        *(MV, "not in (6, 8)", f"not in ({', '.join(map(str, range(1001)))})"),
+        "1000 values at most",
+    ),
+    "a text without a length": (
+        *(MV, "p.nr_cpf as", "cast(p.nr_cpf as varchar2) as"),
+        "length of 1 to 4000",
+    ),
+    "a text that is too long": (
+        *(MV, "p.nr_cpf as", "cast(p.nr_cpf as varchar2(4001)) as"),
+        "length of 1 to 4000",
+    ),
+    "a number of too many digits": (
+        *(MV, "p.nr_cpf as", "to_char(cast(a.cd_paciente as number(39))) as"),
+        "38 digits at most",
+    ),
+    "trim of two letters": (
+        *(MV, "p.nr_cpf as", "trim(both 'ab' from p.nr_cpf) as"),
+        "trim takes one letter",
+    ),
+    "a window without an order": (
+        *(MV, "p.nr_cpf as", "lag(p.nr_cpf) over (partition by a.cd_paciente) as"),
+        r"without an order: write over \(",
+    ),
+    "a number of any row": (
+        *(MV, "a.cd_cid,", "row_number() over (partition by a.cd_paciente) as n,"),
+        "without an order",
+    ),
     "a hint": (
         *(MV, "select\n  '40085'", "select /*+ full(a) */\n  '40085'"),
         "optimizer hint, .* leave it out",

@@ -84,6 +84,75 @@ MISREAD: dict[str, tuple[str, str, str, str]] = {
         *(MV, "to_char(a.hr_alta,", "to_char(nvl(a.hr_alta, 'x'),"),
         "a date beside a",
     ),
+    "the month for the minutes": (MV, "p.email as", "to_char(a.hr_alta, 'HH24:MM') as", "write MI"),
+    "the month for the minutes of a text": (
+        MV,
+        *and_("a.hr_alta > to_date('2024-02-01 10:12', 'YYYY-MM-DD HH24:MM')"),
+        "write MI",
+    ),
+    "half a day": (
+        MV,
+        "p.email as",
+        "to_char(a.hr_alta, 'YYYY-MM-DD HH:MI') as",
+        "names or guesses",
+    ),
+    "a format in Portuguese": (
+        MV,
+        *and_("a.hr_alta > to_date('2024-02-01', 'AAAA-MM-DD')"),
+        "names or guesses",
+    ),
+    "trunc to what is none": (
+        MV,
+        *("p.email as", "to_char(trunc(a.hr_alta, 'WEEK'), 'YYYY') as"),
+        "names or guesses",
+    ),
+    "a date of another format": (
+        MV,
+        *and_("a.hr_alta > to_date('01/02/2024', 'YYYY-MM-DD')"),
+        "no date in this format",
+    ),
+    "the 30th of February": (MV, *and_("a.hr_alta > date '2024-02-30'"), "not a date literal"),
+    "the 30th of February by format": (
+        MV,
+        *and_("a.hr_alta > to_date('2024-02-30', 'YYYY-MM-DD')"),
+        "no date in this format",
+    ),
+    "a date made a date": (
+        MV,
+        *and_("to_date(a.hr_alta, 'YYYY-MM-DD') is null"),
+        "to_date of a date goes by",
+    ),
+    # values that stop a day
+    "a number of a text": (MV, "p.email as", "to_char(to_number(p.nr_cpf)) as", "no number stops"),
+    "a text cast to number": (
+        MV,
+        *("p.email as", "to_char(cast(p.nr_cpf as number)) as"),
+        "no number stops the day: write",
+    ),
+    "a division by a column": (MV, *and_("a.cd_paciente / a.cd_servico > 1"), "by zero stops"),
+    "a division by zero": (MV, *and_("a.cd_paciente / 0.0 > 1"), "by zero stops"),
+    # patterns
+    "a pattern that looks ahead": (MV, *and_("regexp_like(a.cd_cid, '(?=O)8')"), "the pattern has"),
+    "a pattern without capitals": (MV, *and_("regexp_like(a.cd_cid, '(?i)o8')"), "the pattern has"),
+    "a pattern of words": (MV, *and_(r"regexp_like(a.cd_cid, '\bO8')"), "the pattern has"),
+    "a pattern that holds on": (MV, *and_("regexp_like(a.cd_cid, 'O++')"), "the pattern has"),
+    "a pattern everywhere": (MV, *and_("regexp_like(a.cd_cid, 'O', 'g')"), "last argument may be"),
+    "a list in any order": (
+        MV,
+        *("p.email as", "(select listagg(x.email, ',') from dbamv.paciente x) as"),
+        "lists in any order",
+    ),
+    "a list without doubles": (
+        MV,
+        *(
+            "p.email as",
+            (
+                "(select listagg(distinct x.email, ',') within group (order by x.email) "
+                "from dbamv.paciente x where x.cd_paciente = a.cd_paciente) as"
+            ),
+        ),
+        "no distinct before Oracle 19",
+    ),
     # numbers and texts
     "a number beside a column of texts": (MV, *and_("p.nr_cpf = 1"), "a number beside a text"),
     "a text beside a column of numbers": (
@@ -101,7 +170,40 @@ MISREAD: dict[str, tuple[str, str, str, str]] = {
     "a number from a subquery": (TASY, ") = 54", ") = '54'", "a number beside a text"),
     "a date beside a number": (MV, *and_("a.hr_alta > 20240201"), "a date beside a number"),
     "results of two kinds": (MV, "then e.ds_especialid", "then a.cd_ori_ate", "a number beside a"),
+    "a union of two kinds": (
+        MV,
+        *(
+            "union all\n  select\n    a.cd_atendimento,",
+            "union all\n  select\n    to_char(a.cd_atendimento) as cd_atendimento,",
+        ),
+        "a number beside a text",
+    ),
     # always the same
+    "between exchanged": (MV, *and_("a.cd_paciente between 10 and 9"), "nothing is between these"),
+    "between days exchanged": (
+        MV,
+        *and_("a.hr_alta between date '2024-02-01' and date '2024-01-31'"),
+        "nothing is between these",
+    ),
+    "one of two inequalities": (
+        MV,
+        *and_("(a.cd_cid is null or a.cd_cid <> 'A' or a.cd_cid <> 'B')"),
+        "one of two inequalities always holds",
+    ),
+    "a wildcard beside equals": (MV, *and_("a.cd_cid = 'O8%'"), "% stands for itself"),
+    "a wildcard in a list": (MV, "'O60', 'O80'", "'O6%', 'O80'", "% stands for itself"),
+    "small letters in capitals": (
+        MV,
+        *and_("(a.cd_cid is null or upper(a.cd_cid) not like 'o8%')"),
+        "no text in capitals is this",
+    ),
+    "capitals in small letters": (MV, *and_("lower(a.cd_cid) = 'O80'"), "no text in small letters"),
+    "a condition beside a value": (
+        MV,
+        *("p.nr_cpf as", "case p.nr_cpf when p.nr_cpf = '1' then '2' end as"),
+        "a condition, not a value",
+    ),
+    "a condition in a function": (MV, *and_("nvl(a.cd_cid = 'X', 'N') = 'S'"), "a condition, not"),
     "a column beside itself": (
         MV,
         *("p.cd_paciente = a.cd_paciente", "p.cd_paciente = p.cd_paciente"),
@@ -322,6 +424,26 @@ ALLOWED: dict[str, tuple[str, str, str]] = {
             "join dbamv.leito l on l.cd_leito = child.cd_leito where child.cd_atendimento_pai",
         ),
     ),
+    "an escape": (MV, *and_("a.cd_cid like '%!_%' escape '!'")),
+    "a number of a cleaned text": (
+        MV,
+        *("p.email as", "to_char(to_number(regexp_replace(p.nr_cpf, '[^0-9]', ''))) as"),
+    ),
+    "a division by what is not zero": (
+        MV,
+        *and_("(a.cd_paciente / nullif(a.cd_servico, 0) > 1 or a.cd_paciente / 0.5 > 1)"),
+    ),
+    "a month": (MV, "p.email as", "to_char(trunc(a.hr_alta, 'MM'), 'DD/MM/YYYY HH24:MI:SS') as"),
+    "a number with a mask": (MV, "p.email as", "to_char(a.cd_atendimento, 'FM0000') as"),
+    "a pattern": (MV, *and_(r"regexp_like(a.cd_cid, '^(O|Z)[0-9]{2,3}\.?\d*$', 'i')")),
+    "one letter trimmed": (MV, "p.email as", "ltrim(trim(both '0' from p.nr_cpf), 'ab') as"),
+    "all arguments": (
+        MV,
+        "p.email as",
+        "instr(p.email, ',', -1, (1)) || decode(p.nr_cpf, '1', '2') as",
+    ),
+    "a list of texts": (MV, "'O60', 'O80'", "'O60', -- 'a' 'b'\n 'O80'"),
+    "a space in a text": (MV, "'PA_ADULTO'", "'PA\u00a0ADULTO'"),
     "an order": (MV, KEEP, f"{KEEP} order by a.cd_atendimento nulls last"),
     "other signs": (MV, *and_("(a.cd_servico is null or a.cd_servico != 2)")),
     "a name of 30 bytes": (MV, '"setor"', f'"setor",\n  p.email as "x_{"p" * 28}"'),

@@ -37,6 +37,7 @@ DAY = "to_date('29/02/2024 13:45', 'DD/MM/YYYY HH24:MI')"
         # numbers
         ("decode(2, 1, 'um', 2, 'dois', 'outro')", "dois"),
         ("decode(null, null, 'igual', 'diferente')", "igual"),
+        ("substr('ABC', 0, 2)", "AB"),
         ("to_char(12) || '/' || to_char(0.5)", "12/.5"),
         ("to_number('12')", 12),
         ("mod(7, 3)", 1),
