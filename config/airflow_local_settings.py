@@ -26,7 +26,7 @@ MODULES = (
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
     "track_dispatch.hooks.alert",
-    "track_dispatch.operators.steps",
+    "track_dispatch.operators",
     "track_dispatch.operators.track",
     "track_dispatch.pipeline.decide",
     "track_dispatch.pipeline.housekeeping",

@@ -23,11 +23,11 @@ from airflow.sdk import (
 
 from track_dispatch.config import BrokenHospital, Hospital, load_shard
 from track_dispatch.errors import ConfigError, RedDayError
+from track_dispatch.hooks.alert import send_metric
 from track_dispatch.hooks.ledger import open_ledger
-from track_dispatch.hooks.stats import send_metric
 from track_dispatch.hooks.track import open_dispatch, track_host
 from track_dispatch.metric_table import Metric
-from track_dispatch.operators.steps import (
+from track_dispatch.operators import (
     DEFAULTS,
     approve_volume,
     branch,

@@ -23,7 +23,7 @@ from track_dispatch.config import all_conflicts, load_hospitals, working_hospita
 from track_dispatch.errors import ConfigError, RedDayError, TrackDispatchError
 from track_dispatch.hooks.alert import send_alert
 from track_dispatch.hooks.ledger import open_ledger
-from track_dispatch.operators.steps import DEFAULTS, param, required, run_by, step
+from track_dispatch.operators import DEFAULTS, param, required, run_by, step
 from track_dispatch.operators.texts import (
     DECIDE_DOC,
     HOUSEKEEPING_DOC,

@@ -15,7 +15,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from demo.run import dag_bag
 from demo.world import ROOT
 from track_dispatch.config import Hospital, working_hospitals
-from track_dispatch.operators.steps import TrackRetryPolicy
+from track_dispatch.operators import TrackRetryPolicy
 from track_dispatch.operators.texts import TASKS
 
 if TYPE_CHECKING:

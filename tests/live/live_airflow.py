@@ -49,7 +49,7 @@ SCHEDULER = [
     "-c",
     """
 from airflow.__main__ import main
-import track_dispatch.operators.track, track_dispatch.operators.steps
+import track_dispatch.operators.track, track_dispatch.operators
 import track_dispatch.pipeline.extract, track_dispatch.pipeline.transform
 main()
 """,

@@ -32,7 +32,7 @@ from track_dispatch.hooks.track import TrackHook, track_host
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.envelopes import envelope_of
-from track_dispatch.operators.steps import TrackRetryPolicy
+from track_dispatch.operators import TrackRetryPolicy
 from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.decide import Order, carry_out, make_decision
 from track_dispatch.pipeline.extract import extract

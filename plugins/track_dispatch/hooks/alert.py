@@ -1,7 +1,8 @@
-"""The optional alert: a webhook that is told of a red morning, counts only.
+"""What others are told: the optional alert of a red morning, counts only, and a task's metrics.
 
-Its address is a secret: whoever knows it may post there. It is sent over our own transport, which
-logs nothing, under one deadline, and Airflow's masker learns it first.
+The address of the webhook is a secret: whoever knows it may post there. An alert is sent over our
+own transport, which logs nothing, under one deadline, and Airflow's masker learns it first. Metrics
+go wherever Airflow's own go: StatsD, OpenTelemetry, or nowhere.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from airflow.sdk.log import mask_secret
+from airflow.sdk.observability import stats
 from requests.auth import HTTPBasicAuth
 
 from track_dispatch.connections import HTTP_EXTRA, check_http_extra, find_connection, session_of
@@ -25,6 +29,7 @@ from track_dispatch.delivery.answer_table import TransportFailure
 from track_dispatch.delivery.responses import TrackResponse
 from track_dispatch.delivery.transport import Transport
 from track_dispatch.errors import ConfigError, did_you_mean
+from track_dispatch.metric_table import MetricKind, Sample
 from track_dispatch.states import Labelled
 
 if TYPE_CHECKING:
@@ -272,3 +277,29 @@ def _checked(url: str) -> str:
 
 def _error(problem: str) -> ConfigError:
     return ConfigError(f"the Airflow connection {CONN_ID!r}: {problem}")
+
+
+# -- a task's metrics --------------------------------------------------------------
+
+
+def send_metric(sample: Sample) -> None:
+    """Send a value of a metric; what goes wrong is logged once and stops nothing.
+
+    It is called between a POST and its settlement: a metric must not put a patient in doubt.
+    """
+    metric, labels = sample.metric, sample.labels
+    try:
+        match metric.kind:
+            case MetricKind.COUNTER:
+                stats.incr(metric, int(sample.value), tags=labels)
+            case MetricKind.GAUGE:
+                stats.gauge(metric, sample.value, tags=labels)
+            case MetricKind.TIMING:
+                stats.timing(metric, timedelta(seconds=sample.value), tags=labels)
+    except Exception as error:  # noqa: BLE001 - the client is Airflow's, its settings anybody's
+        _warn(metric, type(error).__name__)
+
+
+@cache
+def _warn(metric: str, error: str) -> None:
+    log.warning("the metric %s was not sent: %s; see Airflow's [metrics]", metric, error)

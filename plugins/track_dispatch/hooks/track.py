@@ -20,8 +20,8 @@ from track_dispatch.delivery.client import TrackClient, TrackSurvey
 from track_dispatch.delivery.context import DispatchContext
 from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import ConfigError, TrackDispatchError
+from track_dispatch.hooks.alert import send_metric
 from track_dispatch.hooks.ledger import open_ledger
-from track_dispatch.hooks.stats import send_metric
 from track_dispatch.records import Actor
 
 if TYPE_CHECKING:

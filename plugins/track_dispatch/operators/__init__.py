@@ -1,1 +1,161 @@
-"""Airflow's adapters for work: operators, what all tasks share, and the texts of the UI."""
+"""Airflow's adapters for work: operators, the texts of the UI, and what all tasks share.
+
+Here, what tasks and forms have in common: recovery, names, limits, what Airflow shows of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, Param, RetryDecision, RetryPolicy, task
+
+from track_dispatch.config import VolumeGate
+from track_dispatch.errors import (
+    BudgetSpentError,
+    ConfigError,
+    DeliveryUncertainError,
+    LedgerError,
+    LinesInFlightError,
+    NotDeliveredError,
+    QuietHoursError,
+    RedDayError,
+    ServiceStoppedError,
+    SourceContractError,
+    SourceUnavailableError,
+)
+from track_dispatch.operators.texts import MODES, OPERATIONS, PARAMS, TASKS
+from track_dispatch.operators.track import VolumeApproval
+from track_dispatch.pipeline import Mode
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from track_dispatch.config import Hospital
+
+#: Errors after which nobody but a person can help.
+FAIL = (
+    ConfigError,
+    DeliveryUncertainError,
+    QuietHoursError,  # `dispatch` waits by itself; who rehearses at night is told when to
+    RedDayError,
+    ServiceStoppedError,
+    SourceContractError,
+)
+#: Errors that may pass by themselves; nothing was sent.
+RETRY = (
+    BudgetSpentError,  # `dispatch` waits by itself
+    LedgerError,
+    LinesInFlightError,
+    NotDeliveredError,
+    SourceUnavailableError,
+)
+
+#: Seconds by which a lease's end is missed on purpose: asked too early, it would still run.
+AFTER_LEASE = 1.0
+#: The longest that a Retry-After is obeyed, in seconds; the task's retries are not endless.
+LONGEST_WAIT = 3600.0
+
+
+class TrackRetryPolicy(RetryPolicy):
+    """Retries what is safe and may help, fails the rest at once."""
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,  # noqa: ARG002 - Airflow's contract
+        max_tries: int,  # noqa: ARG002
+        context: Context | None = None,  # noqa: ARG002
+    ) -> RetryDecision:
+        """Decide by the error's type; the reason holds no more than its name."""
+        reason = type(exception).__name__
+        if isinstance(exception, FAIL):
+            return RetryDecision.fail(reason)
+        if isinstance(exception, RETRY):
+            return RetryDecision.retry(delay=_delay(exception), reason=reason)
+        return RetryDecision.default()
+
+
+def _delay(exception: BaseException) -> timedelta | None:
+    seconds = getattr(exception, "retry_after", None)
+    if seconds is None:
+        return None
+    if isinstance(exception, LinesInFlightError):
+        seconds += AFTER_LEASE
+    return timedelta(seconds=min(seconds, LONGEST_WAIT))
+
+
+#: Of every task: whose it is, and how it recovers.
+DEFAULTS: Mapping[str, Any] = {
+    "owner": "track-dispatch",
+    "retries": 3,
+    "retry_delay": timedelta(minutes=5),
+    "retry_policy": TrackRetryPolicy(),
+}
+#: A Python task returns counts: one value, and not logged.
+COUNTS: Mapping[str, Any] = {"multiple_outputs": False, "show_return_value_in_logs": False}
+
+
+def options(task_id: str, *, hours: float) -> dict[str, Any]:
+    """Return what every task sets: its id, its name in the UI, the longest it may run."""
+    return {
+        "task_id": task_id,
+        "task_display_name": (TASKS | OPERATIONS)[task_id],
+        "execution_timeout": timedelta(hours=hours),
+    }
+
+
+def step(task_id: str, *, hours: float, **more: Any) -> Any:
+    """Return the decorator of a Python task."""
+    return task(**options(task_id, hours=hours), **COUNTS, **more)
+
+
+def run_by(queue: str | None) -> dict[str, str]:
+    """Return what lets only the workers of a queue run a task; none: those of Airflow's own."""
+    return {"queue": queue} if queue else {}
+
+
+def branch(task_id: str, *, hours: float) -> Any:
+    """Return the decorator of a Python task that returns the id of the task to go on with."""
+    return task.branch(**options(task_id, hours=hours), **COUNTS)
+
+
+def day_asset(code: str) -> Asset:
+    """Return what a green `report` makes new: another DAG may be scheduled on it."""
+    return Asset(name=f"track_{code.lower()}_day", uri=f"track://{code}/day")
+
+
+def approve_volume(hospital: Hospital) -> VolumeApproval:
+    """Ask a person about a day that the gate has held; no answer is a no."""
+    policy = hospital.volume_gate or VolumeGate()
+    return VolumeApproval(
+        task_id="approve_volume",
+        task_display_name=TASKS["approve_volume"],
+        hospital=hospital.code,
+        subject=f"{hospital.name}: volume fora do comum",
+        defaults=VolumeApproval.REJECT,
+        response_timeout=timedelta(hours=policy.timeout_hours),
+    )
+
+
+def param(text: str, **schema: Any) -> Param:
+    """Build a Param with its texts; it may stay empty."""
+    return required(text, **{"default": None, "type": ["null", "string"]} | schema)
+
+
+def required(text: str, **schema: Any) -> Param:
+    """Build a Param with its texts that has no default: whoever triggers the run fills it in."""
+    title, description = PARAMS[text]
+    return Param(**{"type": "string"} | schema, title=title, description=description)
+
+
+def run_params() -> dict[str, Param]:
+    """Return the form of a run: the day, the wish for old attendances, the mode."""
+    return {
+        "business_day": param("run_day", format="date"),
+        "include_old": param("include_old", default=False, type="boolean"),
+        "mode": param(
+            "mode", default=Mode.LIVE.value, type="string", enum=[*MODES], values_display=MODES
+        ),
+    }

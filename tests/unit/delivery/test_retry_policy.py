@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import RetryAction
 
 from track_dispatch import errors
-from track_dispatch.operators.steps import TrackRetryPolicy
+from track_dispatch.operators import TrackRetryPolicy
 
 FAIL, RETRY = RetryAction.FAIL, RetryAction.RETRY
 
