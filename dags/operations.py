@@ -27,6 +27,7 @@ from track_dispatch.operators import DEFAULTS, param, required, run_by, step
 from track_dispatch.operators.texts import (
     DECIDE_DOC,
     HOUSEKEEPING_DOC,
+    NOT_DECIDED,
     WHAT,
     WORKERS_DOC,
     done_text,
@@ -34,6 +35,7 @@ from track_dispatch.operators.texts import (
     morning_doc,
     not_decided_text,
     undelivered_text,
+    why_not_decided,
 )
 from track_dispatch.operators.track import actor_of
 from track_dispatch.pipeline import check_conf
@@ -90,9 +92,11 @@ def look() -> dict[str, int]:
 @step("decide", hours=0.5)
 def decide() -> dict[str, int]:
     """Carry out what a person decided; red with the reason as last line, where it cannot be."""
+    context = get_current_context()
     try:
-        done = decided(get_current_context())
+        done = decided(context)
     except TrackDispatchError as error:
+        context["ti"].xcom_push(key=NOT_DECIDED, value=why_not_decided(error))
         log_text(log, [not_decided_text(error)])
         raise RedDayError(not_decided_text(error)) from None
     log.info("%s", done_text(done))

@@ -11,6 +11,7 @@ import pytest
 from stand_ins.track_api import faults
 from tests.e2e.hms_patients import plant
 from tests.e2e.policies import set_policies
+from track_dispatch.operators.texts import NOT_DECIDED
 
 if TYPE_CHECKING:
     from tests.airflow_world import AirflowWorld, Played
@@ -117,6 +118,17 @@ def test_who_decides_without_a_batch_is_told(world: AirflowWorld) -> None:
 
     assert run.state == "failed"
     assert "VERMELHO: nada foi decidido: esta decisão precisa do campo Lote" in run.said("decide")
+    assert left_for_the_board(run) == ["esta decisão precisa do campo Lote: preencha-o"]
+
+
+def left_for_the_board(run: Played) -> list[Any]:
+    """Return why a run decided nothing, as Airflow's API gives it to the board."""
+    from airflow.models.xcom import XComModel  # noqa: PLC0415 - after the world's Airflow
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    with create_session() as session:
+        found = XComModel.get_many(run_id=run.run_id, key=NOT_DECIDED, task_ids="decide")
+        return [row.value for row in session.scalars(found)]
 
 
 def test_after_a_captcha_all_hospitals_stop_until_a_person_resumes(world: AirflowWorld) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
-from track_dispatch.states import Verb
+from track_dispatch.states import DecisionRefusal, Verb
 
 if TYPE_CHECKING:
     from track_dispatch.board.facts import Board
@@ -46,6 +46,9 @@ CONFIRM: Mapping[Verb, str] = {
 MAY_NOT_DECIDE = "Seu usuário não pode acionar Operação · decidir: peça a quem pode."
 MAY_NOT_RUN = "Seu usuário não pode acionar esta DAG: peça a quem pode."
 MAY_NOT_EXPLAIN = "Seu usuário não pode ler os logs deste hospital: peça a quem pode."
+
+#: What is said in place of Airflow's own words, where it refuses a reason.
+PERSONAL = DecisionRefusal.PERSONAL.label
 
 NOT_OF_HOSPITAL = "Esta aba é das DAGs dos hospitais: aqui não há nada a mostrar."
 RUN_READ_NOTHING = (

@@ -199,6 +199,8 @@ dos hospitais dessa fila. Nada é enviado, nenhuma consulta é executada. **Verm
 do log dizem o que fazer. Uma tarefa que fica na fila: nenhuma máquina atende essa fila.
 """
 
+#: Under which key the task that decides leaves why it did not: the board repeats it.
+NOT_DECIDED = "not_decided"
 #: What `track_decide` offers, as the form shows it.
 WHAT = {verb: f"{verb.label} ({verb})" for verb in Verb if verb not in SHELL_ONLY}
 
@@ -266,22 +268,25 @@ def undelivered_text(undelivered: UndeliveredAlert) -> str:
 
 
 def not_decided_text(error: TrackDispatchError) -> str:
+    """Say that a decision was not carried out, and why."""
+    return f"VERMELHO: nada foi decidido: {why_not_decided(error)}"
+
+
+def why_not_decided(error: TrackDispatchError) -> str:
     """Say why a decision was not carried out; what is not the analyst's to mend stays in English."""
     if isinstance(error, DecisionRefusedError):
-        why = error.for_analyst
-    elif isinstance(error, LinesInFlightError):
-        why = (
+        return error.for_analyst
+    if isinstance(error, LinesInFlightError):
+        return (
             "o prazo deste lote ainda corre, e a resposta ainda pode chegar: decida de novo em"
             f" {error.retry_after:.0f} s"
         )
-    elif isinstance(error, LedgerError):
-        why = (
+    if isinstance(error, LedgerError):
+        return (
             "o livro-razão está ocupado ou não responde: acione de novo em um minuto; se continuar,"
             f" mostre à engenharia de dados ({error})"
         )
-    else:
-        why = f"confira o que preencheu; se estiver certo, mostre à engenharia de dados ({error})"
-    return f"VERMELHO: nada foi decidido: {why}"
+    return f"confira o que preencheu; se estiver certo, mostre à engenharia de dados ({error})"
 
 
 def done_text(done: Done) -> str:

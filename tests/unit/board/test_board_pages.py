@@ -20,8 +20,10 @@ from track_dispatch.board.facts import DOUBT_VERBS, PROBLEM_VERBS
 from track_dispatch.config import Hospital
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.stop_switch import stop_service
+from track_dispatch.operators.texts import NOT_DECIDED
+from track_dispatch.pipeline.decide import IMPERSONAL
 from track_dispatch.records import Actor, HospitalDay
-from track_dispatch.states import BRASILIA, SHELL_ONLY, Verb
+from track_dispatch.states import BRASILIA, SHELL_ONLY, DecisionRefusal, Verb
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.database import Ledger
@@ -134,6 +136,30 @@ def test_every_decision_that_is_offered_has_its_words() -> None:
     assert offered == {verb for verb in Verb if verb not in SHELL_ONLY}
     assert set(words.BUTTONS) == set(words.CONFIRM) == offered
     assert len(set(words.BUTTONS.values())) == len(offered)
+
+
+def test_a_decision_that_fails_says_why_in_place(eventful: Ledger, person: Person) -> None:
+    """The task leaves the reason where the script looks for it (`tests/e2e/test_operations.py`)."""
+    client = person("user")
+    script = client.get("/pesquisas/static/board.js").text
+    forms = re.findall(r"<form [^>]*data-decide[^>]*>", client.get("/pesquisas/").text)
+
+    assert f"/taskInstances/decide/xcomEntries/{NOT_DECIDED}" in script
+    assert forms
+    assert all(f'data-refused="{DecisionRefusal.PERSONAL.label}"' in one for one in forms)
+
+
+def test_airflow_begins_its_refusal_of_a_reason_as_the_script_expects(person: Person) -> None:
+    from airflow.sdk import Param  # noqa: PLC0415 - imports Airflow
+    from airflow.sdk.definitions.param import ParamsDict  # noqa: PLC0415
+    from airflow.sdk.exceptions import ParamValidationError  # noqa: PLC0415
+
+    script = person("user").get("/pesquisas/static/board.js").text
+    (begin,) = re.findall(r'startsWith\("([^"]+)"\)', script)
+    why = Param("ligar para 81 99999-1234", type="string", pattern=IMPERSONAL)
+
+    with pytest.raises(ParamValidationError, match=f"^{begin}"):
+        ParamsDict({"why": why}).validate()
 
 
 def test_nothing_is_decided_while_the_lease_runs(installed: Ledger, person: Person) -> None:

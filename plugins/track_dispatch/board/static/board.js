@@ -41,6 +41,13 @@ async function ended(dag, run) {
   return run.state === "success";
 }
 
+// The task leaves its reason as an XCom; who may not read those finds it in the log.
+async function whyNot(dag, run) {
+  const path = `${dag}/dagRuns/${encodeURIComponent(run.dag_run_id)}/taskInstances/decide/xcomEntries/not_decided`;
+  const found = await ask(path).catch(() => ({}));
+  return found.value ?? "o log diz por quê.";
+}
+
 function tell(form, text, dag, run) {
   const output = form.querySelector("output");
   output.textContent = text;
@@ -65,9 +72,10 @@ async function carryOut(form, dag, conf, begun) {
       if (after?.matches(".after") && ["settle_unsent", "retry_refused", "reopen_accepted"].includes(conf.what)) after.hidden = false;
       return;
     }
-    tell(form, "Não foi possível: o log diz por quê.", dag, run);
+    tell(form, `Nada foi decidido: ${await whyNot(dag, run)}`, dag, run);
   } catch (error) {
-    tell(form, `Não foi possível: ${error.message}`);
+    const personal = error.message.startsWith("Invalid input for param why");
+    tell(form, `Não foi possível: ${personal ? form.dataset.refused : error.message}`);
   }
   controls.forEach((one) => { one.disabled = false; });
 }
