@@ -101,9 +101,23 @@ def reasons() -> str:
     return table(("reason", "rule", "decided by"), rows)
 
 
+class SomeLines:
+    """Stands for any number, with the words of more than one."""
+
+    def __format__(self, spec: str) -> str:
+        """Write it as `states.Count` writes a number."""
+        return f"N {spec.rpartition('|')[2]}".strip()
+
+
 def problems() -> str:
     """Return what a red report or morning may say, and what it means."""
-    filled = {"lines": "N", "usual": "M", "detail": "…", "dag": "track_hms", "day": "AAAA-MM-DD"}
+    filled = {
+        "lines": SomeLines(),
+        "usual": "M",
+        "detail": "…",
+        "dag": "track_hms",
+        "day": "AAAA-MM-DD",
+    }
     rows = [(kind.label.format(**filled), kind.explanation) for kind in ProblemKind]
     return table(("a linha diz", "significa"), rows)
 

@@ -16,6 +16,15 @@ from track_dispatch.errors import DecisionRefusedError
 BRASILIA = ZoneInfo("America/Sao_Paulo")
 
 
+class Count(int):
+    """A number whose format names what is counted: `{:linha|linhas}` is "1 linha" or "2 linhas"."""
+
+    def __format__(self, spec: str) -> str:
+        """Write the number, with the words that go with it."""
+        one, bar, more = spec.partition("|")
+        return f"{int(self)} {one if self == 1 else more}" if bar else super().__format__(spec)
+
+
 class Labelled(StrEnum):
     """An enum whose values carry what an analyst reads for them, in Portuguese.
 
@@ -79,6 +88,10 @@ class LineState(Labelled):
         "estavam em dúvida, e uma pessoa desistiu: não são perguntadas",
     )
     """A person gave up on a doubt: not asked, and counted as if it had been."""
+
+    def counted(self, lines: int) -> str:
+        """Say how many lines are in it; the label is a plural."""
+        return f"{Count(lines):{self.label.removesuffix('s')}|{self.label}}"
 
 
 #: States of a line whose payload may lie in its envelope.

@@ -98,7 +98,7 @@ def test_an_unknown_area_is_red(world: AirflowWorld, include: Path) -> None:
     run = world.run_day("HMS", DAY)
 
     assert run.state == "failed"
-    assert "1 atendimentos com área desconhecida" in run.said("report")
+    assert "1 atendimento com área desconhecida" in run.said("report")
 
 
 def test_a_unit_whose_only_line_is_refused_is_red(world: AirflowWorld) -> None:
@@ -142,7 +142,7 @@ def test_lines_that_another_worker_is_sending_are_red(world: AirflowWorld) -> No
     run = world.go_on(run)
 
     assert run.state == "failed"
-    assert "1 linhas em envio" in run.said("report")
+    assert "1 linha em envio" in run.said("report")
 
 
 def test_an_attendance_of_another_hospital_is_red(world: AirflowWorld) -> None:
@@ -153,7 +153,7 @@ def test_an_attendance_of_another_hospital_is_red(world: AirflowWorld) -> None:
     run = world.clear(run)
 
     assert run.state == "failed"
-    assert "1 atendimentos já são de outro hospital" in run.said("report")
+    assert "1 atendimento já é de outro hospital" in run.said("report")
 
 
 @pytest.mark.parametrize(

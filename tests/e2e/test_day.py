@@ -74,7 +74,7 @@ def test_the_report_is_what_the_analyst_reads_last(
         "HMS · dia 10/03/2026",
         "6 registros do ERP = 6 atendimentos + 0 repetidos",
         "6 atendimentos = 6 deste dia + 0 já conhecidos em outro dia + 0 de outro hospital",
-        "6 deste dia = 1 excluídas, 5 aceitas",
+        "6 deste dia = 1 excluída, 5 aceitas",
         "AMBULATORIO · WhatsApp: 2 aceitas",
         "PRONTO SOCORRO GERAL · e-mail: 3 aceitas",
         "excluídas: 1 sem contato utilizável (no_contact)",

@@ -112,7 +112,7 @@ def cancel(erp: OracleStandIn, known: Patient) -> None:
             [
                 "4 registros do ERP = 4 atendimentos + 0 repetidos",
                 "4 atendimentos = 4 deste dia + 0 já conhecidos em outro dia + 0 de outro hospital",
-                "4 deste dia = 1 excluídas, 3 aceitas",
+                "4 deste dia = 1 excluída, 3 aceitas",
             ],
         ),
         (
@@ -120,7 +120,7 @@ def cancel(erp: OracleStandIn, known: Patient) -> None:
             [
                 "6 registros do ERP = 4 atendimentos + 2 repetidos",
                 "4 atendimentos = 4 deste dia + 0 já conhecidos em outro dia + 0 de outro hospital",
-                "4 deste dia = 1 excluídas, 3 aceitas",
+                "4 deste dia = 1 excluída, 3 aceitas",
             ],
         ),
         (
@@ -128,7 +128,7 @@ def cancel(erp: OracleStandIn, known: Patient) -> None:
             [
                 "2 registros do ERP = 2 atendimentos + 0 repetidos",
                 "2 atendimentos = 2 deste dia + 0 já conhecidos em outro dia + 0 de outro hospital",
-                "2 deste dia + 1 que esta leitura não traz = 1 excluídas, 2 aceitas",
+                "2 deste dia + 1 que esta leitura não traz = 1 excluída, 2 aceitas",
             ],
         ),
         (
@@ -136,7 +136,7 @@ def cancel(erp: OracleStandIn, known: Patient) -> None:
             [
                 "2 registros do ERP = 2 atendimentos + 0 repetidos",
                 "2 atendimentos = 2 deste dia + 0 já conhecidos em outro dia + 0 de outro hospital",
-                "2 deste dia + 1 que esta leitura não traz = 1 excluídas, 2 aceitas",
+                "2 deste dia + 1 que esta leitura não traz = 1 excluída, 2 aceitas",
             ],
         ),
     ],

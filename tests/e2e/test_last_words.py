@@ -45,7 +45,7 @@ def test_a_red_report_ends_with_a_line_for_each_problem(
     airflows = capsys.readouterr().out
     assert run.state == "failed"
     assert last_words(caplog, "hospital_surveys") == [
-        (logging.ERROR, "VERMELHO: 1 linhas em dúvida: confira no Track e decida com track_decide"),
+        (logging.ERROR, "VERMELHO: 1 linha em dúvida: confira no Track e decida com track_decide"),
         (
             logging.ERROR,
             "VERMELHO: 3 linhas prontas não foram enviadas: limpe dispatch (Enviar ao Track)",

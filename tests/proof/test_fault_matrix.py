@@ -172,9 +172,12 @@ def tells_the_lines(seen: Seen, after: After) -> None:
         state = LineState.REFUSED if kind.startswith("refused") else LineState(kind)
         expected[state.label] += lines
     units = [line for line in told if re.match("[A-Z ]+ · (e-mail|WhatsApp): ", line)]
+    plural = {
+        state.counted(one).partition(" ")[2]: state.label for state in LineState for one in (1, 2)
+    }
     counts: Counter[str] = Counter()
     for number, label in re.findall(r"(\d+) ([^\d,\n]+)", "\n".join(units)):
-        counts[label] += int(number)
+        counts[plural[label]] += int(number)
     assert counts == expected
     assert timeless(told[-1]) == (
         "VERDE: o dia está completo" if not after.red else f"VERMELHO: {after.red[-1]}"

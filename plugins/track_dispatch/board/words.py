@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
-from track_dispatch.states import DecisionRefusal, Verb
+from track_dispatch.states import Count, DecisionRefusal, Verb
 
 if TYPE_CHECKING:
     from track_dispatch.board.facts import Board
@@ -92,4 +92,4 @@ def short_day(day: date) -> str:
 
 def number(count: int, one: str, more: str) -> str:
     """Say how many, in the singular where it is one."""
-    return f"{count} {one if count == 1 else more}"
+    return f"{Count(count):{one}|{more}}"

@@ -50,7 +50,7 @@ from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.metric_table import Metric
-from track_dispatch.states import BatchState, LineState, Refusal
+from track_dispatch.states import BatchState, Count, LineState, Refusal
 
 T = TypeVar("T")
 
@@ -144,8 +144,8 @@ class Claim:
         )
         with bound_contextvars(unit=str(batch.unit), batch=batch.id, verdict=str(outcome.verdict)):
             log.info(
-                "%s: lote de %d linhas %s · batch_id=%s verdict=%s status=%s: %s",
-                batch.unit, len(batch.lines), outcome.verdict.label,
+                "%s: lote de %s %s · batch_id=%s verdict=%s status=%s: %s",
+                batch.unit, f"{Count(len(batch.lines)):linha|linhas}", outcome.verdict.label,
                 batch.id, outcome.verdict, outcome.status, outcome.detail,
             )  # fmt: skip
         self._observe(Metric.POST_DURATION, self._post_seconds, outcome.verdict)

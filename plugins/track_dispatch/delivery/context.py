@@ -75,7 +75,7 @@ class Tally:
             LineState.REFUSED: self.refused,
             LineState.IN_DOUBT: self.in_doubt,
         }
-        told = [f"{count} {state.label}" for state, count in lines.items() if count]
+        told = [state.counted(count) for state, count in lines.items() if count]
         return ", ".join(told) or "nada a enviar"
 
 

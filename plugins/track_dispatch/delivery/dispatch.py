@@ -68,6 +68,7 @@ from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import require_running
 from track_dispatch.process import frozen_imports
 from track_dispatch.records import Unit
+from track_dispatch.states import Count
 
 T = TypeVar("T")
 
@@ -158,9 +159,9 @@ class _Dispatch:
             waiting = sum(one.lines for one in self._still_ready() if one.unit not in self._failed)
             self.tally += Tally(waiting_for_window=waiting)
             log.info(
-                "%s: %d linhas esperam o horário de envio; a próxima execução as envia",
+                "%s: %s o horário de envio, até a próxima execução",
                 context.hospital.code,
-                waiting,
+                f"{Count(waiting):linha espera|linhas esperam}",
             )
 
     def _send(self, claim: Claim) -> Claim | None:

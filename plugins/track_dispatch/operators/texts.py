@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from track_dispatch.errors import DecisionRefusedError, LedgerError, LinesInFlightError
 from track_dispatch.pipeline.decide import FIELDS
 from track_dispatch.records import Area
-from track_dispatch.states import SHELL_ONLY, Verb
+from track_dispatch.states import SHELL_ONLY, Count, Verb
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
@@ -298,7 +298,7 @@ def done_text(done: Done) -> str:
                 if done.lines
                 else "nada estava parado"
             )
-        return f"{done.lines} linhas em dúvida: decida cada lote"
+        return f"{Count(done.lines):linha|linhas} em dúvida: decida cada lote"
     day = done.decided.day
     where = f"{day.hospital} · {day.business_day:%d/%m/%Y}"
     return "; ".join([f"{where}: {_moved(done.verb, done.decided)}", *_next_steps(done.decided)])
@@ -306,11 +306,12 @@ def done_text(done: Done) -> str:
 
 def _moved(verb: Verb, decided: DecidedLines) -> str:
     if verb is Verb.SETTLE_SENT:
-        return f"{decided.ended} linhas dadas como aceitas"
+        return f"{Count(decided.ended):linha dada como aceita|linhas dadas como aceitas}"
     if verb is Verb.ABANDON:
-        return f"{decided.ended} linhas abandonadas"
-    moved = {"prontas": decided.ready, "a reler": decided.reopened}
-    return ", ".join(f"{lines} linhas {state}" for state, lines in moved.items() if lines)
+        return f"{Count(decided.ended):linha abandonada|linhas abandonadas}"
+    ready = f"{Count(decided.ready):linha pronta|linhas prontas}"
+    reopened = f"{Count(decided.reopened):linha|linhas} a reler"
+    return ", ".join([ready] * bool(decided.ready) + [reopened] * bool(decided.reopened))
 
 
 def _next_steps(decided: DecidedLines) -> list[str]:

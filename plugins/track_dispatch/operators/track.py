@@ -28,6 +28,7 @@ from track_dispatch.pipeline import Mode, Run, business_day, check_conf
 from track_dispatch.pipeline.decide import asked_by, question_text, take_answer
 from track_dispatch.pipeline.problems import day_text
 from track_dispatch.records import Actor, HospitalDay
+from track_dispatch.states import Count
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -222,7 +223,7 @@ class VolumeApproval(ApprovalOperator):
         with open_ledger() as ledger:
             lines = take_answer(run, answer, shown=shown, ledger=ledger, decided_by=decided_by)
             later = asked_by(run, ledger=ledger)
-        self.log.info("%s: %d linhas liberadas", answer.label, lines)
+        self.log.info("%s: %s", answer.label, f"{Count(lines):linha liberada|linhas liberadas}")
         if later:
             self.log.warning(
                 "ATENÇÃO: um dia foi relido depois deste formulário: %d linhas que ele não mostrava"

@@ -29,6 +29,7 @@ from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.stop_switch import tried_once
 from track_dispatch.pipeline.problems import FORGOTTEN, day_text
 from track_dispatch.process import paused_collector
+from track_dispatch.states import Count
 
 if TYPE_CHECKING:
     from track_dispatch.extraction.query import ErpColumns
@@ -125,7 +126,7 @@ def _stage(ledger: Ledger, run: Run, day: HospitalDay, erp: Callable[[], Erp], s
             warned=lambda: _warning_text(erp().warning, conn_id),
         )
     where = day_text(day, read_again=day != run.day)
-    log.info("%s: %d registros lidos do ERP", where, rows)
+    log.info("%s: %s do ERP", where, f"{Count(rows):registro lido|registros lidos}")
     return rows
 
 

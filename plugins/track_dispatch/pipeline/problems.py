@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import BRASILIA, Labelled, LineState, Reason, Refusal
+from track_dispatch.states import BRASILIA, Count, Labelled, LineState, Reason, Refusal
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.views import LineCount
@@ -67,13 +67,17 @@ class ProblemKind(Labelled):
     )
     OTHER_HOSPITAL = (
         "other_hospital",
-        ("{lines} atendimentos já são de outro hospital: revise `companies` nos arquivos YAML"),
+        (
+            "{lines:atendimento já é|atendimentos já são} de outro hospital: revise `companies`"
+            " nos arquivos YAML"
+        ),
         "dois hospitais leem os mesmos atendimentos: avise a engenharia de dados",
     )
     LACKING = (
         "lacking",
         (
-            "faltam {lines} atendimentos já conhecidos, a maior parte do dia: ERP ou SQL?"
+            "faltam {lines:atendimento já conhecido|atendimentos já conhecidos}, a maior parte"
+            " do dia: ERP ou SQL?"
             " Nenhuma linha foi retirada"
         ),
         (
@@ -88,13 +92,13 @@ class ProblemKind(Labelled):
     )
     UNKNOWN_AREA = (
         "unknown_area",
-        "{lines} atendimentos com área desconhecida: corrija o SQL do hospital",
+        "{lines:atendimento|atendimentos} com área desconhecida: corrija o SQL do hospital",
         "a consulta devolveu uma área fora das seis: avise a engenharia de dados",
     )
     UNREADABLE_COLUMN = (
         "unreadable_column",
         (
-            "{lines} valores da coluna {detail}, a maior parte, não puderam ser lidos: corrija o"
+            "{lines:valor ilegível|valores ilegíveis} na coluna {detail}, a maior parte: corrija o"
             " SQL do hospital e acione {dag} com business_day={day}"
         ),
         (
@@ -105,27 +109,32 @@ class ProblemKind(Labelled):
     CLAIMED_ANEW = (
         "claimed_anew",
         (
-            "{lines} linhas aceitas duas vezes pelo Track: a resposta de um lote chegou depois"
+            "{lines:linha aceita|linhas aceitas} duas vezes pelo Track: a resposta de um lote"
+            " chegou depois"
             " que alguém decidiu por ele; avise a engenharia de dados"
         ),
         "os pacientes podem ter recebido dois convites",
     )
     IN_DOUBT = (
         "in_doubt",
-        "{lines} linhas em dúvida: confira no Track e decida com track_decide",
+        "{lines:linha|linhas} em dúvida: confira no Track e decida com track_decide",
         "o Track pode ter recebido, mas a resposta se perdeu; nada é reenviado sozinho",
     )
     UNANSWERED = (
         "unanswered",
         (
-            "{lines} linhas retidas, usual {usual}: ninguém respondeu à aprovação; limpe"
+            "{lines:linha retida|linhas retidas}, usual {usual}: ninguém respondeu à aprovação;"
+            " limpe"
             " volume_gate com as seguintes e responda, ou libere com track_decide"
         ),
         "o volume do dia foge do comum, e ninguém o aprovou a tempo",
     )
     HELD = (
         "held",
-        ("{lines} linhas retidas depois da última resposta: confira e libere com track_decide"),
+        (
+            "{lines:linha retida|linhas retidas} depois da última resposta: confira e libere com"
+            " track_decide"
+        ),
         "o dia foge do comum, e há linhas que nenhuma resposta contou",
     )
     UNIT_REFUSED = (
@@ -136,7 +145,8 @@ class ProblemKind(Labelled):
     UNIT_FAILED = (
         "unit_failed",
         (
-            "{detail}: o envio falhou em definitivo, {lines} linhas não saíram: veja o log de"
+            "{detail}: o envio falhou em definitivo, {lines:linha não saiu|linhas não saíram}:"
+            " veja o log de"
             " dispatch"
         ),
         (
@@ -146,18 +156,22 @@ class ProblemKind(Labelled):
     )
     READY = (
         "ready",
-        "{lines} linhas prontas não foram enviadas: limpe dispatch (Enviar ao Track)",
+        (
+            "{lines:linha pronta não foi enviada|linhas prontas não foram enviadas}: limpe"
+            " dispatch (Enviar ao Track)"
+        ),
         "o Track não recebeu; limpar envia só o que falta",
     )
     SENDING = (
         "sending",
-        "{lines} linhas em envio: aguarde o prazo e limpe dispatch",
+        "{lines:linha|linhas} em envio: aguarde o prazo e limpe dispatch",
         "outra tarefa está enviando, ou caiu no meio",
     )
     REOPENED = (
         "reopened",
         (
-            "{lines} linhas a reler: vão com a próxima execução; para enviar agora, Acionar"
+            "{lines:linha a reler: vai|linhas a reler: vão} com a próxima execução; para enviar"
+            " agora, Acionar"
             " {dag} com business_day={day}"
         ),
         (
@@ -199,7 +213,7 @@ class DayProblem:
     def text(self, template: str | None = None) -> str:
         """Say what is wrong and what to do, in Portuguese or by another template."""
         return (template or self.kind.label).format(
-            lines=self.lines,
+            lines=Count(self.lines),
             usual=self.usual,
             detail=self.detail,
             dag=f"track_{self.hospital.lower()}",
@@ -210,12 +224,15 @@ class DayProblem:
 class NoticeKind(Labelled):
     """What is open of a day and needs nobody; the label is filled with a number of lines."""
 
-    EXPIRING = "expiring", "{lines} linhas vencem amanhã se não saírem hoje"
+    EXPIRING = (
+        "expiring",
+        "{lines:linha vence amanhã se não sair hoje|linhas vencem amanhã se não saírem hoje}",
+    )
     WAITING = (
         "waiting",
-        "{lines} linhas esperam o horário de envio; a próxima execução as envia",
+        "{lines:linha espera|linhas esperam} o horário de envio, até a próxima execução",
     )
-    KEPT = "kept", "{lines} linhas retidas, por decisão de uma pessoa"
+    KEPT = "kept", "{lines:linha retida|linhas retidas}, por decisão de uma pessoa"
 
 
 class DayNotice(NamedTuple):
@@ -227,7 +244,7 @@ class DayNotice(NamedTuple):
 
     def text(self, template: str | None = None) -> str:
         """Say it in Portuguese or by another template."""
-        return (template or self.kind.label).format(lines=self.lines)
+        return (template or self.kind.label).format(lines=Count(self.lines))
 
 
 #: Why a day is never read again.
@@ -259,7 +276,7 @@ def dates_text(days: Iterable[date]) -> str:
 
 def states_text(states: Mapping[LineState, int]) -> str:
     """List how many lines stand in each state; "" where there are none."""
-    return ", ".join(f"{states[state]} {state.label}" for state in LineState if states.get(state))
+    return ", ".join(state.counted(states[state]) for state in LineState if states.get(state))
 
 
 def excluded_by_reason(counts: Sequence[LineCount]) -> dict[str, int]:

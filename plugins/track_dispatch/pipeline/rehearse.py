@@ -40,7 +40,7 @@ from track_dispatch.ledger.stop_switch import require_running
 from track_dispatch.pipeline.extract import read_columns_of
 from track_dispatch.pipeline.transform import DayEvaluation, apply_day, standing_back
 from track_dispatch.records import CONTRACT, Area, Channel, Unit
-from track_dispatch.states import BatchState, LineState, Reason
+from track_dispatch.states import BatchState, Count, LineState, Reason
 from track_dispatch.transformation import Evaluator
 
 if TYPE_CHECKING:
@@ -83,7 +83,10 @@ class DryRun:
 
     def text(self) -> Iterator[str]:
         """Yield counts by area, channel and fate, in Portuguese."""
-        yield f"{self.rows} registros do ERP = {len(self.lines)} atendimentos"
+        yield (
+            f"{Count(self.rows):registro|registros} do ERP ="
+            f" {Count(len(self.lines)):atendimento|atendimentos}"
+        )
         counts = Counter(
             (
                 line.area or "área desconhecida",

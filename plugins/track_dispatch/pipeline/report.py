@@ -26,6 +26,7 @@ from track_dispatch.ledger.views import DayFacts, day_facts, run_work
 from track_dispatch.pipeline.problems import (
     FORGOTTEN,
     DayProblem,
+    NoticeKind,
     ProblemKind,
     brasilia_text,
     dates_text,
@@ -34,7 +35,7 @@ from track_dispatch.pipeline.problems import (
     states_text,
 )
 from track_dispatch.records import Channel, HospitalDay, ValueKind
-from track_dispatch.states import LineState, Reason
+from track_dispatch.states import Count, LineState, Reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -122,7 +123,7 @@ class Report:
         yield from (f"ATENÇÃO: {warning}" for warning in sorted(warnings))
         if forgotten := [day.business_day for day in self.facts.forgotten]:
             yield f"ATENÇÃO: não relido: {dates_text(forgotten)}: {FORGOTTEN}"
-        waiting = f"{self.waiting} linhas esperam o horário de envio; a próxima execução as envia"
+        waiting = NoticeKind.WAITING.label.format(lines=Count(self.waiting))
         if self.problems:
             if self.waiting:
                 yield f"ATENÇÃO: {waiting}"
@@ -336,18 +337,19 @@ def _day_text(day: DayFacts, *, is_own: bool) -> Iterator[str]:
     if day.question is not None and day.question.answer == ApprovalAnswer.REJECTED:
         held = day.states[LineState.HELD]
         if held:
-            yield f"retidas: {held} linhas, por decisão de uma pessoa"
+            yield NoticeKind.KEPT.label.format(lines=Count(held))
     yield from map(doubt_text, day.doubts)
 
 
 def _balance_text(balance: Equation) -> Iterator[str]:
     yield (
-        f"{balance.rows} registros do ERP = {balance.attendances} atendimentos"
-        f" + {balance.rows_merged} repetidos"
+        f"{Count(balance.rows):registro|registros} do ERP ="
+        f" {Count(balance.attendances):atendimento|atendimentos}"
+        f" + {Count(balance.rows_merged):repetido|repetidos}"
     )
     yield (
-        f"{balance.attendances} atendimentos = {balance.brought} deste dia"
-        f" + {balance.other_day} já conhecidos em outro dia"
+        f"{Count(balance.attendances):atendimento|atendimentos} = {balance.brought} deste dia"
+        f" + {Count(balance.other_day):já conhecido|já conhecidos} em outro dia"
         f" + {balance.other_hospital} de outro hospital"
     )
     absent = f" + {balance.absent} que esta leitura não traz" if balance.absent else ""
@@ -373,4 +375,4 @@ def doubt_text(doubt: InDoubtBatch) -> str:
     channel = Channel(doubt.channel).label if doubt.channel else "sem canal"
     unit = f"{doubt.area or 'sem área'} · {channel}"
     restored = ", por uma cópia de segurança restaurada" if doubt.restored else ""
-    return f"em dúvida: {unit}: {doubt.lines} linhas{restored} · lote {doubt.id}"
+    return f"em dúvida: {unit}: {Count(doubt.lines):linha|linhas}{restored} · lote {doubt.id}"

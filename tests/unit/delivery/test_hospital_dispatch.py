@@ -235,10 +235,10 @@ def test_the_log_tells_each_batch_and_then_all_in_the_analysts_language(
     assert posted == [
         f"{UNIT}: lote de 2 linhas aceito",
         f"{UNIT}: lote de 2 linhas recusado",
-        f"{UNIT}: lote de 1 linhas aceito",
+        f"{UNIT}: lote de 1 linha aceito",
     ]
     assert [line for line in told if line.startswith("HMS · até")] == [
-        "HMS · até 02/03/2026: 3 aceitas, 1 recusadas",
+        "HMS · até 02/03/2026: 3 aceitas, 1 recusada",
         "HMS · até 02/03/2026: nada a enviar",
     ]
 

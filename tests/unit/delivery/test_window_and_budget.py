@@ -98,7 +98,7 @@ def test_a_run_waits_only_for_a_window_that_opens_before_the_next_run(
     else:
         with caplog.at_level("INFO", logger="track_dispatch"):
             assert rig.dispatch(now=NIGHT) == Tally(waiting_for_window=2)
-        assert "HMS: 2 linhas esperam o horário de envio; a próxima execução" in caplog.text
+        assert "HMS: 2 linhas esperam o horário de envio, até a próxima execução" in caplog.text
     assert rig.counts() == {"ready": 2}
 
 

@@ -56,7 +56,7 @@ def refused(ledger: Ledger, verb: Verb, **order: Any) -> str:
             Verb.RELEASE,
             DecidedLines(DAY, ready=4, reopened=1),
             (
-                "4 linhas prontas, 1 linhas a reler; limpe dispatch (Enviar ao Track) daquele dia,"
+                "4 linhas prontas, 1 linha a reler; limpe dispatch (Enviar ao Track) daquele dia,"
                 f" com a seguinte; {NOW}"
             ),
         ),

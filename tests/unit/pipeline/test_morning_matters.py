@@ -298,7 +298,7 @@ def test_lines_that_wait_for_their_hours_are_no_matter(steps: Steps) -> None:
 
     assert found.red == []
     assert [line for line in found.text() if line.startswith("ATENÇÃO")] == [
-        f"ATENÇÃO: HMS · {day}: 2 linhas esperam o horário de envio; a próxima execução as envia"
+        f"ATENÇÃO: HMS · {day}: 2 linhas esperam o horário de envio, até a próxima execução"
         for day in ("01/03/2026", "02/03/2026")
     ]
 

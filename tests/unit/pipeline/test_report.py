@@ -38,8 +38,8 @@ def test_a_day_whose_every_line_is_settled_is_green(steps: Steps) -> None:
         "HMS · dia 10/03/2026",
         "10 registros do ERP = 10 atendimentos + 0 repetidos",
         "10 atendimentos = 10 deste dia + 0 já conhecidos em outro dia + 0 de outro hospital",
-        "10 deste dia = 4 excluídas, 3 aceitas, 1 recusadas, 2 abandonadas",
-        "EXAMES · e-mail: 3 aceitas, 1 recusadas, 2 abandonadas",
+        "10 deste dia = 4 excluídas, 3 aceitas, 1 recusada, 2 abandonadas",
+        "EXAMES · e-mail: 3 aceitas, 1 recusada, 2 abandonadas",
         "excluídas: 4 área sem pesquisa (no_survey)",
         "VERDE: o dia está completo",
     ]
@@ -93,7 +93,7 @@ def test_a_persons_no_keeps_lines_held_and_the_day_green(steps: Steps) -> None:
     read(steps, 5)
 
     assert kinds(steps) == []
-    assert "retidas: 5 linhas, por decisão de uma pessoa" in list(told(steps).text())
+    assert "5 linhas retidas, por decisão de uma pessoa" in list(told(steps).text())
 
 
 def test_an_empty_day_with_little_to_compare_is_green(steps: Steps) -> None:
@@ -114,7 +114,7 @@ def test_a_lookback_that_brings_less_is_told_and_balances(steps: Steps) -> None:
     found = told(steps)
 
     assert found.problems == ()
-    assert "2 deste dia + 2 que esta leitura não traz = 1 excluídas, 3 aceitas" in found.text()
+    assert "2 deste dia + 2 que esta leitura não traz = 1 excluída, 3 aceitas" in found.text()
 
 
 # -- work that was not done --------------------------------------------------------

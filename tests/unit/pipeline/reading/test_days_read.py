@@ -147,10 +147,10 @@ def test_each_day_says_in_one_line_how_many_were_read_and_where_they_stand(
     )
     assert said == [
         "HMS · 10/03/2026: 4 registros lidos do ERP",
-        "HMS · 09/03/2026 (relido): 1 registros lidos do ERP",
+        "HMS · 09/03/2026 (relido): 1 registro lido do ERP",
         "HMS · 08/03/2026 (relido): 0 registros lidos do ERP",
-        "HMS · 10/03/2026: 1 prontas, 3 excluídas (excluídas: 2 óbito, 1 sem contato utilizável)",
-        "HMS · 09/03/2026 (relido): 1 prontas",
+        "HMS · 10/03/2026: 1 pronta, 3 excluídas (excluídas: 2 óbito, 1 sem contato utilizável)",
+        "HMS · 09/03/2026 (relido): 1 pronta",
         "HMS · 08/03/2026 (relido): nenhum atendimento",
     ]
 

@@ -136,11 +136,11 @@ def words(erp: ErpDays) -> list[str]:
 @pytest.mark.parametrize(
     ("told", "odd"),
     [
-        ([{"x_obito": "SIM"}, {"x_obito": "1"}, {}], "2 valores da coluna x_obito"),
+        ([{"x_obito": "SIM"}, {"x_obito": "1"}, {}], "2 valores ilegíveis na coluna x_obito"),
         # who died is read, and of nobody else can it be told: no one would be asked
-        ([{"x_obito": "S"}, *[{"x_obito": "NAO"}] * 2], "2 valores da coluna x_obito"),
-        ([{"x_idade": "2 meses"}, {}, {}], "1 valores da coluna x_idade"),
-        ([{"x_idade": "-1", "name": "RN DE ANA"}, {}], "1 valores da coluna x_idade"),
+        ([{"x_obito": "S"}, *[{"x_obito": "NAO"}] * 2], "2 valores ilegíveis na coluna x_obito"),
+        ([{"x_idade": "2 meses"}, {}, {}], "1 valor ilegível na coluna x_idade"),
+        ([{"x_idade": "-1", "name": "RN DE ANA"}, {}], "1 valor ilegível na coluna x_idade"),
     ],
 )
 def test_a_column_of_which_most_cannot_be_read_makes_the_run_red_and_says_what_to_do(
@@ -151,7 +151,7 @@ def test_a_column_of_which_most_cannot_be_read_makes_the_run_red_and_says_what_t
     erp.read()
 
     [word] = words(erp)
-    assert f"{odd}, a maior parte, não puderam ser lidos" in word
+    assert f"{odd}, a maior parte: corrija" in word
     assert "corrija o SQL do hospital" in word
     assert "business_day=2026-03-10" in word
 

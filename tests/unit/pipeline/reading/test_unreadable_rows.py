@@ -114,4 +114,4 @@ def test_a_day_of_which_no_name_can_be_read_is_red(erp_days: ErpDays) -> None:
 
     text = lines_of_report(erp_days)
 
-    assert [line for line in text if "2 valores da coluna name, a maior parte" in line]
+    assert [line for line in text if "2 valores ilegíveis na coluna name, a maior parte" in line]
