@@ -2,19 +2,23 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 HOSPITALS ?= HMS,OTOA,HSMC
 BIN := .venv/bin
+# what a proof counted, until `make proof` writes the page of guarantees from it
+PROOFS := .airflow/proof
 export PYTHONPATH := plugins:.
 
 # uv where there is one, else plain pip: both check the hashes
 ifneq ($(shell command -v uv),)
-  VENV := uv venv --quiet --allow-existing --python $(PYTHON) .venv
-  INSTALL := uv pip install --quiet --python $(BIN)/python
+  VENV := uv venv --quiet --allow-existing --python $(PYTHON)
+  INSTALL_IN = uv pip install --quiet --python $(1)/bin/python
 else
-  VENV := $(PYTHON) -m venv .venv
-  INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+  VENV := $(PYTHON) -m venv
+  INSTALL_IN = $(1)/bin/python -m pip install --quiet --disable-pip-version-check
 endif
 
+INSTALL := $(call INSTALL_IN,.venv)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui morning test e2e proof bench check lock docs pictures new-hospital examples test-oracle clean
+.PHONY: help setup demo ui morning test e2e proof proof-celery bench check lock docs pictures new-hospital examples test-oracle clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +26,7 @@ help:  ## this list
 setup: .venv/installed  ## the environment only: .venv with requirements.txt
 
 .venv/installed: requirements.txt pyproject.toml
-	$(VENV)
+	$(VENV) .venv
 	$(INSTALL) --require-hashes -r requirements.txt
 	$(INSTALL) --no-deps -e .
 	@touch $@
@@ -58,6 +62,18 @@ e2e: .venv/installed-dev  ## a live Airflow whose tasks, scheduler and API serve
 proof: .venv/installed-dev  ## every proof in full, and docs/guarantees.md anew; about an hour
 	$(BIN)/python -m tests.proof $(PARTS)
 
+# workers have an environment of their own, so that `make test` tests what one machine is given
+.venv-celery/installed: requirements-celery.txt
+	$(VENV) .venv-celery
+	$(call INSTALL_IN,.venv-celery) --require-hashes -r requirements-celery.txt
+	@touch $@
+
+# TRACK_PROOF=full: all hospitals
+proof-celery: .venv/installed-dev .venv-celery/installed  ## two Celery workers, killed, asleep, cut off; needs redis-server and pgbouncer
+	rm -f $(PROOFS)/workers.*
+	TRACK_PROOF_REPORT=$(PROOFS) $(BIN)/pytest tests/workers -n0 -x -rs
+	git describe --always --dirty > $(PROOFS)/workers.commit
+
 bench: .venv/installed-dev  ## speed and memory, beside a plain script; a few minutes, asserts nothing
 	@$(BIN)/python -m tests.bench
 
@@ -90,4 +106,4 @@ test-oracle: .venv/installed-dev  ## the queries on a real Oracle; DSN=system/pa
 	  $(REAL_ORACLE:%=tests/unit/extraction/test_%.py)
 
 clean:  ## remove the environment and Airflow's folder
-	rm -rf .venv .airflow
+	rm -rf .venv .venv-celery .airflow

@@ -76,17 +76,18 @@ class LiveAirflow:
 
     Attributes:
         done: how often what was done to it: `clears`, `marks`, `kills`, ...
+        env: the environment of its processes.
 
     Args:
         home: Airflow's home, with a migrated database.
-        env: the environment of its processes.
+        env: what else is in that environment.
     """
 
     def __init__(self, home: Path, env: Mapping[str, str]) -> None:
         self.home = home
         self.api = AirflowApi(free_port(), secrets.token_urlsafe(9))
-        env = {**env, **live_settings(self.api, home), **SETTINGS}
-        self.components = Components({**AIRFLOW, "scheduler": SCHEDULER}, logs=home, env=env)
+        self.env = {**env, **live_settings(self.api, home), **SETTINGS}
+        self.components = Components({**AIRFLOW, "scheduler": SCHEDULER}, logs=home, env=self.env)
         self.done: Counter[str] = Counter()
         self._given_up = threading.Event()
 
