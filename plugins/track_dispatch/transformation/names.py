@@ -36,8 +36,13 @@ _MEANT = re.compile(
 _LIKELY = re.compile(r"[ -~\xa0\xad\xaa\xba\xb0\xb4\xa7\xc0-\xd6\xd8-\xf6\xf8-\xff\u2010-\u2026]*")
 
 #: What is left of a text that lost letters on its way: U+FFFD, Oracle's "¿", and "?" in a word.
-_DAMAGED = re.compile(rf"\ufffd|\xbf|[^\W\d_]\?[^\W\d_]|{_MISREAD.pattern}")
-_SUSPECT = re.compile(rf"[\ud800-\udfff]|\ufffd|\xbf|{_MISREAD.pattern}")
+#: And what stands there in another way: a letter of DOS's code pages, or as a web page writes it.
+_DOS = "[\u2021\u201a\u0192\u02c6\u00a1\u00a2\u00a3\u20ac\u00c6]"
+_ENTITY = r"&(?:#\w{1,6}|[A-Za-z]{2,8});"
+_DAMAGED = re.compile(
+    rf"\ufffd|\xbf|[^\W\d_]\?[^\W\d_]|[^\W\d_]{_DOS}|{_DOS}[^\W\d_]|{_ENTITY}|{_MISREAD.pattern}"
+)
+_SUSPECT = re.compile(rf"[\ud800-\udfff]|\ufffd|\xbf|{_DOS}|{_MISREAD.pattern}")
 
 
 def clean(text: str) -> str:
@@ -79,7 +84,8 @@ def count_damaged(texts: Sequence[str]) -> int:
         texts: as the ERP has them.
     """
     together = "".join(texts)
-    if "?" not in together and (together.isascii() or not _SUSPECT.search(together)):
+    typed = "?" in together or "&" in together
+    if not typed and (together.isascii() or not _SUSPECT.search(together)):
         return 0
     return sum(1 for text in texts if _DAMAGED.search(clean(text)))
 

@@ -126,3 +126,15 @@ def test_a_mended_text_stays_as_it_is(text: str) -> None:
 @given(st.lists(st.text(alphabet="A b\t\n\x00") | st.text()))
 def test_a_column_becomes_what_each_of_its_texts_becomes(texts: list[str]) -> None:
     assert clean_column(texts) == [clean(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "text", ["Concei‡Æo", "JoÆo", "Jos‚", "Am‚lia", "Ant¢nio", "Ant&ocirc;nio", "D&#39;Avila"]
+)
+def test_letters_of_another_code_page_or_of_a_web_page_are_counted_and_left(text: str) -> None:
+    assert (count_damaged([text]), clean(text)) == (1, text)
+
+
+@pytest.mark.parametrize("text", ["D’Ávila", "R$ 5 €", "João & Maria", "Ala 3 & 4; UTI", "‡"])
+def test_signs_that_stand_for_themselves_are_no_damage(text: str) -> None:
+    assert count_damaged([text]) == 0
