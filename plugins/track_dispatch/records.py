@@ -150,6 +150,10 @@ class ValueKind(StrEnum):
 ColumnCounts = Counter[tuple[str, ValueKind]]
 
 
+#: The years of business days: another one is a slip, and the calendar ends beside some.
+YEARS = range(2000, 2200)
+
+
 class HospitalDay(NamedTuple):
     """One business day of one hospital: the code, and the day whose patients it is about."""
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from track_dispatch.cli.options import By, Code, Day, Json, Why, echo_json
+from track_dispatch.cli.options import (
+    By,
+    Code,
+    Day,
+    Json,
+    Why,
+    day_of_this_age,
+    echo_json,
+)
 from track_dispatch.errors import ConfigError
 from track_dispatch.states import Verb
 
@@ -113,6 +121,7 @@ def refused_list(
         typer.Option(
             metavar="DAY",
             formats=["%Y-%m-%d"],
+            callback=day_of_this_age,
             help=f"Of business days from this one on; by default the last {REFUSED_DAYS}.",
             show_default=False,
         ),

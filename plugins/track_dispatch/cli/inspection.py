@@ -21,6 +21,7 @@ from track_dispatch.cli.options import (
     DayOption,
     Json,
     codes_that_begin,
+    day_of_this_age,
     echo_json,
     echo_json_object,
 )
@@ -317,6 +318,7 @@ def day(
         typer.Argument(
             metavar="[DAY]",
             formats=["%Y-%m-%d"],
+            callback=day_of_this_age,
             help="Only this day; by default whatever is open.",
             show_default=False,
         ),

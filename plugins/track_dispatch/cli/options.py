@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from track_dispatch.records import YEARS
+
 
 def _kept(name: str, what: str, help: str) -> Any:  # noqa: A002 - typer's own word
     """Make an option whose text is kept and shown: screened before anything is done."""
@@ -21,6 +23,17 @@ def _kept(name: str, what: str, help: str) -> Any:  # noqa: A002 - typer's own w
         return None if text is None else refuse_personal(text, what)
 
     return typer.Option(name, callback=screen, help=help)
+
+
+def day_of_this_age(day: datetime | None) -> datetime | None:
+    """Refuse a day that is a slip: with 9999 it has no day after it.
+
+    Raises:
+        BadParameter: nobody can have come on it.
+    """
+    if day and day.year not in YEARS:
+        raise typer.BadParameter(f"{day.date()} is not of the years {YEARS[0]} to {YEARS[-1]}")
+    return day
 
 
 def codes_that_begin(incomplete: str) -> list[str]:
@@ -45,13 +58,20 @@ Code = Annotated[
     typer.Argument(metavar="HMS", help="A hospital's code.", autocompletion=codes_that_begin),
 ]
 Day = Annotated[
-    datetime, typer.Argument(metavar="DAY", formats=["%Y-%m-%d"], help="The business day.")
+    datetime,
+    typer.Argument(
+        metavar="DAY",
+        formats=["%Y-%m-%d"],
+        callback=day_of_this_age,
+        help="The business day.",
+    ),
 ]
 DayOption = Annotated[
     datetime | None,
     typer.Option(
         metavar="YYYY-MM-DD",
         formats=["%Y-%m-%d"],
+        callback=day_of_this_age,
         help="The business day; yesterday at the hospital by default.",
         show_default=False,
     ),

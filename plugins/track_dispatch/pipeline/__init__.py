@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from track_dispatch.errors import ConfigError, did_you_mean
-from track_dispatch.records import HospitalDay
+from track_dispatch.records import YEARS, HospitalDay
 
 if TYPE_CHECKING:
     from track_dispatch.config import Hospital
@@ -156,8 +157,8 @@ def _local_day(moment: datetime, timezone: str, *, name: str) -> date:
 def _parsed_day(text: str, *, name: str) -> date:
     # fromisoformat alone would take 20261120 and 2026-W47-5, too.
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, flags=re.ASCII):
-        try:
-            return date.fromisoformat(text)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            day = date.fromisoformat(text)
+            if day.year in YEARS:
+                return day
     raise ConfigError(f'{name} "{text}" is not a day: write YYYY-MM-DD')

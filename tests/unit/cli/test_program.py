@@ -84,6 +84,25 @@ def test_it_tells_its_version() -> None:
     assert (done.stdout, done.exit_code) == (f"track_dispatch {__version__}\n", 0)
 
 
+@pytest.mark.parametrize("typed", ["9999-12-31", "0001-01-01", "1999-12-31", "2200-01-01"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sql", "HMS", "--literals", "--day"),
+        ("dry-run", "HMS", "--day"),
+        ("day",),
+        ("release", "HMS", "--by", "Ana", "--why", "x"),
+        ("refused", "list", "--since"),
+    ],
+    ids=" ".join,
+)
+def test_a_day_that_is_a_slip_is_wrong_usage(words: tuple[str, ...], typed: str) -> None:
+    done = CliRunner().invoke(app, [*words, typed])
+
+    assert done.exit_code == ExitCode.USAGE
+    assert "is not of the years 2000 to 2199" in " ".join(done.output.split())
+
+
 @pytest.mark.parametrize("words", [(), *verbs(app)], ids=" ".join)
 def test_every_verb_helps_by_either_name(words: tuple[str, ...]) -> None:
     short, long = (CliRunner().invoke(app, [*words, option]) for option in ("-h", "--help"))
