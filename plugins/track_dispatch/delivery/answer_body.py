@@ -51,9 +51,9 @@ _DONE = frozenset(
 _TAKEN = re.compile("^(?:accepted|aceit|imported|importad)")
 #: Members that tell of a failure unless they are empty: the part of the name that tells them.
 _FAILURE = re.compile(
-    "erro|fail|falha|exception|^fault|reject|rejei|denied|invalid|refused|recusad|negad"
+    "erro|fail|falha|exception|^fault|reject|rejei|denied|invalid|refused|recus|negad"
     "|ignored|ignorad|skipped|dropped|discarded|descartad|blocked|bloquead|cancell?ed|cancelad|unauthori"
-    "|exceeded|excedid|problem"
+    "|exceeded|excedid|problem|throttl|duplicat|duplicad|dryrun|sandbox|testmode|simulat|simulad"
 )
 #: Members that hold a status of HTTP where their number is one of a failure.
 _CODE = re.compile("code$|^codigo")
@@ -70,8 +70,8 @@ _YES = frozenset(
 #: The type by which a service says that something went wrong. Source: RFC 9457.
 _PROBLEM = "application/problem+json"
 
-#: At most a hundred letters, digits, `_` and `-`, and not zeros alone: these number nothing.
-_RECEIPT = re.compile(r"(?=.*[^0-])[A-Za-z0-9_-]{1,100}", re.ASCII)
+#: At most a hundred letters, digits, `_` and `-`, not first; nor zeros alone, which number nothing.
+_RECEIPT = re.compile(r"(?!-)(?=.*[^0-])[A-Za-z0-9_-]{1,100}", re.ASCII)
 _NO_RECEIPT = frozenset({"false", "nan", "nil", "none", "null", "true", "undefined"})
 #: A member's name that may be told: no digits, so no phone, CPF or attendance id.
 _TELLABLE = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
