@@ -6,7 +6,8 @@ What is looked for, of every person (`Secrets`):
   digits (a mobile without area code) must stand alone: it could be part of a long number by chance.
 - e-mail addresses.
 - names: any two neighbouring words of one, and its first with its last. A single word is not
-  looked for (Alves is a street, too), nor are the words of test records and newborns.
+  looked for (Alves is a street, too), nor are the words that mark test records, newborns and the
+  dead.
 
 Disguises are undone in what is searched, not added to what is looked for: so they may be combined.
 """
@@ -35,9 +36,12 @@ _LEDGER_FILE = f"the file {LEDGER}"
 #: A longer number could not stand anywhere by chance.
 TELLING_DIGITS = 10
 #: Words of names, and of addresses that lack their @, that tell nobody from others.
-GENERIC = frozenset(
-    {"paciente", "teste", "rn", "de", "da", "do", "dos", "das", "example", "com", "net", "org"}
-)
+GENERIC = frozenset({
+    "paciente", "teste", "ti", "nao", "usar", "homologacao", "cadastro", "duplicado", "xxxx",
+    "rn", "recem", "nascido", "rec", "nasc", "bebe", "gemelar", "ii",
+    "falecido", "obito", "natimorto", "feto", "morto",
+    "de", "da", "do", "dos", "das", "example", "com", "net", "org",
+})  # fmt: skip
 
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _NOT_DIGITS = re.compile(r"[^0-9]")
@@ -46,7 +50,9 @@ _LONG_NUMBER = re.compile(rf"[0-9]{{{TELLING_DIGITS},}}")
 _SHORT_NUMBER = re.compile(r"(?<![0-9])(?:[0-9]{9}|[0-9]{5}-[0-9]{4})(?![0-9])")
 _AT = re.compile(r" ?@ ?")
 _IN_ADDRESS = "abcdefghijklmnopqrstuvwxyz0123456789._%+-"
-_WORD = re.compile(r"[a-z]+")
+_WORD = re.compile(r"[a-z]{2,}")
+#: A word that lost a letter on its way is no word of a name.
+_DAMAGED = re.compile(r"\S*\?\S*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}")
 _ONE_ALPHABET = str.maketrans("-_", "+/")
 _BYTES = re.compile(r"(?:\\+x[0-9a-fA-F]{2})+|(?:%[0-9a-fA-F]{2})+")
@@ -73,7 +79,7 @@ def secrets_of(values: Iterable[str]) -> Secrets:
     """Sort patients' values: what holds an @ is an address, what has no letters is a number."""
     numbers, addresses, names = set(), set(), set()
     for value in map(folded, values):
-        words = [word for word in _WORD.findall(value) if word not in GENERIC]
+        words = [word for word in _WORD.findall(_DAMAGED.sub(" ", value)) if word not in GENERIC]
         if "@" in value:
             addresses.update("@".join(found) for found in _addresses_in(value))
         elif words:

@@ -123,7 +123,7 @@ def _all_errors(results: Sequence[Result]) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("what", "state", "errors"),
     [
-        ("refusals", "success", set()),
+        ("refusals", "failed", {"RedDayError"}),  # maternity's only line is refused: a whole unit
         ("doubts", "failed", {"DeliveryUncertainError"}),
         ("misfits", "failed", {"ConfigError"}),
         ("stops", "failed", {"ServiceStoppedError", "NotDeliveredError"}),

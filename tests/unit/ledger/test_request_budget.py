@@ -30,7 +30,7 @@ def take(ledger: Ledger, limit: int) -> float:
 def unix_seconds(ledger: Ledger) -> int:
     """Return the database's clock."""
     asked = (
-        "extract(epoch from clock_timestamp())::bigint"
+        "floor(extract(epoch from clock_timestamp()))::bigint"  # a cast rounds
         if ledger.on_postgresql
         else "cast(strftime('%s', 'now') as integer)"
     )

@@ -219,7 +219,7 @@ def test_a_preview_says_the_same_and_writes_nothing(installed: Steps, tmp_path: 
 
 
 def test_a_long_list_says_how_far_it_is_while_it_is_read_and_while_it_is_entered(
-    installed: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installed: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(options, "ANNOUNCED_EVERY", 2)
     people = "".join(f"pessoa{number}@example.com\n" for number in range(3)) + EMAIL
@@ -232,7 +232,7 @@ def test_a_long_list_says_how_far_it_is_while_it_is_read_and_while_it_is_entered
         "entering: 2 lines so far",
         "entering: 4 lines so far",
     ]
-    assert barred(installed, EMAIL) == {""}
+    assert barred(installed.ledger, EMAIL) == {""}
 
 
 @pytest.mark.parametrize(
