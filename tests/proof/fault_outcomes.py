@@ -23,24 +23,19 @@ from track_dispatch.errors import (
     NotDeliveredError,
     ServiceStoppedError,
 )
-from track_dispatch.states import Count
 
 #: The moment of every dispatch.
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 
 RETRY, FAIL = "retry", "fail"
-READY = (
-    "{:linha pronta não foi enviada|linhas prontas não foram enviadas}: limpe dispatch (Enviar"
-    " ao Track)"
-)
-IN_DOUBT = "{:linha|linhas} em dúvida: confira no Track e decida com track_decide"
+READY = "{} linhas prontas não foram enviadas: limpe dispatch (Enviar ao Track)"
+IN_DOUBT = "{} linhas em dúvida: confira no Track e decida com track_decide"
 STOPPED = (
     "envio parado para todos os hospitais desde {} (HTTP {}): confira a conta no Track;"
     " depois track_decide, resume, e limpe dispatch (Enviar ao Track)"
 )
 FAILED = (
-    "PRONTO SOCORRO GERAL · e-mail: o envio falhou em definitivo, {:linha não saiu|linhas não"
-    " saíram}: veja o log"
+    "PRONTO SOCORRO GERAL · e-mail: o envio falhou em definitivo, {} linhas não saíram: veja o log"
     " de dispatch"
 )
 NOT_EXTRACTED = ("a extração desta execução não terminou: veja o log de extract e limpe a tarefa",)
@@ -54,7 +49,7 @@ DONE = After(posts=(3, 3, 3), delivered=9, lines={"accepted": 9}, batches={"sett
 DONE_BEFORE = DONE.but(posts=())
 
 #: Nothing was claimed: the question before the first POST had no proper answer.
-NOT_CLAIMED = After(posts=(), delivered=0, lines={"ready": 9}, red=(READY.format(Count(9)),))
+NOT_CLAIMED = After(posts=(), delivered=0, lines={"ready": 9}, red=(READY.format(9),))
 SENT_ALL = DONE
 
 #: Track got the second batch and certainly did not process it.
@@ -63,10 +58,10 @@ NOT_TAKEN = After(
     delivered=3,
     lines={"accepted": 3, "ready": 6},
     batches={"settled": 1, "not_delivered": 1},
-    red=(READY.format(Count(6)),),
+    red=(READY.format(6),),
 )
 #: The same, and the rest of the unit is not tried before a person clears the task.
-UNIT_FAILED = NOT_TAKEN.but(red=(*NOT_TAKEN.red, FAILED.format(Count(6))))
+UNIT_FAILED = NOT_TAKEN.but(red=(*NOT_TAKEN.red, FAILED.format(6)))
 #: The second batch never got to Track.
 NOT_REACHED = NOT_TAKEN.but(posts=(3,))
 SENT_REST = DONE.but(posts=(3, 3), batches={"settled": 3, "not_delivered": 1})
@@ -77,7 +72,7 @@ DOUBT = After(
     delivered=6,
     lines={"accepted": 6, "in_doubt": 3},
     batches={"settled": 2, "in_doubt": 1},
-    red=(IN_DOUBT.format(Count(3)),),
+    red=(IN_DOUBT.format(3),),
 ).seen(DeliveryUncertainError, "3 lines may have reached Track: a person must decide", FAIL)
 #: The same, and Track has accepted it, whatever it said.
 DOUBT_DELIVERED = DOUBT.but(delivered=9)
