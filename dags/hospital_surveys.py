@@ -10,7 +10,7 @@ hospital's code, labels and counts; patients travel through the ledger.
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 
 from airflow.sdk import (
     DAG,
@@ -22,22 +22,23 @@ from airflow.sdk import (
 )
 
 from track_dispatch.config import BrokenHospital, Hospital, load_shard
-from track_dispatch.errors import ConfigError, RedDayError
-from track_dispatch.hooks.alert import send_metric
+from track_dispatch.errors import RedDayError
 from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.hooks.track import open_dispatch, track_host
-from track_dispatch.metric_table import Metric
 from track_dispatch.operators import (
     DEFAULTS,
     approve_volume,
     branch,
+    build_broken,
+    count_reading,
+    count_report,
     day_asset,
     options,
     run_by,
     run_params,
     step,
 )
-from track_dispatch.operators.texts import BROKEN_DOC, REHEARSED, hospital_doc, log_text
+from track_dispatch.operators.texts import REHEARSED, hospital_doc, log_text
 from track_dispatch.operators.track import TrackOperator, is_live, run_from_context
 from track_dispatch.pipeline import Mode
 from track_dispatch.pipeline.decide import ask
@@ -45,7 +46,6 @@ from track_dispatch.pipeline.extract import extract as extract_days
 from track_dispatch.pipeline.rehearse import dry_run, rehearsal
 from track_dispatch.pipeline.report import report as report_run
 from track_dispatch.pipeline.transform import transform as transform_days
-from track_dispatch.states import LineState
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,7 @@ def extract(code: str) -> dict[str, int | str]:
     run = run_from_context(code, get_current_context())
     with open_ledger() as ledger:
         read = extract_days(run, ledger=ledger, track_host=track_host(), now=datetime.now(UTC))
-    send_metric(Metric.ROWS_READ.sample(int(read["rows"]), code))
-    send_metric(Metric.DAYS_NOT_READ.sample(int(read["other_days_failed"]), code))
+    count_reading(read, code)
     return read
 
 
@@ -87,16 +86,13 @@ def report(code: str) -> dict[str, int]:
     with open_ledger() as ledger:
         told = report_run(run, ledger=ledger, now=datetime.now(UTC))
     log_text(log, told.text())
-    send_metric(Metric.REPORTS.sample(1, code, "red" if told.problems else "green"))
-    for state in LineState:
-        send_metric(Metric.LINES_OF_DAY.sample(told.own.states[state], code, state))
+    count_report(told, code)
     if told.problems:
         raise RedDayError("\n".join(told.last_words()))
-    context["outlet_events"][day_asset(code)].extra = {
-        "business_day": run.business_day.isoformat(),
-        **told.summary(),
-    }
-    return told.summary()
+    summary = told.summary()
+    event = context["outlet_events"][day_asset(code)]
+    event.extra = {"business_day": run.business_day.isoformat(), **summary}
+    return summary
 
 
 @task.skip_if(is_live, skip_message="this run is neither a dry run nor a rehearsal")
@@ -113,12 +109,6 @@ def rehearse(code: str) -> dict[str, int]:
             told = dry_run(run, ledger=ledger, now=datetime.now(UTC))
     log_text(log, told.text())
     return told.summary()
-
-
-@task(task_id="config_error", execution_timeout=timedelta(minutes=5))
-def config_error(message: str) -> None:
-    """Say what is wrong in the hospital's file."""
-    raise ConfigError(message)
 
 
 def build(hospital: Hospital) -> None:
@@ -153,26 +143,7 @@ def build(hospital: Hospital) -> None:
     dag.params = run_params()  # now, not before: each task would carry, check and store a copy
 
 
-def build_broken(broken: BrokenHospital) -> None:
-    """Build the DAG of a file that cannot be used."""
-    with DAG(
-        dag_id=broken.dag_id,
-        dag_display_name=f"{broken.code} · configuração com erro",
-        doc_md=BROKEN_DOC.format(code=broken.code, message=broken.message),
-        schedule="@daily",
-        start_date=datetime(2024, 1, 1, tzinfo=UTC),
-        catchup=False,
-        max_active_runs=1,
-        default_args={"owner": "track-dispatch", "retries": 0},
-        tags=["pesquisa", "config-error"],
-    ):
-        config_error(broken.message)
-
-
 def build_shard(number: int, *, of: int) -> None:
     """Build the DAGs of one shard of the hospitals; in a task, its own DAG and no other."""
     for found in load_shard(number, of=of, dag_id=get_parsing_context().dag_id):
-        if isinstance(found, BrokenHospital):
-            build_broken(found)
-        else:
-            build(found)
+        build_broken(found) if isinstance(found, BrokenHospital) else build(found)

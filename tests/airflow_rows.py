@@ -11,7 +11,7 @@ class AirflowInDatabase:
     """The rows of an Airflow whose parts all run; a test spoils what it wants."""
 
     COMPONENTS = ("SchedulerJob", "DagProcessorJob", "TriggererJob")
-    OPERATIONS = ("track_decide", "track_housekeeping", "track_morning")
+    OPERATIONS = ("track_decide", "track_doctor", "track_housekeeping", "track_morning")
 
     def at(self, now: datetime, dags: Iterable[str] = ("track_hms",)) -> None:
         """Let everything run at a moment, with these hospitals' DAGs."""

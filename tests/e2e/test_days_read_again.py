@@ -204,7 +204,7 @@ def test_an_earlier_day_that_cannot_be_read_is_red_and_takes_nothing_from_the_ow
     plant(world.erp(), DAY)
     world.run_day("HMS", DAY)
     arrived = datetime.combine(DAY, time(9))
-    world.erp().faults.cells = {arrived: bytes(7)}  # no date that the driver can read
+    world.erp().faults.cells = {f" {arrived}": b"09:00 10/03/2026"}  # not what the query writes
     plant(world.erp(), NEXT_DAY)
 
     run = world.run_day("HMS", NEXT_DAY)

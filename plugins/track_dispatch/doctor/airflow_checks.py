@@ -12,7 +12,7 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.airflow_state import AirflowState, read_settings, read_state
 
 #: What people and the night need, beside the hospitals' DAGs.
-OPERATIONS = ("track_decide", "track_housekeeping", "track_morning")
+OPERATIONS = ("track_decide", "track_doctor", "track_housekeeping", "track_morning")
 #: The DAG files of ours, and what they import from beside them.
 DAG_FILES = (
     "hospital_surveys.py",

@@ -6,12 +6,12 @@ Here, what tasks and forms have in common: recovery, names, limits, what Airflow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, Param, RetryDecision, RetryPolicy, task
+from airflow.sdk import DAG, Asset, Param, RetryDecision, RetryPolicy, task
 
-from track_dispatch.config import VolumeGate
+from track_dispatch.config import BrokenHospital, VolumeGate
 from track_dispatch.errors import (
     BudgetSpentError,
     ConfigError,
@@ -25,9 +25,13 @@ from track_dispatch.errors import (
     SourceContractError,
     SourceUnavailableError,
 )
-from track_dispatch.operators.texts import MODES, OPERATIONS, PARAMS, TASKS
+from track_dispatch.hooks.alert import send_metric
+from track_dispatch.metric_table import Metric
+from track_dispatch.operators.texts import BROKEN_DOC, MODES, OPERATIONS, PARAMS, TASKS
 from track_dispatch.operators.track import VolumeApproval
 from track_dispatch.pipeline import Mode
+from track_dispatch.pipeline.report import Report
+from track_dispatch.states import LineState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -159,3 +163,38 @@ def run_params() -> dict[str, Param]:
             "mode", default=Mode.LIVE.value, type="string", enum=[*MODES], values_display=MODES
         ),
     }
+
+
+def count_reading(read: Mapping[str, int | str], code: str) -> None:
+    """Send what `extract` returns as metrics."""
+    send_metric(Metric.ROWS_READ.sample(int(read["rows"]), code))
+    send_metric(Metric.DAYS_NOT_READ.sample(int(read["other_days_failed"]), code))
+
+
+def count_report(told: Report, code: str) -> None:
+    """Send a report's colour, and the own day's lines by state, as metrics."""
+    send_metric(Metric.REPORTS.sample(1, code, "red" if told.problems else "green"))
+    for state in LineState:
+        send_metric(Metric.LINES_OF_DAY.sample(told.own.states[state], code, state))
+
+
+def build_broken(broken: BrokenHospital) -> None:
+    """Build the DAG of a hospital's file that cannot be used: it is red, and says why."""
+    with DAG(
+        dag_id=broken.dag_id,
+        dag_display_name=f"{broken.code} · configuração com erro",
+        doc_md=BROKEN_DOC.format(code=broken.code, message=broken.message),
+        schedule="@daily",
+        start_date=datetime(2024, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        default_args={"owner": "track-dispatch", "retries": 0},
+        tags=["pesquisa", "config-error"],
+    ):
+        _config_error(broken.message)
+
+
+@task(task_id="config_error", execution_timeout=timedelta(minutes=5))
+def _config_error(message: str) -> None:
+    """Say what is wrong in the hospital's file."""
+    raise ConfigError(message)
