@@ -103,7 +103,7 @@ def tell_why(log: Path, console: Console) -> None:
 
 #: Our own errors in Airflow's log: a red report's lines, and what ends a traceback.
 REASONS = re.compile(
-    r"^\S+ \[error *\] VERMELHO: (.+?) *\[\S+\] loc=\S*$"
+    r"^\S+ \[error *\] VERMELHO: (.+?) *\[\S+\](?: \w+=\S+)*$"
     r"|^track_dispatch\.errors\.\w+: ((?s:.+?))\n(?=\d{4}-\d\d-\d\dT|\Z)",
     re.MULTILINE,
 )

@@ -25,7 +25,7 @@ from sqlalchemy import delete, select
 from stand_ins.track_api import faults
 from tests.e2e.hms_patients import Patient, plant
 from tests.e2e.otlp_receiver import OtlpReceiver
-from track_dispatch.hooks import stats as hook
+from track_dispatch.hooks import alert as hook
 from track_dispatch.metric_table import Metric, Sample
 
 if TYPE_CHECKING:

@@ -111,7 +111,8 @@ def drop_old_payloads(ledger: Ledger, *, max_age_hours: float, actor: Actor) -> 
     What is ready must be read again. What is held stays so, without its payload: a release reads
     it again.
     """
-    too_old = _envelopes.c.payload.is_not(None), ~is_fresh(max_age_hours)
+    is_known = exists().where(_extractions.c.id == _envelopes.c.extraction)
+    too_old = _envelopes.c.payload.is_not(None), is_known, ~is_fresh(max_age_hours)
     with ledger.reading() as connection:
         found = placed(connection, IS_OPEN_ENVELOPE, *too_old)
     reopened = erased = 0

@@ -145,7 +145,7 @@ def contradicts(code: str, query: exp.Expr) -> bool:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None else str(value).strip()
 
 
 @pytest.mark.parametrize("code", RULES)

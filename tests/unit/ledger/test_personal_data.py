@@ -29,7 +29,7 @@ CPF, EMAIL, PHONE = "cpf:00000000001", "email:p1@example.test", "phone:552790000
 #: The columns of the tables that lead to nobody. A new one is looked at by whoever adds it: does it
 #: tell of a patient? Then the table belongs into `held_about`.
 COLUMNS_WITHOUT_A_PERSON = {
-    "ledger": "created_at ledger_id next_envelope system_identifier timeline",
+    "ledger": "created_at ledger_id next_envelope system_identifier tidied_at timeline",
     "identity_keys": "fingerprint first_used_at id",
     "extractions": "absent applied_at attendances business_day column_counts completed_at"
     " erp_warning hospital id include_digest lacking other_day other_hospital package_version rows"

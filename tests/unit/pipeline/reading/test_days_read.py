@@ -30,8 +30,8 @@ LONG_BEFORE = DAY - timedelta(days=5)
 
 
 def spoil_dates(erp_days: ErpDays, day: date) -> None:
-    """Let the driver break off in the rows of a day, whose query lets every date through."""
-    erp_days.erp.faults.cells = {datetime.combine(day, time(8)): bytes(7)}
+    """Let the rows of a day have a moment that the query does not write so."""
+    erp_days.erp.faults.cells = {f" {datetime.combine(day, time(8))}": b"10/03/2026"}
 
 
 def days_of(erp_days: ErpDays, name: str) -> dict[date, tuple[bool, bool]]:
@@ -159,7 +159,7 @@ def test_a_failure_of_the_own_day_fails_the_task(erp_days: ErpDays) -> None:
     erp_days.add(1)
     spoil_dates(erp_days, DAY)
 
-    with pytest.raises(SourceContractError, match="a date that the driver cannot read"):
+    with pytest.raises(SourceContractError, match="holds a text that to_char"):
         erp_days.extract(erp_days.run())
     with pytest.raises(ConfigError, match="this run holds no complete extraction"):
         erp_days.transform(erp_days.run())
