@@ -305,6 +305,25 @@ def test_a_doubt_is_decided_in_place_by_keyboard_and_board_and_ledger_know(
     expect(form).to_have_count(0)
 
 
+def test_a_day_to_be_read_again_is_run_from_the_board(person: Watched, ui: MadeUi) -> None:
+    ours = person.open()
+    form = ours.locator("form[data-run]").first
+    dag, day = form.get_attribute("data-run"), form.get_attribute("data-day")
+
+    form.get_by_role("button", name="Rodar este dia agora").press("Enter")
+
+    expect(form.locator("output")).to_contain_text("A execução começou:")
+    form.get_by_role("link", name="ver a execução").click()
+    expect(person.page).to_have_url(re.compile(f"/dags/{dag}/runs/"))
+    run = person.page.url.rsplit("/runs/", 1)[1].split("/")[0]
+    told = requests.get(
+        f"{ui.url}/api/v2/dags/{dag}/dagRuns/{run}",
+        headers={"Authorization": f"Bearer {ui.token('viewer')}"},
+        timeout=60,
+    )
+    assert told.json()["conf"]["business_day"] == day
+
+
 def test_airflows_grid_names_the_tasks_as_the_board_does(person: Watched) -> None:
     person.page.goto(f"{person.url}/dags/track_hms")
 

@@ -3,6 +3,9 @@
 // its own router, and a plain link is what is left where that is not there.
 const shell = window.parent !== window ? window.parent : null;
 const airflow = new URL("..", document.baseURI);
+// How long an answer of Airflow, and a decision's run, are waited for, in milliseconds.
+const ANSWER = 30000;
+const RUN = 300000;
 
 function followTheme() {
   let dark = matchMedia("(prefers-color-scheme: dark)").matches;
@@ -22,7 +25,7 @@ document.addEventListener("click", (event) => {
 
 async function ask(path, body) {
   const more = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  const answer = await fetch(new URL(`api/v2/dags/${path}`, airflow), { credentials: "same-origin", ...more });
+  const answer = await fetch(new URL(`api/v2/dags/${path}`, airflow), { credentials: "same-origin", signal: AbortSignal.timeout(ANSWER), ...more });
   const found = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(typeof found.detail === "string" ? found.detail : `HTTP ${answer.status}`);
   return found;
@@ -34,7 +37,9 @@ async function trigger(dag, conf) {
 }
 
 async function ended(dag, run) {
+  const last = Date.now() + RUN;
   while (!["success", "failed"].includes(run.state)) {
+    if (Date.now() > last) throw new Error("a execução ainda não terminou; veja-a no Airflow");
     await new Promise((done) => setTimeout(done, 1500));
     run = await ask(`${dag}/dagRuns/${encodeURIComponent(run.dag_run_id)}`);
   }
