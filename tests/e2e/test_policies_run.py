@@ -134,16 +134,20 @@ def hour_in(hours: int) -> int:
     return (datetime.now(ZoneInfo("America/Sao_Paulo")) + timedelta(hours=hours)).hour
 
 
-def test_before_the_window_dispatch_waits_without_a_worker(
-    world: AirflowWorld, include: Path
-) -> None:
-    """It opens within two hours, whenever that is, and the next run is two hours later."""
-    plant(world.erp(), DAY, 2)
+def open_later(include: Path) -> None:
+    """Open the window within two hours, whenever that is; the next run is two hours later."""
     set_policies(
         include,
         send_window=f"{hour_in(2):02}:00-{hour_in(2):02}:59",
         schedule=f"0 {hour_in(4)} * * *",
     )
+
+
+def test_before_the_window_dispatch_waits_without_a_worker(
+    world: AirflowWorld, include: Path
+) -> None:
+    plant(world.erp(), DAY, 2)
+    open_later(include)
 
     run = world.run_day("HMS", DAY)
 
@@ -157,11 +161,7 @@ def test_a_long_wait_for_the_window_is_not_counted_against_the_limit_of_dispatch
 ) -> None:
     """Its limit is of the work. Where this fails, Airflow has begun to count the wait, too."""
     plant(world.erp(), DAY, 2)
-    set_policies(
-        include,
-        send_window=f"{hour_in(2):02}:00-{hour_in(2):02}:59",
-        schedule=f"0 {hour_in(4)} * * *",
-    )
+    open_later(include)
     run = world.run_day("HMS", DAY)
     limit = parsed_dag(run.dag_id).get_task("dispatch").execution_timeout
     set_policies(include, send_window="00:00-24:00")

@@ -8,7 +8,7 @@ share a phone and a name than to ask one person twice.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
@@ -94,9 +94,6 @@ def has_right_check_digits(digits: str) -> bool:
     return weighed * 10 % 11 % 10 == values[10]
 
 
-_KINDS = ("cpf", "email", "phone")
-
-
 def mailbox(address: str) -> str:
     """Return one spelling for all addresses of a mailbox; only to compare by, never to write to.
 
@@ -116,18 +113,25 @@ def mailbox(address: str) -> str:
     return f"{local}@{domain}"
 
 
-def identity_values(text: str, kinds: Collection[str] = _KINDS) -> tuple[str, ...]:
+def _mailboxes(text: str) -> Iterable[str]:
+    return dict.fromkeys(map(mailbox, usable_emails(text)))
+
+
+#: What a text means as a value of each kind; "" is nothing.
+_READ: Mapping[str, Callable[[str], Iterable[str]]] = {
+    "cpf": lambda text: (usable_cpf(text),),
+    "email": _mailboxes,
+    "phone": usable_mobiles,
+}
+
+
+def identity_values(text: str, kinds: Collection[str] = tuple(_READ)) -> tuple[str, ...]:
     """Return all that a text, which a person typed, may mean: "cpf:...", "email:...", "phone:...".
 
     They are the values that a line's own identities are hashed from. Eleven digits may be a CPF and
     a phone; several addresses of one cell are several values. Patient data.
     """
-    found = {
-        "cpf": (usable_cpf(text),),
-        "email": dict.fromkeys(map(mailbox, usable_emails(text))),
-        "phone": usable_mobiles(text),
-    }
-    return tuple(f"{kind}:{value}" for kind in kinds for value in found[kind] if value)
+    return tuple(f"{kind}:{value}" for kind in kinds for value in _READ[kind](text) if value)
 
 
 def possible_identities(
@@ -156,17 +160,18 @@ def count_rows(columns: Mapping[str, Sequence[str]], *, values: Collection[str])
         values: "cpf:...", "email:...", "phone:...".
     """
     wanted = frozenset(values)
-    rows = zip(*(columns[kind] for kind in _KINDS), strict=True)
+    rows = zip(*(columns[kind] for kind in _READ), strict=True)
     return sum(not wanted.isdisjoint(_row_values(*row)) for row in rows)
 
 
 def _row_values(cpf: str, email: str, phone: str) -> tuple[str, ...]:
     """Return all that a row of the ERP may be recognised by."""
+    emails, phones = usable_emails(email), usable_mobiles(phone)
     return (
         *identity_values(cpf, ("cpf",)),
-        *identity_values(email, ("email",)),
-        *identity_values(phone, ("phone",)),
-        *possible_identities(email, usable_emails(email), phone, usable_mobiles(phone)),
+        *map(_ADDRESS, map(mailbox, emails)),
+        *map(_NUMBER, phones),
+        *possible_identities(email, emails, phone, phones),
     )
 
 
