@@ -18,7 +18,7 @@ endif
 INSTALL := $(call INSTALL_IN,.venv)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui morning test e2e proof proof-celery bench check lock docs pictures new-hospital examples test-oracle clean
+.PHONY: help setup demo ui morning test e2e proof proof-celery bench check lock docs site pictures new-hospital examples test-oracle clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,12 +44,13 @@ ui: setup  ## the same world under a live Airflow, http://localhost:8080
 morning: setup  ## a day of all hospitals under a live Airflow, measured; NUMBER=60 makes more up; JSON=1
 	@$(BIN)/python -m demo.morning $(if $(NUMBER),--hospitals '$(NUMBER)') $(if $(JSON),--json)
 
-check: .venv/installed-dev  ## format, lint, types, layers, SQL: the quick part of `make test`
+check: .venv/installed-dev  ## format, lint, types, layers, SQL, pages: the quick part of `make test`
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m track_dispatch sql --all --check
+	$(BIN)/pytest -n0 tests/unit/docs
 
 # databases that wait for the disk after each commit are quicker in memory
 test: check examples  ## everything that must hold; CI runs this
@@ -87,6 +88,10 @@ lock:  ## compile requirements*.txt anew (needs uv)
 
 docs: setup  ## write anew what the pages take from the code, and include/hospitals.schema.json
 	$(BIN)/python -m docs.make_docs
+
+site: .venv/installed-dev  ## the pages as a site in site/, which loads nothing from elsewhere
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo 'site/ is there; to look at it: $(BIN)/python -m http.server --bind 127.0.0.1 -d site 8000'
 
 pictures: .venv/installed-dev  ## take docs/*.png anew: the browser tests do, in Debian's chromium
 	TRACK_PICTURES=docs TRACK_BROWSER=insist $(BIN)/pytest tests/live/test_board.py -n0 -x

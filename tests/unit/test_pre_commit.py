@@ -28,6 +28,7 @@ CHECKS = {
     "mypy": "mypy",
     "layers": "lint-imports",
     "sql": "track_dispatch sql --all --check",
+    "pages": "pytest -n0 tests/unit/docs",
 }
 
 
