@@ -78,7 +78,7 @@ def test_what_is_asked_are_counts_in_portuguese(world: AirflowWorld, asking: Pla
     detail = settings.Session().scalars(select(HITLDetail)).one()
 
     assert (
-        "**10/03/2026**: **5** convites; o usual neste dia da semana é **1**; **5** linhas esperam"
+        "**10/03/2026**: **5 convites**; o usual neste dia da semana é **1**; **5 linhas esperam**"
         in detail.body
     )
     assert "volume fora do comum" in detail.subject

@@ -189,6 +189,8 @@ def trends(
     """Show a hospital's last 90 days, and how many requests to Track are left."""
     working = [one for one in visiting.hospitals if isinstance(one, Hospital)]
     chosen = next((one for one in working if hospital in {None, one.code}), None)
+    if chosen is None and hospital is None:
+        return render("message.html", text=words.NO_HOSPITALS)
     if chosen is None:
         raise HTTPException(404)
     with _ledger(request).reading() as connection:

@@ -237,6 +237,11 @@ class Trends:
     days: tuple[date, ...]
     counts: tuple[tuple[LineCount, ...], ...]
 
+    @property
+    def lines(self) -> int:
+        """All lines of all days."""
+        return sum(one.lines for day in self.counts for one in day)
+
     def state(self, state: LineState) -> list[int]:
         """Return the lines in a state, day by day."""
         return [sum(one.lines for one in day if one.state is state) for day in self.counts]

@@ -59,6 +59,7 @@ UNKNOWN_ATTENDANCE = (
     " se o dia é anterior à entrada em operação ou já foi apagado, ele não aparece."
 )
 NO_HOSPITALS = "Nenhum hospital: não há arquivo de nenhum, ou seu usuário não pode ver as DAGs"
+NOTHING_YET = "Nenhuma linha destes dias: nenhuma execução os leu, ou o que leram já foi apagado."
 MISCONFIGURED = (
     "A instalação está incompleta, ou um arquivo dela tem erro: avise a engenharia de dados."
 )

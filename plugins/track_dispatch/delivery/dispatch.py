@@ -391,9 +391,9 @@ class _Dispatch:
             lines = sum(one.lines for one in in_doubt_batches(connection, hospital=hospital))
         if lines:
             log.warning(
-                "ATENÇÃO: %s: %d linhas continuam em dúvida: decida com track_decide",
+                "ATENÇÃO: %s: %s em dúvida: decida com track_decide",
                 hospital,
-                lines,
+                f"{Count(lines):linha continua|linhas continuam}",
             )
 
     def _require_nothing_in_flight(self, also: str) -> None:

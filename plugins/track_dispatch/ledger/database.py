@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
@@ -36,6 +37,10 @@ logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").setLevel(logging.
 
 #: Marks a driver's connection whose server is the ledger's.
 _RECOGNISED = "track_server_recognised"
+
+#: When a statement on a driver's connection to SQLite must be over, and after how many of SQLite's
+#: own steps, some tenths of a millisecond, that is looked at.
+_UNTIL, _STEPS = "track_statement_until", 10_000
 
 #: How long SQLite waits for another writer, in seconds.
 BUSY_TIMEOUT = 60
@@ -271,6 +276,7 @@ def connect(
         event.listen(engine, "connect", _prepare_sqlite)
         if read_only:
             event.listen(engine, "connect", _forbid_writing)
+            _limit_statements(engine, LOOKING.statement)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if parsed.get_backend_name() == "postgresql":
@@ -413,6 +419,20 @@ def _prepare_sqlite(dbapi: Any, _record: Any) -> None:
 
 def _forbid_writing(dbapi: Any, _record: Any) -> None:
     dbapi.execute("PRAGMA query_only = ON").close()
+
+
+def _limit_statements(engine: Engine, seconds: float) -> None:
+    """End a statement that SQLite works at for too long, as PostgreSQL does by itself."""
+
+    def watch(dbapi: Any, record: Any) -> None:
+        record.info[_UNTIL] = float("inf")
+        dbapi.set_progress_handler(lambda: monotonic() > record.info[_UNTIL], _STEPS)
+
+    def begin(connection: Connection, *_: Any) -> None:
+        connection.info[_UNTIL] = monotonic() + seconds
+
+    event.listen(engine, "connect", watch)
+    event.listen(engine, "before_cursor_execute", begin)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -258,6 +258,19 @@ def morning_doc(conflicts: Mapping[str, Sequence[str]]) -> str:
     return _MORNING_DOC + _CONFLICTS_DOC.format(problems=problems)
 
 
+_NOT_SHOWN = (
+    "linha que ele não mostrava continua retida|linhas que ele não mostrava continuam retidas"
+)
+
+
+def read_later_text(lines: int) -> str:
+    """Say that lines of a day that was read anew stay held: the answered form did not show them."""
+    return (
+        f"ATENÇÃO: um dia foi relido depois deste formulário: {Count(lines):{_NOT_SHOWN}}; limpe"
+        " volume_gate para responder"
+    )
+
+
 def undelivered_text(undelivered: UndeliveredAlert) -> str:
     """Say that nobody was told by the webhook, and whom to show it."""
     status = f", HTTP {undelivered.status}" if undelivered.status else ""
@@ -314,6 +327,11 @@ def _moved(verb: Verb, decided: DecidedLines) -> str:
     return ", ".join([ready] * bool(decided.ready) + [reopened] * bool(decided.reopened))
 
 
+_TOO_LATE = (
+    "delas já passou do prazo de perguntar e vence|delas já passaram do prazo de perguntar e vencem"
+)
+
+
 def _next_steps(decided: DecidedLines) -> list[str]:
     """Say how the lines leave: ready ones by dispatch, reopened ones by being read again."""
     dag, steps = f"track_{decided.day.hospital.lower()}", []
@@ -326,7 +344,7 @@ def _next_steps(decided: DecidedLines) -> list[str]:
         )
     if decided.too_late:
         steps.append(
-            f"{decided.too_late} delas já passaram do prazo de perguntar e vencem, a menos que"
-            " você acione o dia com Incluir atendimentos antigos"
+            f"{Count(decided.too_late):{_TOO_LATE}}, a menos que você acione o dia com Incluir"
+            " atendimentos antigos"
         )
     return steps

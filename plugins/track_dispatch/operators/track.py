@@ -23,7 +23,7 @@ from track_dispatch.errors import BudgetSpentError, ConfigError, QuietHoursError
 from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.hooks.track import TrackHook, open_dispatch
 from track_dispatch.ledger.approvals import ApprovalAnswer
-from track_dispatch.operators.texts import MODES, PARAMS
+from track_dispatch.operators.texts import MODES, PARAMS, read_later_text
 from track_dispatch.pipeline import Mode, Run, business_day, check_conf
 from track_dispatch.pipeline.decide import asked_by, question_text, take_answer
 from track_dispatch.pipeline.problems import day_text
@@ -225,9 +225,5 @@ class VolumeApproval(ApprovalOperator):
             later = asked_by(run, ledger=ledger)
         self.log.info("%s: %s", answer.label, f"{Count(lines):linha liberada|linhas liberadas}")
         if later:
-            self.log.warning(
-                "ATENÇÃO: um dia foi relido depois deste formulário: %d linhas que ele não mostrava"
-                " continuam retidas; limpe volume_gate para responder por elas",
-                sum(one.lines for one in later),
-            )
+            self.log.warning("%s", read_later_text(sum(one.lines for one in later)))
         return super().execute_complete(context, event)

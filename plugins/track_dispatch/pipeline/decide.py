@@ -35,7 +35,7 @@ from track_dispatch.ledger.decisions import (
 from track_dispatch.ledger.stop_switch import resume_service
 from track_dispatch.pipeline.housekeeping import LAST_ZONE
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import DecisionRefusal, Verb
+from track_dispatch.states import Count, DecisionRefusal, Verb
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.approvals import ApprovalAnswer, VolumeQuestion
@@ -239,8 +239,9 @@ def asked_by(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
 def question_text(questions: Iterable[VolumeQuestion]) -> str:
     """Ask about all days held, in Portuguese; pure."""
     days = "\n".join(
-        f"- **{one.day.business_day:%d/%m/%Y}**: **{one.volume}** convites; o usual neste dia da"
-        f" semana é **{one.usual}**; **{one.lines}** linhas esperam"
+        f"- **{one.day.business_day:%d/%m/%Y}**: **{Count(one.volume):convite|convites}**; o"
+        f" usual neste dia da semana é **{one.usual}**;"
+        f" **{Count(one.lines):linha espera|linhas esperam}**"
         for one in questions
     )
     return (

@@ -136,7 +136,7 @@ def _warning_text(warning: LogOnWarning | None, conn_id: str) -> str | None:
         return None
     if not warning.expires:
         return f"o ERP avisou {warning.code} ao aceitar a conexão {conn_id}: pergunte ao DBA"
-    when = f"em {warning.days} dias" if warning.days else "em breve"
+    when = f"em {Count(warning.days):dia|dias}" if warning.days else "em breve"
     return f"a senha da conexão {conn_id} vence {when} ({warning.code}): combine a nova com o DBA"
 
 

@@ -211,7 +211,7 @@ class Rehearsal:
     def text(self) -> Iterator[str]:
         """Yield the counts, in Portuguese."""
         for area, lines in self.sent.items():
-            yield f"{area}: {lines} enviadas"
+            yield f"{area}: {Count(lines):enviada|enviadas}"
         if not self.sent:
             yield "ninguém seria convidado neste dia: nada foi enviado"
 

@@ -354,10 +354,11 @@ def _balance_text(balance: Equation) -> Iterator[str]:
     )
     absent = f" + {balance.absent} que esta leitura não traz" if balance.absent else ""
     for column, values, filled in _unreadable_values(balance):
-        yield f"coluna {column}: {values} de {filled} valores ilegíveis"
+        yield f"coluna {column}: {values} de {Count(filled):valor ilegível|valores ilegíveis}"
     for (column, kind), values in sorted(balance.column_counts.items()):
         if kind is ValueKind.DAMAGED:
-            yield f"coluna {column}: {values} textos danificados no ERP (perderam letras)"
+            told = f"{Count(values):texto danificado|textos danificados}"
+            yield f"coluna {column}: {told} no ERP, com letras perdidas"
     yield f"{balance.brought} deste dia{absent} = {states_text(balance.states) or 'nenhum'}"
 
 

@@ -109,7 +109,7 @@ def test_the_tab_of_a_hospital_with_a_broken_file_says_so(
     assert client.get("/pesquisas/trends").status_code == 200
 
 
-def test_without_any_hospital_nothing_is_called_in_order(
+def test_without_any_hospital_no_page_calls_that_in_order_or_is_missing(
     installed: Ledger, person: Person, include: Path
 ) -> None:
     for one in (include / "hospitals").iterdir():
@@ -117,7 +117,10 @@ def test_without_any_hospital_nothing_is_called_in_order(
     client = person("viewer")
 
     assert client.get("/pesquisas/summary").json()["text"] == words.NO_HOSPITALS
-    assert words.NO_HOSPITALS in client.get("/pesquisas/").text
+    for page in ("", "trends"):
+        answer = client.get(f"/pesquisas/{page}")
+        assert (answer.status_code, words.NO_HOSPITALS in answer.text) == (200, True)
+    assert client.get("/pesquisas/trends?hospital=HMS").status_code == 404
 
 
 def test_what_no_database_can_be_asked_about_is_refused(installed: Ledger, person: Person) -> None:

@@ -171,6 +171,22 @@ def test_nothing_is_decided_while_the_lease_runs(installed: Ledger, person: Pers
     assert "Pode ser decidido em" in text
 
 
+def test_trends_of_a_hospital_that_nobody_read_are_an_empty_picture(
+    installed: Ledger, person: Person
+) -> None:
+    """Before, the page drew nothing and said nothing."""
+    steps, read = Steps(installed), HospitalDay("HMS", YESTERDAY - timedelta(days=3))
+    steps.put_lines(2, "accepted", day=read)
+    steps.put_extraction(2, day=read)
+    empty = person("viewer").get("/pesquisas/trends?hospital=HSL")
+    filled = person("viewer").get("/pesquisas/trends?hospital=HMS")
+
+    assert (empty.status_code, filled.status_code) == (200, 200)
+    assert words.NOTHING_YET in empty.text
+    assert "<rect" not in empty.text.split('id="budget"')[0]
+    assert words.NOTHING_YET not in filled.text
+
+
 def test_texts_of_others_are_shown_as_texts(installed: Ledger, person: Person) -> None:
     evil = "<script>alert(1)</script>\"'&"
     Steps(installed).put_lines(2, "excluded", channel="", day=DAY, reason=evil)

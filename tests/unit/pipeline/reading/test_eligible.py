@@ -196,8 +196,8 @@ def test_the_report_counts_damaged_texts_by_column_and_asks_their_patients(erp: 
     assert words(erp) == []
     text = list(report(erp.run(), ledger=erp.ledger, now=NOW).text())
     assert [line for line in text if "danificados" in line] == [
-        "coluna medico: 5 textos danificados no ERP (perderam letras)",
-        "coluna name: 2 textos danificados no ERP (perderam letras)",
+        "coluna medico: 5 textos danificados no ERP, com letras perdidas",
+        "coluna name: 2 textos danificados no ERP, com letras perdidas",
     ]
 
 

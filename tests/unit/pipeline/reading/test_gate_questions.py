@@ -64,8 +64,8 @@ def test_one_question_names_every_day_that_the_run_holds(erp_days: ErpDays) -> N
         (BEFORE, 4, 1),
         (DAY, 5, 1),
     ]
-    assert "**09/03/2026**: **4** convites" in text
-    assert "**10/03/2026**: **5** convites" in text
+    assert "**09/03/2026**: **4 convites**" in text
+    assert "**10/03/2026**: **5 convites**" in text
     assert asked_by(erp_days.run("run-2"), ledger=erp_days.ledger) == []
 
 
@@ -130,6 +130,6 @@ def test_the_text_tells_lines_volume_and_the_usual_number() -> None:
 
     text = question_text([question])
     assert text.startswith(
-        "- **10/03/2026**: **7** convites; o usual neste dia da semana é **100**; **5** linhas"
+        "- **10/03/2026**: **7 convites**; o usual neste dia da semana é **100**; **5 linhas"
     )
     assert "Aprove para enviar exatamente estas linhas" in text
