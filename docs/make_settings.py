@@ -15,6 +15,8 @@ from track_dispatch.config.policies import Policies, TemplateSet, policy_names, 
 
 Schema = Mapping[str, Any]
 _DEFAULTS = Path(__file__).parents[1] / "include" / "defaults.yaml"
+#: A default that is longer, in characters, is looked up in its file.
+_WIDEST = 80
 _TYPES = {
     "integer": "whole number", "number": "number", "string": "text", "array": "list",
     "object": "fields", "null": "null", "boolean": "true or false",
@@ -118,4 +120,5 @@ def _resolved(node: Schema, root: Schema) -> Schema:
 def _written(value: Any) -> str:
     if isinstance(value, str) and " " in value:
         return value
-    return code(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return code(text) if len(text) <= _WIDEST else f"a list of {len(value)}, in that file"
