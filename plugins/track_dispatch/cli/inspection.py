@@ -359,7 +359,7 @@ def explain(
     No name and no contact: the ledger keeps none.
     """
     from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.apply_extraction import Lookups  # noqa: PLC0415
+    from track_dispatch.ledger.day_apply import Lookups  # noqa: PLC0415
     from track_dispatch.ledger.history import attendance_history  # noqa: PLC0415
 
     hospital = load_hospital(code.upper())

@@ -22,7 +22,7 @@ from track_dispatch.ledger.approvals import day_volume, hold_if_anomalous
 from track_dispatch.ledger.backups import distrust_of, require_extractable
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.database import Ledger, analyze
-from track_dispatch.ledger.day_apply import DayApply, DayTerms
+from track_dispatch.ledger.day_apply import DayApply, DayTerms, Lookups
 from track_dispatch.ledger.envelope_writer import LineHashes
 from track_dispatch.ledger.extractions import Extraction
 from track_dispatch.ledger.keys import KeyRing
@@ -349,76 +349,3 @@ def applying_extractions(
         yield applied
     if applied.inserted >= _MANY:
         analyze(ledger)
-
-
-# -- look-ups ----------------------------------------------------------------------
-
-
-class Lookups:
-    """The ledger as an evaluation asks it, within one transaction.
-
-    Args:
-        connection: of the transaction.
-        keys: hash what is asked for.
-        source: the ERP whose attendances are evaluated.
-    """
-
-    def __init__(self, connection: Connection, keys: KeyRing, *, source: str) -> None:
-        self._connection, self._keys, self._source = connection, keys, source
-        self._started: dict[str, datetime | None] = {}
-
-    def barred(self, patients: Sequence[LineHashes]) -> dict[int, frozenset[Channel]]:
-        """Return the channels that patients opted out of, by position, of those who did."""
-        opted_out = self._opted_out
-        if not opted_out:
-            return {}
-        found: dict[int, frozenset[Channel]] = {}
-        for position, (persons, contacts, others) in enumerate(patients):
-            theirs = {*persons, *contacts, *others} & opted_out.keys()
-            if theirs:
-                found[position] = frozenset().union(*(opted_out[one] for one in theirs))
-        return found
-
-    def forgotten(self, attendance_ids: Sequence[str]) -> set[str]:
-        """Return those attendances that were asked once and whose lines are deleted."""
-        if not attendance_ids or not self._forgot_any:
-            return set()
-        owners = {
-            hashed.hash: one
-            for one in attendance_ids
-            for hashed in self._keys.attendance_hashes(one)
-        }
-        table = schema.forgotten
-        rows = self._connection.scalars(
-            select(table.c.hash).where(
-                table.c.source == self._source, among(table.c.hash, "hashes")
-            ),
-            {"hashes": list(owners)},
-        )
-        return {owners[found] for found in rows}
-
-    def began_after(self, extraction: str, other: Extraction) -> bool:
-        """Tell whether an extraction, if it is still known, began after another one."""
-        if extraction not in self._started:
-            table = schema.extractions
-            self._started[extraction] = self._connection.scalar(
-                select(table.c.started_at).where(table.c.id == extraction)
-            )
-        started = self._started[extraction]
-        return started is not None and started > other.started_at
-
-    @cached_property
-    def _opted_out(self) -> dict[int, frozenset[Channel]]:
-        table = schema.optouts
-        found: dict[int, frozenset[Channel]] = {}
-        every = frozenset(Channel)
-        for one, channel in self._connection.execute(select(table.c.hash, table.c.channel)):
-            barred = frozenset((Channel(channel),)) if channel else every
-            found[one] = found.get(one, frozenset()) | barred
-        return found
-
-    @cached_property
-    def _forgot_any(self) -> bool:
-        table = schema.forgotten
-        some = select(table.c.hash).where(table.c.source == self._source).limit(1)
-        return self._connection.scalar(some) is not None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from track_dispatch.errors import LedgerError
-from track_dispatch.ledger.batches import Batch, CommitUnknownError, commit_known
+from track_dispatch.ledger.batches import Batch, CommitUnknownError, Wanted, commit_known
 from track_dispatch.ledger.contact_policy import (
     barred_by_answers,
     contact_questions,
@@ -34,7 +34,7 @@ from track_dispatch.states import LineState, Reason
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from track_dispatch.ledger.claims import Wanted
+    from track_dispatch.ledger.batches import Wanted
 
 T = TypeVar("T")
 

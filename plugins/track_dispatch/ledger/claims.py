@@ -17,7 +17,7 @@ from sqlalchemy import Connection, exists, select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, claim_transaction, record_batch, survey_busy
+from track_dispatch.ledger.batches import Batch, ClaimTerms, Wanted, claim_transaction, record_batch, survey_busy
 from track_dispatch.ledger.between_posts import settle_and_claim_at_once, settle_at_once
 from track_dispatch.ledger.contact_policy import (
     EITHER,
@@ -38,68 +38,6 @@ from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor, Unit
 from track_dispatch.states import LineState, Reason
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimTerms:
-    """What a claim is made under.
-
-    Attributes:
-        survey: Track's id of the survey.
-        validity_at: unix seconds.
-        reminder_at: unix seconds.
-        lease_seconds: covers one whole POST and a margin.
-        today: the hospital's day: whoever may be asked until yesterday is asked no more.
-        policy: how long patients are left in peace.
-        rules: digest of what lines must have been judged under.
-        extraction_max_age_hours: from the beginning of the extraction.
-        requests_per_5_minutes: of all hospitals.
-    """
-
-    survey: str
-    validity_at: int
-    reminder_at: int | None
-    lease_seconds: float
-    today: date
-    policy: ContactPolicy
-    rules: str
-    extraction_max_age_hours: float
-    requests_per_5_minutes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be claimed; the ids are made beforehand, so that a lost answer can be looked up.
-
-    Attributes:
-        read: the envelope, opened.
-        unit: the envelope's.
-        unit_id: in the ledger.
-        terms: what the claim is made under.
-        batch_id: of the batch to be.
-        claim_id: of the claim to be.
-    """
-
-    read: ReadAhead
-    unit: Unit
-    unit_id: int
-    terms: ClaimTerms
-    batch_id: str
-    claim_id: str
-
-    def batch(self, lines: Collection[SealedLine]) -> Batch:
-        """Return the batch that the claim of these lines makes."""
-        return Batch(
-            id=self.batch_id,
-            claim=self.claim_id,
-            survey=self.terms.survey,
-            unit=self.unit,
-            unit_id=self.unit_id,
-            envelope=self.read.envelope.id,
-            lines=tuple(lines),
-            validity_at=self.terms.validity_at,
-            reminder_at=self.terms.reminder_at,
-        )
 
 
 class Hindrance(StrEnum):

@@ -25,7 +25,8 @@ from track_dispatch.ledger.batches import (
     states_left,
     survey_busy,
 )
-from track_dispatch.ledger.claims import ClaimTerms, Hindrance, NotClaimed, is_outdated
+from track_dispatch.ledger.claims import Hindrance, NotClaimed, is_outdated
+from track_dispatch.ledger.batches import ClaimTerms
 from track_dispatch.ledger.contact_policy import filter_contactable
 from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.envelopes import SealedLine

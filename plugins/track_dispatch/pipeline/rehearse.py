@@ -30,7 +30,8 @@ from track_dispatch.delivery.context import budget_spent, probe, require_open_ho
 from track_dispatch.delivery.responses import BatchTexts, classify_response
 from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger.apply_extraction import applying_extractions
-from track_dispatch.ledger.claims import ClaimTerms, Hindrance
+from track_dispatch.ledger.claims import Hindrance
+from track_dispatch.ledger.batches import ClaimTerms
 from track_dispatch.ledger.contact_policy import ContactPolicy, filter_contactable
 from track_dispatch.ledger.envelopes import address_of, read_ahead, ready_envelopes
 from track_dispatch.ledger.extractions import stage_within

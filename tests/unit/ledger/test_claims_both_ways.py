@@ -36,7 +36,7 @@ from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
     from tests.unit.ledger.steps import Steps
-    from track_dispatch.ledger.claims import ClaimTerms, Wanted
+    from track_dispatch.ledger.batches import ClaimTerms, Wanted
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.records import Actor
 

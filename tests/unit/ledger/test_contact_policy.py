@@ -31,7 +31,7 @@ from track_dispatch.records import Channel, IdentityKind, Unit
 from track_dispatch.states import INVITED, LineState, Reason
 
 if TYPE_CHECKING:
-    from track_dispatch.ledger.claims import ClaimTerms
+    from track_dispatch.ledger.batches import ClaimTerms
 
 MARIA = Line(person="cpf:1", contact="email:maria@example.test")
 #: Another invitation of hers, to another address.
