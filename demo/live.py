@@ -13,7 +13,8 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from demo import week
 from demo.airflow_api import USER, USERS, AirflowApi, live_settings
@@ -22,11 +23,7 @@ from demo.components import AIRFLOW, Components, airflow_component
 from demo.folders import emptied_folder
 from demo.run import DEFAULT_HOSPITALS, prepare, step, terminal_apart
 from demo.world import ROOT, World, airflow_settings, leave_hospitals
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from track_dispatch.config import Hospital
+from track_dispatch.config import Hospital
 
 HOME = ROOT / ".airflow" / "ui"
 #: How long Airflow may take until all its components are healthy, in seconds.

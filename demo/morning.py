@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from demo.airflow_api import AirflowApi, free_port, live_settings
+from rich.console import Console
+
+from demo.airflow_api import AirflowApi, RunSeen, free_port, live_settings
 from demo.choices import Choices, refuse
 from demo.components import Components
 from demo.folders import fresh_folder
@@ -27,11 +28,6 @@ from demo.run import prepare, terminal_apart
 from demo.world import ROOT, World, airflow_settings
 from track_dispatch.config import working_hospitals
 from track_dispatch.pipeline.morning import due_day
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from demo.airflow_api import RunSeen
 
 PARENT = ROOT / ".airflow" / "morning"
 #: Those that are shipped.

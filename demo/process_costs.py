@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
-if TYPE_CHECKING:
-    from demo.components import Components
+from demo.components import Components
 
 #: What a component's further processes do, where that is not its own work.
 _CHILDREN = {"scheduler": "tasks", "dag-processor": "parsing"}

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
+from demo.world import World
+from track_dispatch.config import Hospital
 from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.ledger.views import DayFacts, Equation, day_facts, days_read
 from track_dispatch.records import Area, HospitalDay
 from track_dispatch.states import LineState
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from demo.world import World
-    from track_dispatch.config import Hospital
 
 NO_AREA = "?"
 STATES = (LineState.ACCEPTED, LineState.REFUSED, LineState.IN_DOUBT)

@@ -11,16 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from demo.world import World
 from stand_ins.track_api.faults import drop
+from track_dispatch.config import Hospital
+from track_dispatch.ledger.batches import InDoubtBatch
 from track_dispatch.pipeline.morning import due_day
 from track_dispatch.states import Verb
-
-if TYPE_CHECKING:
-    from demo.world import World
-    from track_dispatch.config import Hospital
-    from track_dispatch.ledger.batches import InDoubtBatch
 
 #: Policies under which a week shows what usually takes months, or minutes of waiting.
 POLICIES = {

@@ -12,16 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
 from stand_ins.erp import mv, schemas, tasy
 from stand_ins.erp.attendances import Site
+from stand_ins.erp.patients import Patient
 from stand_ins.erp.schemas import ErpSchema
 from stand_ins.erp.site_files import read_site
 from stand_ins.erp.tables import Tables
-
-if TYPE_CHECKING:
-    from stand_ins.erp.patients import Patient
 
 #: One company of each hospital sees most of its patients; 99 belongs to no hospital.
 _OTO = dict.fromkeys((1, 18, 10, 8, 20), (40, 60)) | dict.fromkeys(

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from stand_ins.erp.attendances import Day, Site, midnight, with_neighbours
-from stand_ins.erp.mv_codes import PHYSICIANS, catalogue, codes_of
-from stand_ins.erp.patients import newborn
-
-if TYPE_CHECKING:
-    from stand_ins.erp.mv_codes import Codes
-    from stand_ins.erp.patients import Patient
-    from stand_ins.erp.tables import Row, Tables
+from stand_ins.erp.mv_codes import PHYSICIANS, Codes, catalogue, codes_of
+from stand_ins.erp.patients import Patient, newborn
+from stand_ins.erp.tables import Row, Tables
 
 _CIDS = ("A09", "I10", "J18", "K35", "M54")
 _BIRTHS = ("O60", "O800", "O82", "O842")

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from stand_ins.erp.attendances import Site
 from stand_ins.erp.patients import FIRST, LAST
-
-if TYPE_CHECKING:
-    from stand_ins.erp.attendances import Site
-    from stand_ins.erp.tables import Tables
+from stand_ins.erp.tables import Tables
 
 PHYSICIANS = range(101, 131)
 
@@ -140,8 +137,6 @@ def codes_of(site: Site, company: int) -> Codes:
 
 def catalogue(codes: Sequence[Codes] = (_FIRST,)) -> Tables:
     """Return the rows that no attendance makes: physicians, clinics, origins and codes."""
-    departments = {origin: code for one in codes for origin, code in one.departments.items()}
-    names = {origin: name for one in codes for origin, name in one.named_origins.items()}
     return {
         "prestador": [
             {"cd_prestador": code, "nm_prestador": f"DR(A). {FIRST[code % 41]} {LAST[code % 20]}"}
@@ -151,19 +146,7 @@ def catalogue(codes: Sequence[Codes] = (_FIRST,)) -> Tables:
             {"cd_ser_dis": code, "ds_ser_dis": f"{_CLINICS[code % len(_CLINICS)]} {code}"}
             for code in _all(one.clinics for one in codes)
         ],
-        "ori_ate": [
-            {
-                "cd_ori_ate": code,
-                "ds_ori_ate": names.get(code, f"ORIGEM {code}"),
-                "tp_origem": "A" if any(code in one.clinic_origins for one in codes) else "E",
-                "cd_setor": departments.get(code),
-            }
-            for code in _all((*one.clinic_origins, *one.exam_origins) for one in codes)
-        ],
-        "setor": [
-            {"cd_setor": code, "nm_setor": f"SETOR {code}"}
-            for code in sorted({*departments.values()} - {_DELETED_DEPARTMENT})
-        ],
+        **_origins(codes),
         "especialid": [
             {"cd_especialid": code, "ds_especialid": f"{_CLINICS[code % len(_CLINICS)]} E{code}"}
             for code in _all(one.specialities for one in codes)
@@ -183,6 +166,27 @@ def catalogue(codes: Sequence[Codes] = (_FIRST,)) -> Tables:
         "mot_alt": [
             {"cd_mot_alt": code, "tp_mot_alta": _REASON_KINDS.get(code, "A")}
             for code in _all(one.reasons for one in codes)
+        ],
+    }
+
+
+def _origins(codes: Sequence[Codes]) -> Tables:
+    """Return the origins of attendances, and the departments that they belong to."""
+    departments = {origin: code for one in codes for origin, code in one.departments.items()}
+    names = {origin: name for one in codes for origin, name in one.named_origins.items()}
+    return {
+        "ori_ate": [
+            {
+                "cd_ori_ate": code,
+                "ds_ori_ate": names.get(code, f"ORIGEM {code}"),
+                "tp_origem": "A" if any(code in one.clinic_origins for one in codes) else "E",
+                "cd_setor": departments.get(code),
+            }
+            for code in _all((*one.clinic_origins, *one.exam_origins) for one in codes)
+        ],
+        "setor": [
+            {"cd_setor": code, "nm_setor": f"SETOR {code}"}
+            for code in sorted({*departments.values()} - {_DELETED_DEPARTMENT})
         ],
     }
 

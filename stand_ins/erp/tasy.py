@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 from stand_ins.erp.attendances import Day, Site, midnight, with_neighbours
-from stand_ins.erp.patients import FIRST, LAST, patient
-
-if TYPE_CHECKING:
-    from stand_ins.erp.patients import Patient
-    from stand_ins.erp.tables import Row, Tables
+from stand_ins.erp.patients import FIRST, LAST, Patient, patient
+from stand_ins.erp.tables import Row, Tables
 
 _PHYSICIANS = tuple(f"M{number}" for number in range(201, 225))
 

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stand_ins.oracle import values
+from stand_ins.oracle.columns import ColumnType
 from stand_ins.oracle.wire import lv, text2, ub
-
-if TYPE_CHECKING:
-    from stand_ins.oracle.columns import ColumnType
 
 PROTOCOL, DATA_TYPES, ERROR, ROW_HEADER, ROW_DATA, PARAMETER, STATUS = 1, 2, 4, 6, 7, 8, 9
 WARNING = 15

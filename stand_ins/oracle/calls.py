@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stand_ins.oracle.values import bind_decoder
-
-if TYPE_CHECKING:
-    from stand_ins.oracle.wire import Reader
+from stand_ins.oracle.wire import Reader
 
 # message types
 PROTOCOL, DATA_TYPES, FUNCTION, ROW_DATA, PIGGYBACK = 1, 2, 3, 7, 17

@@ -14,18 +14,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import count, pairwise
-from typing import TYPE_CHECKING
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import Token, exp
 from sqlglot.dialects.oracle import Oracle
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from stand_ins.oracle.grammar import refuse_parts, refuse_words
 from stand_ins.oracle.ora_errors import OraError
-
-if TYPE_CHECKING:
-    from sqlglot import Token
 
 # it warns of what it cannot parse; the client gets an ORA error for that
 logging.getLogger("sqlglot").setLevel(logging.ERROR)

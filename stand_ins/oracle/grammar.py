@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from sqlglot import TokenType, exp
+from sqlglot import Token, TokenType, exp
 
 from stand_ins.oracle.ora_errors import OraError
-
-if TYPE_CHECKING:
-    from sqlglot import Token
 
 _NAME_BYTES = 30
 

@@ -6,16 +6,14 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
+from stand_ins.oracle.calls import BindType
 from stand_ins.oracle.columns import ColumnType, column_for
 from stand_ins.oracle.dialect import label
 from stand_ins.oracle.ora_errors import OraError, from_duckdb
-
-if TYPE_CHECKING:
-    from stand_ins.oracle.calls import BindType
 
 MAX_CURSORS = 65000
 # seconds between two looks for a break while DuckDB works

@@ -6,20 +6,18 @@ import logging
 import re
 import secrets
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stand_ins.oracle import answers, calls, values
 from stand_ins.oracle.answers import CallStatus
 from stand_ins.oracle.auth import Handshake
 from stand_ins.oracle.calls import CloseCursors, CurrentSchema, EndToEnd, Execute
+from stand_ins.oracle.database import OracleDatabase
 from stand_ins.oracle.dialect import translate
 from stand_ins.oracle.ora_errors import OraError
 from stand_ins.oracle.packets import BreakRequested, Disconnected, PacketSocket
 from stand_ins.oracle.queries import Cursor, Queries
 from stand_ins.oracle.wire import Reader
-
-if TYPE_CHECKING:
-    from stand_ins.oracle.database import OracleDatabase
 
 log = logging.getLogger(__name__)
 

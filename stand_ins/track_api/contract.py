@@ -7,15 +7,13 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from email.message import Message
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stand_ins.track_api.answers import Problem
-
-if TYPE_CHECKING:
-    from stand_ins.track_api.terms import ContractTerms
+from stand_ins.track_api.terms import ContractTerms
 
 #: Further ahead than this, a moment was not given in seconds.
 FURTHEST_AHEAD = timedelta(days=5 * 365)

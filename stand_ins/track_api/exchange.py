@@ -10,13 +10,11 @@ from dataclasses import replace
 from datetime import UTC
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from stand_ins.track_api.answers import Reply
 from stand_ins.track_api.faults import Fault, Travel
-
-if TYPE_CHECKING:
-    from stand_ins.track_api.answers import Reply
-    from stand_ins.track_api.terms import ContractTerms
+from stand_ins.track_api.terms import ContractTerms
 
 #: What a fault-free answer travels by.
 PLAIN = Fault(name="none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stand_ins.track_api.answers import ErrorsForm, Problem, Reply, document, problem_document
 from stand_ins.track_api.contract import (
@@ -15,9 +15,7 @@ from stand_ins.track_api.contract import (
     read_document,
 )
 from stand_ins.track_api.record import Fate
-
-if TYPE_CHECKING:
-    from stand_ins.track_api.terms import ContractTerms
+from stand_ins.track_api.terms import ContractTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

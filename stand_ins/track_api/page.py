@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stand_ins.track_api.record import Fate
+from stand_ins.track_api.record import Fate, Received
 from stand_ins.track_api.summary import accepted_twice, survey_counts
-
-if TYPE_CHECKING:
-    from stand_ins.track_api.record import Received
-    from stand_ins.track_api.terms import Survey
+from stand_ins.track_api.terms import Survey
 
 #: How many batches the page shows.
 RECENT = 50

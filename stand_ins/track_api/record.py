@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from stand_ins.track_api.answers import Problem
+from stand_ins.track_api.answers import Problem
 
 
 class Fate(StrEnum):

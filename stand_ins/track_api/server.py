@@ -7,23 +7,20 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from stand_ins.track_api.answers import ErrorsForm
 from stand_ins.track_api.exchange import Exchange
 from stand_ins.track_api.faults import QUICK, Fault, Travel
 from stand_ins.track_api.judge import ContentRule
 from stand_ins.track_api.listener import Listener
-from stand_ins.track_api.record import Record
+from stand_ins.track_api.record import Received, Record
 from stand_ins.track_api.service import TrackService
 from stand_ins.track_api.summary import accepted_counts, accepted_twice, summarize
 from stand_ins.track_api.terms import LINE_FIELDS, ContractTerms, Survey, by_uuid, now
 
-if TYPE_CHECKING:
-    from stand_ins.track_api.record import Received
-
-    #: Lines by their `cd_atendimento`, or by a predicate over the line.
-    Choice = Collection[str] | Callable[[Mapping[str, str]], bool]
+#: Lines by their `cd_atendimento`, or by a predicate over the line.
+Choice = Collection[str] | Callable[[Mapping[str, str]], bool]
 
 #: What a stand-in answers to unless told otherwise: made up for tests and demo.
 ORGANIZATION = "0f5a1b52-7c1e-4c55-9d0e-3b1f6a2c9d10"

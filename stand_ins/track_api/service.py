@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from stand_ins.track_api.answers import (
@@ -18,7 +18,7 @@ from stand_ins.track_api.answers import (
     problem_document,
 )
 from stand_ins.track_api.contract import ContractError, check_caller, read_document
-from stand_ins.track_api.exchange import PLAIN
+from stand_ins.track_api.exchange import PLAIN, Exchange
 from stand_ins.track_api.faults import REDIRECT_PATH, Fault, LineRefusal, Travel
 from stand_ins.track_api.judge import ContentRule, Judgement, Request, judge, readable_lines
 from stand_ins.track_api.page import render
@@ -26,10 +26,7 @@ from stand_ins.track_api.record import Fate, Line, Received, Record
 from stand_ins.track_api.script import Script
 from stand_ins.track_api.summary import summarize
 from stand_ins.track_api.survey_list import survey_list
-
-if TYPE_CHECKING:
-    from stand_ins.track_api.exchange import Exchange
-    from stand_ins.track_api.terms import ContractTerms
+from stand_ins.track_api.terms import ContractTerms
 
 #: The answer to a POST that nobody looked at, where its fault brings none.
 UNJUDGED = document(503, {"message": "Service Unavailable"})

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stand_ins.track_api.record import Fate
-
-if TYPE_CHECKING:
-    from stand_ins.track_api.record import Received
-    from stand_ins.track_api.terms import Survey
+from stand_ins.track_api.record import Fate, Received
+from stand_ins.track_api.terms import Survey
 
 
 @dataclass(kw_only=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 from stand_ins.track_api.answers import Problem, Reply, document
 from stand_ins.track_api.contract import ContractError
-
-if TYPE_CHECKING:
-    from stand_ins.track_api.terms import ContractTerms
+from stand_ins.track_api.terms import ContractTerms
 
 #: Rows a page where the query does not say.
 DEFAULT_LIMIT = 10

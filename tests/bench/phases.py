@@ -19,9 +19,8 @@ from track_dispatch.config import load_hospital, rules_digest
 from track_dispatch.delivery.context import DispatchContext
 from track_dispatch.delivery.dispatch import dispatch as dispatch_hospital
 from track_dispatch.hooks.track import TrackHook, track_host
-from track_dispatch.ledger.batches import Batch
+from track_dispatch.ledger.batches import Batch, Wanted
 from track_dispatch.ledger.claims import settle_and_claim
-from track_dispatch.ledger.batches import Wanted
 from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.envelopes import read_ahead, ready_envelopes
 from track_dispatch.ledger.keys import parse_keys

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Form, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -34,15 +34,12 @@ from track_dispatch.config import BrokenHospital, Hospital
 from track_dispatch.errors import LedgerError, TrackDispatchError
 from track_dispatch.hooks.airflow_state import active_runs
 from track_dispatch.hooks.ledger import open_ledger
-from track_dispatch.ledger.database import LOOKING
+from track_dispatch.ledger.database import LOOKING, Ledger
 from track_dispatch.ledger.history import attendance_history
 from track_dispatch.ledger.request_budget import WINDOW, requests_taken
 from track_dispatch.ledger.views import run_work
 from track_dispatch.pipeline.morning import problem_line
 from track_dispatch.pipeline.problems import ProblemKind
-
-if TYPE_CHECKING:
-    from track_dispatch.ledger.database import Ledger
 
 log = logging.getLogger(__name__)
 

@@ -10,29 +10,26 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from track_dispatch.config import BrokenHospital
-from track_dispatch.ledger.batches import in_doubt_batches
-from track_dispatch.ledger.history import batches_of_day
-from track_dispatch.ledger.views import DayFacts, day_counts, last_runs
-from track_dispatch.pipeline.morning import COUNTED, MorningRow, due_day, read_morning, unread_days
-from track_dispatch.pipeline.problems import ProblemKind, excluded_by_reason
-from track_dispatch.pipeline.report import JudgedRun, judge, load_facts, waits_for_window
+from sqlalchemy import Connection
+
+from track_dispatch.config import BrokenHospital, Hospital
+from track_dispatch.ledger.batches import InDoubtBatch, in_doubt_batches
+from track_dispatch.ledger.history import DayBatch, batches_of_day
+from track_dispatch.ledger.views import DayFacts, LineCount, day_counts, last_runs
+from track_dispatch.pipeline.morning import (
+    COUNTED,
+    Morning,
+    MorningRow,
+    due_day,
+    read_morning,
+    unread_days,
+)
+from track_dispatch.pipeline.problems import DayNotice, DayProblem, ProblemKind, excluded_by_reason
+from track_dispatch.pipeline.report import JudgedRun, Report, judge, load_facts, waits_for_window
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import BRASILIA, Labelled, LineState, Verb
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.config import Hospital
-    from track_dispatch.ledger.batches import InDoubtBatch
-    from track_dispatch.ledger.history import DayBatch
-    from track_dispatch.ledger.views import LineCount
-    from track_dispatch.pipeline.morning import Morning
-    from track_dispatch.pipeline.problems import DayNotice, DayProblem
-    from track_dispatch.pipeline.report import Report
 
 #: How many days the board shows of each hospital.
 DAYS = 14

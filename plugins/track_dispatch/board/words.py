@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
 
+from track_dispatch.board.facts import Board
 from track_dispatch.states import Count, DecisionRefusal, Verb
-
-if TYPE_CHECKING:
-    from track_dispatch.board.facts import Board
 
 #: Monday first.
 WEEKDAYS = ("seg", "ter", "qua", "qui", "sex", "sáb", "dom")

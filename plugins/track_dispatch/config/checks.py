@@ -14,16 +14,14 @@ from datetime import date
 from ipaddress import ip_address
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
+from track_dispatch.config.hospital import Hospital
+from track_dispatch.config.policies import TemplateSet
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Area
-
-if TYPE_CHECKING:
-    from track_dispatch.config.hospital import Hospital
-    from track_dispatch.config.policies import TemplateSet
 
 #: What a file holds, as YAML gives it: a value may be of any type.
 Content = Mapping[str, Any]

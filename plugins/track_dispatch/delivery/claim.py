@@ -43,9 +43,8 @@ from track_dispatch.errors import (
     ServiceStoppedError,
     TrackDispatchError,
 )
-from track_dispatch.ledger.batches import Batch, CommitUnknownError, claimed_after_all
+from track_dispatch.ledger.batches import Batch, ClaimTerms, CommitUnknownError, claimed_after_all
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
-from track_dispatch.ledger.batches import ClaimTerms
 from track_dispatch.ledger.envelopes import ReadyEnvelope
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.settling import Settlement, settle

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import orjson
+from requests import Session
 
 from track_dispatch.config import Hospital
 from track_dispatch.config.policies import TemplateSet
@@ -30,9 +31,6 @@ from track_dispatch.delivery.transport import Transport
 from track_dispatch.errors import ConfigError, NotDeliveredError, ServiceStoppedError
 from track_dispatch.ledger.envelopes import SealedLine
 from track_dispatch.records import Channel
-
-if TYPE_CHECKING:
-    from requests import Session
 
 
 def validity_and_reminder(now: datetime, hospital: Hospital) -> tuple[int, int | None]:

@@ -24,8 +24,8 @@ from track_dispatch.errors import (
     QuietHoursError,
     ServiceStoppedError,
 )
-from track_dispatch.ledger.claims import exclude_unit
 from track_dispatch.ledger.batches import ClaimTerms
+from track_dispatch.ledger.claims import exclude_unit
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.envelopes import (

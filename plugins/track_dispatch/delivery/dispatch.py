@@ -51,13 +51,13 @@ from track_dispatch.errors import (
 from track_dispatch.ledger.batches import (
     Batch,
     CommitUnknownError,
+    Wanted,
     claimed_after_all,
     expire_leases,
     in_doubt_batches,
     lines_in_flight,
 )
 from track_dispatch.ledger.claims import Hindrance, NotClaimed, remember_failure, settle_and_claim
-from track_dispatch.ledger.batches import Wanted
 from track_dispatch.ledger.envelopes import ReadyEnvelope, ready_envelopes
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import require_running

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import combinations
-from typing import TYPE_CHECKING
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
 from track_dispatch.config import software_here
@@ -25,9 +25,6 @@ from track_dispatch.ledger.history import FirstAnswer, SoftwareUse, first_answer
 from track_dispatch.ledger.keys import new_keys, older_keys, require_keys, unopened
 from track_dispatch.ledger.sql import now_in
 from track_dispatch.records import Software
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 #: How many transactions the doctor tries: a pooler gives each to any connection that is free.
 TRANSACTIONS = 4

@@ -12,7 +12,7 @@ from collections import Counter
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -27,14 +27,11 @@ from pydantic import (
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
-from track_dispatch.config import include_dir
+from track_dispatch.config import Hospital, include_dir
 from track_dispatch.config.yaml_file import explain, read_yaml
 from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.extraction.query_tree import DATE_PREFIXES
 from track_dispatch.records import COLUMNS, Area
-
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
 
 _MOMENT = re.compile(
     r"(?P<day>dia|véspera|dia seguinte|(?P<days>\d{1,3}) dias? (?P<side>antes|depois))"

@@ -9,17 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
+from sqlglot.optimizer.scope import Scope
 
 from track_dispatch.extraction.query_tree import ErpTables, Kind, kind_of
 
-if TYPE_CHECKING:
-    from sqlglot.optimizer.scope import Scope
-
-    #: What is wrong in a query: the place in its tree, and what to write there instead.
-    Problem = tuple[exp.Expr, str]
+#: What is wrong in a query: the place in its tree, and what to write there instead.
+Problem = tuple[exp.Expr, str]
 
 #: Functions of texts, which turn a date into one by the session's settings.
 _OF_TEXTS = (

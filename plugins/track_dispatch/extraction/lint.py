@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING
 
-from sqlglot import Dialect, TokenType, exp
+from sqlglot import Dialect, Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.scope import Scope, traverse_scope
@@ -30,9 +29,6 @@ from track_dispatch.extraction.query_rules import (
 )
 from track_dispatch.extraction.query_tree import DATE_PREFIXES, ErpTables, read_tables
 from track_dispatch.records import COLUMNS, CONTRACT, EXTRA_PREFIX, MOMENT_FORMAT, Area, ColumnKind
-
-if TYPE_CHECKING:
-    from sqlglot import Token
 
 _ORACLE = Dialect.get_or_raise("oracle")
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 
-from track_dispatch.config import include_dir
+from track_dispatch.config import Hospital, include_dir
 from track_dispatch.errors import ConfigError, SourceContractError
 from track_dispatch.records import (
     COLUMNS,
@@ -31,9 +31,6 @@ from track_dispatch.records import (
     Area,
     ColumnKind,
 )
-
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
 
 #: The binds of every query, both of type DATE; their meaning is that of `binds`.
 BINDS = ("day_start", "day_end")

@@ -12,15 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
+from sqlglot.optimizer.scope import Scope
 
 from track_dispatch.extraction import query_tree
 from track_dispatch.extraction.query_tree import ErpTables, Kind, kind_of, where_condition
-
-if TYPE_CHECKING:
-    from sqlglot.optimizer.scope import Scope
 
 #: What is wrong in a query: the place in its tree, and what to write there instead.
 Problem = tuple[exp.Expr, str]

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from sqlglot import TokenType, exp
-
-if TYPE_CHECKING:
-    from sqlglot import Token
+from sqlglot import Token, TokenType, exp
 
 
 def _words(text: str) -> frozenset[str]:

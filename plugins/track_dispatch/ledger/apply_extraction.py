@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import tzinfo
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, select, update
 
@@ -23,21 +22,15 @@ from track_dispatch.ledger.backups import distrust_of, require_extractable
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.database import Ledger, analyze
 from track_dispatch.ledger.day_apply import DayApply, DayTerms, Lookups
-from track_dispatch.ledger.envelope_writer import LineHashes
 from track_dispatch.ledger.extractions import Extraction
-from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, PLACES, plan_without_compiling
 from track_dispatch.ledger.sql import among, moment_in
 from track_dispatch.ledger.transitions import Transition, apply_transition
-from track_dispatch.records import Actor, Channel, HospitalDay, IdentityKind
+from track_dispatch.records import Actor, HospitalDay, IdentityKind
 from track_dispatch.states import INVITED, WAITING, LineState, Reason
 
-if TYPE_CHECKING:
-    #: Returns the addresses of those lines whose person is asked about another one.
-    Choose = Callable[[Sequence["SharedLine"]], Collection[int]]
-
-    from track_dispatch.ledger.envelope_writer import LineHashes
-    from track_dispatch.ledger.keys import KeyRing
+#: Returns the addresses of those lines whose person is asked about another one.
+Choose = Callable[[Sequence["SharedLine"]], Collection[int]]
 
 #: PostgreSQL's advisory locks of transforms, beside a number for the source.
 _TRANSFORM = 7_274_362

@@ -10,7 +10,9 @@ No row is waited for that a transform may hold: locked lines and envelopes count
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger.batches import Batch, CommitUnknownError, Wanted, commit_known
@@ -30,11 +32,6 @@ from track_dispatch.ledger.sql import TURN, as_day, as_list, from_list, prepared
 from track_dispatch.ledger.transitions import Transition
 from track_dispatch.records import Actor
 from track_dispatch.states import LineState, Reason
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.ledger.batches import Wanted
 
 T = TypeVar("T")
 

@@ -17,17 +17,23 @@ from sqlalchemy import Connection, exists, select, update
 
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, ClaimTerms, Wanted, claim_transaction, record_batch, survey_busy
+from track_dispatch.ledger.batches import (
+    Batch,
+    ClaimTerms,
+    Wanted,
+    claim_transaction,
+    record_batch,
+    survey_busy,
+)
 from track_dispatch.ledger.between_posts import settle_and_claim_at_once, settle_at_once
 from track_dispatch.ledger.contact_policy import (
     EITHER,
-    ContactPolicy,
     come_back,
     filter_contactable,
     freed_by,
 )
 from track_dispatch.ledger.database import Ledger
-from track_dispatch.ledger.envelopes import ReadAhead, SealedLine, span
+from track_dispatch.ledger.envelopes import SealedLine, span
 from track_dispatch.ledger.extractions import is_fresh
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.request_budget import take_request
@@ -36,7 +42,7 @@ from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.transitions import Transition, apply_transition
-from track_dispatch.records import Actor, Unit
+from track_dispatch.records import Actor
 from track_dispatch.states import LineState, Reason
 
 

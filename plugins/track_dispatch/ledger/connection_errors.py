@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from sqlalchemy.engine import URL
 
 from track_dispatch.errors import ConfigError, LedgerError, TrackDispatchError
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
 
 
 class _Cause(NamedTuple):

@@ -12,8 +12,9 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Select, bindparam, select
 
@@ -35,10 +36,8 @@ from track_dispatch.ledger.transitions import RULES, Transition
 from track_dispatch.records import Actor, Area, Channel, ColumnCounts
 from track_dispatch.states import INVITED, LineState, Reason, Refusal
 
-if TYPE_CHECKING:
-
-    #: Evaluates again the rows of patients who opted out, by position, with the barred channels.
-    Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "_Evaluated"]]
+#: Evaluates again the rows of patients who opted out, by position, with the barred channels.
+Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "_Evaluated"]]
 
 #: States of a line that may move to another day with its attendance.
 MOVABLE = (LineState.READY, LineState.HELD, LineState.REOPENED, LineState.EXCLUDED)

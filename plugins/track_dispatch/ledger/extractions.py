@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from sqlalchemy import (
@@ -34,9 +34,8 @@ from track_dispatch.ledger.sql import HOUR, moment_in
 from track_dispatch.records import Actor, HospitalDay, Software
 from track_dispatch.states import WAITING, LineState
 
-if TYPE_CHECKING:
-    #: Rows as columns: name to texts, all of one length.
-    Columns = Mapping[str, Sequence[str]]
+#: Rows as columns: name to texts, all of one length.
+Columns = Mapping[str, Sequence[str]]
 
 #: Chunks written in one transaction; so many are held, encrypted, while the ERP is read.
 CHUNKS_A_TRANSACTION = 4

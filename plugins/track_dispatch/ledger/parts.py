@@ -17,6 +17,7 @@ from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import (
     Batch,
+    ClaimTerms,
     claim_transaction,
     insert_batch,
     lock_batch,
@@ -26,7 +27,6 @@ from track_dispatch.ledger.batches import (
     survey_busy,
 )
 from track_dispatch.ledger.claims import Hindrance, NotClaimed, is_outdated
-from track_dispatch.ledger.batches import ClaimTerms
 from track_dispatch.ledger.contact_policy import filter_contactable
 from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.envelopes import SealedLine

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
@@ -29,9 +29,8 @@ from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Channel, IdentityKind
 from track_dispatch.states import WAITING, LineState, Reason
 
-if TYPE_CHECKING:
-    #: Counts the rows of staged columns that are about the person.
-    RowsAbout = Callable[[Mapping[str, Sequence[str]]], int]
+#: Counts the rows of staged columns that are about the person.
+RowsAbout = Callable[[Mapping[str, Sequence[str]]], int]
 
 #: How a row of the list says that it holds for every channel.
 EVERY_CHANNEL = ""

@@ -230,25 +230,12 @@ def apply_transition(
     if not leaves:
         message = f"{transition} never enters {to}"
         raise ValueError(message)
-    table = schema.lines
-    states: list[Any] = [literal_column(f"'{state}'") for state in sorted(leaves)]
     changes = {"state": to, "reason": reason, **values}
     if to is not LineState.HELD:
         changes.setdefault("question", None)
-    chosen = {table.c.id: ids, table.c.address: addresses}
-    listed = {column: sorted(found) for column, found in chosen.items() if found is not None}
-    where = (*where, *(among(column, f"{column.name}_list") for column in listed))
-    moved = connection.execute(
-        update(table)
-        .where(table.c.state.in_(states), *where)
-        .values(changes)
-        .returning(table.c.id, table.c.address, table.c.batch),
-        {f"{column.name}_list": found for column, found in listed.items()},
-    ).all()
-    found = sorted((MovedLine(*row) for row in moved), key=lambda line: line.address)
-    for batch, group in groupby(
-        sorted(found, key=lambda line: line.batch or ""), lambda one: one.batch
-    ):
+    moved = _update_lines(connection, leaves, where, changes, ids=ids, addresses=addresses)
+    by_batch = sorted(moved, key=lambda line: line.batch or "")
+    for batch, group in groupby(by_batch, lambda line: line.batch):
         append_events(
             connection,
             transition,
@@ -261,8 +248,33 @@ def apply_transition(
             decision=decision,
         )
     if not {*leaves, to}.isdisjoint(_SEALED):
-        reseal(connection, keys, {envelope_of(line.address) for line in found})
-    return found
+        reseal(connection, keys, {envelope_of(line.address) for line in moved})
+    return moved
+
+
+def _update_lines(
+    connection: Connection,
+    leaves: Collection[LineState],
+    where: Iterable[ColumnElement[bool]],
+    changes: Mapping[str, Any],
+    *,
+    ids: Collection[int] | None,
+    addresses: Collection[int] | None,
+) -> list[MovedLine]:
+    """Change the chosen lines that are in one of the states; return them by address."""
+    table = schema.lines
+    states: list[Any] = [literal_column(f"'{state}'") for state in sorted(leaves)]
+    chosen = {table.c.id: ids, table.c.address: addresses}
+    listed = {column: sorted(found) for column, found in chosen.items() if found is not None}
+    moved = connection.execute(
+        update(table)
+        .where(table.c.state.in_(states), *where)
+        .where(*(among(column, f"{column.name}_list") for column in listed))
+        .values(changes)
+        .returning(table.c.id, table.c.address, table.c.batch),
+        {f"{column.name}_list": found for column, found in listed.items()},
+    )
+    return sorted((MovedLine(*row) for row in moved), key=lambda line: line.address)
 
 
 _APPENDING = insert(schema.events).values(at=moment_in())

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import DAG, Asset, Param, RetryDecision, RetryPolicy, task
+from airflow.sdk import DAG, Asset, Context, Param, RetryDecision, RetryPolicy, task
 
-from track_dispatch.config import BrokenHospital, VolumeGate
+from track_dispatch.config import BrokenHospital, Hospital, VolumeGate
 from track_dispatch.errors import (
     BudgetSpentError,
     ConfigError,
@@ -32,11 +32,6 @@ from track_dispatch.operators.track import VolumeApproval
 from track_dispatch.pipeline import Mode
 from track_dispatch.pipeline.report import Report
 from track_dispatch.states import LineState
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
-
-    from track_dispatch.config import Hospital
 
 #: Errors after which nobody but a person can help.
 FAIL = (

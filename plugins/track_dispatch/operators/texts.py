@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from track_dispatch.errors import DecisionRefusedError, LedgerError, LinesInFlightError
-from track_dispatch.pipeline.decide import FIELDS
+from track_dispatch.config import Hospital
+from track_dispatch.errors import (
+    DecisionRefusedError,
+    LedgerError,
+    LinesInFlightError,
+    TrackDispatchError,
+)
+from track_dispatch.hooks.alert import UndeliveredAlert
+from track_dispatch.ledger.decisions import DecidedLines
+from track_dispatch.pipeline.decide import FIELDS, Done
 from track_dispatch.records import Area
 from track_dispatch.states import SHELL_ONLY, Count, Verb
-
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
-    from track_dispatch.errors import TrackDispatchError
-    from track_dispatch.hooks.alert import UndeliveredAlert
-    from track_dispatch.ledger.decisions import DecidedLines
-    from track_dispatch.pipeline.decide import Done
 
 #: The tasks of a hospital's DAG.
 TASKS = {

@@ -9,15 +9,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
 from structlog.contextvars import bind_contextvars
 
 from track_dispatch.config import load_hospital, software_here
+from track_dispatch.delivery.context import DispatchContext
 from track_dispatch.delivery.dispatch import dispatch
 from track_dispatch.errors import BudgetSpentError, ConfigError, QuietHoursError
 from track_dispatch.hooks.ledger import open_ledger
@@ -29,11 +30,6 @@ from track_dispatch.pipeline.decide import asked_by, question_text, take_answer
 from track_dispatch.pipeline.problems import day_text
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import Count
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
-
-    from track_dispatch.delivery.context import DispatchContext
 
 log = logging.getLogger(__name__)
 

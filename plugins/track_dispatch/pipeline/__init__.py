@@ -11,15 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from track_dispatch.config import Hospital
 from track_dispatch.errors import ConfigError, did_you_mean
-from track_dispatch.records import YEARS, HospitalDay
-
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
-    from track_dispatch.records import Actor
+from track_dispatch.records import YEARS, Actor, HospitalDay
 
 
 class Mode(StrEnum):

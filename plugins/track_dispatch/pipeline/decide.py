@@ -11,11 +11,13 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.approvals import (
+    ApprovalAnswer,
+    VolumeQuestion,
     answer_question,
     ask_again,
     open_questions,
@@ -24,6 +26,7 @@ from track_dispatch.ledger.approvals import (
 )
 from track_dispatch.ledger.backups import restore
 from track_dispatch.ledger.batches import expire_leases
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.decisions import (
     OF_BATCHES,
     DecidedLines,
@@ -33,14 +36,10 @@ from track_dispatch.ledger.decisions import (
     retry_refused,
 )
 from track_dispatch.ledger.stop_switch import resume_service
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.housekeeping import LAST_ZONE
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import Count, DecisionRefusal, Verb
-
-if TYPE_CHECKING:
-    from track_dispatch.ledger.approvals import ApprovalAnswer, VolumeQuestion
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.pipeline import Run
 
 T = TypeVar("T")
 

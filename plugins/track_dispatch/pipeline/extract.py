@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from functools import cache
-from typing import TYPE_CHECKING
 
 from track_dispatch.config import check_conflicts, check_go_live
 from track_dispatch.errors import (
@@ -23,19 +22,17 @@ from track_dispatch.errors import (
     SourceUnavailableError,
 )
 from track_dispatch.extraction.oracle import Erp, LogOnWarning, account_of, open_erp, read_ahead
-from track_dispatch.extraction.query import render
+from track_dispatch.extraction.query import ErpColumns, render
 from track_dispatch.ledger.backups import require_extractable
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
 from track_dispatch.ledger.stop_switch import tried_once
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.problems import FORGOTTEN, day_text
 from track_dispatch.process import paused_collector
+from track_dispatch.records import HospitalDay
 from track_dispatch.states import Count
 
-if TYPE_CHECKING:
-    from track_dispatch.extraction.query import ErpColumns
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.pipeline import Run
-    from track_dispatch.records import HospitalDay
 log = logging.getLogger(__name__)
 
 #: Seconds that one round trip to the ERP may take: its first rows cost the whole query.
@@ -93,24 +90,30 @@ def extract(
             return held.enter_context(_open(run, ledger, call_timeout_seconds))
 
         rows = _stage(ledger, run, run.day, erp, sql)
-        failed = 0
-        for day in others:
-            try:
-                with ledger.reading() as connection:
-                    require_extractable(connection, day)
-                _stage(ledger, run, day, erp, sql)
-            except (SourceError, ConfigError) as error:
-                failed += 1
-                where = day_text(day, read_again=True)
-                why = next(text for kind, text in _NOT_READ.items() if isinstance(error, kind))
-                log.warning("ATENÇÃO: %s: não pôde ser lido: %s", where, why)
-                log.info("%s", error)  # for the engineer
+        read = sum(_stage_other(ledger, run, day, erp, sql) for day in others)
     return {
         "business_day": run.business_day.isoformat(),
         "rows": rows,
-        "other_days": len(others) - failed,
-        "other_days_failed": failed,
+        "other_days": read,
+        "other_days_failed": len(others) - read,
     }
+
+
+def _stage_other(
+    ledger: Ledger, run: Run, day: HospitalDay, erp: Callable[[], Erp], sql: str
+) -> bool:
+    """Stage another day's rows; return whether that was possible."""
+    try:
+        with ledger.reading() as connection:
+            require_extractable(connection, day)
+        _stage(ledger, run, day, erp, sql)
+    except (SourceError, ConfigError) as error:
+        why = next(text for kind, text in _NOT_READ.items() if isinstance(error, kind))
+        where = day_text(day, read_again=True)
+        log.warning("ATENÇÃO: %s: não pôde ser lido: %s", where, why)
+        log.info("%s", error)  # for the engineer
+        return False
+    return True
 
 
 def _stage(ledger: Ledger, run: Run, day: HospitalDay, erp: Callable[[], Erp], sql: str) -> int:

@@ -10,16 +10,13 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
-from typing import TYPE_CHECKING
 
+from track_dispatch.config import Hospital
 from track_dispatch.config.policies import RETENTION_MARGIN_DAYS
 from track_dispatch.ledger import retention
 from track_dispatch.ledger.batches import expire_leases
-
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.records import Actor
+from track_dispatch.ledger.database import Ledger
+from track_dispatch.records import Actor
 
 #: Where a day ends last: what is over there is over everywhere.
 LAST_ZONE = timezone(timedelta(hours=-12))

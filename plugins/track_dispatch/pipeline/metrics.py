@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
 
 from track_dispatch.config import BrokenHospital, Hospital
 from track_dispatch.ledger.measures import (
@@ -22,9 +23,6 @@ from track_dispatch.metric_table import Metric, Sample
 from track_dispatch.pipeline.morning import due_day, unread_days
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import OPEN, LineState
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 
 def read_metrics(

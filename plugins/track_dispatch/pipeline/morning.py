@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
 
-from track_dispatch.config import BrokenHospital
+from sqlalchemy import Connection
+
+from track_dispatch.config import BrokenHospital, Hospital
 from track_dispatch.config.checks import SHIPPED_FIRST_BUSINESS_DAY
 from track_dispatch.ledger.approvals import ApprovalAnswer
-from track_dispatch.ledger.batches import expire_leases, in_doubt_batches
+from track_dispatch.ledger.batches import InDoubtBatch, expire_leases, in_doubt_batches
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.stop_switch import standing_stops
 from track_dispatch.ledger.views import days_read, first_known_days, last_runs, open_days
 from track_dispatch.pipeline.problems import (
@@ -36,16 +38,8 @@ from track_dispatch.pipeline.report import (
     stop_problem,
     waits_for_window,
 )
-from track_dispatch.records import HospitalDay
+from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import Labelled, LineState
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.config import Hospital
-    from track_dispatch.ledger.batches import InDoubtBatch
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.records import Actor
 
 #: What a run may take before it counts as late.
 PATIENCE = timedelta(minutes=5)

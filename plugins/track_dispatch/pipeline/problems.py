@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import BRASILIA, Count, Labelled, LineState, Reason, Refusal
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # it is slow, and `--help` reads this module
     from track_dispatch.ledger.views import LineCount
 
 

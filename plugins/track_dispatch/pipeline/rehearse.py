@@ -18,42 +18,39 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from typing import TYPE_CHECKING
 
 import orjson
+from sqlalchemy import Connection
 
-from track_dispatch.config import check_go_live, rules_digest
+from track_dispatch.config import Hospital, check_go_live, rules_digest
 from track_dispatch.delivery.answer_body import member_names
 from track_dispatch.delivery.answer_table import OutcomeKind, TransportFailure
 from track_dispatch.delivery.client import distribution, posted_fields
-from track_dispatch.delivery.context import budget_spent, probe, require_open_hours, stop_all
-from track_dispatch.delivery.responses import BatchTexts, classify_response
+from track_dispatch.delivery.context import (
+    DispatchContext,
+    budget_spent,
+    probe,
+    require_open_hours,
+    stop_all,
+)
+from track_dispatch.delivery.responses import BatchTexts, Outcome, classify_response
 from track_dispatch.errors import ConfigError, LinesInFlightError
 from track_dispatch.ledger.apply_extraction import applying_extractions
-from track_dispatch.ledger.claims import Hindrance
 from track_dispatch.ledger.batches import ClaimTerms
+from track_dispatch.ledger.claims import Hindrance, NotClaimed
 from track_dispatch.ledger.contact_policy import ContactPolicy, filter_contactable
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.envelopes import address_of, read_ahead, ready_envelopes
 from track_dispatch.ledger.extractions import stage_within
 from track_dispatch.ledger.history import DayLine, lines_of_day
 from track_dispatch.ledger.parts import begin_rehearsal, end_rehearsal
 from track_dispatch.ledger.stop_switch import require_running
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.extract import read_columns_of
 from track_dispatch.pipeline.transform import DayEvaluation, apply_day, standing_back
 from track_dispatch.records import CONTRACT, Area, Channel, Unit
 from track_dispatch.states import BatchState, Count, LineState, Reason
-from track_dispatch.transformation import Evaluator
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.config import Hospital
-    from track_dispatch.delivery.context import DispatchContext
-    from track_dispatch.delivery.responses import Outcome
-    from track_dispatch.ledger.claims import NotClaimed
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.pipeline import Run
-    from track_dispatch.transformation import Candidate
+from track_dispatch.transformation import Candidate, Evaluator
 
 log = logging.getLogger(__name__)
 

@@ -13,16 +13,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from sqlalchemy import Connection
+
+from track_dispatch.config import Hospital
 from track_dispatch.delivery.context import next_run
 from track_dispatch.ledger.approvals import ApprovalAnswer
 from track_dispatch.ledger.backups import is_forgotten
-from track_dispatch.ledger.batches import expire_leases
+from track_dispatch.ledger.batches import InDoubtBatch, expire_leases
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.extractions import stale_days
-from track_dispatch.ledger.history import software_of_run
-from track_dispatch.ledger.stop_switch import standing_stops
-from track_dispatch.ledger.views import DayFacts, day_facts, run_work
+from track_dispatch.ledger.history import SoftwareUse, software_of_run
+from track_dispatch.ledger.stop_switch import Stop, standing_stops
+from track_dispatch.ledger.views import (
+    AskedVolume,
+    DayFacts,
+    Equation,
+    LineCount,
+    RunWork,
+    day_facts,
+    run_work,
+)
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.problems import (
     FORGOTTEN,
     DayProblem,
@@ -36,17 +49,6 @@ from track_dispatch.pipeline.problems import (
 )
 from track_dispatch.records import Channel, HospitalDay, ValueKind
 from track_dispatch.states import Count, LineState, Reason
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from track_dispatch.config import Hospital
-    from track_dispatch.ledger.batches import InDoubtBatch
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.history import SoftwareUse
-    from track_dispatch.ledger.stop_switch import Stop
-    from track_dispatch.ledger.views import AskedVolume, Equation, LineCount, RunWork
-    from track_dispatch.pipeline import Run
 
 #: Past weekdays that an empty day is held against, at least.
 LEAST_HISTORY = 4

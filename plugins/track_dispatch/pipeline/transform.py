@@ -14,33 +14,32 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
 from track_dispatch.config import rules_digest
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger.apply_extraction import applying_extractions
+from track_dispatch.ledger.apply_extraction import ExtractionApply, SharedLine, applying_extractions
+from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.day_apply import DayTerms
-from track_dispatch.ledger.extractions import run_extractions, staged_columns, staged_ids
+from track_dispatch.ledger.extractions import (
+    Extraction,
+    run_extractions,
+    staged_columns,
+    staged_ids,
+)
 from track_dispatch.ledger.views import day_counts
+from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.problems import day_text, lines_text
 from track_dispatch.process import paused_collector
-from track_dispatch.records import UNREADABLE_COLUMN, Area
-from track_dispatch.transformation import Evaluator, rank
+from track_dispatch.records import UNREADABLE_COLUMN, Area, Channel, ColumnCounts
+from track_dispatch.transformation import Candidate, Evaluator, rank
 from track_dispatch.transformation.identities import PersonCandidate, surplus
 from track_dispatch.transformation.names import clean_column
 
-if TYPE_CHECKING:
-    from track_dispatch.ledger.apply_extraction import ExtractionApply, SharedLine
-    from track_dispatch.ledger.database import Ledger
-    from track_dispatch.ledger.extractions import Extraction
-    from track_dispatch.pipeline import Run
-    from track_dispatch.records import Channel, ColumnCounts
-    from track_dispatch.transformation import Candidate
-
-    #: Rows as columns: name to texts, all of one length.
-    Columns = Mapping[str, Sequence[str]]
+#: Rows as columns: name to texts, all of one length.
+Columns = Mapping[str, Sequence[str]]
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,11 @@ import hashlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from track_dispatch.records import COLUMNS, UNREADABLE_COLUMN, Area, Channel, ColumnCounts
+from track_dispatch.config import Hospital
+from track_dispatch.records import COLUMNS, UNREADABLE_COLUMN, Area, Channel, ColumnCounts, ErpRow
+from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import encode_lines
 from track_dispatch.transformation.identities import NO_IDENTITIES, Identities, identities_of
 from track_dispatch.transformation.names import clean
@@ -24,11 +26,6 @@ from track_dispatch.transformation.rules import (
     is_too_old,
     reasons,
 )
-
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
-    from track_dispatch.records import ErpRow
-    from track_dispatch.states import Reason
 
 _RANKS = {area.value: area.priority for area in Area}
 _contents = itemgetter(*COLUMNS)

@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import mul
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from track_dispatch.records import Channel
 from track_dispatch.transformation.contacts import (
     GMAIL,
     possible_emails,
@@ -21,9 +22,6 @@ from track_dispatch.transformation.contacts import (
     usable_mobiles,
 )
 from track_dispatch.transformation.names import clean
-
-if TYPE_CHECKING:
-    from track_dispatch.records import Channel
 
 _LENGTH = 11
 

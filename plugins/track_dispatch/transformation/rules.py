@@ -13,13 +13,15 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
 
+from track_dispatch.config import Hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import (
     CONTRACT,
     EXTRA_PREFIX,
     UNREADABLE_COLUMN,
+    Area,
+    Channel,
     ColumnCounts,
     ColumnKind,
     ValueKind,
@@ -28,12 +30,8 @@ from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import Chunk
 from track_dispatch.transformation.names import count_damaged, found_in, searches
 
-if TYPE_CHECKING:
-    from track_dispatch.config import Hospital
-    from track_dispatch.records import Area, Channel
-
-    #: Tells of a clean text whether it forbids to ask; None where the text cannot be read.
-    Forbids = Callable[[str], bool | None]
+#: Tells of a clean text whether it forbids to ask; None where the text cannot be read.
+Forbids = Callable[[str], bool | None]
 
 DEATH, AGE = "x_obito", "x_idade"
 

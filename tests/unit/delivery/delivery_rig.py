@@ -24,9 +24,8 @@ from track_dispatch.delivery.dispatch import dispatch
 from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch
+from track_dispatch.ledger.batches import Batch, Wanted
 from track_dispatch.ledger.claims import settle_and_claim
-from track_dispatch.ledger.batches import Wanted
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.envelopes import (
     SealedLine,

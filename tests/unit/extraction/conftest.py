@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from erp_rows import Serving  # noqa: TC002 - pytest reads the annotation
+from erp_rows import Serving
 from many_rows import CONN_ID, TABLE, connection_to
 
 from demo.erp_in_oracle import load, reader_connection

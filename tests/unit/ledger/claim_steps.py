@@ -17,9 +17,8 @@ from sqlalchemy import event, insert, select, text, update
 
 from tests.unit.ledger.ledger_facts import LedgerFacts
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, expire_leases
+from track_dispatch.ledger.batches import Batch, ClaimTerms, Wanted, expire_leases
 from track_dispatch.ledger.claims import settle_and_claim
-from track_dispatch.ledger.batches import ClaimTerms, Wanted
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.envelopes import (
     SealedLine,

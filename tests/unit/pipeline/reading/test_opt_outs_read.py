@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from erp_days import DAY, NOW
 
-from track_dispatch.ledger.claims import settle_and_claim
 from track_dispatch.ledger.batches import Wanted
+from track_dispatch.ledger.claims import settle_and_claim
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.envelopes import read_ahead, ready_envelopes
 from track_dispatch.ledger.privacy import add_optouts
