@@ -55,8 +55,8 @@ def test_a_word_is_found_and_nothing_is_asked_of_elsewhere(site: str, page: Page
     page.on("request", lambda request: asked.append(request.url))
     for name in ("state-machine.html", "how-to/add-a-reason.html", "index.html"):
         page.goto(f"{site}/{name}", wait_until="networkidle")
-    page.click(".md-search__input", force=True)  # focus loads the index
-    page.fill(".md-search__input", "envelope")
+    page.click(".md-search__input", force=True)  # its label lies above it
+    page.keyboard.type("envelope")
 
     page.wait_for_selector(".md-search-result__item")
 
