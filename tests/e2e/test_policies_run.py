@@ -84,6 +84,19 @@ def test_what_is_asked_are_counts_in_portuguese(world: AirflowWorld, asking: Pla
     assert "volume fora do comum" in detail.subject
 
 
+def test_the_ledger_knows_until_when_airflow_waits(world: AirflowWorld, asking: Played) -> None:
+    from airflow import settings  # noqa: PLC0415
+    from airflow.models import TaskInstance  # noqa: PLC0415
+
+    (task,) = settings.Session().scalars(
+        select(TaskInstance).where(TaskInstance.state == "awaiting_input")
+    )
+    with open_ledger() as ledger, ledger.reading() as connection:
+        until = connection.scalar(select(schema.approvals.c.open_until))
+
+    assert abs((until - task.trigger_timeout).total_seconds()) < 60
+
+
 def test_an_approved_day_is_sent_and_green(world: AirflowWorld, asking: Played) -> None:
     done = world.answer(asking, "Approve", by="ana")
 

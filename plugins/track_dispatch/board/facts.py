@@ -69,6 +69,7 @@ PROBLEM_VERBS: Mapping[ProblemKind, Verb] = {
 }
 _STATUS_OF: Mapping[ProblemKind, DayStatus] = {
     _K.IN_DOUBT: DayStatus.IN_DOUBT,
+    _K.ASKED: DayStatus.HELD,
     _K.UNANSWERED: DayStatus.HELD,
     _K.HELD: DayStatus.HELD,
     _K.SENDING: DayStatus.GOES_ON,
@@ -156,8 +157,8 @@ class Matter:
         problem: of the morning.
         doubts: the batches to be decided, where it is about them.
         verb: what may be decided, where that is not about a batch.
-        run_id: the last run that read the day.
-        asks: whether Airflow asks for an answer to it (*Ações Necessárias*).
+        run_id: the last run that read the day; of a question, the run that asks it.
+        asks: whether Airflow waits for an answer to it (*Ações Necessárias*).
         zone: by whose clock its moments are told: its hospital's.
     """
 
@@ -388,8 +389,8 @@ def _matters(
             problem=one,
             doubts=tuple(doubts[one.day]) if one.kind is _K.IN_DOUBT and one.day else (),
             verb=PROBLEM_VERBS.get(one.kind),
-            run_id=runs.get(one.day) if one.day else None,
-            asks=one.kind is _K.UNANSWERED,
+            run_id=one.run_id or (runs.get(one.day) if one.day else None),
+            asks=one.kind is _K.ASKED,
             zone=zones.get(one.hospital, BRASILIA),
         )
         for one in shown

@@ -293,6 +293,7 @@ ENGLISH: Mapping[K, str] = {
     ),
     K.CLAIMED_ANEW: "{lines} lines were accepted twice: an answer came after a person's decision",
     K.IN_DOUBT: "{lines} lines in doubt: `doubt list`, look at Track, `doubt settle`",
+    K.ASKED: "{lines} lines held, usually {usual}: Airflow's Required Actions await an answer",
     K.UNANSWERED: "{lines} lines held, usually {usual}: nobody answered; `release`, or ask again",
     K.HELD: "{lines} lines held since the last answer: `release`",
     K.UNIT_REFUSED: "{detail}: Track refused every line",

@@ -211,13 +211,16 @@ def _url(connection: Connection) -> str:
                 " put them into login and password"
             )
             raise ConfigError(message)
+        host = connection.host or ""
+        in_folder = host.startswith("/")  # of the server's socket, which stands in no URL's host
         return URL.create(
             "postgresql+psycopg",
             username=connection.login,
             password=connection.password,
-            host=connection.host,
+            host=None if in_folder else host or None,
             port=connection.port,
             database=connection.schema,
+            query={"host": host} if in_folder else {},
         ).render_as_string(hide_password=False)
     message = (
         f"connection {CONN_ID}: the ledger lives on postgres or sqlite, not on"

@@ -35,7 +35,7 @@ from track_dispatch.ledger.decisions import (
 from track_dispatch.ledger.extractions import is_fresh, same_weekday_before
 from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, plan_without_compiling
-from track_dispatch.ledger.sql import among, moment_in
+from track_dispatch.ledger.sql import HOUR, among, moment_in
 from track_dispatch.ledger.transitions import MovedLine, Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import WAITING, DecisionRefusal, Labelled, LineState
@@ -146,7 +146,8 @@ def hold_if_anomalous(
     if not volume.held or (stands and last is not None and last.run_id != _run(actor)):
         return None
     usual = round(median(past)) if past else 0
-    return _ask(connection, day, volume, usual=usual, actor=actor)
+    hours = gate.timeout_hours
+    return _ask(connection, day, volume, usual=usual, hours=hours, actor=actor)
 
 
 def day_volume(connection: Connection, day: HospitalDay) -> Volume:
@@ -208,10 +209,38 @@ def questions_shown(connection: Connection, ids: Collection[int]) -> list[Volume
     return [_question(row) for row in rows]
 
 
-def ask_again(ledger: Ledger, *, hospital: str, actor: Actor) -> None:
+def wait_for_answers(ledger: Ledger, ids: Collection[int], *, seconds: float) -> None:
+    """Keep until when Airflow waits for an answer to questions; an answered one stays as it is."""
+    table = schema.approvals
+    with ledger.writing() as connection:
+        connection.execute(
+            update(table)
+            .where(table.c.id.in_(ids), table.c.answer.is_(None))
+            .values(open_until=moment_in(seconds))
+        )
+
+
+def end_waiting(ledger: Ledger, *, hospital: str, run_id: str) -> None:
+    """Keep that Airflow waits no longer for an answer to what a run asked."""
+    table = schema.approvals
+    with ledger.writing() as connection:
+        connection.execute(
+            update(table)
+            .where(
+                table.c.hospital == hospital,
+                table.c.run_id == run_id,
+                table.c.answer.is_(None),
+                table.c.open_until > moment_in(),
+            )
+            .values(open_until=moment_in())
+        )
+
+
+def ask_again(ledger: Ledger, *, hospital: str, hours: float, actor: Actor) -> None:
     """Ask anew about lines that a run's question held and that got no yes.
 
     Whoever clears `volume_gate` wants to be asked again; a question that is open stays so.
+    `hours`: how long an answer is waited for.
     """
     table = schema.approvals
     with ledger.writing_in_turn() as connection:
@@ -227,7 +256,7 @@ def ask_again(ledger: Ledger, *, hospital: str, actor: Actor) -> None:
                 continue
             volume = day_volume(connection, day)
             if volume.held and last.answer in {ApprovalAnswer.REJECTED, ApprovalAnswer.TIMEOUT}:
-                _ask(connection, day, volume, usual=last.usual, actor=actor)
+                _ask(connection, day, volume, usual=last.usual, hours=hours, actor=actor)
 
 
 def answer_question(
@@ -340,7 +369,13 @@ def free_held(
 
 
 def _ask(
-    connection: Connection, day: HospitalDay, volume: Volume, *, usual: int, actor: Actor
+    connection: Connection,
+    day: HospitalDay,
+    volume: Volume,
+    *,
+    usual: int,
+    hours: float,
+    actor: Actor,
 ) -> VolumeQuestion:
     asked = connection.execute(
         insert(schema.approvals)
@@ -348,6 +383,7 @@ def _ask(
             **day._asdict(),
             run_id=_run(actor),
             asked_at=moment_in(),
+            open_until=moment_in(hours * HOUR),
             lines=volume.held,
             volume=volume.lines,
             usual=usual,

@@ -303,6 +303,7 @@ approvals = Table(
     Column("business_day", Date, nullable=False),
     Column("run_id", Text, nullable=False),
     Column("asked_at", Moment, nullable=False),
+    Column("open_until", Moment, nullable=False),  # Airflow waits until then, if nobody answers
     Column("lines", Integer, nullable=False),  # held ones that it counted
     Column("volume", Integer, nullable=False),  # the day's lines that are not excluded
     Column("usual", Integer, nullable=False),  # the median it was held against

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, and_, func, select
 
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import InDoubtBatch, in_doubt_batches
@@ -31,7 +31,7 @@ from track_dispatch.ledger.schema import (
     placed,
 )
 from track_dispatch.ledger.settling import CLAIMED_ANEW
-from track_dispatch.ledger.sql import among
+from track_dispatch.ledger.sql import among, moment_in
 from track_dispatch.records import Channel, ColumnCounts, HospitalDay, ValueKind
 from track_dispatch.states import OPEN, WAITING, LineState
 
@@ -129,11 +129,21 @@ class RunWork:
 
 @dataclass(frozen=True, slots=True)
 class AskedVolume:
-    """The last question about a day's volume; `answer` is None while nobody answered."""
+    """The last question about a day's volume.
+
+    Attributes:
+        lines: that it counted.
+        usual: how many there usually are.
+        answer: None while nobody answered.
+        open_until: until when Airflow waits for an answer; None once it does not.
+        run_id: the run that asks.
+    """
 
     lines: int
     usual: int
     answer: str | None
+    open_until: datetime | None
+    run_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,9 +405,14 @@ def _questions(
     connection: Connection, days: Collection[HospitalDay]
 ) -> dict[HospitalDay, AskedVolume]:
     table = schema.approvals
-    rows = connection.execute(select(table).where(*on_days(table, days)).order_by(table.c.id))
+    is_open = and_(table.c.answer.is_(None), table.c.open_until > moment_in())
+    rows = connection.execute(
+        select(table, is_open.label("is_open")).where(*on_days(table, days)).order_by(table.c.id)
+    )
     return {
-        HospitalDay(row.hospital, row.business_day): AskedVolume(row.lines, row.usual, row.answer)
+        HospitalDay(row.hospital, row.business_day): AskedVolume(
+            row.lines, row.usual, row.answer, row.open_until if row.is_open else None, row.run_id
+        )
         for row in rows
     }
 

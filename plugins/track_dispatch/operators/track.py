@@ -23,7 +23,7 @@ from track_dispatch.delivery.dispatch import dispatch
 from track_dispatch.errors import BudgetSpentError, ConfigError, QuietHoursError
 from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.hooks.track import TrackHook, open_dispatch
-from track_dispatch.ledger.approvals import ApprovalAnswer
+from track_dispatch.ledger.approvals import ApprovalAnswer, wait_for_answers
 from track_dispatch.operators.texts import MODES, PARAMS, read_later_text
 from track_dispatch.pipeline import Mode, Run, business_day, check_conf
 from track_dispatch.pipeline.decide import asked_by, question_text, take_answer
@@ -186,25 +186,30 @@ class VolumeApproval(ApprovalOperator):
 
     Args:
         hospital: the hospital's code.
+        response_timeout: how long an answer is waited for.
     """
 
-    def __init__(self, *, hospital: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, hospital: str, response_timeout: timedelta, **kwargs: Any) -> None:
+        super().__init__(response_timeout=response_timeout, **kwargs)
         self.hospital = hospital
+        self.response_timeout: timedelta = response_timeout
 
     def execute(self, context: Context) -> Any:
         """Ask, if transform has held a day; somebody may have marked the gate a success."""
         run = run_from_context(self.hospital, context)
         with open_ledger() as ledger:
             questions = asked_by(run, ledger=ledger)
-        if not questions:
-            return None
-        self.body = question_text(questions)
-        try:
-            return super().execute(context)
-        except TaskAwaitingInput as waiting:
-            waiting.kwargs = {"shown": [one.id for one in questions]}
-            raise
+            if not questions:
+                return None
+            self.body = question_text(questions)
+            try:
+                return super().execute(context)
+            except TaskAwaitingInput as waiting:
+                shown = [one.id for one in questions]
+                waiting.kwargs = {"shown": shown}
+                seconds = self.response_timeout.total_seconds()
+                wait_for_answers(ledger, shown, seconds=seconds)
+                raise
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], shown: Sequence[int] = ()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import TypeVar
 
-from track_dispatch.config import load_hospital
+from track_dispatch.config import VolumeGate, load_hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.approvals import (
     ApprovalAnswer,
@@ -221,7 +221,8 @@ def ask(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
     Raises:
         LedgerError: the ledger failed.
     """
-    ask_again(ledger, hospital=run.hospital.code, actor=run.actor)
+    gate = run.hospital.volume_gate or VolumeGate()
+    ask_again(ledger, hospital=run.hospital.code, hours=gate.timeout_hours, actor=run.actor)
     return asked_by(run, ledger=ledger)
 
 

@@ -120,6 +120,14 @@ class ProblemKind(Labelled):
         "{lines:linha|linhas} em dúvida: confira no Track e decida com track_decide",
         "o Track pode ter recebido, mas a resposta se perdeu; nada é reenviado sozinho",
     )
+    ASKED = (
+        "asked",
+        (
+            "{lines:linha retida|linhas retidas}, usual {usual}: a aprovação espera uma resposta em"
+            " Ações Necessárias até {detail}"
+        ),
+        "o volume do dia foge do comum: responda lá; sem resposta, fica retido",
+    )
     UNANSWERED = (
         "unanswered",
         (
@@ -195,7 +203,8 @@ class DayProblem:
         day: of the hospital; None where it is about no single one.
         lines: how many.
         usual: of how many there usually are.
-        detail: a unit, days, since when; never a patient's.
+        detail: a unit, days, since when, until when; never a patient's.
+        run_id: of the run that asks, where it is about a question.
     """
 
     kind: ProblemKind
@@ -204,6 +213,7 @@ class DayProblem:
     lines: int = 0
     usual: int = 0
     detail: str = ""
+    run_id: str = ""
 
     @property
     def needs_person(self) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from track_dispatch.config import Hospital
 from track_dispatch.delivery.context import next_run
-from track_dispatch.ledger.approvals import ApprovalAnswer
+from track_dispatch.ledger.approvals import ApprovalAnswer, end_waiting
 from track_dispatch.ledger.backups import is_forgotten
 from track_dispatch.ledger.batches import InDoubtBatch, expire_leases
 from track_dispatch.ledger.database import Ledger
@@ -153,6 +153,8 @@ def report(run: Run, *, ledger: Ledger, now: datetime) -> Report:
     """
     code = run.hospital.code
     expire_leases(ledger, hospital=code, actor=run.actor)
+    # the run's last task: whatever it asked, nobody is asked any longer
+    end_waiting(ledger, hospital=code, run_id=run.id)
     judged = JudgedRun(run.day, run.id, waits_for_window(run.hospital, now))
     with ledger.reading() as connection:
         (facts,) = load_facts(connection, [judged])
@@ -222,11 +224,15 @@ def open_problems(
 def _held_problems(
     day: HospitalDay, held: int, question: AskedVolume | None
 ) -> Iterator[DayProblem]:
-    """Yield a question that nobody answered; a person's no keeps lines held, and is no problem."""
+    """Yield a question without an answer; a person's no keeps lines held, and is no problem."""
     answer = question.answer if question else None
     if answer == ApprovalAnswer.REJECTED:
         return
     usual = question.usual if question else 0
+    if question and question.open_until:
+        until = brasilia_text(question.open_until)
+        yield DayProblem(_K.ASKED, day.hospital, day, held, usual, until, question.run_id)
+        return
     unanswered = question is not None and answer in {None, ApprovalAnswer.TIMEOUT}
     yield DayProblem(_K.UNANSWERED if unanswered else _K.HELD, day.hospital, day, held, usual)
 

@@ -55,14 +55,23 @@ def board_app(airflow_app: FastAPI) -> Any:
 
 
 @pytest.fixture
+def ledger_connection() -> str | None:
+    """Return the connection `track_ledger`: none, so the ledger is a file beside Airflow's own."""
+    return None
+
+
+@pytest.fixture
 def installed(
     airflow_runs: AirflowInDatabase,
     board_app: Any,
+    ledger_connection: str | None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Ledger]:
     """Return the installation's ledger, which the pages find; Airflow knows all the DAGs."""
     monkeypatch.setattr(place, "AIRFLOW_HOME", str(tmp_path))
+    if ledger_connection is not None:
+        monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", ledger_connection)
     airflow_runs.at(datetime.now(UTC), [one.dag_id for one in load_hospitals()])
     place.init()
     with place.open_ledger() as opened:

@@ -68,9 +68,17 @@ def put_something(steps: Steps, random: Random, day: HospitalDay, first: int) ->
             steps.put_lines(count, state, **at)
         if state == "held" and random.random() < 0.7:
             answer = random.choice([None, "timeout", "rejected", "approved"])
-            steps.put_question(count, day=day, answer=answer)
+            open_for = random.choice([-1, 3600])
+            steps.put_question(count, day=day, answer=answer, open_for=open_for, run_id="another")
         lines += count
     return lines
+
+
+def put_usual_weeks(steps: Steps, random: Random, day: HospitalDay) -> None:
+    """Put what the same weekday of past weeks had: enough to find an empty day odd, or not."""
+    for weeks in range(1, 1 + random.choice([0, 3, 5])):
+        past = HospitalDay(day.hospital, day.business_day - timedelta(weeks=weeks))
+        steps.put_extraction(random.choice([0, 7, 7, 7, 7]), day=past, run_id="earlier")
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -78,7 +86,10 @@ def test_a_cell_is_as_red_as_the_report_and_for_its_reasons(steps: Steps, seed: 
     random = Random(seed)
     for number in range(3):
         day = back(number)
-        lines = put_something(steps, random, day, first=1 + 100 * number)
+        put_usual_weeks(steps, random, day)
+        lines = 0
+        if random.random() < 0.7:
+            lines = put_something(steps, random, day, first=1 + 100 * number)
         missing = random.choice([{}, {}, {}, {"lacking": 2}, {"rows": lines + 1}])
         if random.random() < 0.2:
             missing = {"completed_at": None, "applied_at": None}
@@ -98,6 +109,20 @@ def test_a_cell_is_as_red_as_the_report_and_for_its_reasons(steps: Steps, seed: 
         assert set(cell.problems) <= {*of_day, *of_all}
         assert (cell.status in RED) == bool(cell.problems)
     assert bool(reported.problems) == any(shown[back(number)].status in RED for number in range(3))
+
+
+def test_a_day_that_came_empty_and_never_does_is_red_on_the_board(steps: Steps) -> None:
+    for weeks in range(1, 5):
+        past = HospitalDay("HMS", DAY - timedelta(weeks=weeks))
+        steps.put_extraction(7, day=past, run_id="earlier")
+    steps.put_extraction(0, day=back(0))
+
+    cell = board_cells(steps.ledger, OPEN)[back(0)]
+
+    assert (cell.status, [one.kind for one in cell.problems]) == (
+        DayStatus.PROBLEM,
+        [ProblemKind.EMPTY_DAY],
+    )
 
 
 def test_the_last_run_that_read_a_day_decides(steps: Steps) -> None:
@@ -127,6 +152,19 @@ def test_a_cell_tells_what_is_open(steps: Steps, state: str, status: DayStatus) 
     steps.put_extraction(2, day=back(0))
 
     assert board_cells(steps.ledger, OPEN)[back(0)].status is status
+
+
+def test_a_question_that_airflow_waits_for_leads_to_its_answer(steps: Steps) -> None:
+    steps.put_lines(2, "held", day=back(0))
+    steps.put_question(2, day=back(0), open_for=3600, run_id="asks")
+    steps.put_extraction(2, day=back(0))
+    with steps.ledger.reading() as connection:
+        found = read_board(connection, Scope([HMS], OPEN)).matters
+    (matter,) = [one for one in found if one.problem.day]
+
+    assert matter.problem.kind is ProblemKind.ASKED
+    assert (matter.asks, matter.run_id, matter.verb) == (True, "asks", None)
+    assert board_cells(steps.ledger, OPEN)[back(0)].status is DayStatus.HELD
 
 
 def test_what_waits_for_the_hours_of_dispatch_is_no_problem(steps: Steps) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.engine import make_url
 
 from tests.unit.board.conftest import PAGES, Person
 from tests.unit.ledger.steps import Steps
@@ -19,6 +22,7 @@ from track_dispatch.board.app import HEADERS
 from track_dispatch.board.facts import DOUBT_VERBS, PROBLEM_VERBS
 from track_dispatch.config import Hospital
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.operators.texts import NOT_DECIDED
 from track_dispatch.pipeline.decide import IMPERSONAL
@@ -33,8 +37,32 @@ DAY = HospitalDay("HMS", YESTERDAY)
 DAY_PAGE = f"day?hospital=HMS&day={YESTERDAY}"
 RUN_PAGE = "run?dag_id=track_hms&run_id=run-1"
 LOOKER = Actor("test", run_id="run-1", try_number=1)
+
+
+def connection_at(url: str) -> str:
+    """Return the Airflow connection to a new ledger on PostgreSQL."""
+    parsed = make_url(url)
+    return json.dumps(
+        {
+            "conn_type": "postgres",
+            "host": parsed.query["host"],
+            "login": parsed.username,
+            "schema": parsed.database,
+            "extra": new_keys().model_dump(mode="json"),
+        }
+    )
+
+
 #: What the rig gives a patient, and how it numbers attendances.
 PATIENT = re.compile(r"example\.test|cpf:|0000000000\d|phone:|55279\d{8}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_connection(request: pytest.FixtureRequest) -> str | None:
+    """Let each page be made from either database."""
+    if request.param == "sqlite":
+        return None
+    return connection_at(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
@@ -187,6 +215,22 @@ def test_trends_of_a_hospital_that_nobody_read_are_an_empty_picture(
     assert words.NOTHING_YET not in filled.text
 
 
+def test_who_is_waited_for_is_led_to_airflows_form_and_nothing_is_released_beside_it(
+    installed: Ledger, person: Person
+) -> None:
+    steps = Steps(installed)
+    steps.put_lines(2, "held", day=DAY)
+    steps.put_question(2, day=DAY, open_for=3600, run_id="run/1")
+    steps.put_extraction(2, day=DAY)
+
+    for page in ("", DAY_PAGE):
+        text = person("admin").get(f"/pesquisas/{page}").text
+        assert "a aprovação espera uma resposta em Ações Necessárias até" in text
+        assert 'href="../dags/track_hms/runs/run%2F1/required_actions"' in text
+        assert "ninguém respondeu" not in text
+        assert f'value="{Verb.RELEASE}"' not in text
+
+
 def test_texts_of_others_are_shown_as_texts(installed: Ledger, person: Person) -> None:
     evil = "<script>alert(1)</script>\"'&"
     Steps(installed).put_lines(2, "excluded", channel="", day=DAY, reason=evil)
@@ -283,15 +327,21 @@ def test_a_page_works_below_another_path(eventful: Ledger, board_app: Any, perso
 
 
 def test_a_ledger_out_of_reach_is_said_without_a_word_of_it(
-    installed: Ledger, board_app: Any, person: Person, tmp_path: Any
+    installed: Ledger,
+    board_app: Any,
+    person: Person,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     board_app.state.ledger.close()
-    (tmp_path / "track_ledger.keys").unlink()
+    monkeypatch.delenv("AIRFLOW_CONN_TRACK_LEDGER", raising=False)
+    (tmp_path / "track_ledger.keys").unlink(missing_ok=True)
     answer = person("admin").get("/pesquisas/")
 
     assert answer.status_code == 503
     assert words.MISCONFIGURED in answer.text
-    assert str(tmp_path) not in answer.text
+    for word in (str(tmp_path), "postgres", "track_ledger"):
+        assert word not in answer.text
 
 
 def test_the_plugin_costs_no_process_an_import() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from track_dispatch.errors import ConfigError, LedgerError
 from track_dispatch.hooks import ledger as place
@@ -218,6 +219,27 @@ def postgres_connection(**extra: object) -> str:
             "extra": keys | extra,
         }
     )
+
+
+def test_a_host_that_is_the_folder_of_the_servers_socket_is_reached(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, the folder became a part of the database's name."""
+    url = make_url(postgres_url)
+    connection = {
+        "conn_type": "postgres",
+        "host": url.query["host"],
+        "port": 5432,
+        "login": url.username,
+        "schema": url.database,
+        "extra": new_keys().model_dump(mode="json"),
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_LEDGER", json.dumps(connection))
+
+    _, created = place.init()
+
+    assert created
+    place.open_ledger().close()
 
 
 def test_libpqs_options_pass_from_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -246,8 +246,9 @@ class PutSteps(LedgerFacts):
         usual: int = 1,
         answer: str | None = None,
         run_id: str = "run-1",
+        open_for: float = -1,
     ) -> int:
-        """Put a question about a day's volume; return its id."""
+        """Put a question about a day's volume, open for so many seconds; return its id."""
         with self.ledger.writing() as connection:
             return int(
                 connection.execute(
@@ -257,6 +258,7 @@ class PutSteps(LedgerFacts):
                         business_day=day.business_day,
                         run_id=run_id,
                         asked_at=moment_in(),
+                        open_until=moment_in(open_for),
                         lines=lines,
                         volume=lines,
                         usual=usual,

@@ -25,10 +25,13 @@ from track_dispatch.ledger.approvals import (
     VolumeQuestion,
     answer_question,
     ask_again,
+    end_waiting,
     find_anomaly,
     open_questions,
     past_volumes,
+    wait_for_answers,
 )
+from track_dispatch.ledger.views import day_facts
 from track_dispatch.states import Reason
 
 if TYPE_CHECKING:
@@ -344,7 +347,7 @@ def test_a_gate_that_is_cleared_asks_again_about_what_is_held(
     odd_day(steps)
     answer(steps.ledger, said)
 
-    ask_again(steps.ledger, hospital=DAY.hospital, actor=RUN)
+    ask_again(steps.ledger, hospital=DAY.hospital, hours=8, actor=RUN)
 
     assert [question.lines for question in questions(steps.ledger)] == [5]
     assert answer(steps.ledger) == 5
@@ -354,9 +357,34 @@ def test_an_open_question_is_not_asked_twice(steps: Steps) -> None:
     with_history(steps, 1, 1, 1, 1)
     odd_day(steps)
 
-    ask_again(steps.ledger, hospital=DAY.hospital, actor=RUN)
+    ask_again(steps.ledger, hospital=DAY.hospital, hours=8, actor=RUN)
 
     assert len(steps.rows(schema.approvals)) == 1
+
+
+def test_a_question_is_open_for_as_long_as_airflow_waits(steps: Steps) -> None:
+    with_history(steps, 1, 1, 1, 1)
+    odd_day(steps)
+    (question,) = questions(steps.ledger)
+    asked = open_until(steps)
+    wait_for_answers(steps.ledger, [question.id], seconds=2 * asked[1])
+    shown = open_until(steps)
+    end_waiting(steps.ledger, hospital=DAY.hospital, run_id="another")
+    beside = open_until(steps)
+    end_waiting(steps.ledger, hospital=DAY.hospital, run_id=question.run_id)
+
+    assert asked == (True, pytest.approx(8 * 3600, abs=60))
+    assert shown == beside == (True, pytest.approx(16 * 3600, abs=60))
+    assert open_until(steps) == (False, pytest.approx(0, abs=60))
+
+
+def open_until(steps: Steps) -> tuple[bool, float]:
+    """Return whether the only question is open, and for how many seconds it was to be."""
+    (row,) = steps.rows(schema.approvals)
+    with steps.ledger.reading() as connection:
+        asked = day_facts(connection, [DAY])[DAY].question
+    seconds = (row.open_until - row.asked_at).total_seconds()
+    return asked is not None and asked.open_until is not None, seconds
 
 
 def test_nobody_is_asked_again_about_what_was_let_go_or_another_run_asks_about(
@@ -368,8 +396,8 @@ def test_nobody_is_asked_again_about_what_was_let_go_or_another_run_asks_about(
     odd_day(steps, actor=OTHER_RUN)
     answer(steps.ledger, ApprovalAnswer.APPROVED, actor=OTHER_RUN)
 
-    ask_again(steps.ledger, hospital=DAY.hospital, actor=RUN)
-    ask_again(steps.ledger, hospital=DAY.hospital, actor=OTHER_RUN)
+    ask_again(steps.ledger, hospital=DAY.hospital, hours=8, actor=RUN)
+    ask_again(steps.ledger, hospital=DAY.hospital, hours=8, actor=OTHER_RUN)
 
     assert questions(steps.ledger) == questions(steps.ledger, OTHER_RUN) == []
 

@@ -36,7 +36,8 @@ COLUMNS_WITHOUT_A_PERSON = {
     " rows_merged run_id source started_at superseded_at try_number volume",
     "units": "area business_day channel failed_series hospital id",
     "requests": "slot taken",
-    "approvals": "answer answered_at asked_at business_day decided_by hospital id lines run_id"
+    "approvals": "answer answered_at asked_at business_day decided_by hospital id lines"
+    " open_until run_id"
     " usual volume",
     "horizons": "first_known_day hospital",
     "stops": "actor decision hospital id resumed_at run_id status stopped_at try_number why",

@@ -212,7 +212,7 @@ def test_the_last_question_about_a_day_is_told(steps: Steps) -> None:
     steps.put_question(5, answer="timeout")
     steps.put_question(7, usual=2)
 
-    assert facts(steps.ledger).question == AskedVolume(7, 2, None)
+    assert facts(steps.ledger).question == AskedVolume(7, 2, None, None, "run-1")
     assert facts(steps.ledger, OTOA_DAY).question is None
 
 
@@ -295,7 +295,7 @@ def test_every_state_of_an_open_day_is_told_with_its_question(steps: Steps) -> N
         (found,) = open_days(connection, today=TODAY)
 
     assert found.states == {"held": 1, "reopened": 2, "in_doubt": 3, "ready": 4}
-    assert (found.last_chance, found.question) == (3, AskedVolume(1, 1, "rejected"))
+    assert (found.last_chance, found.question) == (3, AskedVolume(1, 1, "rejected", None, "run-1"))
 
 
 def test_all_that_is_read_is_of_one_moment(steps: Steps) -> None:

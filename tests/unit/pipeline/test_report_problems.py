@@ -17,7 +17,7 @@ from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.pipeline.problems import ProblemKind
 from track_dispatch.records import HospitalDay
-from track_dispatch.states import Verb
+from track_dispatch.states import BRASILIA, Verb
 
 if TYPE_CHECKING:
     from tests.unit.ledger.steps import Steps
@@ -37,6 +37,32 @@ def test_an_approval_that_nobody_gave_is_red(steps: Steps, answer: str | None) -
 
     assert (problem.kind, problem.lines, problem.usual) == (ProblemKind.UNANSWERED, 5, 1)
     assert "ninguém respondeu" in problem.text()
+
+
+def test_an_approval_that_airflow_waits_for_is_told_with_its_end(steps: Steps) -> None:
+    """Before, every look at it said that nobody had answered, from its first minute on."""
+    steps.put_lines(5, "held")
+    steps.put_question(5, usual=1, open_for=3600, run_id="run-2")
+    read(steps, 5)
+    (until,) = [row.open_until for row in steps.rows(schema.approvals)]
+
+    (problem,) = told(steps).problems
+
+    assert (problem.kind, problem.run_id) == (ProblemKind.ASKED, "run-2")
+    assert problem.needs_person
+    assert problem.text() == (
+        "5 linhas retidas, usual 1: a aprovação espera uma resposta em Ações Necessárias até"
+        f" {until.astimezone(BRASILIA):%d/%m/%Y %H:%M} (hora de Brasília)"
+    )
+
+
+def test_a_run_that_is_over_waits_no_longer_for_what_it_asked(steps: Steps) -> None:
+    """Its approval failed, or somebody marked it: the form is gone before its time is."""
+    steps.put_lines(5, "held")
+    steps.put_question(5, open_for=3600)
+    read(steps, 5)
+
+    assert kinds(steps) == ["unanswered"]
 
 
 def test_a_release_after_a_time_out_ends_the_red(steps: Steps) -> None:

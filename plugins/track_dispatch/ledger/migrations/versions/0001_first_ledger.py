@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("business_day", sa.Date(), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("asked_at", Moment(), nullable=False),
+        sa.Column("open_until", Moment(), nullable=False),
         sa.Column("lines", sa.Integer(), nullable=False),
         sa.Column("volume", sa.Integer(), nullable=False),
         sa.Column("usual", sa.Integer(), nullable=False),
