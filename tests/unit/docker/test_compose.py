@@ -63,7 +63,8 @@ NEEDED: dict[str, frozenset[str]] = {
     "postgres": frozenset({"POSTGRES_PASSWORD", "AIRFLOW_DB_PASSWORD", "LEDGER_DB_PASSWORD"}),
     # looks at all of them, so that none is public beside the real Track, and ends
     "airflow-init": CONNECTIONS | AIRFLOWS_OWN | {"AIRFLOW_PASSWORDS", "POSTGRES_PASSWORD"},
-    "airflow-api-server": AIRFLOWS_OWN | {"AIRFLOW_PASSWORDS", "AIRFLOW_USERS"},
+    "airflow-api-server": AIRFLOWS_OWN  # and what the board reads
+    | {"AIRFLOW_PASSWORDS", "AIRFLOW_USERS", "AIRFLOW_CONN_TRACK_LEDGER"},
     "airflow-scheduler": CONNECTIONS | AIRFLOWS_OWN,
     "airflow-dag-processor": frozenset({"AIRFLOW_DB_PASSWORD"}),
     "airflow-triggerer": frozenset({"AIRFLOW_DB_PASSWORD", "FERNET_KEY", "API_SECRET_KEY"}),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import insert, text
 
+from tests.postgres import administer
+from track_dispatch.board.facts import Scope, read_board
+from track_dispatch.config import working_hospitals
 from track_dispatch.errors import LedgerError, TrackDispatchError
 from track_dispatch.ledger import database, schema
 from track_dispatch.ledger.creation import open_ledger_at
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
 
     from track_dispatch.ledger.database import Ledger
 
+MOMENT = datetime(2026, 3, 11, 15, tzinfo=UTC)
 #: Counts for seconds, on either database.
 LONG_COUNT = (
     "with recursive numbers (n) as"
@@ -43,6 +49,21 @@ def test_a_page_reads_and_its_database_takes_no_write(looking: Ledger) -> None:
         connection.execute(stop)
     with looking.reading() as connection:
         assert standing_stops(connection) == []
+
+
+def test_a_page_needs_no_more_of_postgresql_than_to_read(ledger: Ledger) -> None:
+    if not ledger.on_postgresql:
+        pytest.skip("SQLite has no roles")
+    role = f"looks_{uuid.uuid4().hex}"
+    url = ledger.engine.url
+    administer(
+        url.render_as_string(hide_password=False),
+        f"create role {role} login",
+        f"grant select on all tables in schema public to {role}",
+    )
+    looks = url.set(username=role).render_as_string(hide_password=False)
+    with open_ledger_at(looks, ledger.keys, read_only=True) as opened, opened.reading() as found:
+        assert read_board(found, Scope(working_hospitals(), MOMENT)).rows
 
 
 def test_a_page_holds_two_connections_at_most(looking: Ledger) -> None:
