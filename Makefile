@@ -6,16 +6,31 @@ BIN := .venv/bin
 PROOFS := .airflow/proof
 export PYTHONPATH := plugins:.
 
+# fails with another Python than 3.11
+IS_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
+
 # uv where there is one, else plain pip: both check the hashes
 ifneq ($(shell command -v uv),)
-  VENV := uv venv --quiet --allow-existing --python $(PYTHON)
-  INSTALL_IN = uv pip install --quiet --python $(1)/bin/python
+  VENV = uv venv --quiet --allow-existing --python $(PYTHON) $(1) && $(1)/bin/python $(IS_311)
+  INSTALL_IN = uv pip install --python $(1)/bin/python
 else
-  VENV := $(PYTHON) -m venv
-  INSTALL_IN = $(1)/bin/python -m pip install --quiet --disable-pip-version-check
+  VENV = $(PYTHON) $(IS_311) && $(PYTHON) -m venv $(1)
+  INSTALL_IN = $(1)/bin/python -m pip install --no-input --disable-pip-version-check
+  # of pip's many lines, one in 20
+  PROGRESS := | awk '/^Collecting / && ++n % 20 == 0 {print "  " n " packages"; fflush()} \
+    /^Installing collected/ {print "  unpacking them"; fflush()}'
 endif
 
-INSTALL := $(call INSTALL_IN,.venv)
+# $(call make_env,FOLDER): an environment of Python 3.11, or what is missing, in words
+define make_env
+@$(call VENV,$(1)) || { echo "$(PYTHON) cannot make an environment of Python 3.11: install that (Debian:" \
+  "python3.11 and python3.11-venv), or say where it is: make setup PYTHON=/path/to/python3.11" >&2; exit 2; }
+endef
+# $(call install,FOLDER,FILE): what a file locks, each with its hash
+define install
+@echo "$(2), into $(1): some minutes the first time, then seconds"
+@set -o pipefail; $(call INSTALL_IN,$(1)) --require-hashes -r $(2) $(PROGRESS)
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo ui morning test e2e proof proof-celery bench check lock docs site pictures new-hospital examples test-oracle clean
@@ -26,13 +41,13 @@ help:  ## this list
 setup: .venv/installed  ## the environment only: .venv with requirements.txt
 
 .venv/installed: requirements.txt pyproject.toml
-	$(VENV) .venv
-	$(INSTALL) --require-hashes -r requirements.txt
-	$(INSTALL) --no-deps -e .
+	$(call make_env,.venv)
+	$(call install,.venv,requirements.txt)
+	@$(call INSTALL_IN,.venv) --quiet --no-deps -e .
 	@touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
-	$(INSTALL) --require-hashes -r requirements-dev.txt
+	$(call install,.venv,requirements-dev.txt)
 	@touch $@
 
 demo: setup  ## one day of three hospitals, from Oracle to Track, on the embedded default
@@ -65,8 +80,8 @@ proof: .venv/installed-dev  ## every proof in full, and docs/guarantees.md anew;
 
 # workers have an environment of their own, so that `make test` tests what one machine is given
 .venv-celery/installed: requirements-celery.txt
-	$(VENV) .venv-celery
-	$(call INSTALL_IN,.venv-celery) --require-hashes -r requirements-celery.txt
+	$(call make_env,.venv-celery)
+	$(call install,.venv-celery,requirements-celery.txt)
 	@touch $@
 
 # TRACK_PROOF=full: all hospitals
