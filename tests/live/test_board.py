@@ -139,8 +139,10 @@ def test_a_cell_leads_to_its_day_whose_address_can_be_kept_and_left_again(person
     page.go_forward()
     expect(ours.locator("h1")).to_have_text(title)
     page.reload()
-
     expect(ours.locator("h1")).to_have_text(title)
+
+    page.go_back()  # before, this did nothing: the entry was of a frame that the reload threw away
+    expect(ours.get_by_role("heading", name="Pesquisas", exact=True)).to_be_visible()
 
 
 def test_a_hospitals_dag_has_a_tab_with_its_days(person: Watched) -> None:

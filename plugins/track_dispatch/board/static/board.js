@@ -1,8 +1,10 @@
 "use strict";
-// Airflow shows these pages in a frame that may not move the window: links to Airflow are handed to
-// its own router, and a plain link is what is left where that is not there.
+// Airflow shows these pages in a frame that may not move the window: links are handed to its own
+// router, and a plain link is what is left where that is not there. A link between pages of the side
+// bar's frame goes the same way: what a frame has in the history is dead once the window is reloaded.
 const shell = window.parent !== window ? window.parent : null;
 const airflow = new URL("..", document.baseURI);
+const sideBar = `${airflow.pathname}plugin/pesquisas`;
 // How long an answer of Airflow, and a decision's run, are waited for, in milliseconds.
 const ANSWER = 30000;
 const RUN = 300000;
@@ -16,10 +18,12 @@ followTheme();
 if (shell) new MutationObserver(followTheme).observe(shell.document.documentElement, { attributeFilter: ["class"] });
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("a[data-airflow]");
+  const link = event.target.closest("a[href]");
   if (!link || !shell || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  const ours = !("airflow" in link.dataset);
+  if (ours && !shell.location.pathname.startsWith(sideBar)) return;
   event.preventDefault();
-  shell.history.pushState({}, "", new URL(link.getAttribute("href"), document.baseURI).pathname);
+  shell.history.pushState({}, "", ours ? sideBar + link.pathname + link.search : link.pathname);
   shell.dispatchEvent(new shell.PopStateEvent("popstate", { state: {} }));
 });
 
