@@ -6,13 +6,16 @@ app is built in the API server, when it is asked for first.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
+from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 PREFIX = "/pesquisas"
@@ -46,8 +49,17 @@ def view(name: str, path: str, route: str, destination: str, **more: Any) -> dic
     }
 
 
+@hookimpl
+def on_dag_run_running(dag_run: DagRun) -> None:
+    """Let a run's page say which day it is about; only the scheduler calls this."""
+    if dag_run.dag_id.startswith("track_"):
+        from track_dispatch.board.run_note import note_business_day  # noqa: PLC0415 - see above
+
+        note_business_day(dag_run)
+
+
 class TrackBoard(AirflowPlugin):
-    """The board, the tabs of a hospital's DAG and of its runs, and the card on the home page."""
+    """The board, the tabs of a DAG and of its runs, the card on the home page, a run's note."""
 
     name = "track_board"
     fastapi_apps: ClassVar[list[Any]] = [
@@ -58,6 +70,7 @@ class TrackBoard(AirflowPlugin):
         view("Conta dos dias", "dag?dag_id={DAG_ID}", "pesquisas_dag", "dag"),
         view("Conta do dia", "run?dag_id={DAG_ID}&run_id={RUN_ID}", "pesquisas_run", "dag_run"),
     ]
+    listeners: ClassVar[list[Any]] = [sys.modules[__name__]]
     react_apps: ClassVar[list[Any]] = [
         {
             "name": "Pesquisas: a manhã",

@@ -25,7 +25,7 @@ from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.hooks.track import TrackHook, open_dispatch
 from track_dispatch.ledger.approvals import ApprovalAnswer, wait_for_answers
 from track_dispatch.operators.texts import MODES, PARAMS, read_later_text
-from track_dispatch.pipeline import Mode, Run, business_day, check_conf
+from track_dispatch.pipeline import Mode, Run, check_conf, day_of_run, type_of_run
 from track_dispatch.pipeline.decide import asked_by, question_text, take_answer
 from track_dispatch.pipeline.problems import day_text
 from track_dispatch.records import Actor, HospitalDay
@@ -47,15 +47,9 @@ def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
     dag_run = context["dag_run"]
     check_conf(dag_run.conf, CONF_KEYS)
     hospital = load_hospital(code)
-    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))  # an enum, or its text
-    day = business_day(
-        timezone=hospital.timezone,
-        run_after=dag_run.run_after,
-        logical_date=dag_run.logical_date,
-        partition_key=getattr(dag_run, "partition_key", None),
-        override=context["params"].get("business_day"),
-        run_type=run_type,
-    )
+    run_type = type_of_run(dag_run)
+    wish = context["params"].get("business_day")
+    day = day_of_run(dag_run, timezone=hospital.timezone, override=wish)
     include_old = bool(context["params"].get("include_old"))
     mode = mode_of(context)
     wishes = [MODES[mode]] if mode is not Mode.LIVE else []

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from track_dispatch.config import Hospital
@@ -129,6 +130,27 @@ def business_day(
             f" {yesterday} ({timezone})"
         )
     return day
+
+
+def day_of_run(dag_run: Any, *, timezone: str, override: str | date | None) -> date:
+    """Return the business day of a run of Airflow's; `override`: what its Param says.
+
+    Raises:
+        ConfigError: see `business_day`.
+    """
+    return business_day(
+        timezone=timezone,
+        run_after=dag_run.run_after,
+        logical_date=dag_run.logical_date,
+        partition_key=getattr(dag_run, "partition_key", None),
+        override=override,
+        run_type=type_of_run(dag_run),
+    )
+
+
+def type_of_run(dag_run: Any) -> str:
+    """Return Airflow's type of a run, which is an enum or its text."""
+    return str(getattr(dag_run.run_type, "value", dag_run.run_type))
 
 
 def check_conf(conf: Mapping[str, object] | None, allowed: Iterable[str]) -> None:
