@@ -49,7 +49,9 @@ def words(line: str) -> str:
     return " ".join(line.split())
 
 
-def typed(commands: list[str], clone: Path, env: dict[str, str]) -> str:
+def typed(
+    commands: list[str], clone: Path, env: dict[str, str], *, exit_codes: tuple[int, ...] = (0,)
+) -> str:
     done = subprocess.run(
         ["bash", "-ec", "\n".join(commands)],
         cwd=clone,
@@ -59,7 +61,7 @@ def typed(commands: list[str], clone: Path, env: dict[str, str]) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
+    assert done.returncode in exit_codes, done.stdout
     return done.stdout
 
 
@@ -110,4 +112,5 @@ def test_the_ui_gets_healthy_and_a_shell_enters_its_world(
     assert "Pesquisas" in running_ui, running_ui
 
     for block in blocks(clone)[1:]:
-        assert "HMS" in typed(block, clone, shell)
+        # 1: there is something to mend, as the week is made to show
+        assert "HMS" in typed(block, clone, shell, exit_codes=(0, 1))
