@@ -135,6 +135,15 @@ class Machines(LiveAirflow):
         self.api.session.delete(where, timeout=30).raise_for_status()
         self.done["runs_deleted"] += 1
 
+    def begun(self, task: Task) -> int:
+        """Count how often a try of a task was handed to a worker that began with it."""
+        logs = (worker.log(name).read_text("utf-8") for name, worker in self.workers.items())
+        return sum(
+            "Executing workload in Celery" in line and task.key in line
+            for log in logs
+            for line in log.splitlines()
+        )
+
     def processes_of(self, worker: str) -> list[psutil.Process]:
         """Return a worker with its tasks."""
         return self.workers[worker].processes()

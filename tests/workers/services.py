@@ -15,9 +15,18 @@ from sqlalchemy.engine import make_url
 
 from demo.airflow_api import free_port
 from demo.components import Components
+from tests.workers.machines import PYTHON
 
 #: How long a service may take to listen, in seconds.
 PATIENCE = 30.0
+#: Celery's own look for messages that nobody has acknowledged in time, as if the time were over.
+DELIVER_AGAIN = """
+import sys
+from kombu import Connection
+
+with Connection(sys.stdin.read(), transport_options={"visibility_timeout": 0}) as connection:
+    connection.default_channel.qos.restore_visible()
+"""
 
 
 class Broker:
@@ -55,6 +64,12 @@ class Broker:
     def kill(self) -> None:
         """Kill it at once."""
         self._processes.kill("redis")
+
+    def deliver_again(self) -> None:
+        """Hand out once more what workers have not acknowledged: the tasks that they run."""
+        subprocess.run(
+            [PYTHON, "-c", DELIVER_AGAIN], input=self.url, text=True, check=True, timeout=60
+        )
 
     def start(self) -> None:
         """Start it again, with what it had kept."""

@@ -52,6 +52,7 @@ STRUCK = {
     # accepted: it wakes with Track's answer in its hands, which its own claim may still settle
     "worker_asleep": {"accepted", "in_doubt"},
     "broker_killed": {"accepted"},
+    "delivered_twice": {"accepted", "in_doubt"},
     "postgres_crashed": {"accepted", "in_doubt"},
 }
 
