@@ -283,33 +283,43 @@ ENGLISH: Mapping[K, str] = {
     K.NOT_EXTRACTED: "the run's extraction did not end: see the log of extract, then clear it",
     K.NOT_TRANSFORMED: "the run's transformation did not end: see the log of transform, clear it",
     K.UNBALANCED: "the day's rows and lines do not add up",
-    K.OTHER_HOSPITAL: "{lines} attendances are another hospital's: check `companies`",
-    K.LACKING: "{lines} known attendances are lacking, most of the day: ERP or SQL?",
-    K.EMPTY_DAY: "0 attendances, usually {usual}: ERP or SQL?",
-    K.UNKNOWN_AREA: "{lines} attendances of an unknown area: mend the hospital's SQL",
-    K.UNREADABLE_COLUMN: (
-        "{lines} values of column {detail}, most of them, cannot be read: mend the hospital's SQL,"
-        " then trigger {dag} with business_day={day}"
+    K.OTHER_HOSPITAL: "{lines:attendance is|attendances are} another's: check `companies`",
+    K.LACKING: (
+        "{lines:known attendance is|known attendances are} lacking, most of the day: ERP or SQL?"
     ),
-    K.CLAIMED_ANEW: "{lines} lines were accepted twice: an answer came after a person's decision",
-    K.IN_DOUBT: "{lines} lines in doubt: `doubt list`, look at Track, `doubt settle`",
-    K.ASKED: "{lines} lines held, usually {usual}: Airflow's Required Actions await an answer",
-    K.UNANSWERED: "{lines} lines held, usually {usual}: nobody answered; `release`, or ask again",
-    K.HELD: "{lines} lines held since the last answer: `release`",
+    K.EMPTY_DAY: "0 attendances, usually {usual}: ERP or SQL?",
+    K.UNKNOWN_AREA: "{lines:attendance|attendances} of an unknown area: mend the hospital's SQL",
+    K.UNREADABLE_COLUMN: (
+        "{lines:value|values} of column {detail}, most of them, unreadable: mend the hospital's"
+        " SQL, then trigger {dag} with business_day={day}"
+    ),
+    K.CLAIMED_ANEW: (
+        "{lines:line was|lines were} accepted twice: an answer came after a person's decision"
+    ),
+    K.IN_DOUBT: "{lines:line|lines} in doubt: `doubt list`, look at Track, `doubt settle`",
+    K.ASKED: "{lines:line|lines} held, usually {usual}: Airflow's Required Actions await an answer",
+    K.UNANSWERED: (
+        "{lines:line|lines} held, usually {usual}: nobody answered; `release`, or ask again"
+    ),
+    K.HELD: "{lines:line|lines} held since the last answer: `release`",
     K.UNIT_REFUSED: "{detail}: Track refused every line",
-    K.UNIT_FAILED: "{detail}: sending failed for good, {lines} lines are left: see dispatch's log",
-    K.READY: "{lines} ready lines were not sent: clear dispatch",
-    K.SENDING: "{lines} lines on their way: wait for the lease, then clear dispatch",
+    K.UNIT_FAILED: (
+        "{detail}: sending failed for good, {lines:line is|lines are} left: see dispatch's log"
+    ),
+    K.READY: "{lines:ready line was|ready lines were} not sent: clear dispatch",
+    K.SENDING: "{lines:line|lines} on the way: wait for the lease, then clear dispatch",
     K.REOPENED: (
-        "{lines} lines to be read again: the next run takes them; now: trigger {dag} with"
+        "{lines:line|lines} to be read again by the next run; now: trigger {dag} with"
         " business_day={day}"
     ),
 }
 
 NOTICES: Mapping[NoticeKind, str] = {
-    NoticeKind.EXPIRING: "{lines} lines expire tomorrow unless they leave today",
-    NoticeKind.WAITING: "{lines} lines wait for the hours of dispatch: the next run sends them",
-    NoticeKind.KEPT: "{lines} lines held, by a person's decision",
+    NoticeKind.EXPIRING: "{lines:line expires|lines expire} tomorrow unless sent today",
+    NoticeKind.WAITING: (
+        "{lines:line waits|lines wait} for the hours of dispatch, until the next run"
+    ),
+    NoticeKind.KEPT: "{lines:line|lines} held, by a person's decision",
 }
 
 

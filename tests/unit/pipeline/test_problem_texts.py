@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 import track_dispatch
+from track_dispatch.cli.inspection import ENGLISH, NOTICES
 from track_dispatch.delivery.context import Tally
 from track_dispatch.ledger.approvals import VolumeQuestion
 from track_dispatch.ledger.decisions import DecidedLines
@@ -69,17 +71,24 @@ def test_what_is_done_with_one_line_is_told_in_the_singular(text: str) -> None:
     assert not PLURAL_OF_ONE.search(text.replace("delas", ""))
 
 
+@pytest.mark.parametrize("words", [None, ENGLISH], ids=["portuguese", "english"])
 @pytest.mark.parametrize("kind", ProblemKind)
-def test_a_problem_of_one_line_is_told_in_the_singular(kind: ProblemKind) -> None:
-    one, two = (DayProblem(kind, "HMS", DAY, lines=number).text() for number in (1, 2))
+def test_a_problem_of_one_line_is_told_in_the_singular(
+    kind: ProblemKind, words: Mapping[ProblemKind, str] | None
+) -> None:
+    one, two = (
+        DayProblem(kind, "HMS", DAY, lines=number).text(words and words[kind]) for number in (1, 2)
+    )
 
     assert not PLURAL_OF_ONE.search(one)
     if "2" in two.replace("2026", ""):
-        assert re.search(r"\b2 \w+s\b", two)
+        assert re.search(r"\b2 (\w+ )?\w+s\b", two)
+        assert one != two.replace("2 ", "1 ")
 
 
 @pytest.mark.parametrize("kind", NoticeKind)
 def test_a_notice_of_one_line_is_told_in_the_singular(kind: NoticeKind) -> None:
+    assert DayNotice(kind, DAY, 1).text(NOTICES[kind]).startswith("1 line ")
     assert DayNotice(kind, DAY, 1).text().startswith("1 linha ")
     assert DayNotice(kind, DAY, 2).text().startswith("2 linhas ")
 
