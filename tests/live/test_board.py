@@ -309,7 +309,7 @@ def test_a_doubt_is_decided_in_place_by_keyboard_and_board_and_ledger_know(
 
 def test_a_day_to_be_read_again_is_run_from_the_board(person: Watched, ui: MadeUi) -> None:
     ours = person.open()
-    form = ours.locator("form[data-run]").first
+    form = ours.locator("form[data-run]:visible").first  # a doubt has one that is not shown yet
     dag, day = form.get_attribute("data-run"), form.get_attribute("data-day")
 
     form.get_by_role("button", name="Rodar este dia agora").press("Enter")
@@ -324,6 +324,13 @@ def test_a_day_to_be_read_again_is_run_from_the_board(person: Watched, ui: MadeU
         timeout=60,
     )
     assert told.json()["conf"]["business_day"] == day
+    # the scheduler notes the day when it begins the run
+    note = f"Dia de atendimento: {datetime.fromisoformat(day):%d/%m/%Y}"
+    person.page.wait_for_function(
+        "async ([run, note]) => (await (await fetch(run)).json()).note === note",
+        arg=[f"{ui.url}/api/v2/dags/{dag}/dagRuns/{run}", note],
+        polling=500,
+    )
 
 
 def test_airflows_grid_names_the_tasks_as_the_board_does(person: Watched) -> None:
