@@ -322,10 +322,8 @@ def test_a_rehearsal_sends_invented_patients_to_our_own_people_only(
     assert run.tasks.pop("rehearse") == "success"
     assert set(run.tasks.values()) == {"skipped"}
     posted = [line for post in world.track.received for line in (post.body or {})["import_lines"]]
-    assert sorted((line["email"], line["phone"]) for line in posted) == [
-        ("", "5527988887777"),
-        ("nos@example.test", ""),
-    ]
+    contacts = [line.get("email") or line["phone"] for line in posted]
+    assert sorted(contacts) == ["5527988887777", "nos@example.test"]
     for patient in patients:
         assert not set(patient.values()) & {value for line in posted for value in line.values()}
     for table, rows in {"batches": 2, "requests": 1}.items():

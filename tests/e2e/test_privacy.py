@@ -27,6 +27,7 @@ SCRIPTS = {"refusals": REFUSALS, "doubts": DOUBTS, "misfits": MISFITS, "stops": 
 POLICIES = {
     "batch_size": 10,
     "contact_cap_days": 30,  # what the ledger keeps for it is searched, too
+    "import_fields": "all",  # whatever may go out, may come back in an answer
     "post_deadline_seconds": 2,
     "lease_margin_seconds": 1,
     "look_back_days": 0,  # each day meets its own fault alone

@@ -58,6 +58,7 @@ LEASE = 60.0
 HOSPITAL = load_hospital("HMS").model_copy(
     update={
         "contact_cap_days": 30,
+        "import_fields": None,
         "lease_margin_seconds": 60,
         "schedule": "0 9 * * *",
         "send_days": None,

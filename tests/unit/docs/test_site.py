@@ -151,7 +151,7 @@ def test_every_arrow_of_a_diagram_is_in_its_table(page: Path) -> None:
         ("index.md", "CONTRIBUTING.md", "CONTRIBUTING.md"),
         ("CONTRIBUTING.md", "README.md", "index.md"),
         ("dba.md", "../README.md", "index.md"),
-        ("how-to/add-a-reason.md", "../policy.md", "../policy.md"),
+        ("how-to/add-a-reason.md", "../rules.md", "../rules.md"),
         ("how-to/add-a-reason.md", "../../CONTRIBUTING.md#tests", "../CONTRIBUTING.md#tests"),
         ("dba.md", "#rights", "#rights"),
         ("dba.md", "https://example.test/x.md", "https://example.test/x.md"),

@@ -43,6 +43,7 @@ def api() -> Iterator[TrackStandIn]:
 def rig(erp_days: ErpDays, ledger: Ledger, api: TrackStandIn) -> Iterator[Rig]:
     """Return a hospital that reads the ERP and posts to the stand-in."""
     settings = {
+        "import_fields": None,
         "oracle_conn_id": CONN_ID,
         "sql": "mv/days.sql",
         "rehearsal_contacts": (OURS,),
