@@ -33,7 +33,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui morning test e2e proof proof-celery restore-drill bench check lock docs site pictures new-hospital examples test-oracle clean
+.PHONY: help setup demo ui morning test e2e proof proof-celery restore-drill bench check lock docs site pictures new-hospital examples test-oracle release clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,6 +114,11 @@ site: .venv/installed-dev  ## the pages as a site in site/, which loads nothing 
 pictures: .venv/installed-dev  ## take docs/*.png anew: the browser tests do, in Debian's chromium
 	TRACK_PICTURES=docs TRACK_BROWSER=insist $(BIN)/pytest tests/live/test_board.py -n0 -x
 
+release: .venv/installed-dev  ## wheel and sdist of this version in dist/, and the text of its tag
+	rm -rf dist build
+	$(BIN)/python -m build --no-isolation
+	awk '/^## \[/ {sections++} sections == 1' CHANGELOG.md > dist/tag.txt
+
 new-hospital: setup  ## CODE=abc ERP=mv: the files of a hospital to come; ERP=tasy for the other family
 	@$(BIN)/python -m demo.new_hospital $(CODE) $(ERP)
 
@@ -129,4 +134,4 @@ test-oracle: .venv/installed-dev  ## the queries on a real Oracle; DSN=system/pa
 	  $(REAL_ORACLE:%=tests/unit/extraction/test_%.py)
 
 clean:  ## remove the environment and Airflow's folder
-	rm -rf .venv .venv-celery .airflow
+	rm -rf .venv .venv-celery .airflow dist build
