@@ -275,13 +275,14 @@ class Policies(SharedPolicies):
     @field_validator("ledger_retention_days")
     @classmethod
     def _outlives_every_rule(cls, days: int, info: ValidationInfo) -> int:
-        """Refuse to forget somebody who could still be asked, or who was asked lately."""
-        rules = [info.data.get(name) for name in ("max_age_days", "contact_cap_days")]
-        least = sum(rule or 0 for rule in rules) + RETENTION_MARGIN_DAYS
+        """Refuse to forget a day that is still read, or somebody who could still be asked."""
+        names = ("max_age_days", "contact_cap_days", "look_back_days")
+        age, cap, look_back = (info.data.get(name) or 0 for name in names)
+        least = max(age + cap, look_back) + RETENTION_MARGIN_DAYS
         if days and days < least:
             raise ValueError(
-                f"must be 0, or max_age_days + contact_cap_days + {RETENTION_MARGIN_DAYS} ="
-                f" {least} at least: else somebody could be asked twice"
+                "must be 0, or the larger of max_age_days + contact_cap_days and look_back_days,"
+                f" + {RETENTION_MARGIN_DAYS} = {least} at least: else somebody could be asked twice"
             )
         return days
 

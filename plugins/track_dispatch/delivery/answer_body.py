@@ -43,20 +43,32 @@ _STATUS = "status"
 #: Members that say what was done, or when, or how often: only a plain no is a sign of failure.
 _DONE = frozenset(
     {
-        "created", "criado", "enviado", "isvalid", "processed", "processado", "queued", "received",
-        "recebido", "sent", "valid", "valido",
+        "allowed", "approved", "aprovado", "authenticated", "autenticado", "authorized",
+        "autorizado", "created", "criado", "enviado", "isvalid", "permitted", "processed",
+        "processado", "queued", "received", "recebido", "sent", "valid", "valido",
     }
 )  # fmt: skip
-#: Members that say how many lines were taken: none is a sign of failure.
-_TAKEN = re.compile("^(?:accepted|aceit|imported|importad)")
+#: A plain no.
+_NO = frozenset({"false", "nao", "no", "none"})
+#: Members that say which lines were taken, or how many: fewer than the batch has tell a failure.
+_TAKEN = re.compile("accepted|aceit|imported|importad")
 #: Members that tell of a failure unless they are empty: the part of the name that tells them.
 _FAILURE = re.compile(
     "erro|fail|falha|exception|^fault|reject|rejei|denied|invalid|refused|recus|negad"
     "|ignored|ignorad|skipped|dropped|discarded|descartad|blocked|bloquead|cancell?ed|cancelad|unauthori"
     "|exceeded|excedid|problem|throttl|duplicat|duplicad|dryrun|sandbox|testmode|simulat|simulad"
+    "|abort|bounce|captcha|conflict|conflit|forbidden|proibid|incomplet|^issues?$|limitreached"
+    "|^missing|partial|parcial|suspen|timeout|timedout|violat|violac"
+    "|^(?:not|nao|un|non)(?:accept|aceit|creat|criad|deliver|entreg|import|process|enviad|sent)"
+)
+#: A text that is nothing but a word of failure tells of one whatever its member is called.
+_FAILURE_WORD = re.compile(
+    r"(?i:error|erro|fatal|fail(?:ed|ure)?|falhou|falha|rejected|rejeitad[ao]|refused|recusad[ao]"
+    r"|denied|negad[ao]|invalid|aborted|cancell?ed|unauthori[sz]ed|forbidden)"
+    r"|[A-Za-z]+(?:Error|Exception|Failure|Fault)|[A-Za-z_]+_(?i:error|exception|failure|fault)"
 )
 #: Members that hold a status of HTTP where their number is one of a failure.
-_CODE = re.compile("code$|^codigo")
+_STATUS_CODE = re.compile("code$|^codigo")
 #: What counts as a yes, beside true, 1, and the statuses of HTTP's successes.
 _YES = frozenset(
     {
@@ -72,7 +84,8 @@ _PROBLEM = "application/problem+json"
 
 #: At most a hundred letters, digits, `_` and `-`, not first; nor zeros alone, which number nothing.
 _RECEIPT = re.compile(r"(?!-)(?=.*[^0-])[A-Za-z0-9_-]{1,100}", re.ASCII)
-_NO_RECEIPT = frozenset({"false", "nan", "nil", "none", "null", "true", "undefined"})
+#: Words alone, as "null" or "rate_limited", number nothing either.
+_NO_RECEIPT = re.compile(r"[A-Za-z]?[a-z_-]*|[A-Z_-]*|NaN")
 #: A member's name that may be told: no digits, so no phone, CPF or attendance id.
 _TELLABLE = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
 #: A number at the end of a body that was cut may have gone on.
@@ -137,40 +150,66 @@ def _case_of_object(
         return AnswerCase.UNMATCHED
     if len(naming.faults) == lines:
         return AnswerCase.NAMES_ALL
-    if says_failure({name: inner for name, inner in document.items() if name != "errors"}):
+    rest = {name: inner for name, inner in document.items() if name != "errors"}
+    if says_failure(rest, lines=lines - len(naming.faults)):
         return AnswerCase.SAYS_FAILURE
     if receipt is None:
         return AnswerCase.NO_RECEIPT
     return AnswerCase.IN_PART if naming.faults else AnswerCase.PROVEN
 
 
-def says_failure(document: object) -> bool:
-    """Tell whether a member at any depth says that something went wrong, in whatever spelling."""
+def says_failure(document: object, *, lines: int = 1) -> bool:
+    """Tell whether a member at any depth says that something went wrong, in whatever spelling.
+
+    Args:
+        document: parsed JSON.
+        lines: how many must have been taken, where it counts them.
+    """
     left = [document]
     while left:
         value = left.pop()
         if isinstance(value, list):
             left += value
         elif isinstance(value, dict):
-            if any(_is_sign_of_failure(name, inner) for name, inner in value.items()):
+            if any(_is_sign_of_failure(name, inner, lines) for name, inner in value.items()):
                 return True
             left += value.values()
+        elif isinstance(value, str) and _FAILURE_WORD.fullmatch(value.strip()):
+            return True
     return False
 
 
-def _is_sign_of_failure(name: str, value: object) -> bool:
-    plain = re.sub(r"[^a-z]", "", name.casefold())
+def _is_sign_of_failure(name: str, value: object, lines: int) -> bool:
+    plain = re.sub(r"[^a-z]", "", _bare(name))
     if _FAILURE.search(plain):
         return value not in (None, False, 0, "", [], {})
     if plain in _DONE:
-        return value is False or value == "false"
+        return value is False or (isinstance(value, str) and _bare(value) in _NO)
     if _TAKEN.search(plain):
-        return value in (False, "false", "0", [])  # 0 is False
-    if _CODE.search(plain) and re.fullmatch("[45][0-9]{2}", str(value)):
+        return _is_fewer(value, lines)
+    if _STATUS_CODE.search(plain) and re.fullmatch("[45][0-9]{2}", str(value)):
         return True
     if plain in _SAY_YES or _STATUS in plain:
         return not (isinstance(value, dict) or _is_yes(value))
     return False
+
+
+def _is_fewer(value: object, lines: int) -> bool:
+    """Tell whether what says which lines were taken, or how many, leaves some out."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        text = _bare(value)
+        return text in _NO or (text.isdecimal() and int(text) < lines)
+    if isinstance(value, list):
+        return len(value) < lines
+    return isinstance(value, int) and value < lines
+
+
+def _bare(text: str) -> str:
+    """Return a text in small letters without accents and without white space around it."""
+    folded = unicodedata.normalize("NFKD", text.strip().casefold())
+    return "".join(c for c in folded if not unicodedata.combining(c))
 
 
 def _is_yes(value: object) -> bool:
@@ -240,7 +279,7 @@ def _receipt(
         if not isinstance(found, (int, str)):
             continue
         receipt = str(found)
-        is_word = receipt.casefold() in _NO_RECEIPT
+        is_word = _NO_RECEIPT.fullmatch(receipt)
         is_echo = receipt in attendance_ids or receipt in values
         if _RECEIPT.fullmatch(receipt) and not is_word and not is_echo:
             return receipt
@@ -374,6 +413,4 @@ def _safe_code(code: object, secrets: set[str]) -> str | None:
 
 def _words(values: Iterable[str]) -> set[str]:
     """Collect the words of three letters or more, folded and without accents."""
-    folded = (unicodedata.normalize("NFKD", value.casefold()) for value in values)
-    bare = ("".join(c for c in text if not unicodedata.combining(c)) for text in folded)
-    return {word for text in bare for word in _WORD.findall(text)}
+    return {word for value in values for word in _WORD.findall(_bare(value))}

@@ -172,7 +172,14 @@ def test_who_was_asked_is_remembered_longer_than_anybody_may_be_asked(
 ) -> None:
     write(ledger_retention_days=59)
 
-    assert "max_age_days + contact_cap_days + 15 = 60 at least" in broken()["HMS"]
+    assert "max_age_days + contact_cap_days" in (said := broken()["HMS"])
+    assert "+ 15 = 60 at least" in said
+
+
+def test_a_day_that_runs_still_read_is_remembered(write: Write, broken: Broken) -> None:
+    write(ledger_retention_days=45, look_back_days=31, max_age_days=0)
+
+    assert "look_back_days, + 15 = 46 at least" in broken()["HMS"]
 
 
 @pytest.mark.parametrize(
