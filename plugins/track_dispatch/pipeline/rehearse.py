@@ -16,7 +16,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 
 import orjson
@@ -73,11 +73,13 @@ class DryRun:
         rows: of the ERP.
         lines: what each attendance would become; patient data.
         leaves_at: the first moment at which something may leave, in the hospital's zone.
+        live: whether the hospital asks this day's patients at all.
     """
 
     rows: int
     lines: tuple[DayLine, ...] = field(repr=False)
     leaves_at: datetime
+    live: bool
 
     def text(self) -> Iterator[str]:
         """Yield counts by area, channel and fate, in Portuguese."""
@@ -95,11 +97,29 @@ class DryRun:
         )
         for (area, channel, what), count in sorted(counts.items()):
             yield f"{area} · {channel}: {count} {what}"
-        yield f"sairia a partir de {self.leaves_at:%d/%m/%Y %H:%M}"
+        if self.live:
+            yield f"sairia a partir de {self.leaves_at:%d/%m/%Y %H:%M}"
+        else:
+            yield (
+                "o hospital ainda não pergunta aos pacientes deste dia (first_business_day): assim"
+                " seria se perguntasse"
+            )
 
     def summary(self) -> dict[str, int]:
         """Count the rows and what they are."""
         return {"rows": self.rows, "attendances": len(self.lines)}
+
+
+def as_if_live(run: Run) -> Run:
+    """Return the run of a hospital that asks the day's patients, whether or not it does yet.
+
+    Who looks before the first day must see more than that nobody is asked; nothing is sent to a
+    patient here.
+    """
+    if run.hospital.is_live(run.business_day):
+        return run
+    begins = {"first_business_day": run.business_day}
+    return replace(run, hospital=run.hospital.model_copy(update=begins))
 
 
 def fate(line: DayLine) -> str:
@@ -128,6 +148,7 @@ def dry_run(run: Run, *, ledger: Ledger, now: datetime) -> DryRun:
         SourceContractError: the query's columns are not the agreed ones.
         LedgerError: the ledger failed.
     """
+    live, run = run.hospital.is_live(run.business_day), as_if_live(run)
     hospital, today = run.hospital, run.today(now)
     chunks = list(read_columns_of(run, ledger, run.business_day))
     found: list[DayLine] = []
@@ -152,7 +173,9 @@ def dry_run(run: Run, *, ledger: Ledger, now: datetime) -> DryRun:
         ]
         raise _RolledBackError
     leaves_at = hospital.window.opening(now).astimezone(hospital.zone)
-    return DryRun(sum(len(chunk["cd_atendimento"]) for chunk in chunks), tuple(found), leaves_at)
+    return DryRun(
+        sum(len(chunk["cd_atendimento"]) for chunk in chunks), tuple(found), leaves_at, live
+    )
 
 
 def _barred(connection: Connection, ledger: Ledger, run: Run, now: datetime) -> dict[int, Reason]:
@@ -238,7 +261,7 @@ def rehearsal(run: Run, *, context: DispatchContext) -> Rehearsal:
     chunks = list(read_columns_of(run, context.ledger, run.business_day))
     today = run.today(context.now())
     evaluator = Evaluator(
-        hospital, run.business_day, evaluated_on=today, include_old=run.include_old
+        as_if_live(run).hospital, run.business_day, evaluated_on=today, include_old=run.include_old
     )
     day = DayEvaluation(evaluator, (chunk["cd_atendimento"] for chunk in chunks))
     candidates = (one for chunk in day.chunks(chunks) for one in chunk.candidates)

@@ -67,7 +67,7 @@ def is_there(path: str) -> bool:
 def prose(page: Path) -> str:
     """Return what a page gives in code marks, of hospitals that are there."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    if page.name == "old-program.md":  # the first column is the old program's
+    if page.name == "migration.md":  # the first column is the old program's
         text = re.sub(r"^\|[^|]+\|", "|", text, flags=re.MULTILINE)
     for said, meant in TO_COME.items():
         text = text.replace(said, meant)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,6 +52,20 @@ def test_it_says_who_would_be_asked_and_why_others_would_not(erp_days: ErpDays) 
         "INTERNACAO · e-mail: 1 convidar",
         "sairia a partir de 11/03/2026 09:00",
     ]
+
+
+@pytest.mark.parametrize("first", [None, DAY + timedelta(days=1)])
+def test_before_the_first_day_it_says_how_the_day_would_be(
+    erp_days: ErpDays, first: date | None
+) -> None:
+    erp_days.settings["first_business_day"] = first
+    erp_days.add(1)
+    erp_days.add(2, x_obito="S")
+
+    found = tried(erp_days)
+    assert Counter(fate(line) for line in found.lines) == {"convidar": 1, "excluir: óbito": 1}
+    assert "first_business_day" in [*found.text()][-1]
+    assert {*erp_days.read().counts} == {"excluded(before_go_live)"}
 
 
 def test_it_leaves_nothing_behind(erp_days: ErpDays) -> None:

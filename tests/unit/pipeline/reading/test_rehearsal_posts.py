@@ -83,6 +83,16 @@ def test_a_few_of_each_area_go_to_our_people_and_are_nobodys(
     assert not any(b"PLANTADA" in post.raw.upper() for post in api.received)
 
 
+def test_a_hospital_rehearses_before_its_first_day(
+    erp_days: ErpDays, rig: Rig, api: TrackStandIn
+) -> None:
+    patients(erp_days)
+    rig.settings["first_business_day"] = None
+
+    assert rehearsed(rig) == {"INTERNACAO": 2, "EXAMES": 1}
+    assert not any(b"PLANTADA" in post.raw.upper() for post in api.received)
+
+
 def test_a_rehearsal_is_on_record_without_a_line(erp_days: ErpDays, rig: Rig) -> None:
     patients(erp_days)
     rehearsed(rig)

@@ -1,0 +1,218 @@
+"""The page that goes live, typed from start to end: from nothing to a hospital's first day.
+
+The blocks are read out of docs/going-live.md; only its folders and addresses are other ones. What
+root does there is done here by other means, and the units' commands start Airflow without systemd.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import secrets
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography.fernet import Fernet
+from sqlalchemy.engine import make_url
+
+from demo.airflow_api import AirflowApi, free_port
+from demo.components import Components
+from demo.world import (
+    PASSWORD,
+    ROOT,
+    SERVICE,
+    USER,
+    World,
+    chosen_hospitals,
+    leave_hospitals,
+    practice_include,
+)
+from stand_ins.track_api import ORGANIZATION, TOKEN
+from tests.postgres import administer, running_postgres
+
+DAY = date(2026, 11, 20)
+PAGE = (ROOT / "docs/going-live.md").read_text(encoding="utf-8")
+WALK = PAGE.split("## The whole way")[1].split("\n## ")[0]
+BLOCKS = re.findall(r"^```bash\n(.*?)^```", WALK, re.DOTALL | re.MULTILINE)
+CONNECTIONS = json.loads(re.findall(r"^```json\n(.*?)^```", WALK, re.DOTALL | re.MULTILINE)[0])
+UNITS = re.search(r"systemctl enable --now (.*)", WALK)
+OURS = "ensaio@hospital.test"
+
+#: Ports that components take beside the API server's.
+PORTS = (
+    "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT",
+    "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT",
+)
+
+
+class Machine:
+    """A machine on which the page's folders lie in one of ours, with databases and stand-ins."""
+
+    def __init__(self, root: Path, world: World, postgres: str) -> None:
+        self.world, self._postgres = world, postgres
+        self.api = AirflowApi(free_port(), "admin")
+        self._root = root
+        self.code, self.etc = self.at("/opt/track-dispatch"), self.at("/etc/track-dispatch")
+        self.home = self.at("/var/lib/airflow")
+        for folder in (self.code, self.etc, self.home):
+            folder.mkdir(parents=True)
+        for name in ("dags", "plugins", "deploy"):
+            (self.code / name).symlink_to(ROOT / name)
+        (self.code / ".venv").symlink_to(sys.prefix)
+        self._hms = practice_include(self.code / "include") / "hospitals" / "hms.yaml"
+        leave_hospitals(self.code / "include", world.hospitals)
+        self.configure(first_business_day=None, rehearsal_contacts=[{"email": OURS}])
+        (self.etc / "airflow.env").write_text(self._settings(), encoding="utf-8")
+
+    def at(self, path: str) -> Path:
+        return self._root / path.removeprefix("/")
+
+    def _here(self, text: str) -> str:
+        for folder in ("/opt/track-dispatch", "/etc/track-dispatch", "/var/lib/airflow"):
+            text = text.replace(folder, str(self.at(folder)))
+        return text.replace("8080", str(self.api.port))
+
+    def _settings(self) -> str:
+        """Fill the example of the settings in, as its comments say."""
+        text = self._here((ROOT / "deploy/systemd/airflow.env.example").read_text(encoding="utf-8"))
+        metadata = make_url(self._postgres).set(
+            drivername="postgresql+psycopg2", database="airflow"
+        )
+        filled = {
+            "DATABASE__SQL_ALCHEMY_CONN": metadata.render_as_string(hide_password=False),
+            "CORE__FERNET_KEY": Fernet.generate_key().decode(),
+            "API__SECRET_KEY": secrets.token_hex(32),
+            "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        }
+        for name, value in filled.items():
+            text, times = re.subn(rf"(?m)^(AIRFLOW__{name}=).*demo-only.*$", rf"\g<1>{value}", text)
+            assert times == 1, name
+        assert "=demo-only" not in text
+        return text + "".join(f"{name}={free_port()}\n" for name in PORTS)
+
+    def configure(self, **values: object) -> None:
+        """Write a hospital's settings, as somebody does in an editor."""
+        content = yaml.safe_load(self._hms.read_text(encoding="utf-8"))
+        content |= {
+            name: str(one) if isinstance(one, date) else one for name, one in values.items()
+        }
+        self._hms.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+
+    def write_connections(self) -> None:
+        """Write the page's file of connections, filled in."""
+        found = json.loads(json.dumps(CONNECTIONS))
+        url = make_url(self._postgres)
+        found["track_api"] |= {
+            "host": self.world.track.url, "login": ORGANIZATION, "password": TOKEN,
+        }  # fmt: skip
+        found["track_ledger"] |= {
+            "host": str(url.query["host"]), "login": url.username, "password": url.password,
+            "extra": json.loads((self.home / "keys.json").read_text(encoding="utf-8")),
+        }  # fmt: skip
+        found["oracle_hms"] |= {
+            "host": "127.0.0.1", "port": self.world.erps["hms"].port, "login": USER,
+            "password": PASSWORD, "extra": {"service_name": SERVICE},
+        }  # fmt: skip
+        (self.home / "connections.json").write_text(json.dumps(found), encoding="utf-8")
+
+    def units(self) -> dict[str, list[str]]:
+        """Return what systemd would start, by unit."""
+        unit = configparser.ConfigParser(interpolation=None, strict=False)
+        unit.optionxform = str  # type: ignore[assignment,method-assign]
+        unit.read(ROOT / "deploy/systemd/airflow@.service", encoding="utf-8")
+        assert UNITS is not None
+        return {
+            name: shlex.split(self._here(unit["Service"]["ExecStart"]).replace("%i", name[8:]))
+            for name in UNITS[1].split()
+        }
+
+    def environment(self) -> dict[str, str]:
+        """Return what a unit's processes have: the settings, and nothing of ours."""
+        settings = (self.etc / "airflow.env").read_text(encoding="utf-8").splitlines()
+        told = dict(line.split("=", 1) for line in settings if line and line[0] != "#")
+        return {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"} | told
+
+    def type(self, block: str) -> str:
+        """Type a block of the page into a shell of its own; return what was printed."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", self._here(BLOCKS[0] + block)],
+            env={"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"},
+            cwd=self.code,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    hospitals = chosen_hospitals(["HMS"])
+    with ExitStack() as running:
+        postgres = running.enter_context(running_postgres(tmp_path_factory.mktemp("runtime")))
+        administer(postgres, "create database airflow", "create database track_ledger")
+        world = running.enter_context(World(hospitals, days=[DAY], refused_domain=None))
+        yield Machine(tmp_path_factory.mktemp("machine"), world, postgres)
+
+
+def wait_for_runs(machine: Machine, components: Components, runs: int) -> None:
+    """Wait until so many runs by hand have ended well, as the page's `list-runs` tells."""
+    deadline = time.monotonic() + 240
+    while True:
+        told = machine.type("airflow dags list-runs track_hms --output plain")
+        assert "failed" not in told, told
+        assert not components.ended()
+        by_hand = [line for line in told.splitlines() if "manual__" in line]
+        if sum("success" in line for line in by_hand) == runs:
+            return
+        assert time.monotonic() < deadline, told
+        time.sleep(1)
+
+
+def test_the_page_leads_from_nothing_to_a_first_day(machine: Machine) -> None:
+    _, keys, connections, look, rehearse, first_day, others = BLOCKS
+    machine.type(keys)
+    machine.write_connections()
+    machine.type(connections)
+    assert not [*machine.home.glob("*.json")]
+
+    env = machine.environment()
+    with Components(machine.units(), logs=machine.home, env=env) as components:
+        parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+        deadline = time.monotonic() + 180
+        while not machine.api.is_healthy(*parts):
+            assert not components.ended()
+            assert time.monotonic() < deadline, f"logs in {machine.home}"
+            time.sleep(1)
+
+        told = machine.type(look)
+        assert ", 0 FAIL" in told
+        machine.type(rehearse)
+        wait_for_runs(machine, components, 1)
+        posted = [
+            line for post in machine.world.track.received for line in post.body["import_lines"]
+        ]
+        assert {line["email"] for line in posted} == {OURS}
+
+        machine.configure(first_business_day=DAY)
+        machine.type(first_day)
+        wait_for_runs(machine, components, 2)
+        accepted = machine.world.track.accepted_ids()
+        assert accepted
+        assert len(accepted) == len({*accepted})
+        assert "accepted" in machine.type("python -m track_dispatch day 2026-11-20")
+        machine.type(others)
