@@ -21,6 +21,7 @@ POLICIES = {
     "batch_size": 2,
     "max_age_days": 15,
     "contact_cap_days": 30,
+    "import_fields": None,  # what goes out is compared with the reading, field by field
     "ledger_retention_days": 400,
     "volume_gate": GATE,
     "extraction_max_age_hours": 36,

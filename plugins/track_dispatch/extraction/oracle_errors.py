@@ -53,6 +53,18 @@ _MEANINGS: dict[type[TrackDispatchError], dict[str, str]] = {
             "the connection's address cannot be understood: give host, port and, in the extra, "
             "service_name; or a whole dsn in the extra"
         ),
+        "ORA-28040": (
+            "this ERP and the driver have no way to log on in common: ask the DBA for a newer "
+            "password verifier, or set thick_mode with an older Oracle Client"
+        ),
+        "ORA-29024 ORA-28860 ORA-28759 DPY-6002": (
+            "the two sides could not agree on TLS: check the wallet or certificate in the "
+            "connection's extra, and the server's"
+        ),
+        "ORA-12504 ORA-65011": (
+            "the address names no service, or none that is there: put service_name in the "
+            "connection's extra"
+        ),
         "ORA-01435": (
             "the connection's Schema field, or the path of its URI, names no schema of this ERP: "
             "leave it empty, and put service_name in the extra"
@@ -67,6 +79,9 @@ _MEANINGS: dict[type[TrackDispatchError], dict[str, str]] = {
             "the ERP holds a date that it cannot write itself: ask the DBA to find it by dump, "
             "and to mend it"
         ),
+        "ORA-04063": (
+            "the query reads a view of the ERP that is broken there: ask the DBA to compile it"
+        ),
         "ORA-00904": "the query names a column or function that this ERP has not: correct the SQL",
     },
     SourceUnavailableError: {
@@ -74,13 +89,18 @@ _MEANINGS: dict[type[TrackDispatchError], dict[str, str]] = {
             "the ERP did not answer within the call timeout"
         ),
         (
-            "ORA-01555 ORA-01652 ORA-04020 ORA-04021 ORA-04030 ORA-04031 ORA-04036 ORA-04061 "
-            "ORA-04065 ORA-04068 ORA-08103 ORA-12805 ORA-12827 ORA-12842 ORA-30036"
+            "ORA-00060 ORA-01410 ORA-01555 ORA-01652 ORA-04020 ORA-04021 ORA-04030 ORA-04031 "
+            "ORA-04036 ORA-04061 ORA-04065 ORA-04068 ORA-08103 ORA-08176 ORA-12801 ORA-12805 "
+            "ORA-12827 ORA-12842 ORA-12850 ORA-30036"
         ): "the ERP could not keep what the query needs while it ran",
         (
             "ORA-00257 ORA-01033 ORA-01034 ORA-01035 ORA-01089 ORA-01090 ORA-01109 ORA-01219 "
             "ORA-12526 ORA-12527 ORA-16456 ORA-27101"
         ): "the ERP is starting, shutting down or being maintained",
+        "ORA-02392 ORA-02393 ORA-02394 ORA-02395": (
+            "the account's profile in the ERP ended the query for what it used: ask the DBA to look"
+            " at its limits"
+        ),
         "ORA-00018 ORA-00020 ORA-02391 ORA-12516 ORA-12519 ORA-12520 ORA-12540": (
             "the ERP takes no further sessions now"
         ),
@@ -90,13 +110,13 @@ _MEANINGS: dict[type[TrackDispatchError], dict[str, str]] = {
         ),
         (
             "DPY-6000 DPY-6005 ORA-12170 ORA-12518 ORA-12535 ORA-12541 ORA-12543 ORA-12545 "
-            "ORA-12560"
+            "ORA-12560 ORA-12608 ORA-12609"
         ): "the ERP cannot be reached: check its listener, host and port",
         (
             "DPY-1001 DPY-4011 DPI-1010 DPI-1080 ORA-00028 ORA-01012 ORA-01092 ORA-02068 "
             "ORA-02396 ORA-02399 ORA-03113 ORA-03114 ORA-03135 ORA-03150 ORA-12537 ORA-12547 "
-            "ORA-12571 ORA-25400 ORA-25401 ORA-25402 ORA-25403 ORA-25404 ORA-25405 ORA-25406 "
-            "ORA-25407 ORA-25408 ORA-25409 ORA-25425"
+            "ORA-12570 ORA-12571 ORA-25400 ORA-25401 ORA-25402 ORA-25403 ORA-25404 ORA-25405 "
+            "ORA-25406 ORA-25407 ORA-25408 ORA-25409 ORA-25425"
         ): "the connection to the ERP broke off",
     },
 }

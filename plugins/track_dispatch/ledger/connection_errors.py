@@ -45,7 +45,7 @@ CAUSES = (
         " name into the Host field",
     ),
     _Cause(
-        r"Connection refused",
+        r"Connection refused|conex.o recusada",
         "nothing listens there: correct the Host and Port fields, or start the server"
         " (`listen_addresses`)",
         passes=True,
@@ -89,6 +89,41 @@ CAUSES = (
         "the server lets nobody in from here with this user, database and TLS: add a line to its"
         " pg_hba.conf, or ask for TLS by `sslmode` in the extra",
     ),
+    _Cause(
+        r"pg_hba.conf rejects|pg_hba.conf rejeita",
+        "a line of the server's pg_hba.conf forbids this user, database or address: change the"
+        " line there",
+    ),
+    _Cause(
+        r"requires a valid client certificate|alert (unknown ca|certificate|bad certificate)"
+        r"|certificate (required|expired|revoked)",
+        "the server does not accept the client's certificate: let `sslcert` and `sslkey` in the"
+        " extra name one that it knows and that is still valid",
+    ),
+    _Cause(
+        r"(TLS|SSL) required|SSL is required",
+        "the pooler or server takes nobody without TLS: ask for it by `sslmode` in the extra",
+    ),
+    _Cause(
+        r"unsupported protocol|no protocols available|wrong version number|handshake failure"
+        r"|no shared cipher",
+        "the two sides have no version of TLS in common: raise the server's, or correct"
+        " `ssl_min_protocol_version` in the extra",
+    ),
+    _Cause(
+        r"channel binding|require_auth|authentication method requirement",
+        "the server lets nobody in the way that the extra asks for: correct `channel_binding` or"
+        " `require_auth` in the extra, or the server's pg_hba.conf",
+    ),
+    _Cause(
+        r"server login failed:.*(password|authentication)",
+        "the pooler itself is refused by the server: correct the user and password that the pooler"
+        " has for it",
+    ),
+    _Cause(
+        r"password (has )?expired|senha expir",
+        "the role's password has expired: give it a new one, and put that into the Password field",
+    ),
     _Cause(r"no password supplied", "the connection has no password: fill the Password field"),
     _Cause(
         r"password authentication failed|autentica\S+ .*falhou|authentication failed|SASL",
@@ -101,6 +136,10 @@ CAUSES = (
     _Cause(
         r"is not permitted to log in|n.o (tem permiss.o|pode) .*(conectar|login)",
         "the role may not log in: `alter role ... login`, or correct the Login field",
+    ),
+    _Cause(
+        r"not currently accepting connections",
+        "somebody has closed the database: `alter database ... allow_connections true`",
     ),
     _Cause(
         r'database ".*" does not exist|banco de dados ".*" n.o existe|no such database',
@@ -122,24 +161,27 @@ CAUSES = (
         passes=True,
     ),
     _Cause(
-        r"too many (clients|connections)|remaining connection slots|max_client_conn",
+        r"too many (clients|connections)|muitas conex.es|remaining connection slots"
+        r"|max_client_conn",
         "no connection is free: raise `max_connections`, or end what holds them",
         passes=True,
     ),
     _Cause(
-        r"starting up|shutting down|in recovery mode|not yet accepting|sendo (iniciado|desligado)",
+        r"starting up|shutting down|in recovery mode|not yet accepting"
+        r"|sendo (iniciado|desligado)|est. (iniciando|desligando)",
         "the server is starting or stopping: it takes connections in a moment",
         passes=True,
     ),
     _Cause(
-        r"session is (not )?read-only|hot standby mode",
+        r"session is (not )?read-only|read-only (mode|transaction)|hot standby mode",
         "no server among the hosts is the one that `target_session_attrs` asks for: is there a"
         " primary?",
         passes=True,
     ),
     _Cause(
         r"invalid \S+ value|invalid connection option|bad value for|invalid integer value"
-        r"|weak sslmode",
+        r"|weak sslmode|unrecognized configuration parameter|invalid command-line argument"
+        r"|invalid port number",
         "libpq takes no such option: correct the extra",
     ),
 )

@@ -149,7 +149,30 @@ def test_a_log_on_that_will_do_later_is_tried_again(server: OracleStandIn, code:
 
 @pytest.mark.parametrize(
     "code",
-    [2068, 2399, 3150, 4021, 4030, 4036, 4061, 4065, 12805, 12842, 25401, 25402, 25408, 25409],
+    [
+        60,
+        1410,
+        2068,
+        2392,
+        2399,
+        3150,
+        4021,
+        8176,
+        12570,
+        12608,
+        12801,
+        12850,
+        4030,
+        4036,
+        4061,
+        4065,
+        12805,
+        12842,
+        25401,
+        25402,
+        25408,
+        25409,
+    ],
 )
 def test_an_error_that_passes_is_tried_again(server: OracleStandIn, code: int) -> None:
     server.faults.errors = [("dbamv", code, f"ORA-{code:05}: it passes")]
@@ -216,6 +239,11 @@ def test_a_password_that_expires_is_told_with_the_log_on(
         (1722, "unable to convert 'PESSOA SECRETA 7'", SourceContractError, "ORA-01722: .*refused"),
         (1031, "insufficient privileges", SourceContractError, "ORA-01031: .*grant"),
         (28000, "the account is locked", ConfigError, "ORA-28000: .*DBA"),
+        (28040, "no matching authentication protocol", ConfigError, "ORA-28040: .*verifier"),
+        (29024, "certificate validation failure", ConfigError, "ORA-29024: .*TLS"),
+        (12504, "no SERVICE_NAME", ConfigError, "ORA-12504: .*service_name"),
+        (4063, "view has errors", SourceContractError, "ORA-04063: .*compile"),
+        (2394, "exceeded session limit on IO", SourceUnavailableError, "ORA-02394: .*limits"),
         (1555, "snapshot too old", SourceUnavailableError, "ORA-01555: .*safe"),
         (3113, "end-of-file on communication channel", SourceUnavailableError, "broke off"),
         (1034, "ORACLE not available", SourceUnavailableError, "ORA-01034: .*starting"),
