@@ -64,7 +64,9 @@ class Gate:
         self._all: list[Hold] = []
         track.reject(lambda line: line["uuid"] in self.throttled, status=429, named=False)
         track.reject(lambda line: line["uuid"] in self.broken, status=500, named=False)
-        track.reject(lambda line: self.picky and line["email"].endswith(f"@{REFUSED_DOMAIN}"))
+        track.reject(
+            lambda line: self.picky and line.get("email", "").endswith(f"@{REFUSED_DOMAIN}")
+        )
         track.reject(self._let_wait)
 
     def hold(self, surveys: set[str], attendances: Collection[str] | None = None) -> Hold:
