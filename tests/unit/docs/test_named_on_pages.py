@@ -45,8 +45,8 @@ KNOWN = {
 
 #: Other programs' own names.
 FOREIGN = {
-    "failed_login_attempts", "lc_messages", "listen_addresses", "max_connections",
-    "json_logs", "otel_host", "otel_on", "otel_port",
+    "allow_connections", "failed_login_attempts", "lc_messages", "listen_addresses",
+    "json_logs", "max_connections", "otel_host", "otel_on", "otel_port",
     "statsd_host", "statsd_influxdb_enabled", "statsd_on", "statsd_port",
 }  # fmt: skip
 #: A hospital to come, and what the first one makes.
