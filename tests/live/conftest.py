@@ -40,6 +40,7 @@ DONE_DAYS = [date(2026, 3, day) for day in range(10, 15)]
 POLICIES = {
     "batch_size": 5,
     "contact_cap_days": 30,
+    "import_fields": "all",  # the search afterwards knows patients by what Track was sent, too
     "look_back_days": 0,  # each run has the colour of its own day
     "post_deadline_seconds": 10,
     "lease_margin_seconds": 5,
