@@ -6,7 +6,9 @@ import atexit
 import io
 import json
 import logging
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +91,47 @@ def test_a_day_is_measured_where_airflows_own_metrics_go(
     }
     posts = frozenset({HMS, ("verdict", "accepted")})
     assert collector.timings["airflow.track.post_duration", posts][0] == 1
+
+
+@pytest.fixture
+def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+    """Listen where Airflow's StatsD client sends to; what is returned tells what came."""
+    hook._warn.cache_clear()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+
+        def came() -> list[str]:
+            found: list[str] = []
+            with suppress(BlockingIOError):
+                while True:
+                    found.append(listener.recv(65536).decode())
+            return found
+
+        monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
+        monkeypatch.setenv("AIRFLOW__METRICS__STATSD_HOST", "127.0.0.1")
+        monkeypatch.setenv("AIRFLOW__METRICS__STATSD_PORT", str(listener.getsockname()[1]))
+        monkeypatch.setenv("AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED", "True")  # with labels
+        client = stats_utils.get_stats_factory()()
+        stats.initialize(factory=lambda: client, export_legacy_names=True)
+        yield came
+        stats.initialize(factory=NoStatsLogger, export_legacy_names=True)
+        client.statsd.close()
+
+
+def test_a_day_is_measured_over_statsd_too(
+    world: AirflowWorld, patients: list[Patient], statsd: Callable[[], list[str]]
+) -> None:
+    world.run_day("HMS", DAY)
+
+    told = [one for one in statsd() if one.startswith("airflow.track.")]
+    counted = {frozenset(one.partition(":")[0].split(",")): one.partition(":")[2] for one in told}
+    assert counted[frozenset({"airflow.track.rows_read", "hospital=HMS"})] == "4|c"
+    assert counted[frozenset({"airflow.track.reports", "hospital=HMS", "colour=green"})] == "1|c"
+    posts = frozenset({"airflow.track.post_duration", "hospital=HMS", "verdict=accepted"})
+    assert counted[posts].endswith("|ms")
+    assert [value for patient in patients for value in patient.values() if value in str(told)] == []
 
 
 def test_a_doubt_and_a_red_report_are_told_apart(

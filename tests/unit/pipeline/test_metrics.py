@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from shell_rig import run as run_verb
 from sqlalchemy import insert, update
 
@@ -225,39 +225,29 @@ def test_a_scrape_tells_every_metric_of_the_table_and_no_other(steps: Steps) -> 
 
 # -- the text ----------------------------------------------------------------------
 
-_COMMENT = re.compile(r"# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)")
-_VALUE = re.compile(
-    r"([a-zA-Z_:][a-zA-Z0-9_:]*)"
-    r'(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)+)\})? ([0-9.e+-]+)'
-)
+
+#: A series: its name, and its labels with their values.
+Series = tuple[str, frozenset[tuple[str, str]]]
 
 
-def read_text(text: str) -> dict[tuple[str, str], float]:
-    """Read Prometheus's text as its format says, and demand what it demands.
+def read_text(text: str) -> dict[Series, float]:
+    """Read the text as Prometheus's own client does, and demand what it only puts up with.
 
-    Each metric's lines stand together below its HELP and its TYPE, no series comes twice, and the
-    last line ends.
+    Each metric's lines stand together below its HELP and its TYPE, and no series comes twice.
     """
-    assert text.endswith("\n")
-    series: dict[tuple[str, str], float] = {}
-    seen: list[str] = []
-    for line in text.splitlines():
-        if comment := _COMMENT.fullmatch(line):
-            word, name, _ = comment.groups()
-            if word == "HELP":
-                assert name not in seen, line
-                seen.append(name)
-            else:
-                assert seen[-1] == name, line
-                assert comment[3] in {"gauge", "counter"}
-            continue
-        found = _VALUE.fullmatch(line)
-        assert found, line
-        name, labels, value = found.groups()
-        assert seen[-1] == name, line
-        assert (name, labels or "") not in series, line
-        series[name, labels or ""] = float(value)
+    families = [*text_string_to_metric_families(text)]
+    names = [family.name for family in families]
+    assert len(names) == len({*names})
+    assert [family.name for family in families if not family.documentation] == []
+    assert {family.type for family in families} <= {"gauge", "counter"}
+    samples = [one for family in families for one in family.samples]
+    series = {(one.name, frozenset(one.labels.items())): one.value for one in samples}
+    assert len(series) == len(samples)
     return series
+
+
+def labelled(name: str, **labels: str) -> Series:
+    return name, frozenset(labels.items())
 
 
 @pytest.fixture
@@ -273,10 +263,10 @@ def shuffled() -> list[Sample]:
 
 def test_the_text_is_what_the_format_says_and_loses_no_digit(shuffled: list[Sample]) -> None:
     assert read_text(prometheus_text(shuffled)) == {
-        ("track_open_lines", 'hospital="HMS",state="ready"'): 1_234_567,
-        ("track_open_lines", r'hospital="A\"B\\C\nD",state="held"'): 0,
-        ("track_day_post_seconds", 'hospital="HMS"'): 0.125,
-        ("track_stopped", ""): 1,
+        labelled("track_open_lines", hospital="HMS", state="ready"): 1_234_567,
+        labelled("track_open_lines", hospital='A"B\\C\nD', state="held"): 0,
+        labelled("track_day_post_seconds", hospital="HMS"): 0.125,
+        labelled("track_stopped"): 1,
     }
 
 
@@ -297,6 +287,6 @@ def test_the_verb_prints_what_is_in_the_installations_ledger_and_nothing_of_a_pa
 
     series = read_text(done.stdout)
     assert done.exit_code == 0
-    assert series["track_open_lines", 'hospital="HMS",state="in_doubt"'] == 2
+    assert series[labelled("track_open_lines", hospital="HMS", state="in_doubt")] == 2
     assert "900000001" not in done.stdout
     assert str(put.batch) not in done.stdout
