@@ -174,9 +174,10 @@ def wait_for_runs(machine: Machine, components: Components, runs: int) -> None:
     deadline = time.monotonic() + 240
     while True:
         told = machine.type("airflow dags list-runs track_hms --output plain")
-        assert "failed" not in told, told
-        assert not components.ended()
+        # the hospital's own hour may come meanwhile, with a day that has no patients here
         by_hand = [line for line in told.splitlines() if "manual__" in line]
+        assert not any("failed" in line for line in by_hand), told
+        assert not components.ended()
         if sum("success" in line for line in by_hand) == runs:
             return
         assert time.monotonic() < deadline, told
@@ -184,8 +185,9 @@ def wait_for_runs(machine: Machine, components: Components, runs: int) -> None:
 
 
 def test_the_page_leads_from_nothing_to_a_first_day(machine: Machine) -> None:
-    _, keys, connections, look, rehearse, first_day, others = BLOCKS
+    _, keys, connections, look, rehearse, answered, first_day, account, others = BLOCKS
     machine.type(keys)
+    assert (machine.home / "keys.json").stat().st_mode & 0o077 == 0
     machine.write_connections()
     machine.type(connections)
     assert not [*machine.home.glob("*.json")]
@@ -203,6 +205,7 @@ def test_the_page_leads_from_nothing_to_a_first_day(machine: Machine) -> None:
         assert ", 0 FAIL" in told
         machine.type(rehearse)
         wait_for_runs(machine, components, 1)
+        machine.type(answered)
         posted = [
             line for post in machine.world.track.received for line in post.body["import_lines"]
         ]
@@ -214,5 +217,5 @@ def test_the_page_leads_from_nothing_to_a_first_day(machine: Machine) -> None:
         accepted = machine.world.track.accepted_ids()
         assert accepted
         assert len(accepted) == len({*accepted})
-        assert "accepted" in machine.type("python -m track_dispatch day 2026-11-20")
+        assert "accepted" in machine.type(account)
         machine.type(others)
