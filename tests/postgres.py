@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import tempfile
@@ -9,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
+
+from track_dispatch.ledger.keys import KeyRing
 
 
 @contextmanager
@@ -49,3 +52,17 @@ def administer(url: str, *statements: str) -> None:
         for statement in statements:
             connection.execute(text(statement))
     engine.dispose()
+
+
+def connection_to(url: str, keys: KeyRing) -> str:
+    """Return the Airflow connection `track_ledger` to a ledger in a database of ours."""
+    place = make_url(url)
+    return json.dumps(
+        {
+            "conn_type": "postgres",
+            "host": place.query["host"],
+            "login": place.username,
+            "schema": place.database,
+            "extra": keys.model_dump(mode="json"),
+        }
+    )

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from tests.e2e.hms_patients import plant
-from tests.postgres import program, running_postgres
+from tests.postgres import connection_to, program, running_postgres
 from track_dispatch.cli import app
 from track_dispatch.hooks import ledger as ledger_hook
 from track_dispatch.ledger.keys import KeyRing, new_keys
@@ -57,20 +57,6 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start another PostgreSQL."""
     with running_postgres(tmp_path_factory.mktemp("elsewhere")) as url:
         yield url
-
-
-def connection_to(url: str, keys: KeyRing) -> str:
-    """Return the connection `track_ledger`."""
-    place = make_url(url)
-    return json.dumps(
-        {
-            "conn_type": "postgres",
-            "host": place.query["host"],
-            "login": place.username,
-            "schema": place.database,
-            "extra": keys.model_dump(mode="json"),
-        }
-    )
 
 
 def run_program(name: str, url: str, *arguments: str) -> None:

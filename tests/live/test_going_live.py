@@ -15,7 +15,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -67,6 +67,8 @@ class Machine:
         self.home = self.at("/var/lib/airflow")
         for folder in (self.code, self.etc, self.home):
             folder.mkdir(parents=True)
+        #: What a shell has before the page's first block, and nothing of ours.
+        self._shell = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"}
         for name in ("dags", "plugins", "deploy"):
             (self.code / name).symlink_to(ROOT / name)
         (self.code / ".venv").symlink_to(sys.prefix)
@@ -141,13 +143,13 @@ class Machine:
         """Return what a unit's processes have: the settings, and nothing of ours."""
         settings = (self.etc / "airflow.env").read_text(encoding="utf-8").splitlines()
         told = dict(line.split("=", 1) for line in settings if line and line[0] != "#")
-        return {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"} | told
+        return self._shell | told
 
     def type(self, block: str) -> str:
         """Type a block of the page into a shell of its own; return what was printed."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", self._here(BLOCKS[0] + block)],
-            env={"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"},
+            env=self._shell,
             cwd=self.code,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -169,19 +171,22 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield Machine(tmp_path_factory.mktemp("machine"), world, postgres)
 
 
-def wait_for_runs(machine: Machine, components: Components, runs: int) -> None:
-    """Wait until so many runs by hand have ended well, as the page's `list-runs` tells."""
+def wait_until(happened: Callable[[], bool], machine: Machine, components: Components) -> None:
+    """Look once a second until something has happened, and that nothing has ended meanwhile."""
     deadline = time.monotonic() + 240
-    while True:
-        told = machine.type("airflow dags list-runs track_hms --output plain")
-        # the hospital's own hour may come meanwhile, with a day that has no patients here
-        by_hand = [line for line in told.splitlines() if "manual__" in line]
-        assert not any("failed" in line for line in by_hand), told
+    while not happened():
         assert not components.ended()
-        if sum("success" in line for line in by_hand) == runs:
-            return
-        assert time.monotonic() < deadline, told
+        assert time.monotonic() < deadline, f"logs in {machine.home}"
         time.sleep(1)
+
+
+def has_run(machine: Machine, runs: int) -> bool:
+    """Tell whether so many runs by hand have ended well, as the page's `list-runs` tells."""
+    told = machine.type("airflow dags list-runs track_hms --output plain")
+    # the hospital's own hour may come meanwhile, with a day that has no patients here
+    by_hand = [line for line in told.splitlines() if "manual__" in line]
+    assert not any("failed" in line for line in by_hand), told
+    return sum("success" in line for line in by_hand) == runs
 
 
 def test_the_page_leads_from_nothing_to_a_first_day(machine: Machine) -> None:
@@ -195,16 +200,12 @@ def test_the_page_leads_from_nothing_to_a_first_day(machine: Machine) -> None:
     env = machine.environment()
     with Components(machine.units(), logs=machine.home, env=env) as components:
         parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-        deadline = time.monotonic() + 180
-        while not machine.api.is_healthy(*parts):
-            assert not components.ended()
-            assert time.monotonic() < deadline, f"logs in {machine.home}"
-            time.sleep(1)
+        wait_until(lambda: machine.api.is_healthy(*parts), machine, components)
 
         told = machine.type(look)
         assert ", 0 FAIL" in told
         machine.type(rehearse)
-        wait_for_runs(machine, components, 1)
+        wait_until(lambda: has_run(machine, 1), machine, components)
         machine.type(answered)
         posted = [
             line for post in machine.world.track.received for line in post.body["import_lines"]
@@ -213,9 +214,8 @@ def test_the_page_leads_from_nothing_to_a_first_day(machine: Machine) -> None:
 
         machine.configure(first_business_day=DAY)
         machine.type(first_day)
-        wait_for_runs(machine, components, 2)
+        wait_until(lambda: has_run(machine, 2), machine, components)
         accepted = machine.world.track.accepted_ids()
-        assert accepted
-        assert len(accepted) == len({*accepted})
+        assert {*accepted.values()} == {1}
         assert "accepted" in machine.type(account)
         machine.type(others)

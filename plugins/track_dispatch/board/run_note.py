@@ -10,10 +10,9 @@ from airflow.models.dagrun import DagRunNote
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import object_session
 
-from track_dispatch.board.words import BUSINESS_DAY
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
-from track_dispatch.pipeline import day_of_run
+from track_dispatch.pipeline import BUSINESS_DAY, day_of_run
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun

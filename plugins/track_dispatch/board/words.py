@@ -11,9 +11,6 @@ from track_dispatch.states import Count, DecisionRefusal, Verb
 #: Monday first.
 WEEKDAYS = ("seg", "ter", "qua", "qui", "sex", "sáb", "dom")
 
-#: What the trigger form and a run's note call it.
-BUSINESS_DAY = "Dia de atendimento"
-
 #: What a button says; the verb's own label is the form's of `track_decide`, and longer.
 BUTTONS: Mapping[Verb, str] = {
     Verb.SETTLE_SENT: "Está no Track",

@@ -13,10 +13,7 @@ from datetime import datetime
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from track_dispatch.extraction.query_tree import ErpTables, Kind, kind_of
-
-#: What is wrong in a query: the place in its tree, and what to write there instead.
-Problem = tuple[exp.Expr, str]
+from track_dispatch.extraction.query_tree import ErpTables, Kind, Problem, kind_of
 
 #: Functions of texts, which turn a date into one by the session's settings.
 _OF_TEXTS = (

@@ -17,10 +17,13 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 from track_dispatch.extraction import query_tree
-from track_dispatch.extraction.query_tree import ErpTables, Kind, kind_of, where_condition
-
-#: What is wrong in a query: the place in its tree, and what to write there instead.
-Problem = tuple[exp.Expr, str]
+from track_dispatch.extraction.query_tree import (
+    ErpTables,
+    Kind,
+    Problem,
+    kind_of,
+    where_condition,
+)
 
 _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like)
 _CONDITIONS = (*(exp.Predicate, exp.Connector, exp.Not, exp.RegexpLike, exp.Exists, exp.Escape),)

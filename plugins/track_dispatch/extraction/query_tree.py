@@ -25,6 +25,9 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 #: An expression, and the scope that its columns are to be looked up in.
 Placed = tuple[exp.Expr, Scope]
 
+#: What is wrong in a query: the place in its tree, and what to write there instead.
+Problem = tuple[exp.Expr, str]
+
 
 def branches(query: exp.Expr) -> list[exp.Select]:
     """Return the SELECTs that a query puts together by UNION and the like, from the top."""

@@ -15,6 +15,7 @@ from track_dispatch.errors import (
 )
 from track_dispatch.hooks.alert import UndeliveredAlert
 from track_dispatch.ledger.decisions import DecidedLines
+from track_dispatch.pipeline import BUSINESS_DAY
 from track_dispatch.pipeline.decide import FIELDS, Done
 from track_dispatch.records import Area
 from track_dispatch.states import SHELL_ONLY, Count, Verb
@@ -207,7 +208,7 @@ WHAT = {verb: f"{verb.label} ({verb})" for verb in Verb if verb not in SHELL_ONL
 #: Title and help of each Param.
 PARAMS = {
     "run_day": (
-        "Dia de atendimento",
+        BUSINESS_DAY,
         (
             "Deixe vazio para o dia da própria execução (ontem). Preencha para enviar outro dia já"
             " encerrado; quem já recebeu o convite não recebe de novo."
@@ -244,7 +245,7 @@ PARAMS = {
         "Fica guardado com o seu nome. O que parece e-mail, telefone ou CPF é recusado.",
     ),
     "morning_day": (
-        "Dia de atendimento",
+        BUSINESS_DAY,
         "Deixe vazio para tudo o que está em aberto. Preenchido, só esse dia é mostrado.",
     ),
 }

@@ -18,6 +18,9 @@ from track_dispatch.config import Hospital
 from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.records import YEARS, Actor, HospitalDay
 
+#: What forms and a run's note call the business day.
+BUSINESS_DAY = "Dia de atendimento"
+
 
 class Mode(StrEnum):
     """What a run does: send, only say what it would send, or send to our own people."""

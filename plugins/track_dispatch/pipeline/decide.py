@@ -36,7 +36,7 @@ from track_dispatch.ledger.decisions import (
     retry_refused,
 )
 from track_dispatch.ledger.stop_switch import resume_service
-from track_dispatch.pipeline import Run
+from track_dispatch.pipeline import BUSINESS_DAY, Run
 from track_dispatch.pipeline.housekeeping import LAST_ZONE
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import Count, DecisionRefusal, Verb
@@ -50,7 +50,7 @@ OF_DAYS = frozenset({Verb.RELEASE, Verb.RETRY_REFUSED})
 FIELDS = {
     "batch": "Lote",
     "hospital": "Hospital",
-    "business_day": "Dia de atendimento",
+    "business_day": BUSINESS_DAY,
     "as_of": "Momento da cópia",
     "confirmed": "Confirmo: o Track nunca processou o lote",
 }

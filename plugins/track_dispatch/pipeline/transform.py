@@ -24,6 +24,7 @@ from track_dispatch.ledger.apply_extraction import ExtractionApply, SharedLine, 
 from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.day_apply import DayTerms
 from track_dispatch.ledger.extractions import (
+    Columns,
     Extraction,
     run_extractions,
     staged_columns,
@@ -37,9 +38,6 @@ from track_dispatch.records import UNREADABLE_COLUMN, Area, Channel, ColumnCount
 from track_dispatch.transformation import Candidate, Evaluator, rank
 from track_dispatch.transformation.identities import PersonCandidate, surplus
 from track_dispatch.transformation.names import clean_column
-
-#: Rows as columns: name to texts, all of one length.
-Columns = Mapping[str, Sequence[str]]
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -13,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.engine import make_url
 
+from tests.postgres import connection_to
 from tests.unit.board.conftest import PAGES, Person
 from tests.unit.ledger.steps import Steps
 from track_dispatch.board import words
@@ -39,20 +38,6 @@ RUN_PAGE = "run?dag_id=track_hms&run_id=run-1"
 LOOKER = Actor("test", run_id="run-1", try_number=1)
 
 
-def connection_at(url: str) -> str:
-    """Return the Airflow connection to a new ledger on PostgreSQL."""
-    parsed = make_url(url)
-    return json.dumps(
-        {
-            "conn_type": "postgres",
-            "host": parsed.query["host"],
-            "login": parsed.username,
-            "schema": parsed.database,
-            "extra": new_keys().model_dump(mode="json"),
-        }
-    )
-
-
 #: What the rig gives a patient, and how it numbers attendances.
 PATIENT = re.compile(r"example\.test|cpf:|0000000000\d|phone:|55279\d{8}")
 
@@ -62,7 +47,7 @@ def ledger_connection(request: pytest.FixtureRequest) -> str | None:
     """Let each page be made from either database."""
     if request.param == "sqlite":
         return None
-    return connection_at(request.getfixturevalue("postgres_url"))
+    return connection_to(request.getfixturevalue("postgres_url"), new_keys())
 
 
 @pytest.fixture
