@@ -23,24 +23,22 @@ _INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.in
 def note_business_day(dag_run: DagRun) -> None:
     """Note the business day of a hospital's run that begins; a note that is there stays.
 
-    The scheduler calls this within its own transaction: it is one statement, which also takes it
-    well that somebody else notes something at the same moment.
+    The scheduler calls this within its own transaction, which a savepoint keeps whole whatever
+    becomes of the note. Somebody else may note something at the same moment.
     """
     session, day = object_session(dag_run), _business_day(dag_run)
     insert = _INSERTS.get(session.get_bind().dialect.name) if session is not None else None
     if session is None or insert is None or day is None:
         return
-    now = datetime.now(UTC)
-    session.execute(
-        insert(DagRunNote.__table__)
-        .values(
-            dag_run_id=dag_run.id,
-            content=f"{BUSINESS_DAY}: {day:%d/%m/%Y}",
-            created_at=now,
-            updated_at=now,
-        )
-        .on_conflict_do_nothing()
+    now, connection = datetime.now(UTC), session.connection()
+    note = insert(DagRunNote.__table__).values(
+        dag_run_id=dag_run.id,
+        content=f"{BUSINESS_DAY}: {day:%d/%m/%Y}",
+        created_at=now,
+        updated_at=now,
     )
+    with connection.begin_nested():
+        connection.execute(note.on_conflict_do_nothing())
 
 
 def _business_day(dag_run: DagRun) -> date | None:

@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 #: The Params of a hospital's DAG; any other key in a run's conf is refused.
 CONF_KEYS = ("business_day", "include_old", "mode")
 
+#: The shortest wait for Track's requests without a worker. To begin again costs seconds of CPU:
+#: by then there must be room for more than one batch.
+SHORTEST_WAIT = timedelta(minutes=1)
+
 
 def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
     """Read the run from Airflow's context; the task's log begins with its day and wishes.
@@ -91,13 +95,6 @@ def actor_of(context: Mapping[str, Any]) -> Actor:
         try_number=ti.try_number,
         software=software_here(),
     )
-
-
-log = logging.getLogger(__name__)
-
-#: The shortest wait for Track's requests without a worker. To begin again costs seconds of CPU:
-#: by then there must be room for more than one batch.
-SHORTEST_WAIT = timedelta(minutes=1)
 
 
 class TrackOperator(BaseOperator):

@@ -6,7 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session, make_transient_to_detached
 
+from track_dispatch.board.run_note import note_business_day
 from track_dispatch.operators.texts import PARAMS
 
 if TYPE_CHECKING:
@@ -70,6 +74,26 @@ def test_a_run_of_another_dag_has_none(airflow_runs: AirflowInDatabase, dag_id: 
     airflow_runs.at(MORNING, [dag_id])
 
     assert begin(dag_id) is None
+
+
+def test_a_note_that_fails_leaves_the_schedulers_transaction_whole(
+    airflow_runs: AirflowInDatabase, postgres_url: str
+) -> None:
+    from airflow.models.dagrun import DagRun  # noqa: PLC0415 - imports Airflow
+    from airflow.utils.types import DagRunType  # noqa: PLC0415
+
+    airflow_runs.at(MORNING)
+    run = DagRun("track_hms", "run-1", run_after=MORNING, run_type=DagRunType.MANUAL, conf={})
+    run.id = 1
+    make_transient_to_detached(run)
+    engine = create_engine(postgres_url)  # which has no table of notes
+    with Session(engine) as session:
+        session.add(run)
+        with pytest.raises(ProgrammingError):  # Airflow logs what a listener raises
+            note_business_day(run)
+
+        assert session.scalar(text("select 1")) == 1
+    engine.dispose()
 
 
 def test_the_note_calls_the_day_as_the_form_does() -> None:
