@@ -306,7 +306,7 @@ ENGLISH: Mapping[K, str] = {
     K.UNIT_FAILED: (
         "{detail}: sending failed for good, {lines:line is|lines are} left: see dispatch's log"
     ),
-    K.READY: "{lines:ready line was|ready lines were} not sent: clear dispatch",
+    K.READY: "{lines:ready line is|ready lines are} not sent: if no run goes on, clear dispatch",
     K.SENDING: "{lines:line|lines} on the way: wait for the lease, then clear dispatch",
     K.REOPENED: (
         "{lines:line|lines} to be read again by the next run; now: trigger {dag} with"

@@ -219,7 +219,10 @@ def test_day_says_what_to_do_in_the_shells_language_and_exits_1(installed: Steps
     after = run("day", str(DAY))
 
     assert red.exit_code == 1
-    assert "HMS 2026-03-10: 2 ready lines were not sent: clear dispatch" in red.stdout
+    assert (
+        "HMS 2026-03-10: 2 ready lines are not sent: if no run goes on, clear dispatch"
+        in red.stdout
+    )
     assert "ready lines" not in after.stdout
     assert "HMS" in after.stdout
 
