@@ -44,9 +44,9 @@ def _program(
 
 
 app.command()(installation.setup)
-app.command()(inspection.doctor)
-app.command()(inspection.metrics)
-app.command()(inspection.surveys)
+app.command()(installation.doctor)
+app.command()(installation.metrics)
+app.command()(installation.surveys)
 app.command()(inspection.sql)
 app.command("dry-run")(inspection.dry_run)
 app.command()(inspection.day)

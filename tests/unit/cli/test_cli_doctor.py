@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from demo.world import World, surveys_of
 from tests.airflow_rows import AirflowInDatabase
 from track_dispatch.cli import app
-from track_dispatch.cli.inspection import doctor
+from track_dispatch.cli.installation import doctor
 from track_dispatch.config import load_hospital
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks import ledger as place
