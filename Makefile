@@ -71,9 +71,9 @@ check: .venv/installed-dev  ## format, lint, types, layers, SQL, pages: the quic
 test: check examples  ## everything that must hold; CI runs this
 	$(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm) $(BIN)/pytest -n auto --dist loadfile
 
-# TRACK_PROOF=full: all hospitals, and an outage of five minutes; TRACK_BROWSER=insist: no skip without chromium
-e2e: .venv/installed-dev  ## a live Airflow whose tasks, scheduler and API server are killed; CI runs this, too
-	$(BIN)/pytest tests/live -n0 -x
+# needs Debian's chromium, redis-server and pgbouncer: without one its tests are skipped, or fail with TRACK_INSIST=1
+e2e: .venv/installed-dev .venv-celery/installed  ## a live Airflow and Celery workers, killed in the middle of a POST; CI runs this, too
+	$(BIN)/pytest tests/live tests/workers -n0 -x -rs
 
 proof: .venv/installed-dev  ## every proof in full, and docs/guarantees.md anew; about an hour
 	$(BIN)/python -m tests.proof $(PARTS)
@@ -84,10 +84,10 @@ proof: .venv/installed-dev  ## every proof in full, and docs/guarantees.md anew;
 	$(call install,.venv-celery,requirements-celery.txt)
 	@touch $@
 
-# TRACK_PROOF=full: all hospitals
-proof-celery: .venv/installed-dev .venv-celery/installed  ## two Celery workers, killed, asleep, cut off; needs redis-server and pgbouncer
+# what `make e2e` plays of it, with all hospitals, and the rest
+proof-celery: .venv/installed-dev .venv-celery/installed  ## two Celery workers, killed, asleep, cut off, in full; some ten minutes
 	rm -f $(PROOFS)/workers.*
-	TRACK_PROOF_REPORT=$(PROOFS) $(BIN)/pytest tests/workers -n0 -x -rs
+	TRACK_INSIST=1 TRACK_PROOF=full TRACK_PROOF_REPORT=$(PROOFS) $(BIN)/pytest tests/workers -n0 -x -rs
 	git describe --always --dirty > $(PROOFS)/workers.commit
 
 restore-drill: .venv/installed-dev  ## put a dump of the ledger back on another PostgreSQL and go on: nobody is asked twice
@@ -112,7 +112,7 @@ site: .venv/installed-dev  ## the pages as a site in site/, which loads nothing 
 	@echo 'site/ is there; to look at it: $(BIN)/python -m http.server --bind 127.0.0.1 -d site 8000'
 
 pictures: .venv/installed-dev  ## take docs/*.png anew: the browser tests do, in Debian's chromium
-	TRACK_PICTURES=docs TRACK_BROWSER=insist $(BIN)/pytest tests/live/test_board.py -n0 -x
+	TRACK_PICTURES=docs TRACK_INSIST=1 $(BIN)/pytest tests/live/test_board.py -n0 -x
 
 release: .venv/installed-dev  ## wheel and sdist of this version in dist/, and the text of its tag
 	rm -rf dist build

@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 import requests
 from playwright.sync_api import sync_playwright
 
 from demo.airflow_api import free_port
 from demo.world import ROOT
+from tests.debian import installed, skip_without
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
-#: Debian's; Playwright's own would have to be fetched.
-CHROMIUM = Path("/usr/bin/chromium")
 #: Nothing of it looks outside by itself.
 QUIET = [
     "--no-sandbox",
@@ -123,13 +121,9 @@ def made_ui(home: Path) -> Iterator[MadeUi]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start Debian's chromium; without one the tests are skipped, or fail where they must run."""
-    if not CHROMIUM.exists():
-        missing = f"there is no {CHROMIUM}: apt-get install chromium"
-        if os.environ.get("TRACK_BROWSER") == "insist":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    """Start Debian's chromium: Playwright's own would have to be fetched."""
+    skip_without("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=installed("chromium"), args=QUIET)
         yield browser
         browser.close()

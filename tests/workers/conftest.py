@@ -15,14 +15,15 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from demo.world import World, chosen_hospitals, leave_hospitals
+from tests.debian import cannot_run, skip_without
 from tests.e2e.elsewhere import environment
 from tests.live.books import Books
 from tests.live.gate import Gate
 from tests.postgres import administer, running_postgres
 from tests.proof.proof_report import IN_FULL, note
 from tests.workers.faults import Faults, play
-from tests.workers.machines import PYTHON, Machines, celery_settings, set_up
-from tests.workers.services import Broker, Pooler, missing_programs
+from tests.workers.machines import CELERY, PYTHON, Machines, celery_settings, set_up
+from tests.workers.services import Broker, Pooler
 from track_dispatch.ledger.keys import new_keys
 
 if TYPE_CHECKING:
@@ -54,10 +55,9 @@ class Proof:
 @pytest.fixture(scope="session")
 def proof(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proof]:
     """Play the scenario once, with everything on PostgreSQL, the ledger behind a pooler."""
-    if missing := missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian's packages)")
+    skip_without("redis-server", "pgbouncer")
     if not PYTHON.exists():
-        pytest.skip(f"no environment for Celery at {PYTHON}: `make proof-celery` makes it")
+        cannot_run(f"no environment for Celery at {PYTHON}: make {CELERY}")
     # whoever stops the tests wants all processes to end, too
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     begin = time.monotonic()
@@ -93,7 +93,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proof]:
         machines.wait_for(
             "the DAGs", lambda: machines.api.unpause([one.dag_id for one in hospitals])
         )
-        play(faults, DAYS)
+        play(faults, DAYS, in_full=IN_FULL)
         lines = books.lines()
         note("workers", **faults.numbers(lines, DAYS, seconds=time.monotonic() - begin))
         yield Proof(faults, lines, DAYS)

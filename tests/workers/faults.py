@@ -115,14 +115,18 @@ class Faults:
         ]
 
 
-def play(faults: Faults, days: Sequence[date]) -> None:
-    """Play everything once; each POST goes on when what befell it is over."""
+def play(faults: Faults, days: Sequence[date], *, in_full: bool) -> None:
+    """Play what befalls a worker's own tasks, or everything, once.
+
+    Each POST goes on when what befell it is over.
+    """
     first, second = days
     deliver_twice(faults, first)
     kill_a_worker(faults, second)
-    put_a_worker_to_sleep(faults, first)
-    kill_the_broker(faults, first)
-    crash_postgres(faults, second)
+    if in_full:
+        put_a_worker_to_sleep(faults, first)
+        kill_the_broker(faults, first)
+        crash_postgres(faults, second)
     tidy_up(faults.stage, 600)
     delete_runs(faults)
     run_the_rest(faults, days)

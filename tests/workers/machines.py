@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("workers")
 
-#: The environment of `requirements-celery.txt`; `make proof-celery` makes it.
+#: What makes the environment of `requirements-celery.txt`, and its Python.
+CELERY = ".venv-celery/installed"
 PYTHON = Path(os.environ.get("TRACK_CELERY_PYTHON", ROOT / ".venv-celery" / "bin" / "python"))
 WORKERS = ("worker-1", "worker-2")
 #: What a worker must not know: Airflow's own database, and the servers' secrets.

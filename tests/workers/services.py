@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import time
@@ -15,6 +14,7 @@ from sqlalchemy.engine import make_url
 
 from demo.airflow_api import free_port
 from demo.components import Components
+from tests.debian import installed
 from tests.postgres import program
 from tests.workers.machines import PYTHON
 
@@ -47,7 +47,9 @@ class Broker:
             'appendonly yes\nsave ""\n',
             encoding="utf-8",
         )
-        self._processes = Components({"redis": ["redis-server", str(settings)]}, logs=folder)
+        self._processes = Components(
+            {"redis": [installed("redis-server"), str(settings)]}, logs=folder
+        )
 
     @property
     def url(self) -> str:
@@ -103,7 +105,7 @@ class Pooler:
         )
         folder.chmod(0o755)
         user = ["--user", "pgserver"] if os.geteuid() == 0 else []
-        command = [_program("pgbouncer"), *user, str(settings)]
+        command = [installed("pgbouncer"), *user, str(settings)]
         self._processes = Components({"pgbouncer": command}, logs=folder)
 
     def __enter__(self) -> Pooler:
@@ -128,11 +130,6 @@ def restart_postgres(url: str) -> None:
     )
 
 
-def missing_programs() -> list[str]:
-    """Name what is not installed."""
-    return [name for name in ("redis-server", "pgbouncer") if _program(name) == ""]
-
-
 def wait_until_listening(port: int) -> None:
     """Wait until somebody takes connections on a port of the loopback."""
     wait_for(lambda: _takes_connections(port), f"somebody to listen on {port}")
@@ -149,7 +146,3 @@ def wait_for(happened: Callable[[], bool], what: str) -> None:
 def _takes_connections(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _program(name: str) -> str:
-    return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") or ""

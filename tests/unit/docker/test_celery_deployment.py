@@ -299,9 +299,23 @@ def keys_of(values: Any, path: str = "") -> Iterator[str]:
         yield from keys_of(value, f"{path}.{name}" if path else name)
 
 
+KEYS = (Path(__file__).parent / "chart_keys.txt").read_text(encoding="utf-8")
+
+
+def test_the_list_of_keys_is_of_the_chart_that_is_installed_and_says_when_it_was_looked_up() -> (
+    None
+):
+    values = (ROOT / "deploy" / "helm" / "values.yaml").read_text(encoding="utf-8")
+    listed = re.search(r"apache-airflow/airflow (\S+) knows", KEYS)
+
+    assert listed
+    assert f"apache-airflow/airflow {listed[1]}, " in values
+    assert f" --version {listed[1]} " in values
+    assert re.search(r"Looked up on 20\d\d-\d\d-\d\d", KEYS)
+
+
 def test_the_chart_knows_every_key_that_we_set() -> None:
-    text = (Path(__file__).parent / "chart_keys.txt").read_text(encoding="utf-8")
-    known = [line for line in text.splitlines() if line and line[0] != "#"]
+    known = [line for line in KEYS.splitlines() if line and line[0] != "#"]
     free = tuple(line[:-1] for line in known if line.endswith(".*"))
     used = set(keys_of(VALUES))
 
@@ -323,6 +337,15 @@ def test_airflow_knows_every_setting_that_we_make() -> None:
     }
 
     assert {one for one in settings if not conf.has_option(*one)} <= celerys
+
+
+def test_the_charts_metrics_have_a_client_and_labels() -> None:
+    locked = (ROOT / "requirements-celery.txt").read_text(encoding="utf-8")
+
+    assert VALUES["statsd"]["enabled"] is True
+    assert re.search(r"^statsd==", locked, re.MULTILINE)
+    # plain StatsD has none: all hospitals would be one number
+    assert VALUES["config"]["metrics"] == {"statsd_influxdb_enabled": "True"}
 
 
 def test_the_charts_airflow_is_the_one_that_is_locked() -> None:
