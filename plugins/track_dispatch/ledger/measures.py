@@ -1,7 +1,7 @@
 """What a scrape asks the ledger: how old what waits is, how long POSTs took, when it was tidied.
 
 Reading only. Ages are by the database's clock, in seconds. Every look is at what is open or at a
-hospital's latest day, so that its cost does not grow with the ledger.
+hospital's latest day, so that its cost does not grow with the ledger's lines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """How long report, morning, explain and the rest take on a ledger of a million lines.
 
-`python -m tests.unit.ledger.measure_views [LINES]`: CPU of this process, of PostgreSQL's (where
-it can be read), and wall, in milliseconds, the medians of five. Nothing is asserted.
+`python -m tests.unit.ledger.measure_views [LINES [HOSPITALS]]`: CPU of this process, of
+PostgreSQL's (where it can be read), and wall, in milliseconds, the medians of five. Nothing is
+asserted.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from sqlalchemy.engine import make_url
 from tests.postgres import administer, running_postgres
 from tests.unit.ledger.big_ledger import BigLedger, fill_big_ledger
 from tests.unit.ledger.steps import Steps
-from track_dispatch.config import load_hospital, load_hospitals
+from track_dispatch.config import Hospital, load_hospital, working_hospitals
 from track_dispatch.ledger import retention, schema
 from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.decisions import Decision, decide_batch
@@ -29,7 +30,9 @@ from track_dispatch.ledger.history import attendance_history, refused_lines
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.privacy import held_about
 from track_dispatch.ledger.sql import moment_in
+from track_dispatch.metric_table import prometheus_text
 from track_dispatch.pipeline import Run
+from track_dispatch.pipeline.metrics import read_metrics
 from track_dispatch.pipeline.morning import morning
 from track_dispatch.pipeline.report import report
 from track_dispatch.records import Actor, HospitalDay
@@ -43,17 +46,20 @@ LOOKER = Actor("report", run_id="scheduled__2026-03-11", try_number=1)
 TIMES = 5
 
 
-def main(lines: int) -> None:
-    """Fill a ledger on each database, and measure."""
+def main(lines: int = 1_000_000, number: int = 18) -> None:
+    """Fill a ledger on each database, and measure; more hospitals than there are are made up."""
+    shipped = working_hospitals()
+    made_up = (shipped[0].model_copy(update={"code": f"X{one}"}) for one in range(number))
+    hospitals = [*shipped, *made_up][:number]
     with tempfile.TemporaryDirectory() as folder:
-        measure("SQLite", f"sqlite:///{folder}/track_ledger.db", lines)
+        measure("SQLite", f"sqlite:///{folder}/track_ledger.db", lines, hospitals)
         with running_postgres(Path(folder)) as url:
             administer(url, "create database big_ledger")
             big = make_url(url).set(database="big_ledger")
-            measure("PostgreSQL", big.render_as_string(hide_password=False), lines)
+            measure("PostgreSQL", big.render_as_string(hide_password=False), lines, hospitals)
 
 
-def measure(name: str, url: str, lines: int) -> None:
+def measure(name: str, url: str, lines: int, hospitals: Sequence[Hospital]) -> None:
     """Measure each look at one ledger."""
     keys = new_keys()
     with Ledger(connect(url), keys) as ledger:
@@ -63,16 +69,18 @@ def measure(name: str, url: str, lines: int) -> None:
                 insert(schema.ledger).values(ledger_id=keys.ledger_id, created_at=moment_in())
             )
         began = time.perf_counter()
-        codes = tuple(one.code for one in load_hospitals())
+        codes = tuple(one.code for one in hospitals)
         filled = fill_big_ledger(ledger, lines, hospitals=codes, last_day=LAST)
         spent = time.perf_counter() - began
         print(f"{name}: {filled.lines} lines filled in {spent:.1f} s")  # noqa: T201
-        for what, look in looks(Steps(ledger), filled):
+        for what, look in looks(Steps(ledger), filled, hospitals):
             cpu, server, wall = timed(look, ledger)
             print(f"  {what:<32}{cpu:8.1f} CPU {server:8.1f} server's {wall:8.1f} wall")  # noqa: T201
 
 
-def looks(steps: Steps, filled: BigLedger) -> Iterator[tuple[str, Callable[[], object]]]:
+def looks(
+    steps: Steps, filled: BigLedger, hospitals: Sequence[Hospital]
+) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield each look by its name."""
     hms = load_hospital("HMS")
     run = Run(hms, LAST, LOOKER)
@@ -83,12 +91,12 @@ def looks(steps: Steps, filled: BigLedger) -> Iterator[tuple[str, Callable[[], o
     yield "report of HMS", lambda: report(run, ledger=steps.ledger, now=NOW)
     yield (
         "morning of all hospitals",
-        lambda: morning(load_hospitals(), ledger=steps.ledger, actor=LOOKER, moment=NOW),
+        lambda: morning(hospitals, ledger=steps.ledger, actor=LOOKER, moment=NOW),
     )
     yield (
         "morning of one day",
         lambda: morning(
-            load_hospitals(), ledger=steps.ledger, actor=LOOKER, moment=NOW, business_day=LAST
+            hospitals, ledger=steps.ledger, actor=LOOKER, moment=NOW, business_day=LAST
         ),
     )
 
@@ -105,9 +113,14 @@ def looks(steps: Steps, filled: BigLedger) -> Iterator[tuple[str, Callable[[], o
         with steps.ledger.reading() as connection:
             return refused_lines(connection, since=date(2026, 2, 8))
 
+    def scrape() -> object:
+        with steps.ledger.reading() as connection:
+            return prometheus_text(read_metrics(connection, hospitals, moment=NOW))
+
     yield "explain", explain
     yield "what is held about a person", held
     yield "refusals of 30 days", refused
+    yield "a scrape of the metrics", scrape
     decision = Decision(Verb.SETTLE_UNSENT, "ana", "não chegou")
     yield (
         "a decision about a batch",
@@ -149,4 +162,4 @@ def server_cpu(ledger: Ledger) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    main(*map(int, sys.argv[1:]))
