@@ -1,8 +1,7 @@
 """What the body of an answer says: whether a 2xx proves acceptance, and which lines it names.
 
 Proof is an empty body, or a JSON object that holds a receipt and says nowhere that something went
-wrong. What holds the receipt is read exactly, what speaks of failure in any spelling: a failure
-that is taken for an acceptance loses its patients silently.
+wrong (`failure_signs.py`). What holds the receipt is read exactly.
 
 Track's `errors` [assumed] comes in either of two forms, in a 2xx as in a 4xx:
 
@@ -19,7 +18,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,55 +27,8 @@ from typing import NamedTuple, NoReturn
 from pydantic_core import from_json
 
 from track_dispatch.delivery.answer_table import AnswerCase
+from track_dispatch.delivery.failure_signs import bare, is_sentence, says_failure
 from track_dispatch.records import COLUMNS
-
-#: Members that say whether it went well: whatever is not a yes is a sign of failure.
-_SAY_YES = frozenset(
-    {
-        "issuccess", "ok", "outcome", "result", "resultado", "situacao", "state", "success",
-        "successful", "succeeded", "sucesso",
-    }
-)  # fmt: skip
-#: The same, as a part of a member's name.
-_STATUS = "status"
-#: Members that say what was done, or when, or how often: only a plain no is a sign of failure.
-_DONE = frozenset(
-    {
-        "allowed", "approved", "aprovado", "authenticated", "autenticado", "authorized",
-        "autorizado", "created", "criado", "enviado", "isvalid", "permitted", "processed",
-        "processado", "queued", "received", "recebido", "sent", "valid", "valido",
-    }
-)  # fmt: skip
-#: A plain no.
-_NO = frozenset({"false", "nao", "no", "none"})
-#: Members that say which lines were taken, or how many: fewer than the batch has tell a failure.
-_TAKEN = re.compile("accepted|aceit|imported|importad")
-#: Members that tell of a failure unless they are empty: the part of the name that tells them.
-_FAILURE = re.compile(
-    "erro|fail|falha|exception|^fault|reject|rejei|denied|invalid|refused|recus|negad"
-    "|ignored|ignorad|skipped|dropped|discarded|descartad|blocked|bloquead|cancell?ed|cancelad|unauthori"
-    "|exceeded|excedid|problem|throttl|duplicat|duplicad|dryrun|sandbox|testmode|simulat|simulad"
-    "|abort|bounce|captcha|conflict|conflit|forbidden|proibid|incomplet|^issues?$|limitreached"
-    "|^missing|partial|parcial|suspen|timeout|timedout|violat|violac"
-    "|^(?:not|nao|un|non)(?:accept|aceit|creat|criad|deliver|entreg|import|process|enviad|sent)"
-)
-#: A text that is nothing but a word of failure tells of one whatever its member is called.
-_FAILURE_WORD = re.compile(
-    r"(?i:error|erro|fatal|fail(?:ed|ure)?|falhou|falha|rejected|rejeitad[ao]|refused|recusad[ao]"
-    r"|denied|negad[ao]|invalid|aborted|cancell?ed|unauthori[sz]ed|forbidden)"
-    r"|[A-Za-z]+(?:Error|Exception|Failure|Fault)|[A-Za-z_]+_(?i:error|exception|failure|fault)"
-)
-#: Members that hold a status of HTTP where their number is one of a failure.
-_STATUS_CODE = re.compile("code$|^codigo")
-#: What counts as a yes, beside true, 1, and the statuses of HTTP's successes.
-_YES = frozenset(
-    {
-        "accepted", "aceito", "active", "ativo", "completed", "concluido", "created", "criado",
-        "done", "enviado", "ok", "pending", "pendente", "processando", "processing", "queued",
-        "received", "recebido", "scheduled", "sent", "sim", "succeeded", "success", "successful",
-        "sucesso", "true", "yes",
-    }
-)  # fmt: skip
 
 #: The type by which a service says that something went wrong. Source: RFC 9457.
 _PROBLEM = "application/problem+json"
@@ -150,75 +101,16 @@ def _case_of_object(
         return AnswerCase.UNMATCHED
     if len(naming.faults) == lines:
         return AnswerCase.NAMES_ALL
-    rest = {name: inner for name, inner in document.items() if name != "errors"}
+    rest = {
+        name: inner
+        for name, inner in document.items()
+        if name != "errors" and not (naming.faults and is_sentence(name))  # it tells of these
+    }
     if says_failure(rest, lines=lines - len(naming.faults)):
         return AnswerCase.SAYS_FAILURE
     if receipt is None:
         return AnswerCase.NO_RECEIPT
     return AnswerCase.IN_PART if naming.faults else AnswerCase.PROVEN
-
-
-def says_failure(document: object, *, lines: int = 1) -> bool:
-    """Tell whether a member at any depth says that something went wrong, in whatever spelling.
-
-    Args:
-        document: parsed JSON.
-        lines: how many must have been taken, where it counts them.
-    """
-    left = [document]
-    while left:
-        value = left.pop()
-        if isinstance(value, list):
-            left += value
-        elif isinstance(value, dict):
-            if any(_is_sign_of_failure(name, inner, lines) for name, inner in value.items()):
-                return True
-            left += value.values()
-        elif isinstance(value, str) and _FAILURE_WORD.fullmatch(value.strip()):
-            return True
-    return False
-
-
-def _is_sign_of_failure(name: str, value: object, lines: int) -> bool:
-    plain = re.sub(r"[^a-z]", "", _bare(name))
-    if _FAILURE.search(plain):
-        return value not in (None, False, 0, "", [], {})
-    if plain in _DONE:
-        return value is False or (isinstance(value, str) and _bare(value) in _NO)
-    if _TAKEN.search(plain):
-        return _is_fewer(value, lines)
-    if _STATUS_CODE.search(plain) and re.fullmatch("[45][0-9]{2}", str(value)):
-        return True
-    if plain in _SAY_YES or _STATUS in plain:
-        return not (isinstance(value, dict) or _is_yes(value))
-    return False
-
-
-def _is_fewer(value: object, lines: int) -> bool:
-    """Tell whether what says which lines were taken, or how many, leaves some out."""
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, str):
-        text = _bare(value)
-        return text in _NO or (text.isdecimal() and int(text) < lines)
-    if isinstance(value, list):
-        return len(value) < lines
-    return isinstance(value, int) and value < lines
-
-
-def _bare(text: str) -> str:
-    """Return a text in small letters without accents and without white space around it."""
-    folded = unicodedata.normalize("NFKD", text.strip().casefold())
-    return "".join(c for c in folded if not unicodedata.combining(c))
-
-
-def _is_yes(value: object) -> bool:
-    if isinstance(value, int):
-        return value == 1 or 200 <= value < 300
-    if not isinstance(value, str):
-        return False
-    text = value.strip().casefold()
-    return text in _YES or re.fullmatch(r"1|2[0-9]{2}", text, re.ASCII) is not None
 
 
 def read_json(body: bytes) -> object:
@@ -413,4 +305,4 @@ def _safe_code(code: object, secrets: set[str]) -> str | None:
 
 def _words(values: Iterable[str]) -> set[str]:
     """Collect the words of three letters or more, folded and without accents."""
-    return {word for value in values for word in _WORD.findall(_bare(value))}
+    return {word for value in values for word in _WORD.findall(bare(value))}

@@ -297,7 +297,7 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
     ),
     Assumption(
         "the words that tell of success or failure, such as `success`, `status` and `error`",
-        "delivery/answer_body.py",
+        "delivery/failure_signs.py",
         "doubts for nothing; a failure in other words counts as accepted",
     ),
     Assumption(

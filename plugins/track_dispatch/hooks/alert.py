@@ -24,8 +24,8 @@ from airflow.sdk.observability import stats
 from requests.auth import HTTPBasicAuth
 
 from track_dispatch.connections import HTTP_EXTRA, check_http_extra, find_connection, session_of
-from track_dispatch.delivery.answer_body import says_failure
 from track_dispatch.delivery.answer_table import TransportFailure
+from track_dispatch.delivery.failure_signs import says_failure
 from track_dispatch.delivery.responses import TrackResponse
 from track_dispatch.delivery.transport import Transport
 from track_dispatch.errors import ConfigError, did_you_mean
