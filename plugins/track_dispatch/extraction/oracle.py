@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import logging
 import re
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -297,12 +298,17 @@ def _connect(conn_id: str, deadline_seconds: float) -> oracledb.Connection:
     except TypeError as error:
         raise ConfigError(f"connection {conn_id}: its extra is malformed: {error}") from None
     except oracledb.Error as error:
-        raise explain(error, where=f"connection {conn_id}", otherwise=ConfigError) from None
+        raise explain(error, where=f"connection {conn_id}") from None
     except TimeoutError:
         raise SourceUnavailableError(
             f"connection {conn_id}: the ERP let nobody in within {deadline_seconds:g} s "
             f"(oracle_logon_deadline_seconds): ask the DBA whether its listener hangs, and the "
             f"network's people for a firewall between; nothing was sent, and trying again is safe"
+        ) from None
+    except socket.gaierror:  # which the driver lets out as it comes
+        raise SourceUnavailableError(
+            f"connection {conn_id}: no such host is known: correct the Host field, or this "
+            "machine's DNS; nothing was sent, and trying again is safe"
         ) from None
     finally:
         opened.cancel()
@@ -385,7 +391,7 @@ def _explained(where: str, sql: str) -> Iterator[None]:
     try:
         yield
     except oracledb.Error as error:
-        raise explain(error, where=where, otherwise=SourceContractError, sql=sql) from None
+        raise explain(error, where=where, sql=sql) from None
     except SourceContractError as error:
         raise SourceContractError(f"{where}: {error}") from None
     except (ValueError, OverflowError):
