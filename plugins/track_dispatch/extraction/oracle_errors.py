@@ -215,7 +215,7 @@ def _meaning(
     Whoever runs a query is logged on already: what a log-on fails of is then another database's.
     """
     own = _OF_A_LOG_ON if logging_on else _OF_A_QUERY
-    for kind, meanings in (*own.items(), (SourceUnavailableError, _PASSING)):
+    for kind, meanings in {**own, SourceUnavailableError: _PASSING}.items():
         if advice := _listed(numbers, meanings):
             return kind, advice
     if advice := _listed(numbers, _UNREACHED):
