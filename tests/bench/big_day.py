@@ -12,7 +12,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 #: Five areas, a right CPF for everybody, contacts as ERPs have them: good, in capitals, several,
 #: none.
-_FILL = """
+FILL = """
 create macro check_digit(digits) as (
   list_sum([
     cast(digits[i] as integer) * (length(digits) + 2 - i) for i in range(1, length(digits) + 1)
@@ -54,4 +54,4 @@ from numbered;
 
 def erp_sql(rows: int) -> str:
     """Return the script that makes an MV database with a day of so many attendances."""
-    return schemas.MV.duckdb({}) + _FILL.format(rows=rows, day=DAY)
+    return schemas.MV.duckdb({}) + FILL.format(rows=rows, day=DAY)

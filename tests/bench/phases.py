@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 # everything a phase needs is imported here: it is there before a phase's own memory is counted
@@ -64,7 +65,7 @@ def transform(run: Run, opened: Ledger) -> int:
     return sum(transform_day(run, ledger=opened, now=NOW).counts.values())
 
 
-def ledger(run: Run, opened: Ledger) -> int:
+def ledger(run: Run, opened: Ledger, *, now: datetime = NOW) -> int:
     """Claim and settle what a dispatch would, without a POST in between."""
     settled, settlement = 0, None
     with opened.reading() as connection:
@@ -78,7 +79,7 @@ def ledger(run: Run, opened: Ledger) -> int:
             read,
             one.unit,
             one.unit_id,
-            replace(claim_terms(run.hospital, NOW), survey=survey, lease_seconds=360),
+            replace(claim_terms(run.hospital, now), survey=survey, lease_seconds=360),
             batch_id=str(uuid.uuid4()),
             claim_id=str(uuid.uuid4()),
         )

@@ -33,7 +33,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Flight:
-    """A batch in flight."""
+    """A batch that was claimed, and the run that claimed it."""
 
     batch_id: str
     hospital: str
@@ -61,13 +61,13 @@ class Books:
 
     def flight(self, survey: str) -> Flight | None:
         """Return a survey's batch that is in flight."""
-        found = self._rows(
-            "select batches.id as batch_id, hospital, business_day, area, channel, run_id"
-            " from batches join units on units.id = unit"
-            " where survey = :survey and state = 'sending'",
-            survey=survey,
+        return next(
+            iter(self._flights("survey = :survey and state = 'sending'", survey=survey)), None
         )
-        return Flight(**found[0]) if found else None
+
+    def flights(self) -> list[Flight]:
+        """Return every batch that was ever claimed."""
+        return self._flights("true")
 
     def batch_state(self, batch_id: str) -> str:
         """Return a batch's state."""
@@ -94,6 +94,14 @@ class Books:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+    def _flights(self, condition: str, **values: str) -> list[Flight]:
+        found = self._rows(
+            "select batches.id as batch_id, hospital, business_day, area, channel, run_id"
+            f" from batches join units on units.id = unit where {condition}",
+            **values,
+        )
+        return [Flight(**one) for one in found]
 
     def _days(self, condition: str) -> set[tuple[str, date]]:
         rows = self._rows(f"select distinct hospital, business_day from {LINES} where {condition}")

@@ -36,6 +36,7 @@ HOSPITALS = ["ALL"] if IN_FULL else ["HMS", "OTOA", "HSMC"]
 POLICIES = {
     "batch_size": 5,
     "contact_cap_days": 30,
+    "import_fields": "all",  # the search afterwards knows patients by what Track was sent, too
     "look_back_days": 0,  # each run has the colour of its own day
     "post_deadline_seconds": 10,
     "lease_margin_seconds": 5,

@@ -47,6 +47,7 @@ def celery_settings(broker: str, results: str) -> dict[str, str]:
         "AIRFLOW__CELERY__RESULT_BACKEND": results,
         "AIRFLOW__CELERY__WORKER_CONCURRENCY": "3",
         "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",
+        "AIRFLOW__LOGGING__JSON_LOGS": "True",
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "tests.workers.worker_name.name",
         "WORKER_NAME": "servers",
     }
@@ -144,6 +145,19 @@ class Machines(LiveAirflow):
             for log in logs
             for line in log.splitlines()
         )
+
+    def task_logs(self) -> list[Path]:
+        """Return the files of the tasks' logs, which each worker keeps to itself."""
+        return [
+            file
+            for name, worker in self.workers.items()
+            for file in worker.log(name).parent.glob("home/logs/dag_id=*/**/attempt=*.log")
+        ]
+
+    def process_logs(self) -> list[Path]:
+        """Return the files of what servers and workers say themselves."""
+        every = {"servers": self.components, **self.workers}
+        return [each.log(name) for each in every.values() for name in each.names]
 
     def processes_of(self, worker: str) -> list[psutil.Process]:
         """Return a worker with its tasks."""

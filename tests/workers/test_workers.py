@@ -5,13 +5,17 @@ Judged by what Track's stand-in has received, by the ledger and by the REST API 
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.known_patients import known_patients
+from tests.e2e.leaks import find
 from tests.live.accounts import claimed, posted_after
 from tests.proof.proof_report import IN_FULL
 from tests.workers.machines import WORKERS
+from track_dispatch.records import Channel
 
 if TYPE_CHECKING:
     from tests.workers.conftest import Proof
@@ -87,6 +91,33 @@ def test_nothing_waits_any_more(proof: Proof) -> None:
 
 def test_days_whose_runs_were_deleted_are_not_sent_again(proof: Proof) -> None:
     assert proof.faults.posts_after_deletion == 0
+
+
+def test_a_workers_log_has_run_unit_and_batch_of_each_post_as_fields(proof: Proof) -> None:
+    lines = [
+        json.loads(line)
+        for file in proof.faults.machines.task_logs()
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    posts = [line for line in lines if "batch" in line]
+    known = {
+        (one.batch_id, one.run_id, f"{one.hospital} {one.business_day} {one.area} · {label}")
+        for one in proof.faults.books.flights()
+        for label in [Channel(one.channel).label]
+    }
+
+    assert len(posts) > 20
+    assert {(line["batch"], line["run_id"], line["unit"]) for line in posts} <= known
+
+
+def test_no_log_tells_of_a_patient(proof: Proof) -> None:
+    machines = proof.faults.machines
+    secrets, _ = known_patients(proof.faults.world, proof.days)
+    logs = [*machines.task_logs(), *machines.process_logs()]
+
+    assert [
+        f"{file}: {what}" for file in logs for what in sorted(find(secrets, file.read_bytes()))
+    ] == []
 
 
 def test_the_doctor_finds_no_worker_that_could_not_work(proof: Proof) -> None:
