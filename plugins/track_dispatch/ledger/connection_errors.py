@@ -90,13 +90,13 @@ CAUSES = (
         " pg_hba.conf, or ask for TLS by `sslmode` in the extra",
     ),
     _Cause(
-        r"pg_hba.conf rejects|pg_hba.conf rejeita",
+        r"pg_hba.conf (rejects|rejeit)",
         "a line of the server's pg_hba.conf forbids this user, database or address: change the"
         " line there",
     ),
     _Cause(
-        r"requires a valid client certificate|alert (unknown ca|certificate|bad certificate)"
-        r"|certificate (required|expired|revoked)",
+        r"requires a valid client certificate|requer um certificado cliente"
+        r"|alert (unknown ca|certificate|bad certificate)|certificate (required|expired|revoked)",
         "the server does not accept the client's certificate: let `sslcert` and `sslkey` in the"
         " extra name one that it knows and that is still valid",
     ),
@@ -106,9 +106,9 @@ CAUSES = (
     ),
     _Cause(
         r"unsupported protocol|no protocols available|wrong version number|handshake failure"
-        r"|no shared cipher",
+        r"|no shared cipher|alert protocol version",
         "the two sides have no version of TLS in common: raise the server's, or correct"
-        " `ssl_min_protocol_version` in the extra",
+        " `ssl_min_protocol_version` or `ssl_max_protocol_version` in the extra",
     ),
     _Cause(
         r"channel binding|require_auth|authentication method requirement",
@@ -130,15 +130,20 @@ CAUSES = (
         "the server refuses the user or the password: correct the Login and Password fields",
     ),
     _Cause(
-        r'role ".*" does not exist|(role|usu.rio) ".*" n.o existe|no such user',
+        r"tenant.* not found",
+        "the pooler knows no such user: a pooler that serves many wants a Login that names the"
+        " project, too (user.project), and the Host of that project's region",
+    ),
+    _Cause(
+        r'role ".*" does not exist|(role|papel|usu.rio) ".*" n.o existe|no such user',
         "the server knows no such user: correct the Login field, or create the role",
     ),
     _Cause(
-        r"is not permitted to log in|n.o (tem permiss.o|pode) .*(conectar|login)",
+        r"is not permitted to log in|n.o (tem permiss.o|pode) .*(conectar|login|entrar)",
         "the role may not log in: `alter role ... login`, or correct the Login field",
     ),
     _Cause(
-        r"not currently accepting connections",
+        r'not currently accepting connections|banco de dados ".*" n.o est. aceitando',
         "somebody has closed the database: `alter database ... allow_connections true`",
     ),
     _Cause(
@@ -161,8 +166,26 @@ CAUSES = (
         passes=True,
     ),
     _Cause(
-        r"too many (clients|connections)|muitas conex.es|remaining connection slots"
-        r"|max_client_conn",
+        r"(too many connections|muitas conex.es) (for|para) (role|papel|usu.rio)",
+        "all connections that the role may have are taken: raise its limit, `alter role ..."
+        " connection limit`, or end what holds them",
+        passes=True,
+    ),
+    _Cause(
+        r"(too many connections|muitas conex.es) (for|para) (database|banco de dados)",
+        "all connections that the database may have are taken: raise its limit, `alter database"
+        " ... connection limit`, or end what holds them",
+        passes=True,
+    ),
+    _Cause(
+        r"max_\w*client_conn",
+        "the pooler takes no further connections: raise its limit, which the message names, or end"
+        " what holds them",
+        passes=True,
+    ),
+    _Cause(
+        r"too many (clients|connections)|muit(as conex.es|os clientes)|remaining connection slots"
+        r"|conex.o remanescentes",
         "no connection is free: raise `max_connections`, or end what holds them",
         passes=True,
     ),
@@ -180,9 +203,20 @@ CAUSES = (
     ),
     _Cause(
         r"invalid \S+ value|invalid connection option|bad value for|invalid integer value"
-        r"|weak sslmode|unrecognized configuration parameter|invalid command-line argument"
-        r"|invalid port number",
+        r"|weak sslmode|invalid command-line argument|invalid port number",
         "libpq takes no such option: correct the extra",
+    ),
+    _Cause(
+        r"definition of service .* not found|service file .* not found",
+        "no file on this machine defines that service: correct `service` in the extra, or take it"
+        " out and fill the fields",
+    ),
+    _Cause(
+        r"(unrecognized configuration|invalid value for|permission denied to set) parameter"
+        r"|parameter .* cannot be (set|changed)"
+        r"|inv.lido para par.metro|ao definir par.metro|par.metro de configura\S+ .* desconhecido"
+        r"|par.metro .* n.o pode ser (definido|mudado)",
+        "the server takes no such option, or not from this role: correct the extra",
     ),
 )
 
