@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
@@ -135,6 +136,14 @@ UNREADABLE_COLUMN = "x_unreadable"
 
 #: One row of an extraction: column name to text, "" where the ERP has null.
 ErpRow = dict[str, str]
+
+
+def without_accents(text: str) -> str:
+    """Return the text without the marks that combine with letters: accents, tilde, cedilla."""
+    if text.isascii():
+        return text
+    folded = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in folded if not unicodedata.combining(c))
 
 
 class ValueKind(StrEnum):

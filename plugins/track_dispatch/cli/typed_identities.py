@@ -23,9 +23,8 @@ from typing import NamedTuple
 
 from track_dispatch.cli.options import announced
 from track_dispatch.errors import ConfigError, did_you_mean
-from track_dispatch.records import Channel
+from track_dispatch.records import Channel, without_accents
 from track_dispatch.transformation.identities import identity_values
-from track_dispatch.transformation.names import without_accents
 
 #: What an identity may be of.
 KINDS = ("cpf", "email", "phone")

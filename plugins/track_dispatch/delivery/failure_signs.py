@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Callable
 from math import isfinite
 
+from track_dispatch.records import without_accents
+
 #: Parts of names and words that tell of a failure.
 _FAILURE = (
     "erro|fail|falh|exception|reject|rejei|denied|invalid|refused|recus|negad|ignored|ignorad"
@@ -272,5 +274,4 @@ def _apart(text: str) -> str:
 
 def bare(text: str) -> str:
     """Return a text in small letters without accents and without white space around it."""
-    folded = unicodedata.normalize("NFKD", text.strip().casefold())
-    return "".join(c for c in folded if not unicodedata.combining(c))
+    return without_accents(text.strip().casefold())

@@ -8,14 +8,14 @@ from itertools import repeat
 
 import orjson
 
-from track_dispatch.records import COLUMNS, Area
+from track_dispatch.records import COLUMNS, Area, without_accents
 from track_dispatch.transformation.contacts import (
     is_disowned,
     usable_emails,
     usable_mobiles,
 )
 from track_dispatch.transformation.identities import possible_identities, usable_cpf
-from track_dispatch.transformation.names import clean_column, read_names, without_accents
+from track_dispatch.transformation.names import clean_column, read_names
 
 #: The six labels, letter for letter.
 _AREA_BY_LABEL: Mapping[str, Area] = {area.value: area for area in Area}

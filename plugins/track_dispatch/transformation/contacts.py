@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from phonenumbers import PhoneNumber, PhoneNumberType, number_type
 
-from track_dispatch.transformation.names import clean, without_accents
+from track_dispatch.records import without_accents
+from track_dispatch.transformation.names import clean
 
 if TYPE_CHECKING:
     from tldextract import TLDExtract

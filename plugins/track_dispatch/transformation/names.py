@@ -13,6 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 
+from track_dispatch.records import without_accents
+
 #: Unicode's sign for a character that could not be decoded.
 _LOST = "\ufffd"
 
@@ -124,14 +126,6 @@ _WORD = re.compile(r"[^\W_]+")
 
 #: A country's names are made of fewer words. They are patients' words: no process keeps more.
 _REMEMBERED_WORDS = 1 << 14
-
-
-def without_accents(text: str) -> str:
-    """Return the text without the marks that combine with letters: accents, tilde, cedilla."""
-    if text.isascii():
-        return text
-    folded = unicodedata.normalize("NFKD", text)
-    return "".join(c for c in folded if not unicodedata.combining(c))
 
 
 def plain_name(name: str) -> str:
