@@ -27,7 +27,12 @@ from typing import NamedTuple, NoReturn
 from pydantic_core import from_json
 
 from track_dispatch.delivery.answer_table import AnswerCase
-from track_dispatch.delivery.failure_signs import bare, is_sentence, says_failure
+from track_dispatch.delivery.failure_signs import (
+    bare,
+    is_sentence,
+    is_word_of_failure,
+    says_failure,
+)
 from track_dispatch.records import COLUMNS
 
 #: The type by which a service says that something went wrong. Source: RFC 9457.
@@ -35,8 +40,11 @@ _PROBLEM = "application/problem+json"
 
 #: At most a hundred letters, digits, `_` and `-`, not first; nor zeros alone, which number nothing.
 _RECEIPT = re.compile(r"(?!-)(?=.*[^0-])[A-Za-z0-9_-]{1,100}", re.ASCII)
-#: Words alone, as "null" or "rate_limited", number nothing either.
-_NO_RECEIPT = re.compile(r"[A-Za-z]?[a-z_-]*|[A-Z_-]*|NaN")
+#: Words alone, as "null" or "rate_limited", number nothing either, nor does a date or a status.
+_NO_RECEIPT = re.compile(
+    r"[A-Za-z]?[a-z_-]*|[A-Z_-]*|NaN|[0-9]{4}-[0-9]{2}-[0-9]{2}|(?i:http|status)?[_-]?[45][0-9]{2}"
+)
+_BEGINNING = re.compile(r"[A-Za-z_-]*")
 #: A member's name that may be told: no digits, so no phone, CPF or attendance id.
 _TELLABLE = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
 #: A number at the end of a body that was cut may have gone on.
@@ -65,6 +73,8 @@ def judge_success(
     attendance_ids: Sequence[str],
     values: Collection[str],
     acceptance: Sequence[str],
+    own_ids: Collection[str] = (),
+    leads_elsewhere: bool = False,
 ) -> Success:
     """Tell what a success proves.
 
@@ -75,14 +85,16 @@ def judge_success(
         attendance_ids: the batch's attendance ids, in the order of its lines.
         values: every text of the batch's lines; an echo of one is no receipt.
         acceptance: the members of which one must hold a receipt, as dotted paths.
+        own_ids: what else the request said, as `TrackResponse` holds it; no receipt either.
+        leads_elsewhere: whether its head names a place that is no id of Track's.
     """
     document, is_json = _read(body)
-    receipt = _receipt(document, acceptance, attendance_ids, values)
+    receipt = _receipt(document, acceptance, attendance_ids, values, own_ids)
     faults: Mapping[int, LineError] = {}
     if not complete:
         case = AnswerCase.CUT_SHORT
     elif not body.strip():
-        case = AnswerCase.EMPTY
+        case = AnswerCase.ELSEWHERE if leads_elsewhere else AnswerCase.EMPTY
     elif not is_json or not _is_json_type(content_type):
         case = AnswerCase.NO_JSON
     elif not isinstance(document, dict):
@@ -162,6 +174,7 @@ def _receipt(
     acceptance: Sequence[str],
     attendance_ids: Sequence[str],
     values: Collection[str],
+    own_ids: Collection[str],
 ) -> str | None:
     """Find Track's id of the distribution in the members that may hold it."""
     for path in acceptance:
@@ -171,11 +184,25 @@ def _receipt(
         if not isinstance(found, (int, str)):
             continue
         receipt = str(found)
-        is_word = _NO_RECEIPT.fullmatch(receipt)
-        is_echo = receipt in attendance_ids or receipt in values
-        if _RECEIPT.fullmatch(receipt) and not is_word and not is_echo:
+        if not (is_id(receipt) or (isinstance(found, int) and 400 <= found < 600)):
+            continue
+        is_echo = receipt in attendance_ids or receipt in values or fold_id(receipt) in own_ids
+        if not is_echo:
             return receipt
     return None
+
+
+def fold_id(text: str) -> str:
+    """Return an id as it may come back in another spelling: small letters, no hyphens."""
+    return text.replace("-", "").casefold()
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text may be an id that Track gave: no word, no date, no status, no error."""
+    if not _RECEIPT.fullmatch(text) or _NO_RECEIPT.fullmatch(text):
+        return False
+    beginning = _BEGINNING.match(text)
+    return beginning is None or not is_word_of_failure(beginning[0].strip("_-"))
 
 
 def member_names(body: bytes, values: Collection[str]) -> list[str]:

@@ -131,6 +131,11 @@ class AnswerCase(StrEnum):
         OutcomeKind.ACCEPTED,
         "Track accepted the batch, without a word",
     )
+    ELSEWHERE = (
+        "2xx, empty, whose `Location` is no id of what was made, or with a `Refresh`",
+        OutcomeKind.UNCERTAIN,
+        "a success without a word that leads elsewhere, perhaps to a log-in",
+    )
     PROVEN = (
         "2xx, a JSON object with a receipt and no sign of failure",
         OutcomeKind.ACCEPTED,

@@ -7,8 +7,9 @@ Source: docs/track-api.md#distribution
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Self
@@ -19,7 +20,7 @@ from requests import Session
 
 from track_dispatch.config import Hospital
 from track_dispatch.config.policies import TemplateSet
-from track_dispatch.delivery.answer_body import read_json
+from track_dispatch.delivery.answer_body import fold_id, read_json
 from track_dispatch.delivery.answer_table import (
     AnswerCase,
     OutcomeKind,
@@ -99,6 +100,8 @@ def distribution(
     return body
 
 
+_LINES_FOLLOW = b'"import_lines":'
+_TEXT = re.compile(rb'"([^"\\]+)"')
 _NO_LINES = b'"import_lines":[]}'
 
 
@@ -186,6 +189,7 @@ class TrackClient:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._session = session
+        self._organization = organization
         self._root = f"{base_url.rstrip('/')}/v1/organizations/{organization}"
         self._deadline = deadline_seconds
         self._clock = clock
@@ -258,7 +262,12 @@ class TrackClient:
             idempotency_key: the batch's id.
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
-        return self._send("POST", "/distributions", headers=headers, body=body)
+        answer = self._send("POST", "/distributions", headers=headers, body=body)
+        if isinstance(answer, TransportFailure):
+            return answer
+        head = body.partition(_LINES_FOLLOW)[0]
+        own = (idempotency_key, self._organization, *map(bytes.decode, _TEXT.findall(head)))
+        return replace(answer, own_ids=frozenset(map(fold_id, own)))
 
     def _send(
         self,

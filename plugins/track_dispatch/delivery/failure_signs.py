@@ -95,7 +95,7 @@ _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[t ].*)?|[0-9]{2}/[0-9]{2}/[0-9
 
 #: Characters of what may still be a word, or a name made of words.
 LONGEST_WORD = 60
-_WORD = re.compile(r"[^\W\d]+(?:[-.][^\W\d]+)*[0-9]{0,4}")
+_WORD = re.compile(r"[^\W\d]+(?:[-.][^\W\d]+)*[-.]?[0-9]{0,4}")
 
 
 def says_failure(document: object, *, lines: int = 1) -> bool:
@@ -115,7 +115,7 @@ def says_failure(document: object, *, lines: int = 1) -> bool:
             if any(_is_sign_of_failure(name, inner, lines) for name, inner in value.items()):
                 return True
             left += [(inner, lines) for name, inner in value.items() if not _counts_failures(name)]
-        elif isinstance(value, str) and _is_word_of_failure(value):
+        elif isinstance(value, str) and is_word_of_failure(value):
             return True
     return False
 
@@ -206,7 +206,7 @@ def _number(value: object) -> float | None:
     return float(match[1]) if match else None
 
 
-def _is_word_of_failure(text: str) -> bool:
+def is_word_of_failure(text: str) -> bool:
     """Tell whether a text is nothing but a word of failure, as `rate_limited` or `Failed.`."""
     word = text.strip(" \t\r\n.,:;!?\"'()[]")
     if len(word) > LONGEST_WORD or not _WORD.fullmatch(word):

@@ -17,8 +17,15 @@ from functools import cached_property
 from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from track_dispatch.delivery.answer_body import LineError, judge_success, named_lines, read_json
+from track_dispatch.delivery.answer_body import (
+    LineError,
+    is_id,
+    judge_success,
+    named_lines,
+    read_json,
+)
 from track_dispatch.delivery.answer_table import (
     AnswerCase,
     OutcomeKind,
@@ -34,7 +41,8 @@ class TrackResponse:
     """What came back over the wire.
 
     `complete` is False when the body was cut, by the network, our deadline or our size limit, or
-    when there is none and nothing says so. `retry_after` and `date` are the headers' texts.
+    when there is none and nothing says so. `retry_after`, `date`, `location` and `refresh` are the
+    headers' texts. `own_ids` are those of the request, as `fold_id` makes them alike.
     """
 
     status: int
@@ -43,6 +51,9 @@ class TrackResponse:
     complete: bool = True
     retry_after: str | None = None
     date: str | None = None
+    location: str | None = None
+    refresh: str | None = None
+    own_ids: Collection[str] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +171,8 @@ def _judge_success(
         attendance_ids=attendance_ids,
         acceptance=acceptance,
         values=values,
+        own_ids=answer.own_ids,
+        leads_elsewhere=_leads_elsewhere(answer),
     )
     by_status = case_of_status(answer.status)
     case, faults = (by_status, {}) if by_status else (success.case, success.faults)
@@ -170,6 +183,17 @@ def _judge_success(
         receipt=success.receipt,
         faults=MappingProxyType(faults),
     )
+
+
+def _leads_elsewhere(answer: TrackResponse) -> bool:
+    """Tell whether a success sends us to a page: it may name what it made, by an id.
+
+    Source: RFC 9110 10.2.2, 15.3.2, 15.3.3.
+    """
+    if answer.location is None or answer.refresh is not None:
+        return answer.refresh is not None
+    last = urlsplit(answer.location).path.rstrip("/").rpartition("/")[2]
+    return answer.status not in {201, 202} or not is_id(last)
 
 
 def _refused_lines(

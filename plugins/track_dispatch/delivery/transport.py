@@ -353,6 +353,8 @@ def _answer(response: requests.Response, exchange: _Exchange) -> TrackResponse:
         complete=complete and not exchange.cut,
         retry_after=response.headers.get("Retry-After"),
         date=response.headers.get("Date"),
+        location=response.headers.get("Location"),
+        refresh=response.headers.get("Refresh"),
     )
 
 

@@ -15,7 +15,8 @@ NOW = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
 IDS = ("900000001", "900000002", "900000003")
 SURVEY = "0d2a0000-0000-4000-8000-000000000001"
 LINES = [{"cd_atendimento": id_, "name": "Planted", "uuid": SURVEY} for id_ in IDS]
-BODY = json.dumps({"survey_uuid": SURVEY, "import_lines": LINES}).encode()
+HEAD = {"survey_uuid": SURVEY, "template_invite_hash": "a1b2c3"}
+BODY = json.dumps({**HEAD, "import_lines": LINES}).encode()
 OK = b'{"uuid": "d-1"}'
 
 
@@ -24,7 +25,7 @@ def posted(data: bytes, *acceptance: str) -> Outcome:
     with RawServer(say(data)) as server, requests.Session() as session:
         session.trust_env = False
         with TrackClient(
-            session, base_url=server.url, organization="o", deadline_seconds=10
+            session, base_url=server.url, organization="org-77", deadline_seconds=10
         ) as client:
             answer = client.post_distribution(BODY, idempotency_key="batch-1")
     return classify_response(
