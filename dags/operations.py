@@ -42,9 +42,6 @@ from track_dispatch.pipeline import check_conf
 from track_dispatch.pipeline.decide import (
     BATCH_PATTERN,
     CODE_PATTERN,
-    IMPERSONAL,
-    LONGEST_WHY,
-    SHORTEST_WHY,
     Done,
     Order,
     carry_out,
@@ -52,6 +49,7 @@ from track_dispatch.pipeline.decide import (
 )
 from track_dispatch.pipeline.housekeeping import run_housekeeping
 from track_dispatch.pipeline.morning import morning
+from track_dispatch.pipeline.screening import IMPERSONAL, LONGEST_WHY, SHORTEST_WHY
 from track_dispatch.states import BRASILIA, Verb
 
 log = logging.getLogger(__name__)

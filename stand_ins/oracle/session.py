@@ -186,7 +186,7 @@ class Session:
 
     def _execute(self, call: Execute) -> bytes:
         if not call.options & (calls.OPT_EXECUTE | calls.OPT_DESCRIBE_ONLY):
-            raise NotImplementedError("parsing what is no query without executing it")
+            raise NotImplementedError("parsing what is not a query without executing it")
         if call.cursor_id:
             cursor = self._queries.cursor(call.cursor_id)
         else:
@@ -205,7 +205,7 @@ class Session:
         self._record(cursor, [], executed=False)
         sql = self._translate(cursor)
         if sql is None:
-            raise NotImplementedError("parsing what is no query without executing it")
+            raise NotImplementedError("parsing what is not a query without executing it")
         self._queries.describe(cursor, sql)
         self._queries.keep(cursor)
         return answers.describe(cursor.columns) + CallStatus(cursor_id=cursor.identity).encode()

@@ -29,7 +29,9 @@ def survey_list(terms: ContractTerms, query: str, *, bare: bool) -> Reply:
     given = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
     strangers = given.keys() - {"include_questions", "limit", "page"}
     if strangers:
-        raise ContractError(422, *(Problem("is no parameter", name) for name in sorted(strangers)))
+        raise ContractError(
+            422, *(Problem("is not a known parameter", name) for name in sorted(strangers))
+        )
     limit = _positive(given, "limit", DEFAULT_LIMIT)
     page = _positive(given, "page", 1)
     include = _FLAGS.get(given.get("include_questions", "false").lower())

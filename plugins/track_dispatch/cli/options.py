@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from track_dispatch.pipeline.screening import refuse_personal
 from track_dispatch.records import YEARS
 
 
@@ -18,8 +19,6 @@ def _kept(name: str, what: str, help: str) -> Any:  # noqa: A002 - typer's own w
     """Make an option whose text is kept and shown: screened before anything is done."""
 
     def screen(text: str | None) -> str | None:
-        from track_dispatch.pipeline.decide import refuse_personal  # noqa: PLC0415 - imports the ledger
-
         return None if text is None else refuse_personal(text, what)
 
     return typer.Option(name, callback=screen, help=help)

@@ -105,7 +105,7 @@ def _impossible_dates(scope: Scope) -> Iterator[Problem]:
         if not isinstance(text, exp.Literal) or not isinstance(form, exp.Literal):
             continue
         if not _is_date(text.name, form.name):
-            yield conversion, "is no date in this format: write date '2024-12-31'"
+            yield conversion, "is not a date in this format: write date '2024-12-31'"
 
 
 def _is_date(text: str, form: str) -> bool:
@@ -123,7 +123,7 @@ def _numbers_of_texts(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
         is_number = kind_of(given, scope, tables) is Kind.NUMBER
         if not is_number and not isinstance(given, (exp.RegexpReplace, exp.Null)):
             instead = "to_number(regexp_replace(x, '[^0-9]', ''))"
-            yield node, f"one text that is no number stops the day: write {instead}"
+            yield node, f"one text that is not a number stops the day: write {instead}"
 
 
 def _divisions(scope: Scope) -> Iterator[Problem]:

@@ -193,7 +193,7 @@ def foreign_spaces(sql: str) -> Iterator[tuple[int, str]]:
     for found in _SPACES.finditer(sql):
         if found["space"]:
             name = f"U+{ord(found['space']):04X}"
-            yield found.start(), f"has a space that is none for Oracle ({name}): type it anew"
+            yield found.start(), f"has a space that Oracle does not know ({name}): type it anew"
 
 
 def foreign_parts(query: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:

@@ -43,7 +43,7 @@ class Decision:
     Attributes:
         verb: what is done.
         decided_by: the person who answers for it.
-        why: kept and shown; `pipeline/decide.py` refuses texts that look like patient data.
+        why: kept and shown; `pipeline/screening.py` refuses texts that look like patient data.
         run_id: the run of `track_decide` that carries it out, if one does.
     """
 

@@ -1,13 +1,11 @@
 """What a person decides, carried out: the one way of `track_decide` and of the command line.
 
-What people type and we keep is screened where it enters, by one pattern. A day whose number of
-lines is odd is asked about by the task `volume_gate`: transform has judged and held it, and a
-person is asked once for all days that the run holds.
+A day whose number of lines is odd is asked about by the task `volume_gate`: transform has judged
+and held it, and a person is asked once for all days that the run holds.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
@@ -38,6 +36,7 @@ from track_dispatch.ledger.decisions import (
 from track_dispatch.ledger.stop_switch import resume_service
 from track_dispatch.pipeline import BUSINESS_DAY, Run
 from track_dispatch.pipeline.housekeeping import LAST_ZONE
+from track_dispatch.pipeline.screening import BATCH, LONGEST_WHY, SHORTEST_WHY, refuse_personal
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import Count, DecisionRefusal, Verb
 
@@ -55,26 +54,8 @@ FIELDS = {
     "confirmed": "Confirmo: o Track nunca processou o lote",
 }
 
-#: Room for a sentence, not for a list of patients.
-SHORTEST_WHY, LONGEST_WHY = 3, 300
-
-#: What may stand between the digits of one number.
-_GAP = r"[\s./()_*\u2010-\u2015\u200b-\u200f-]{0,5}"
-#: An e-mail address' sign, however it is written; digits enough for a phone, a CPF or a health
-#: card, however they are set apart; a local phone. Two years are no phone.
-_PERSONAL = (
-    rf"[@\uff20]|%40|[Aa][Rr][Rr][Oo][Bb][Aa]|\d(?:{_GAP}\d){{8}}|(?!20\d\d-20)\d{{4}}-\d{{4}}"
-)
-#: What has as many digits and is nobody's: a batch's id, and a date.
-_BATCH = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:19|20)\d\d"
-_DATE = rf"(?:{_DAY}[./-]{_MONTH}[./-]{_YEAR}|{_YEAR}-{_MONTH}-{_DAY})(?!\d)"
-#: A text without patients. It is the JSON schema of a form's field, so that Airflow never stores
-#: what is refused. Each step is the only one possible there, so that no text takes long.
-IMPERSONAL = rf"^(?:{_BATCH}|{_DATE}|(?!{_PERSONAL}|{_BATCH}|{_DATE})[\s\S])*$"
-
 #: A batch's id as it is pasted, or nothing.
-BATCH_PATTERN = rf"^\s*(?:{_BATCH})?\s*$"
+BATCH_PATTERN = rf"^\s*(?:{BATCH})?\s*$"
 #: A hospital's code as it is typed, or nothing.
 CODE_PATTERN = r"^\s*(?:[A-Za-z][A-Za-z0-9]{1,15})?\s*$"
 
@@ -196,20 +177,6 @@ def _day_of_batch(ledger: Ledger, batch: str, now: datetime) -> date:
     except ConfigError:  # its file is broken, or gone: the decision holds all the same
         zone = LAST_ZONE
     return now.astimezone(zone).date()
-
-
-def refuse_personal(text: str, what: str) -> str:
-    """Return a text that is kept and shown, unless it looks like patient data.
-
-    Raises:
-        ConfigError: it does, or is too long; the message does not repeat it.
-    """
-    plain = " ".join(text.split())
-    if len(plain) > LONGEST_WHY:
-        raise ConfigError(f"the {what} has more than {LONGEST_WHY} characters")
-    if not re.search(IMPERSONAL, plain):
-        raise DecisionRefusal.PERSONAL.error(what=what)
-    return plain
 
 
 # -- a day's volume, asked about by the task volume_gate ---------------------------

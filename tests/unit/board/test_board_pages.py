@@ -24,7 +24,7 @@ from track_dispatch.ledger import schema
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.operators.texts import NOT_DECIDED
-from track_dispatch.pipeline.decide import IMPERSONAL
+from track_dispatch.pipeline.screening import IMPERSONAL
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import BRASILIA, SHELL_ONLY, DecisionRefusal, Verb
 

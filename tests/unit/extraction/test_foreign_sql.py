@@ -121,7 +121,7 @@ NOT_ORACLE: dict[str, tuple[str, str, str, str]] = {
     "two texts without a comma": (MV, "'O60', 'O80'", "'O60' 'O80'", "two texts side by side"),
     "a space of a word processor": (
         *(MV, KEEP, KEEP.replace(" ", "\u00a0", 1)),
-        r"none for Oracle \(U\+00A0\)",
+        r"Oracle does not know \(U\+00A0\)",
     ),
     "one argument too many": (
         MV,

@@ -109,13 +109,13 @@ MISREAD: dict[str, tuple[str, str, str, str]] = {
     "a date of another format": (
         MV,
         *and_("a.hr_alta > to_date('01/02/2024', 'YYYY-MM-DD')"),
-        "no date in this format",
+        "is not a date in this format",
     ),
     "the 30th of February": (MV, *and_("a.hr_alta > date '2024-02-30'"), "not a date literal"),
     "the 30th of February by format": (
         MV,
         *and_("a.hr_alta > to_date('2024-02-30', 'YYYY-MM-DD')"),
-        "no date in this format",
+        "is not a date in this format",
     ),
     "a date made a date": (
         MV,
@@ -123,11 +123,16 @@ MISREAD: dict[str, tuple[str, str, str, str]] = {
         "to_date of a date goes by",
     ),
     # values that stop a day
-    "a number of a text": (MV, "p.email as", "to_char(to_number(p.nr_cpf)) as", "no number stops"),
+    "a number of a text": (
+        MV,
+        "p.email as",
+        "to_char(to_number(p.nr_cpf)) as",
+        "not a number stops",
+    ),
     "a text cast to number": (
         MV,
         *("p.email as", "to_char(cast(p.nr_cpf as number)) as"),
-        "no number stops the day: write",
+        "is not a number stops the day: write",
     ),
     "a division by a column": (MV, *and_("a.cd_paciente / a.cd_servico > 1"), "by zero stops"),
     "a division by zero": (MV, *and_("a.cd_paciente / 0.0 > 1"), "by zero stops"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
+from unicodedata import digit
 
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
 from tests.unit.pipeline.shell_rig import message_of, run
 from track_dispatch.errors import ConfigError
-from track_dispatch.pipeline.decide import LONGEST_WHY, refuse_personal
+from track_dispatch.pipeline.screening import LONGEST_WHY, refuse_personal
 from track_dispatch.states import SHELL_ONLY, Verb
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ PERSONAL = [
     "MARIA (ARROBA) EXEMPLO",
     "pedido de <ana+sac@exemplo.test>",
     "@mariasilva pediu",
+    "maria[at]exemplo.test",
+    "maria (AT) exemplo.test",
+    "maria\ufe6bexemplo.test",
     "visto no Track\nmaria@exemplo.test",
     # phones
     "ligou do 27 99999-0000",
@@ -41,6 +45,21 @@ PERSONAL = [
     "27/99999/0000",
     "27_99999_0000",
     "27*99999*0000",
+    "27;99999;0000",
+    "27|99999|0000",
+    "27, 99999, 0000",
+    "27, 9, 9999, 0000",
+    "27, 32221234",
+    "27:99999:0000",
+    "11:32:22:12:34",
+    '"27" + "99999" + "0000"',
+    "27 99999\u22120000",
+    "3222\u20131234",
+    "2\ufe0f\u20e37\ufe0f\u20e3 99999-0000",
+    "\u00b2\u2077 \u2079\u2079\u2079\u2079\u2079 \u2070\u2070\u2070\u2070",
+    "\u2461\u2466 \u2468\u2468\u2468\u2468\u2468 \u24ea\u24ea\u24ea\u24ea",
+    "falou 09:15 do 27 99999-0000",
+    "lotes 12, 13, 27 99999-0000",
     "27\u00a099999\u20110000",
     "27 99999\u20130000",
     "27\u200b99999\u200b0000",
@@ -58,6 +77,8 @@ PERSONAL = [
     "529 982 247 25",
     "529.982.247/25",
     "529-982-247-25",
+    "529, 982, 247, 25",
+    "529; 982; 247; 25",
     "\uff15\uff12\uff19\uff19\uff18\uff12\uff12\uff14\uff17\uff12\uff15",
     "cartão 898 0012 3456 7890",
     "20261120123 do cadastro",
@@ -78,6 +99,18 @@ HARMLESS = [
     "lote 0f5a1b52-7c1e-4c55-9d0e-123456789012 visto",
     "lotes 0f5a1b52-7c1e-4c55-9d0e-123456789012 12345678-1234-1234-1234-123456789012",
     "lotes 12, 13, 14, 15, 16 e 17",
+    "lotes 12, 13, 14, 15, 16 (3 hospitais)",
+    "lotes 12; 13; 14; 15; 16",
+    "lotes 112, 113, 114 e 115",
+    "lotes 12, 13, 14, 15, 16, 20/11/2026",
+    "dias 1, 2, 20/11/2026",
+    "em 2024, 2025, 2026",
+    "chamados 48213, 48214",
+    "chamados 4821398, 4821399",
+    "visto 10:15, 10:30, 11:45",
+    "visto 10:15:30 20/11/2026",
+    "20/11/2026 10:15:30; 21/11/2026",
+    "de 2025\u20132026",
     "3 de 5 linhas, 27 recusadas",
     "HTTP 405 às 09:20",
     "planos de 2025-2026",
@@ -94,7 +127,16 @@ def form(dags: Mapping[str, DAG]) -> Any:
 
 
 def test_the_table_is_as_long_as_it_was() -> None:
-    assert len({*PERSONAL, *HARMLESS}) == 60
+    assert len({*PERSONAL, *HARMLESS}) == 92
+
+
+def test_no_digit_escapes_in_another_shape(form: Any) -> None:
+    every = [chr(number) for number in range(0x10000) if digit(chr(number), None) is not None]
+    for one in every:
+        with pytest.raises(ConfigError):
+            refuse_personal(one * 9, "name")
+        with pytest.raises(ParamValidationError):
+            form.get_param("why").resolve(one * 9)
 
 
 @pytest.mark.parametrize("text", PERSONAL)
