@@ -144,7 +144,7 @@ def _is_nothing(value: object) -> bool:
     return not value
 
 
-def _is_state(value: object) -> bool:
+def is_yes(value: object) -> bool:
     """Tell whether a state is plainly a good one."""
     if isinstance(value, bool):
         return value
@@ -154,8 +154,8 @@ def _is_state(value: object) -> bool:
         return _YES.fullmatch(_snake_text(value)) is not None
     if isinstance(value, dict):
         told = [inner for name, inner in value.items() if _snake(name) not in {"id", "uuid"}]
-        return bool(told) and all(_is_state(inner) or _is_date(inner) for inner in told)
-    return isinstance(value, list) and bool(value) and all(_is_state(inner) for inner in value)
+        return bool(told) and all(is_yes(inner) or _is_date(inner) for inner in told)
+    return isinstance(value, list) and bool(value) and all(is_yes(inner) for inner in value)
 
 
 def _is_enough(value: object, lines: int) -> bool:
@@ -173,7 +173,7 @@ def _is_enough(value: object, lines: int) -> bool:
 
 
 def _is_made_or_state(value: object) -> bool:
-    return _is_state(value) or (isinstance(value, (dict, list)) and bool(value))
+    return is_yes(value) or (isinstance(value, (dict, list)) and bool(value))
 
 
 def _is_counted(value: object, lines: int) -> bool:
@@ -183,7 +183,7 @@ def _is_counted(value: object, lines: int) -> bool:
 
 
 def _is_success(value: object, lines: int) -> bool:
-    return _is_state(value) or (_number(value) or 0) >= lines
+    return is_yes(value) or (_number(value) or 0) >= lines
 
 
 def _is_plain_yes(value: object) -> bool:
@@ -242,13 +242,13 @@ def _tells_failure(words: list[str]) -> bool:
 _KINDS: tuple[tuple[re.Pattern[str], Callable[[object, int], bool]], ...] = (
     (_TELLS_NO_FAILURE, lambda value, _: _is_plain_yes(value)),
     (_TELLS_FAILURE, lambda value, _: _is_nothing(value)),
-    (_CODE, lambda value, _: _is_state(value) or _number(value) == 0),
+    (_CODE, lambda value, _: is_yes(value) or _number(value) == 0),
     (_ANY_CODE, lambda value, _: not re.fullmatch("[45][0-9]{2}", str(value))),
     (_TAKEN, _is_enough),
     (_COUNTED, _is_counted),
     (_HOLDS, lambda value, _: _is_made_or_state(value)),
     (_SUCCESS, _is_success),
-    (_STATE, lambda value, _: _is_state(value)),
+    (_STATE, lambda value, _: is_yes(value)),
     (_DONE, lambda value, _: not _is_plain_no(value)),
     (_SENTENCE, lambda value, _: not _is_bad_news(value)),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,8 +24,9 @@ from airflow.sdk.observability import stats
 from requests.auth import HTTPBasicAuth
 
 from track_dispatch.connections import HTTP_EXTRA, check_http_extra, find_connection, session_of
+from track_dispatch.delivery.answer_body import read_json
 from track_dispatch.delivery.answer_table import TransportFailure
-from track_dispatch.delivery.failure_signs import says_failure
+from track_dispatch.delivery.failure_signs import is_yes, says_failure
 from track_dispatch.delivery.responses import TrackResponse
 from track_dispatch.delivery.transport import Transport
 from track_dispatch.errors import ConfigError, did_you_mean
@@ -73,6 +74,7 @@ class AlertProblem(Labelled):
     DEADLINE = "it did not answer in time", "sem resposta no prazo"
     STATUS = "it did not take it", "não aceitou"
     SAYS_FAILURE = "its answer speaks of a failure", "a resposta fala de falha"
+    UNCONFIRMED = "its answer does not confirm it", "a resposta não confirma"
     PAGE = "a page for people answered", "respondeu uma página, não um webhook"
 
 
@@ -139,7 +141,7 @@ def send_alert(
         text = shortened(lines)
         body = json.dumps(_body(text, webhook.shape), ensure_ascii=False).encode()
         answer = webhook.request("POST", body, deadline_seconds=deadline_seconds)
-        undelivered = _judge(answer, text)
+        undelivered = _judge(answer, webhook.shape, text)
     except ConfigError as error:
         log.warning("%s", error)
         undelivered = UndeliveredAlert(AlertProblem.SETTINGS)
@@ -202,29 +204,58 @@ def _body(text: str, shape: AlertFormat) -> dict[str, Any]:
     return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
 
 
-def _judge(answer: TrackResponse | TransportFailure, sent: str) -> UndeliveredAlert | None:
-    """Tell why an answer proves nothing; a success that speaks of no failure does."""
+#: What a service answers where it took a message, and never otherwise: Slack's incoming webhooks;
+#: Teams' workflows nothing, what they replaced the number of messages.
+_CONFIRMED: Mapping[AlertFormat, Collection[str]] = {
+    AlertFormat.SLACK: {"ok"},
+    AlertFormat.TEAMS: {"", "1"},
+}
+
+
+def _judge(
+    answer: TrackResponse | TransportFailure, shape: AlertFormat, sent: str
+) -> UndeliveredAlert | None:
+    """Tell why an answer proves nothing; None where it confirms that somebody was told."""
     if isinstance(answer, TransportFailure):
         late = answer in {TransportFailure.DEADLINE, TransportFailure.LATE}
         return UndeliveredAlert(AlertProblem.DEADLINE if late else AlertProblem.UNREACHABLE)
-    body = answer.body.decode("utf-8", "replace")
+    body = answer.body.decode("utf-8", "replace").strip()
+    problem = _problem(answer, body, shape, sent)
+    return None if problem is None else UndeliveredAlert(problem, answer.status)
+
+
+def _problem(
+    answer: TrackResponse, body: str, shape: AlertFormat, sent: str
+) -> AlertProblem | None:
+    document = _read(answer.body, body)
     if not 200 <= answer.status < 300:
-        return UndeliveredAlert(AlertProblem.STATUS, answer.status)
+        return AlertProblem.STATUS
     if _PAGE.search(body):
-        return UndeliveredAlert(AlertProblem.PAGE, answer.status)
-    if _says_failure(body, sent) or (body and not answer.complete):
-        return UndeliveredAlert(AlertProblem.SAYS_FAILURE, answer.status)
-    return None
+        return AlertProblem.PAGE
+    if _says_failure(document, sent) or (body and not answer.complete):
+        return AlertProblem.SAYS_FAILURE
+    known = _CONFIRMED.get(shape)
+    is_told = _confirms(document, sent) if known is None else body in known
+    return None if is_told else AlertProblem.UNCONFIRMED
 
 
-def _says_failure(body: str, sent: str) -> bool:
+def _read(body: bytes, text: str) -> object:
+    """Parse a body; one that is no JSON is its text."""
+    with suppress(ValueError):
+        return read_json(body)
+    return text
+
+
+def _says_failure(document: object, sent: str) -> bool:
     """Tell whether an answer speaks of a failure; what it repeats of ours does not count."""
-    document: object = body
-    with suppress(ValueError, RecursionError):
-        document = json.loads(body)
     if document is False or says_failure(document):
         return True
     return any(_FAILURE.search(text.replace(sent, "")) for text in _texts(document))
+
+
+def _confirms(document: object, sent: str) -> bool:
+    """Tell whether what says no failure may be a yes: no body, a document, ours, or a word."""
+    return document in ("", sent) or isinstance(document, (dict, list)) or is_yes(document)
 
 
 def _texts(document: object) -> Iterator[str]:

@@ -75,9 +75,14 @@ TAKEN: Mapping[str, Behaviour] = {
     "a one": answer(200, "1", "text/plain"),
     "an object": answer(200, '{"ok": true}'),
     "nothing wrong": answer(201, '{"id": "a1", "errors": [], "error": null}'),
+    "a document": answer(200, '{"errcode": 0, "errmsg": "ok", "messageId": 7}'),
+    "a word of success": answer(200, "Accepted", "text/plain"),
+    "a yes": answer(200, "true"),
+    "our own words": answer(200, TEXT, "text/plain"),
     "an echo": answer(200, json.dumps({"name": "spaces/x", "text": TEXT})),
 }
 STATUS, SAYS = AlertProblem.STATUS, AlertProblem.SAYS_FAILURE
+UNCONFIRMED = AlertProblem.UNCONFIRMED
 NOT_TAKEN: Mapping[str, tuple[Behaviour, AlertProblem, int | None]] = {
     **{
         str(status): (answer(status, "ok"), STATUS, status)
@@ -95,6 +100,16 @@ NOT_TAKEN: Mapping[str, tuple[Behaviour, AlertProblem, int | None]] = {
     "false": (answer(200, "false"), SAYS, 200),
     "a word": (answer(200, "invalid_payload", "text/plain"), SAYS, 200),
     "a sentence": (answer(200, '{"message": "channel not found"}'), SAYS, 200),
+    "not delivered": (answer(200, '{"delivered": false}'), SAYS, 200),
+    "a code of failure": (answer(200, '{"errcode": 310000, "errmsg": "x"}'), SAYS, 200),
+    "no service": (answer(200, "no_service", "text/plain"), UNCONFIRMED, 200),
+    "an archived channel": (answer(200, "channel_is_archived", "text/plain"), UNCONFIRMED, 200),
+    "too many": (answer(200, "rate_limited", "text/plain"), SAYS, 200),
+    "a phrase of HTTP": (answer(200, "Bad Request", "text/plain"), UNCONFIRMED, 200),
+    "a text of JSON": (answer(200, '"no_service"'), UNCONFIRMED, 200),
+    "nought": (answer(200, "0"), UNCONFIRMED, 200),
+    "nothing": (answer(200, "null"), UNCONFIRMED, 200),
+    "both": (answer(200, '{"ok": false, "ok": true}'), UNCONFIRMED, 200),
     "ours, and more": (answer(200, json.dumps([TEXT, "rejected"])), SAYS, 200),
     "cut": (say(head_of(200, '{"status": "failed"}') + b'{"st'), SAYS, 200),
     "a log-in page": (
@@ -129,6 +144,39 @@ def test_anything_else_is_not_told_and_says_why(connect: Any, case: str) -> None
 
         assert found == UndeliveredAlert(problem, status)
         assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "status", "body", "problem"),
+    [
+        ("slack", 200, "ok", None),
+        ("slack", 200, " ok\n", None),
+        ("slack", 200, "", UNCONFIRMED),
+        ("slack", 200, "OK, later", UNCONFIRMED),
+        ("slack", 200, "no_service", UNCONFIRMED),
+        ("slack", 200, "channel_is_archived", UNCONFIRMED),
+        ("slack", 200, "no_text", UNCONFIRMED),
+        ("slack", 200, '{"ok": true}', UNCONFIRMED),
+        ("slack", 200, "1", UNCONFIRMED),
+        ("slack", 404, "no_service", STATUS),
+        ("teams", 202, "", None),
+        ("teams", 200, "", None),
+        ("teams", 200, "1", None),
+        ("teams", 200, "ok", UNCONFIRMED),
+        ("teams", 200, "0", UNCONFIRMED),
+        ("teams", 200, '{"status": "success"}', UNCONFIRMED),
+        ("teams", 200, "Summary or Text is required.", UNCONFIRMED),
+        ("teams", 200, "Microsoft Teams endpoint returned HTTP error 429", SAYS),
+        ("teams", 400, "1", STATUS),
+    ],
+)
+def test_a_known_service_must_answer_as_it_does_where_it_took_the_message(
+    connect: Any, shape: str, status: int, body: str, problem: AlertProblem | None
+) -> None:
+    with RawServer(answer(status, body, "text/plain")) as server:
+        connect(host=server.url, extra={"alert_format": shape})
+
+        assert send_alert(LINES) == (problem and UndeliveredAlert(problem, status))
 
 
 def test_nobody_listens(connect: Any) -> None:
@@ -259,7 +307,7 @@ def test_a_connection_that_is_wrong_is_told_without_what_it_holds(
     ],
 )
 def test_each_service_gets_the_shape_that_it_takes(connect: Any, shape: str, body: Any) -> None:
-    with RawServer(answer(200, "ok")) as server:
+    with RawServer(answer(200, "" if shape == "teams" else "ok")) as server:
         connect(host=server.url, extra={"alert_format": shape})
 
         assert send_alert(LINES) is None
