@@ -1,4 +1,4 @@
-"""What may stand between us and PostgreSQL: a way that falls silent, TLS, a pooler."""
+"""What may stand between us and a database: a way that falls silent, TLS, a pooler."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _REFUSAL = b"E" + (len(_FIELDS) + 4).to_bytes(4, "big") + _FIELDS
 
 
 class Relay:
-    """A server in front of PostgreSQL's socket, that can fall silent without closing anything.
+    """A server in front of a database, that can fall silent without closing anything.
 
     Args:
-        target: PostgreSQL's Unix socket.
+        target: PostgreSQL's Unix socket; or the port of a server on this machine.
         tls: what it shows those who ask for TLS; None: it takes none, as the server behind it.
         pid: of the backend, as a pooler makes it up; None: the true one.
         refuses: a word that ends a transaction when a client sends it, as a pooler may.
@@ -29,7 +29,7 @@ class Relay:
 
     def __init__(
         self,
-        target: str,
+        target: str | int,
         *,
         tls: ssl.SSLContext | None = None,
         pid: int | None = None,
@@ -69,8 +69,9 @@ class Relay:
     def close(self) -> None:
         """End everything."""
         for one in self._sockets:
-            with suppress(OSError):
-                one.close()
+            with suppress(OSError):  # the listener has no other side
+                one.shutdown(socket.SHUT_RDWR)  # whoever waits in another thread would keep it open
+            one.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -85,13 +86,19 @@ class Relay:
                 client.recv(8)
                 client.sendall(b"S")
                 client = self._tls.wrap_socket(client, server_side=True)
-            server = socket.socket(socket.AF_UNIX)
+            server = self._connect()
             self._sockets += [client, server]
-            server.connect(self._target)
             for source, sink, ours in ((client, server, False), (server, client, True)):
                 threading.Thread(
                     target=self._pass, args=(source, sink), kwargs={"answers": ours}, daemon=True
                 ).start()
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._target, int):
+            return socket.create_connection(("127.0.0.1", self._target))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self._target)
+        return server
 
     def _pass(self, source: socket.socket, sink: socket.socket, *, answers: bool) -> None:
         passed = 0
@@ -125,8 +132,8 @@ def _with_pid(content: bytes, pid: int) -> bytes:
 
 
 @contextmanager
-def relay(target: str, **kept: Any) -> Iterator[Relay]:
-    """Run a relay in front of a Unix socket."""
+def relay(target: str | int, **kept: Any) -> Iterator[Relay]:
+    """Run a relay in front of a Unix socket or a port."""
     made = Relay(target, **kept)
     try:
         yield made

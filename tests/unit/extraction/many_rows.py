@@ -73,11 +73,12 @@ def chunks(
     *,
     rows: int = MANY,
     chunk_rows: int = 1000,
+    deadline: float = 30,
     timeout: float = 30,
 ) -> Iterator[list[ErpRow]]:
     """Yield the day's chunks as rows."""
     limited = f"{sql}  and m.cd_atendimento < {950_000_000 + rows}"
-    with opened(timeout=timeout) as erp:
+    with opened(deadline=deadline, timeout=timeout) as erp:
         for chunk in erp.read(limited, day=DAY, action="TEST 2026-11-20", chunk_rows=chunk_rows):
             yield as_rows(chunk)
 

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from many_rows import CONN_ID, DAY, SELECT, chunks, connection_to, consume, open
 import track_dispatch
 from demo.world import PASSWORD, SERVICE, USER, erp_server
 from stand_ins.oracle import OracleStandIn
+from tests.relay import relay
 from track_dispatch.errors import ConfigError, SourceContractError, SourceUnavailableError
 
 if TYPE_CHECKING:
@@ -137,6 +139,31 @@ def test_a_log_on_that_comes_too_late_is_closed_again(server: OracleStandIn) -> 
 
     join_threads("log_on", "oracle-session")
     assert server.session_count == 0
+
+
+@pytest.mark.parametrize(
+    ("passed_on", "told"),
+    [
+        pytest.param(0, "let nobody in within 3 s", id="before the log-on"),
+        pytest.param(3, "let nobody in within 3 s", id="at the log-on"),
+        pytest.param(5, "broke off", id="at the first statement"),
+        pytest.param(6, "broke off", id="at the query"),
+        pytest.param(8, "broke off", id="amid the rows"),
+    ],
+)
+def test_a_network_that_falls_silent_is_waited_for_no_longer_than_our_own_deadlines(
+    server: OracleStandIn, monkeypatch: pytest.MonkeyPatch, passed_on: int, told: str
+) -> None:
+    """The driver tells the server to stop when a call is late, and waits for that no longer."""
+    with relay(server.port) as proxy, ThreadPoolExecutor(1) as pool:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", connection_to(proxy.port))
+        proxy.silence_open_ones_after(passed_on)
+        error = pool.submit(consume, deadline=3, timeout=1).exception(60)
+        assert proxy.is_silencing
+
+    join_threads("log_on")
+    assert isinstance(error, SourceUnavailableError)
+    assert told in str(error)
 
 
 @pytest.mark.parametrize("code", [257, 1035, 1219, 12526])
