@@ -118,7 +118,7 @@ def _case_of_object(
         for name, inner in document.items()
         if name != "errors" and not (naming.faults and is_sentence(name))  # it tells of these
     }
-    if says_failure(rest, lines=lines - len(naming.faults)):
+    if says_failure(rest, lines=lines - len(naming.faults), strict=True):
         return AnswerCase.SAYS_FAILURE
     if receipt is None:
         return AnswerCase.NO_RECEIPT

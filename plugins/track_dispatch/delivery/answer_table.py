@@ -157,9 +157,9 @@ class AnswerCase(StrEnum):
         "Track reports errors that match no line of the batch",
     )
     SAYS_FAILURE = (
-        "2xx whose JSON says failure, at whatever depth",
+        "2xx whose JSON says failure, or what cannot be read as success, at whatever depth",
         OutcomeKind.UNCERTAIN,
-        "a success whose body says something else",
+        "a success whose body says something else, or what cannot be read",
     )
     NO_RECEIPT = (
         "2xx, a JSON object without a receipt",

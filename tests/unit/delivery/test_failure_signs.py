@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.delivery.acceptance_rig import BODY, http, posted
 from track_dispatch.delivery.answer_table import OutcomeKind
+from track_dispatch.delivery.failure_signs import says_failure
 
 #: Good news, or nothing that a machine could take for news.
 GOOD = (
@@ -54,6 +55,18 @@ GOOD = (
     '"medico": "Ferro", "cidade": "Erros Grandes"',
     '"state": "created"',
     '"estado": "ES"',
+    '"created": "2026-03-03", "updated": 0, "saved": 3, "valid": true',
+    '"processed_lines": 0, "pending": 3',
+    '"async": true, "shortened_link": false, "anonymous": false, "has_more": "no"',
+    '"archived": false, "opened": false, "completed": false',
+    '"is_active": true, "registered": true, "all_ok": true, "ready": true',
+    '"status": "aguardando", "sucesso": "S"',
+    '"accepted_by": "api"',
+    '"tags": ["nps"], "links": [], "variables": ["customer.firstname"]',
+    '"message": "", "info": null, "detail": {"id": 7}',
+    '"message": "3 of 3 lines imported"',
+    '"message": "Importa\u00e7\u00e3o iniciada"',
+    '"title": "Pesquisa encerrada"',
 )
 #: Bad news, and what speaks of the outcome and cannot be read.
 BAD = (
@@ -117,6 +130,41 @@ BAD = (
     '"message": "Quota exceeded for this month"',
     '"message": "The batch was not accepted"',
     '"mensagem": "N\u00e3o foi poss\u00edvel importar"',
+    '"accepted": [null, null, null]',
+    '"accepted": [false, false, false]',
+    '"accepted": [0, 0, 0]',
+    '"results": [{}, {}]',
+    '"results": [true, true, false]',
+    '"import_lines": {}',
+    '"created": 0',
+    '"saved_lines": 2',
+    '"lines_received": 2',
+    '"ok_count": 2',
+    '"rows_affected": 1',
+    '"code": 1',
+    '"rc": 1',
+    '"retorno": false',
+    '"http": 500',
+    '"blacklisted": 2',
+    '"faultstring": "x"',
+    '"trace": "x"',
+    '"x": "NOK"',
+    '"severity": "critical"',
+    '"message": "Survey is closed"',
+    '"message": "Bad Request"',
+    '"mensagem": "Saldo insuficiente"',
+    '"message": "0 lines imported"',
+    '"message": "No lines were imported"',
+    '"message": "Couldn\'t import"',
+    '"message": "2 of 3 lines imported"',
+    '"closed": true',
+    '"stuck": true',
+    '"needs_review": true',
+    '"awaiting_approval": "yes"',
+    '"ready": false',
+    '"acknowledged": false',
+    '"bad": [1]',
+    '"ids": ["900000001"]',
     '"detail": ["ok", "Nothing was imported"]',
 )
 
@@ -138,6 +186,25 @@ def test_a_receipt_proves_nothing_beside_bad_news(members: str) -> None:
 @pytest.mark.parametrize("members", BAD)
 def test_bad_news_is_found_further_down(members: str) -> None:
     assert posted(beside('"data": {' + members + "}")).verdict is OutcomeKind.UNCERTAIN
+
+
+ODD: tuple[object, ...] = (
+    None, True, False, 0, 1, -1, 0.5, 10**4000, -(10**4000), 1e308, "", " ", "0", "9" * 5000,
+    f"{'9' * 5000} of {'9' * 5001}", "not", "2/0", "\u00ba", [], [[]], {}, {"": ""}, [None],
+    json.loads("[" * 900 + "]" * 900), json.loads('{"x":' * 900 + "1" + "}" * 900),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "error", "no_errors", "code", "country_code", "accepted", "lines", "result", "success",
+     "status", "saved", "sent", "message", "x"],
+)  # fmt: skip
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+@pytest.mark.parametrize("strict", [True, False])
+def test_nothing_that_is_json_makes_the_judge_stumble(name: str, odd: object, strict: bool) -> None:
+    """Between a POST and its settlement: whatever is raised there leaves a doubt for nothing."""
+    assert says_failure({name: odd}, lines=3, strict=strict) in {True, False}
 
 
 def test_lines_that_errors_names_need_not_be_taken() -> None:
