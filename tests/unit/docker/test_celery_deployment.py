@@ -169,6 +169,11 @@ def test_every_lasting_service_is_watched_bounded_and_started_again(name: str) -
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
+def test_one_worker_may_be_missing() -> None:
+    assert SERVICES["airflow-worker"]["deploy"]["replicas"] >= 2
+    assert VALUES["workers"]["celery"]["replicas"] >= 2
+
+
 def test_a_worker_that_is_stopped_may_end_its_post() -> None:
     helm = VALUES["workers"]["celery"]["terminationGracePeriodSeconds"]
 
