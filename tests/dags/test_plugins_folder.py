@@ -35,7 +35,7 @@ import importlib, pkgutil, sys
 for name in sys.argv[1:]:
     module = importlib.import_module(f"track_dispatch.{name}")
     for found in pkgutil.walk_packages(getattr(module, "__path__", []), f"{module.__name__}."):
-        if not found.name.endswith(("__main__", "migrations.env")):
+        if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
 print("airflow" in sys.modules)
 """

@@ -33,7 +33,6 @@ from track_dispatch.ledger.keys import KeyRing, register_keys, require_keys, unr
 from track_dispatch.ledger.sql import moment_in
 
 if TYPE_CHECKING:
-    from alembic.config import Config
     from alembic.script import ScriptDirectory
 
 #: Alembic's own table, named so that it cannot meet another product's in one database.
@@ -186,18 +185,10 @@ def require_current(connection: Connection) -> None:
         raise ConfigError(message)
 
 
-def _config() -> Config:
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
-
-
 def _scripts() -> ScriptDirectory:
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    return ScriptDirectory.from_config(_config())
+    return ScriptDirectory(str(Path(__file__).parent / "migrations"))
 
 
 def _head() -> str:
@@ -219,11 +210,27 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415
+    """Run the migrations that the ledger has not had, in the caller's transaction.
 
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    Source: Alembic's reference of `EnvironmentContext`, which names the private method, too.
+    """
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415
+
+    scripts = _scripts()
+    with EnvironmentContext(
+        Config(),
+        scripts,
+        fn=lambda revision, _context: scripts._upgrade_revs("head", revision),
+        destination_rev="head",
+    ) as environment:
+        environment.configure(
+            connection=connection,
+            target_metadata=schema.metadata,
+            version_table=VERSION_TABLE,
+            transactional_ddl=False,  # the caller's transaction is the transaction
+        )
+        environment.run_migrations()
 
 
 # -- the server and the keys -------------------------------------------------------
