@@ -1,4 +1,4 @@
-"""An Airflow connection or its certain absence, and what the extra of one of type http says."""
+"""Look up Airflow connections, and read the extra of those of type http."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from track_dispatch.errors import ConfigError
 
 
 def find_connection(conn_id: str) -> Connection | None:
-    """Return a connection, or None where there certainly is none.
+    """Return a connection, or None if there certainly is none.
 
-    Airflow's look-up passes over a store that fails: what follows from "there is none" - a second,
-    empty ledger, an alert that nobody gets - must not come of that.
+    Airflow's look-up skips a store of connections that fails. Taken for "there is none", that would
+    make a second, empty ledger, or lose an alert.
 
     Raises:
-        ConfigError: a store failed, so that nobody knows.
+        ConfigError: a store failed, so that it is not known.
     """
     try:
         return BaseHook.get_connection(conn_id)
@@ -36,10 +36,10 @@ def require_connection(conn_id: str, made_of: str) -> Connection:
 
     Args:
         conn_id: the connection's id.
-        made_of: how it is created, where there is none.
+        made_of: the command or form that creates it, for the error's message.
 
     Raises:
-        ConfigError: there is none, or nobody knows.
+        ConfigError: there is no such connection, or a store failed.
     """
     connection = find_connection(conn_id)
     if connection is None:
@@ -68,15 +68,15 @@ def _require_certain_absence(conn_id: str) -> None:
             raise ConfigError(message) from None
 
 
-#: Names in the extra that count; HttpHook knows two of them by a second name.
+#: Keys of the extra that are read; HttpHook has a second name for two of them.
 HTTP_EXTRA = ("proxies", "verify", "cert", "trust_env")
 
 
 def check_http_extra(extra: Mapping[str, Any], conn_id: str) -> None:
-    """Check the shape of what `requests` will be given; it fails on others without a hint.
+    """Check the types of the extra's values, on which `requests` would fail without a hint.
 
     Raises:
-        ConfigError: a shape is wrong; it names which.
+        ConfigError: a value is of a wrong type; the message names its key.
     """
     proxies = extra.get("proxies", extra.get("proxy"))
     verify = _verify(extra)
@@ -104,9 +104,9 @@ def session_of(extra: Mapping[str, Any]) -> requests.Session:
 
 
 def set_certificates(session: requests.Session, extra: Mapping[str, Any]) -> None:
-    """Put a session's certificates into the form that `requests` takes."""
+    """Set a session's certificates in the form that `requests` takes."""
     if _verify(extra) is True:
-        # by its path, so that the environment cannot overrule what was said
+        # given as a path, REQUESTS_CA_BUNDLE does not overrule it
         session.verify = requests.utils.DEFAULT_CA_BUNDLE_PATH
     if isinstance(session.cert, list):
         session.cert = tuple(session.cert)

@@ -146,8 +146,8 @@ class LedgerError(TrackDispatchError):
 class RedDayError(TrackDispatchError, SystemExit):
     """The day's report found something that needs a person.
 
-    It is an exit, which Airflow logs as one short line: a traceback, with which it follows any
-    other exception, would be read instead of the report's own last words.
+    A `SystemExit`, because Airflow logs that as one line: the traceback of any other exception
+    would hide the end of the report.
     """
 
     def __init__(self, message: str) -> None:
@@ -158,7 +158,7 @@ class RedDayError(TrackDispatchError, SystemExit):
 
 @contextmanager
 def raised_alone() -> Iterator[None]:
-    """Let our errors out without the foreign ones they came from; also a decorator.
+    """Raise our errors without the foreign errors that caused them; also a decorator.
 
     `raise ... from None` only hides the other error: it stays in `__context__`, with a statement's
     parameters or the ERP's text, for whoever reports more of an error than its traceback.

@@ -1,4 +1,4 @@
-"""Every metric there is, in one table: what tasks send through Airflow, what a scrape reads.
+"""The table of all metrics: those that tasks send through Airflow, and those a scrape reads.
 
 `docs/metrics.md` is made of it, and the alert rules and the board of `deploy/` may name no other.
 A label holds a hospital's code, a state, a verdict or a colour: never anything of a patient.
@@ -37,7 +37,7 @@ class Metric(StrEnum):
     help: str
 
     def __new__(cls, name: str, kind: MetricKind, labels: tuple[str, ...], text: str) -> Metric:
-        """Make a metric of its name and what is true of it."""
+        """Make a metric of its name, kind, labels and help."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.kind, member.labels, member.help = kind, labels, text

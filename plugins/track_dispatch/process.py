@@ -1,4 +1,4 @@
-"""Two tools of the whole process: a watchdog over waits, and a quieter search for cycles."""
+"""Tools for a whole process: a watchdog over waits, and a rarer garbage collection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from time import monotonic
 
 
 class Watchdog:
-    """Calls what is late; its thread starts with the first thing to watch, and is a daemon."""
+    """Calls a function when a block takes too long, from a thread that starts with the first."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -63,9 +63,9 @@ class Watchdog:
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """Search for no cycles in this block; also a decorator.
+    """Stop the garbage collector in this block; also a decorator.
 
-    For work that makes millions of tuples and no cycles: the searches cost a third of a day's
+    For work that makes millions of tuples and no cycles: the collector costs a third of a day's
     extract and a tenth of its transform.
     """
     was_on = gc.isenabled()
@@ -79,9 +79,9 @@ def paused_collector() -> Iterator[None]:
 
 @contextmanager
 def frozen_imports() -> Iterator[None]:
-    """Search for cycles in this block only among what it makes itself; also a decorator.
+    """Let the garbage collector ignore in this block what is there already; also a decorator.
 
-    For work of any length that does make cycles: its searches stay, but are short.
+    For work of any length that makes cycles: the collections stay, but are short.
     """
     gc.freeze()
     try:

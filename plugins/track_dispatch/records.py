@@ -1,4 +1,4 @@
-"""The words of the house as frozen values: areas, channels, states, reasons, units, lines."""
+"""Frozen values of the domain: areas, channels, the columns of an extraction, hospital days."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Channel(StrEnum):
     contact: str
 
     def __new__(cls, value: str, label: str = "", contact: str = "") -> Self:
-        """Make a member of its value and what is true of it; a look-up gives the value alone."""
+        """Make a member of its value, label and contact; a look-up passes the value alone."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.label, member.contact = label, contact
@@ -81,7 +81,7 @@ class ColumnKind(StrEnum):
     """What the ERP may return a column as, and what its texts are."""
 
     TEXT = "text"
-    """Any text; a number here is a column astray."""
+    """Any text; a number means that another column was selected by mistake."""
     DIGITS = "digits"
     """Digits, as text or as a number: some installations keep them so."""
     MOMENT = "moment"
@@ -94,7 +94,7 @@ class Column(NamedTuple):
     Attributes:
         name: of the column and of the field.
         kind: what the ERP returns it as.
-        rehearsed: whether a rehearsal keeps what stands in it; it says nothing of a patient.
+        rehearsed: whether a rehearsal posts its value as it is; only if that tells of no patient.
     """
 
     name: str
@@ -102,8 +102,8 @@ class Column(NamedTuple):
     rehearsed: bool = False
 
 
-#: The columns of every extraction, in this order and with these names: everything that is true of
-#: one stands here. Source: docs/hospitals.md#columns
+#: The columns of every extraction, in this order and with these names. The facts of a column stand
+#: here only. Source: docs/hospitals.md#columns
 CONTRACT = (
     Column("ID_Cliente_Hfocus", ColumnKind.DIGITS, rehearsed=True),
     Column("cd_atendimento", ColumnKind.DIGITS),
@@ -120,18 +120,18 @@ CONTRACT = (
 )
 COLUMNS = tuple(column.name for column in CONTRACT)
 
-#: How a query returns a date, as Oracle's format. As text, because the driver breaks the whole day
-#: off at one date that no calendar has; with the year's sign, or 4712 BC would look like a date.
+#: Oracle's format in which a query returns a date. As text, because one date that no calendar has
+#: makes the driver fail for the whole day; with the year's sign, so that 4712 BC is recognised.
 MOMENT_FORMAT = "SYYYY-MM-DD HH24:MI:SS"
 
-#: What programs write for "no date": it is never one.
+#: The day that programs write for "no date"; it is read as none.
 FIRST_DAY = "0001-01-01"
 
-#: Further columns of an extraction start with this and never leave the house.
+#: The prefix of an extraction's further columns: rules read them, Track never gets them.
 EXTRA_PREFIX = "x_"
 
-#: One that the reading itself adds to a chunk of rows where the ERP returned something that nobody
-#: can read: for each row the names, with commas, of the columns whose value became empty.
+#: The column that the reading adds to a chunk of rows with unreadable values: for each row the
+#: names, with commas, of the columns whose value became empty.
 UNREADABLE_COLUMN = "x_unreadable"
 
 #: One row of an extraction: column name to text, "" where the ERP has null.
@@ -147,7 +147,7 @@ def without_accents(text: str) -> str:
 
 
 class ValueKind(StrEnum):
-    """What a reading counts of a column's values, so that nothing in it is lost without a word."""
+    """A kind of value that a reading counts in each column, so that the report shows losses."""
 
     FILLED = "filled"
     UNREADABLE = "unreadable"
@@ -159,7 +159,7 @@ class ValueKind(StrEnum):
 ColumnCounts = Counter[tuple[str, ValueKind]]
 
 
-#: The years of business days: another one is a slip, and the calendar ends beside some.
+#: The years of business days: another one is a typing mistake.
 YEARS = range(2000, 2200)
 
 

@@ -37,7 +37,7 @@ class Labelled(StrEnum):
     explanation: str
 
     def __new__(cls, value: str, label: str = "", explanation: str = "") -> Self:
-        """Make a member of its stored value and its texts; a look-up gives the value alone."""
+        """Make a member of its stored value and its texts; a look-up passes the value alone."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.label = label
@@ -46,7 +46,7 @@ class Labelled(StrEnum):
 
 
 class LineState(Labelled):
-    """Where an attendance stands."""
+    """The state of an attendance's line."""
 
     READY = "ready", "prontas", "saem na próxima vez que `dispatch` rodar"
     """Judged, encrypted in its envelope: the next dispatch takes it."""
@@ -90,7 +90,7 @@ class LineState(Labelled):
     """A person gave up on a doubt: not asked, and counted as if it had been."""
 
     def counted(self, lines: int) -> str:
-        """Say how many lines are in it; the label is a plural."""
+        """Write a number of lines with the state's label, which is a plural."""
         return f"{Count(lines):{self.label.removesuffix('s')}|{self.label}}"
 
 
@@ -202,7 +202,7 @@ class Refusal(Labelled):
 
 
 class BatchState(Labelled):
-    """Where the lines of one POST stand together."""
+    """The state of a batch, the lines of one POST."""
 
     SENDING = "sending", "em envio"
     """On the way, under a lease."""
@@ -337,7 +337,7 @@ class DecisionRefusal(Labelled):
     )
 
     def error(self, **facts: object) -> DecisionRefusedError:
-        """Return the error that says so of these facts, in both languages and both clocks."""
+        """Return the error with these facts; the analyst's text has Brazil's legal time."""
         local = {
             name: fact.astimezone(BRASILIA) if isinstance(fact, datetime) else fact
             for name, fact in facts.items()

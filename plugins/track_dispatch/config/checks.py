@@ -1,8 +1,9 @@
-"""What no hospital's file shows alone: two files that contradict, and what a real Track demands.
+"""Check hospitals' files against each other, and against what a real host of Track demands.
 
-Two files that lay claim to the same thing are found in what the files hold, checked or not: nobody
-can know which of the two is right, so both hospitals stop. Time grows with the number of files, not
-with that of their pairs. A host that reaches real patients is not served with the demo's values.
+Two files that claim the same survey, source or company stop both hospitals, as nobody can know
+which of them is right. The files' raw contents are compared, so that a broken file counts, too.
+Time grows with the number of files, not of their pairs. A host that reaches real patients is
+refused while a file holds values of the demo.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from track_dispatch.records import Area
 #: What a file holds, as YAML gives it: a value may be of any type.
 Content = Mapping[str, Any]
 
-#: Files that a message names at most.
+#: The most files that a message names.
 _NAMED = 3
 
 
 class _File(NamedTuple):
-    """What of a file can be in conflict; None where it is not stated, or is not what it must be."""
+    """The values of a file that can be in conflict; None where missing or of a wrong type."""
 
     path: Path
     source: str | None
@@ -41,9 +42,9 @@ class _File(NamedTuple):
 
 
 def find_conflicts(contents: Mapping[Path, Content]) -> dict[Path, list[str]]:
-    """Return what is wrong with each file that another one contradicts; pure.
+    """Return the conflicts of each file with other files; pure.
 
-    A file that is not named after its code takes no part: it is used by nobody.
+    A file that is not named after its code is left out, as no hospital uses it.
 
     Args:
         contents: what the files hold, by path.
@@ -96,7 +97,7 @@ def _grouped(pairs: Iterable[tuple[Hashable, _File]]) -> dict[Any, list[_File]]:
 
 
 def _shared_surveys(files: list[_File]) -> Iterator[tuple[Path, str]]:
-    """Yield the surveys of two hospitals: an answer would not say whose patient gave it."""
+    """Yield surveys that two hospitals share: an answer would not tell whose patient gave it."""
     pairs = ((survey, file) for file in files for survey in {*file.surveys.values()})
     for survey, users in _grouped(pairs).items():
         for file in users if len(users) > 1 else ():
@@ -105,7 +106,7 @@ def _shared_surveys(files: list[_File]) -> Iterator[tuple[Path, str]]:
 
 
 def _shared_sources(files: list[_File]) -> Iterator[tuple[Path, str]]:
-    """Yield what the hospitals of one source do not tell apart, or reach by several connections."""
+    """Yield conflicts of hospitals that share a source: its companies and its connection."""
     for source, users in _grouped((file.source, file) for file in files if file.source).items():
         if len(users) < 2:
             continue
@@ -120,7 +121,7 @@ def _shared_sources(files: list[_File]) -> Iterator[tuple[Path, str]]:
 
 
 def _shared_companies(source: str, users: list[_File]) -> Iterator[tuple[Path, str]]:
-    """Yield the companies of one source that are two hospitals' patients; none listed = all."""
+    """Yield companies of a source that two hospitals claim; a hospital that lists none has all."""
     whole = [file for file in users if file.companies == ()]
     for file in users:
         if file.companies == ():
@@ -137,7 +138,7 @@ def _shared_companies(source: str, users: list[_File]) -> Iterator[tuple[Path, s
 
 
 def _shared_connections(files: list[_File]) -> Iterator[tuple[Path, str]]:
-    """Yield the connections of two sources: one patient would be known under two identities."""
+    """Yield connections that two sources share: one patient would be known under two identities."""
     complete = [file for file in files if file.connection and file.source]
     for connection, users in _grouped((file.connection, file) for file in complete).items():
         sources = _grouped((file.source, file) for file in users)
@@ -158,8 +159,8 @@ def _elsewhere(files: Iterable[_File], one: _File) -> str:
 
 # -- what a real Track host demands ------------------------------------------------
 
-#: Where the ids of the demo's surveys come from, and the four bytes that each begins with: a file
-#: copied from another hospital's is recognised, too.
+#: The namespace of the demo's survey ids, and the four bytes that each begins with, so that the ids
+#: are recognised in a file copied from another hospital's, too.
 _DEMO_NAMESPACE = UUID("0d5d6fdc-2b53-4c0b-9f7e-6f2d3b0b4a10")
 _DEMO_MARK = bytes.fromhex("de300de3")
 
@@ -169,9 +170,9 @@ _DEMO_TEMPLATE = re.compile(r"dm[A-Z][a-z]{2}[1-3]$|HX0{20}")
 #: The first business day that the hospital files are shipped with.
 SHIPPED_FIRST_BUSINESS_DAY = date(2024, 1, 1)
 
-#: Seconds that a claim must outlive its POST at least: the outcome has to be written down.
+#: The least seconds from a POST's deadline to the end of its lease, to record the outcome.
 LEAST_LEASE_MARGIN_SECONDS = 60
-#: The same where nobody real is reached, so that a lease may end within a test.
+#: The same for a host that reaches no patient, so that a lease may end within a test.
 LEAST_PRACTICE_MARGIN_SECONDS = 1
 
 
@@ -186,7 +187,7 @@ def is_demo_survey(survey: UUID) -> bool:
 
 
 def is_demo_template_set(templates: TemplateSet) -> bool:
-    """Tell whether a set of templates is the demo's, even in part: Track does not know those."""
+    """Tell whether any template of a set is the demo's, which Track does not know."""
     return any(_DEMO_TEMPLATE.match(one) for one in templates.ids())
 
 
@@ -209,7 +210,7 @@ def is_practice_host(host: str) -> bool:
 
 
 def check_lease_margin(hospital: Hospital, track_host: str) -> None:
-    """Refuse a lease that may end before the outcome of a POST is written down.
+    """Refuse a lease that may end before the outcome of a POST is recorded.
 
     Raises:
         ConfigError: `lease_margin_seconds` is below the minimum for the host.

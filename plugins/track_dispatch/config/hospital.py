@@ -1,7 +1,4 @@
-"""A hospital as its file describes it, complete with the policies and templates it uses.
-
-And when its invitations may leave: hours of its day, and perhaps only some weekdays.
-"""
+"""A hospital's file as a model, with the policies and templates it uses, and its send window."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +33,7 @@ from track_dispatch.records import Area, Channel
 #: As `send_days` names them; Monday is 0, as Python counts.
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = timedelta(days=1)
-#: The time that a run gets for reading and judging before its dispatch.
+#: The time from the beginning of a run to its dispatch, at most.
 WORK = timedelta(hours=1)
 _FORTNIGHT = 14
 
@@ -68,7 +65,7 @@ class SendWindow:
 
 
 class LongestWait(NamedTuple):
-    """How long the settings of a hospital let somebody wait, at most.
+    """The longest waits that a hospital's settings allow.
 
     Attributes:
         within_run: from the beginning of a run to the opening that it waits for.
@@ -83,7 +80,7 @@ class LongestWait(NamedTuple):
 def longest_wait(
     opens: int, closes: int, weekdays: frozenset[int], begins: int
 ) -> LongestWait | None:
-    """Return the longest waits that a daily run and a window leave; clock changes apart.
+    """Return the longest waits for a window that a daily run allows; clock changes are ignored.
 
     A run waits for an opening before the next run, and leaves any other to that run. Its dispatch
     comes at once or up to `WORK` later, and the window may close between.
@@ -95,7 +92,7 @@ def longest_wait(
         begins: when the run begins, minutes from midnight.
 
     Returns:
-        None where a run that takes its time misses each opening, week for week.
+        None where a slow run would miss every opening.
     """
     window = SendWindow(opens, closes, weekdays, ZoneInfo("UTC"))
     monday = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=begins)
@@ -114,10 +111,7 @@ def longest_wait(
 
 
 def _openings(window: SendWindow, run: datetime) -> list[datetime]:
-    """Return when the window opens for a run's dispatch, the earliest and the latest that it comes.
-
-    The window may close between them: that is the moment to be late at.
-    """
+    """Return the openings for a dispatch that comes at once, as the window closes, or latest."""
     closing = run.replace(hour=0, minute=0) + timedelta(minutes=window.closes)
     moments = [run, *([closing] if run < closing < run + WORK else []), run + WORK]
     return [window.opening(moment) for moment in moments]
@@ -137,7 +131,7 @@ _ONCE_A_DAY = r"^[0-5]?\d ([01]?\d|2[0-3]) \* \* \*$"
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a hospital's file refers to: the include folder and the sets of defaults.yaml."""
+    """The include folder and the template sets that a hospital's file refers to."""
 
     include: Path
     template_sets: Mapping[str, TemplateSet]
@@ -162,7 +156,7 @@ class Surveys(TypedDict, total=False):
 
 
 def _day(value: object) -> object:
-    """Let only days through: a bare number would count as seconds since 1970."""
+    """Refuse anything but a day: pydantic would read a number as seconds since 1970."""
     if not isinstance(value, date | str | None):
         message = "must be a day, YYYY-MM-DD, or null"
         raise ValueError(message)  # noqa: TRY004 - pydantic collects ValueErrors only
@@ -265,14 +259,14 @@ class Hospital(Policies):
         return self.first_business_day is not None and day >= self.first_business_day
 
     def survey(self, area: Area) -> UUID | None:
-        """Return the area's survey, or None where there is none to ask with."""
+        """Return the area's survey, or None if it has none."""
         by_key: Mapping[str, UUID] = {**self.surveys}  # type: ignore[dict-item]
         return by_key.get(area.key)
 
     @field_validator("schedule")
     @classmethod
     def _leaves_in_time(cls, schedule: str, info: ValidationInfo) -> str:
-        """Refuse a wait for the window in which what was read, or the patients, become too old."""
+        """Refuse a wait for the window that is longer than readings or patients may age."""
         policies = info.data
         if not {"send_window", "send_days"} <= policies.keys():
             return schedule

@@ -1,6 +1,6 @@
-"""From the include folder to hospitals: one entry for each file, a broken file only its own.
+"""Load hospitals from the include folder: an entry for each file, also for a broken one.
 
-And what a run works with, as digests: the software installed here, and a hospital's rules.
+Also the digests of the software installed here and of a hospital's rules.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class BrokenHospital:
 
 
 class DefaultsFile(Policies):
-    """What defaults.yaml holds: every policy, and the template sets by name."""
+    """The model of defaults.yaml: every policy, and the template sets by name."""
 
     templates: dict[str, TemplateSet]
 
@@ -140,7 +140,7 @@ def load_shard(
 
 
 def all_conflicts(include: Path | None = None) -> dict[str, list[str]]:
-    """Return, by the hospital's code, what the files contradict each other in.
+    """Return the conflicts between hospitals' files, by code.
 
     Raises:
         ConfigError: There is no folder of hospitals at all.
@@ -193,7 +193,7 @@ def _load(
     include: Path,
     conflicts: dict[Path, list[str]] | None = None,
 ) -> list[Hospital | BrokenHospital]:
-    """Make an entry of each file, sorted by code."""
+    """Return the hospital of each file, or why it is broken, sorted by code."""
     entries: list[Hospital | BrokenHospital] = []
     try:
         defaults = read_defaults(include / "defaults.yaml")
@@ -253,7 +253,7 @@ def _label(path: Path) -> str:
 
 
 def _name(path: Path) -> str:
-    """Name a hospital after its file: alone that is certain, and two files never share it."""
+    """Return a hospital's code by its file's name, which is unique even if the file is broken."""
     proper = (
         path.suffix == ".yaml" and path.stem.islower() and path.stem.upper() not in RESERVED_CODES
     )
@@ -276,7 +276,7 @@ def _broken(path: Path, message: str) -> BrokenHospital:
 
 
 def software_here(include: Path | None = None) -> Software:
-    """Return what runs in this process.
+    """Return the software that runs in this process.
 
     Args:
         include: the folder of configuration; by default `include_dir()`.
@@ -304,12 +304,12 @@ def _digest(files: Iterable[Path], root: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-#: Of the code that this process has imported: files that change later do not run here.
+#: Computed at import: files that change later are not the code that runs here.
 PACKAGE_VERSION = package_version(Path(__file__).parents[1])
 
 
-#: Settings under which nobody is judged: they are read when a run begins, at the claim or at the
-#: POST. All others count, so that a new one is in force at once, also for whoever waits.
+#: Settings that decide about no line when a day is read, but when a run begins, at the claim or at
+#: the POST. All others belong to the digest, so that a change holds for waiting lines at once.
 _READ_LATER = (
     "acceptance", "batch_size", "code", "contact_cap_days", "extraction_max_age_hours",
     "import_fields",

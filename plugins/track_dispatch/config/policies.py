@@ -1,6 +1,6 @@
-"""What defaults.yaml states: the policies, which a hospital's file may override, and template sets.
+"""Models of defaults.yaml: policies, which a hospital's file may override, and template sets.
 
-A template set holds the messages in Track that carry a survey, a class for each channel.
+A template set names the messages in Track that carry a survey, by channel.
 """
 
 import re
@@ -32,8 +32,8 @@ class Identifier(StrEnum):
     ATTENDANCE = "cd_atendimento"
 
 
-#: Whole numbers. Each has a largest value, too: beyond it a typing slip would overflow a date, or
-#: keep a run busy for ever.
+#: Whole numbers. Each field has a maximum, too: a typing mistake beyond it would overflow a date,
+#: or keep a run busy for ever.
 Whole = Annotated[int, Field(strict=True)]
 
 
@@ -50,7 +50,7 @@ class FileModel(BaseModel):
 
 
 class VolumeGate(FileModel):
-    """When a day's number of lines is odd enough to ask a person first."""
+    """When a day's number of lines is so unusual that a person must approve it."""
 
     low: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Fewer lines than this share of the usual number are odd."""
@@ -67,7 +67,7 @@ class VolumeGate(FileModel):
 
 
 def _off_as_none(value: object) -> object:
-    """Read `off`, which YAML 1.1 calls false, as None; an empty value is a slip, not a wish."""
+    """Read `off`, which YAML 1.1 calls false, as None; refuse an empty value."""
     if value is False or value == "off":
         return None
     if value is None or value is True:
@@ -77,7 +77,7 @@ def _off_as_none(value: object) -> object:
 
 
 def _all_as_none(value: object) -> object:
-    """Read `all` as None; an empty value is a slip, not a wish."""
+    """Read `all` as None; refuse an empty value."""
     if value == "all":
         return None
     if value is None:
@@ -87,24 +87,24 @@ def _all_as_none(value: object) -> object:
 
 
 Days = Annotated[Whole, Field(ge=0, le=366)]
-#: A column that an import line may carry. Built of the contract, so that a typo names the nearest.
+#: A column that an import line may carry: a closed set, so that an error names the nearest one.
 ImportField = Literal[COLUMNS]  # type: ignore[valid-type]
 #: A member of a JSON answer, at the top or, dotted, further down.
 MemberPath = Annotated[
     str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$", examples=["data.uuid"])
 ]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-#: Marks a policy under which the moment of a run decides whether somebody is asked, in the schema.
-#: What must say the same at any hour and on any day sets all of them aside: demo/policies.yaml.
+#: Marks a policy in the schema under which the moment of a run decides whether a patient is asked.
+#: demo/policies.yaml switches all of them off, to give the same results at any hour.
 CLOCK_BOUND = Field(json_schema_extra={"clock_bound": True})
 
-#: Days that the ledger remembers somebody beyond the last rule that could ask for him.
+#: Days that the ledger keeps a patient's hashes after the last rule that looks for them.
 RETENTION_MARGIN_DAYS = 15
 
-#: How Python's own parser names a repetition and a choice.
+#: Python's parser's names of a repetition and a choice.
 _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
 _BRANCH = _constants.BRANCH
-#: Rounds in which a choice can do no harm.
+#: Repetitions in which a choice costs no noticeable time.
 _FEW_TIMES = 9
 
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
@@ -112,7 +112,7 @@ _WINDOW = rf"^{_CLOCK}-({_CLOCK}|24:00)$"
 
 
 def _compiled(pattern: str) -> str:
-    """Refuse what is not a regular expression, or one that nobody means for names."""
+    """Refuse a pattern that does not compile, matches every name or may search for ever."""
     try:
         compiled = re.compile(pattern)
     except re.error as error:
@@ -169,7 +169,7 @@ def _in_hours(text: str) -> str:
 
 
 class RehearsalContact(FileModel):
-    """Somebody of our own who receives rehearsals; at least one of the two."""
+    """A contact of our own staff that receives rehearsals: e-mail, mobile or both."""
 
     email: Annotated[str, Field(repr=False)] = ""
     """An address, as Track takes it."""
@@ -178,7 +178,7 @@ class RehearsalContact(FileModel):
 
 
 class SharedPolicies(FileModel):
-    """What is one setting for all hospitals: patients, Track and the ledger know only one."""
+    """Settings that all hospitals share."""
 
     contact_cap_days: Annotated[Days, CLOCK_BOUND]
     """Days in which one person is asked at most once, over all hospitals; 0 = off."""
@@ -196,7 +196,7 @@ class SharedPolicies(FileModel):
 
 
 class Policies(SharedPolicies):
-    """What may differ between hospitals without being a fact about one."""
+    """Settings that may differ between hospitals."""
 
     batch_size: Annotated[Whole, Field(ge=1, le=1000)]
     """Lines in one POST, at most."""
@@ -264,7 +264,7 @@ class Policies(SharedPolicies):
     def _within_look_back(
         cls, days: tuple[Weekday, ...] | None, info: ValidationInfo
     ) -> tuple[Weekday, ...] | None:
-        """Refuse closed days that no run would look back over: who waits there is lost."""
+        """Refuse more closed days in a row than a run looks back: their lines would be lost."""
         look_back = info.data.get("look_back_days")
         if days and look_back is not None and (closed := _longest_closed(days)) > look_back:
             raise ValueError(
@@ -275,7 +275,7 @@ class Policies(SharedPolicies):
     @field_validator("ledger_retention_days")
     @classmethod
     def _outlives_every_rule(cls, days: int, info: ValidationInfo) -> int:
-        """Refuse to forget a day that is still read, or somebody who could still be asked."""
+        """Refuse to delete a day that is still read, or a patient who could still be asked."""
         names = ("max_age_days", "contact_cap_days", "look_back_days")
         age, cap, look_back = (info.data.get(name) or 0 for name in names)
         least = max(age + cap, look_back) + RETENTION_MARGIN_DAYS
@@ -312,7 +312,7 @@ Variable = Annotated[
 
 
 class ChannelTemplates(FileModel, ABC):
-    """What a distribution over one channel needs: all that is true of its templates."""
+    """The templates of one channel, and what they add to a POST."""
 
     @abstractmethod
     def posted(self, *, reminder: bool) -> dict[str, Any]:
@@ -320,7 +320,7 @@ class ChannelTemplates(FileModel, ABC):
 
     @abstractmethod
     def ids(self) -> tuple[str, ...]:
-        """Return the templates' ids, by which the demo's are known by sight."""
+        """Return the templates' ids, by which the demo's are recognised."""
 
     def attributes(self) -> frozenset[str]:
         """Return the attributes of an attendance that the messages show."""
@@ -396,7 +396,7 @@ class WhatsappTemplates(ChannelTemplates):
 
 
 class TemplateSet(FileModel):
-    """The templates of one group of hospitals, by channel; one without them cannot be used."""
+    """The templates of one group of hospitals, by channel; a channel without them is not usable."""
 
     email: EmailTemplates | None = None
     """The templates of e-mails."""
@@ -404,12 +404,12 @@ class TemplateSet(FileModel):
     """The messages of WhatsApp."""
 
     def of(self, channel: Channel) -> ChannelTemplates | None:
-        """Return what a distribution over the channel needs; its field is called as it is."""
+        """Return the templates of a channel, the field of its name."""
         found: ChannelTemplates | None = getattr(self, channel.value)
         return found
 
     def serves(self, channel: Channel) -> bool:
-        """Tell whether the set has what a distribution over the channel needs."""
+        """Tell whether the set has templates of the channel."""
         return self.of(channel) is not None
 
     def ids(self) -> frozenset[str]:

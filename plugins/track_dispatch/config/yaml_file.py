@@ -1,4 +1,4 @@
-"""Reading one YAML file strictly, and saying in our words what is wrong in it."""
+"""Read a YAML file strictly, and explain its errors in our own words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ except ImportError:  # pragma: no cover - a PyYAML built without libyaml
 
 
 class _StrictLoader(_SafeLoader):
-    """YAML's safe types, without its silent "the last of two equal keys wins"."""
+    """A safe loader that refuses a key that stands twice, where YAML would take the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[object] = set()
@@ -41,7 +41,7 @@ class _StrictLoader(_SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_day(self, node: yaml.ScalarNode) -> object:
-        """Build a date; YAML's own constructor says nothing of where an impossible one stands."""
+        """Build a date; YAML's own constructor does not say where an impossible date stands."""
         try:
             return self.construct_yaml_timestamp(node)
         except ValueError:
@@ -85,7 +85,7 @@ _PRIVATE = frozenset({"rehearsal_contacts"})
 
 _LONGEST_VALUE = 60
 
-#: What makes an alternative of a choice say more than its type.
+#: Keys that make an alternative in a schema say more than its type.
 _TELLING = frozenset({"properties", "items", "enum"})
 
 

@@ -1,4 +1,4 @@
-"""The doctor: whether a live installation can do its work, found out without sending anything."""
+"""Check a live installation without sending anything: Airflow, ledger, Track, hospitals, ERPs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from track_dispatch.doctor.ledger_checks import check_clock, check_ledger, check
 def run_checks(
     entries: Sequence[Hospital | BrokenHospital], *, now: Callable[[], datetime]
 ) -> Iterator[Check]:
-    """Look at everything the hospitals need, one check after the other; nothing is sent.
+    """Run every check of an installation, one after the other; nothing is sent.
 
     Args:
         entries: the hospitals to look at, broken files among them.
@@ -55,7 +55,7 @@ def run_checks(
 def run_worker_checks(
     hospitals: Sequence[Hospital], *, now: Callable[[], datetime]
 ) -> Iterator[Check]:
-    """Look at what only the machine that runs tasks can tell, without Airflow's database.
+    """Run the checks of a machine that runs tasks, which need no database of Airflow's.
 
     Args:
         hospitals: whose tasks run here.

@@ -1,4 +1,4 @@
-"""Airflow itself: what runs, what it could not read, what is paused, and how long it waits."""
+"""Check Airflow: its components, broken DAG files, paused DAGs and timeouts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from track_dispatch.doctor.check import INSTALLATION, Check, DoubtError, check, 
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.airflow_state import AirflowState, read_settings, read_state
 
-#: What people and the night need, beside the hospitals' DAGs.
+#: DAGs of the installation, which people and the nightly housekeeping need.
 OPERATIONS = ("track_decide", "track_doctor", "track_housekeeping", "track_morning")
-#: The DAG files of ours, and what they import from beside them.
+#: Our DAG files, and the module beside them that they import.
 DAG_FILES = (
     "hospital_surveys.py",
     *(f"hospitals_{number}.py" for number in range(1, 5)),
@@ -24,7 +24,7 @@ LONGEST_TASK = 3 * 3600
 #: Seconds that a worker should wait for Airflow's API: with less a busy machine fails tasks.
 LEAST_API_TIMEOUT = 30
 
-#: Each component's job in Airflow, and what stands still without it. Its command is its name.
+#: By the component's command: the type of its job in Airflow's database, what stops without it.
 _COMPONENTS = {
     "scheduler": ("SchedulerJob", "no task starts"),
     "dag processor": ("DagProcessorJob", "no DAG file is read"),
@@ -33,7 +33,7 @@ _COMPONENTS = {
 
 
 def read_airflow() -> tuple[AirflowState | None, Check]:
-    """Read Airflow's database, for the checks that follow."""
+    """Read the state in Airflow's database that later checks need."""
 
     def read() -> tuple[AirflowState, str]:
         state = read_state()
@@ -45,7 +45,7 @@ def read_airflow() -> tuple[AirflowState | None, Check]:
 def check_airflow(
     state: AirflowState | None, hospitals: Sequence[Hospital], now: Callable[[], datetime]
 ) -> Iterator[Check]:
-    """Look at what all hospitals need of Airflow."""
+    """Check what all hospitals need of Airflow."""
     looks: dict[str, Callable[[], str]] = {
         **{name: partial(_beats, name, state, now) for name in _COMPONENTS},
         "import errors": partial(_imports, state),
@@ -60,7 +60,7 @@ def check_airflow(
 
 
 def check_dag(hospital: Hospital, state: AirflowState | None, *, is_live: bool) -> Check:
-    """Look at a hospital's DAG."""
+    """Check a hospital's DAG."""
     return check(hospital.code, "dag", lambda: _dag(hospital.dag_id, state, is_live=is_live))
 
 
@@ -173,7 +173,6 @@ def _folders() -> str:
     settings = read_settings()
     lacking = [name for name in DAG_FILES if not (settings.dags_folder / name).is_file()]
     if lacking:
-        # a bundle may bring them
         raise DoubtError(
             f"the DAGs folder {settings.dags_folder} lacks {', '.join(lacking)}: unless a bundle"
             " brings them, copy dags/*.py there"

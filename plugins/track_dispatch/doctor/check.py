@@ -1,4 +1,4 @@
-"""One thing that the doctor looks at, and what he found."""
+"""A single check of the doctor: how it is run, how long it may take, what it results in."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from track_dispatch.errors import ConfigError, TrackDispatchError
 
 T = TypeVar("T")
 
-#: Seconds for one look: more than any deadline of ours within it, so that those speak first.
+#: Seconds for one check: longer than any deadline inside it, whose message says more.
 LONGEST_LOOK = 120.0
 
-#: The subject of what all hospitals share.
+#: The subject of checks that concern all hospitals.
 INSTALLATION = "installation"
 
 
@@ -28,7 +28,7 @@ _ANNOUNCE: ContextVar[Callable[[str, str], object]] = ContextVar(
 
 
 class CheckStatus(StrEnum):
-    """How well it is."""
+    """The verdict of a check."""
 
     OK = "ok"
     """Nothing to do."""
@@ -40,12 +40,12 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, and what was found; free of secrets and of patients' data.
+    """The result of a check, without secrets and patients' data.
 
     Attributes:
         subject: the installation, an ERP's connection, or a hospital's code.
         name: what was looked at.
-        verdict: how well it is.
+        verdict: whether it is well.
         detail: what was found; where it is not well, what to do.
     """
 
@@ -56,7 +56,7 @@ class Check:
 
 
 def softened(found: Iterable[Check]) -> Iterator[Check]:
-    """Make warnings of the failures of what is not live yet: no run would fail, nobody is asked."""
+    """Turn the failures of a hospital that is not live yet into warnings: no run would fail."""
     for one in found:
         if one.verdict is CheckStatus.FAIL:
             detail = f"not live yet: {one.detail}"
@@ -66,14 +66,14 @@ def softened(found: Iterable[Check]) -> Iterator[Check]:
 
 
 class DoubtError(Exception):
-    """Something a person should look at, though the work can be done."""
+    """A check's warning: the installation works, but a person should look."""
 
 
 def required(value: T | None, why: str) -> T:
-    """Return what a look needs from an earlier one.
+    """Return the value of an earlier check that this one needs.
 
     Raises:
-        DoubtError: it is missing, `why` says the reason: this is not looked at.
+        DoubtError: there is no value, so that this check is left out; `why` says the reason.
     """
     if value is None:
         raise DoubtError(f"not looked at: {why}")
@@ -82,7 +82,7 @@ def required(value: T | None, why: str) -> T:
 
 @contextmanager
 def announcing(announce: Callable[[str, str], None]) -> Iterator[None]:
-    """Let `announce` be told the subject and the name of each look before it begins."""
+    """Call `announce` with the subject and the name of each check before it begins."""
     token = _ANNOUNCE.set(announce)
     try:
         yield
@@ -93,10 +93,10 @@ def announcing(announce: Callable[[str, str], None]) -> Iterator[None]:
 def check(
     subject: str, name: str, look: Callable[[], str], *, seconds: float = LONGEST_LOOK
 ) -> Check:
-    """Look at one thing; `look` returns what is well, and raises what is not.
+    """Run one check; `look` returns the detail of what is well, and raises where it is not.
 
-    A `DoubtError` is a warning, any other error a failure, and so is a look that does not end. No
-    error gets out: the next thing is looked at whatever became of this one.
+    A `DoubtError` is a warning; any other error, or a look that takes too long, is a failure. No
+    error is raised, so that the next check runs in any case.
     """
     return obtain(subject, name, lambda: (None, look()), seconds=seconds)[1]
 
@@ -108,7 +108,7 @@ def obtain(
     *,
     seconds: float = LONGEST_LOOK,
 ) -> tuple[T | None, Check]:
-    """Look at one thing that later checks need: return it, None where it is not well."""
+    """Run one check whose value later checks need; the value is None where it is not well."""
     _ANNOUNCE.get()(subject, name)
     try:
         found, detail = _within(seconds, look)
@@ -117,17 +117,17 @@ def obtain(
     except TrackDispatchError as error:
         return None, Check(subject, name, CheckStatus.FAIL, _one_line(error))
     except Exception as error:  # noqa: BLE001 - a fault of ours or a plugin's must not end the visit
-        # its text is anybody's, and may quote a password
+        # the text of a foreign error may quote a password
         detail = f"failed with an unexpected {type(error).__name__}: report it to the developers"
         return None, Check(subject, name, CheckStatus.FAIL, detail)
     return found, Check(subject, name, CheckStatus.OK, detail)
 
 
 def _within(seconds: float, look: Callable[[], T]) -> T:
-    """Return what `look` returns, or give it up: a foreign system that is silent ends no wait.
+    """Run `look` in a thread and give up after a while: a foreign system may never answer.
 
     Raises:
-        ConfigError: it took longer. Its thread is left behind, and ends with the process.
+        ConfigError: it took longer. The thread is left behind, and ends with the process.
     """
     outcome: SimpleQueue[tuple[T | None, Exception | None]] = SimpleQueue()
 

@@ -47,20 +47,20 @@ from track_dispatch.records import Area
 CLOCK_TOLERANCE = 30
 #: Seconds for one whole request to Track.
 TRACK_PATIENCE = 30.0
-#: The status of a survey that only our files know.
+#: The status of a survey that a hospital's file names and Track does not list.
 MISSING = "missing"
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What is known of Track: its address and its surveys, None where that is not known."""
+    """Track's address and its surveys, each None where its check failed."""
 
     host: str | None
     surveys: Sequence[TrackSurvey] | None
 
 
 def check_track(now: Callable[[], datetime]) -> tuple[Track, list[Check]]:
-    """Look at Track."""
+    """Check Track: its connection, its answers, its clock, the demo's values."""
     host, connection = obtain(INSTALLATION, "track connection", _find)
     surveys, answers = obtain(INSTALLATION, "track surveys", _ask)
     clock = check(INSTALLATION, "track clock", lambda: _compare_clocks(now))
@@ -127,7 +127,7 @@ def is_active(survey: TrackSurvey) -> bool:
 
 
 def survey_uses(listed: Iterable[TrackSurvey], hospitals: Iterable[Hospital]) -> list[SurveyUse]:
-    """Return Track's surveys by name, and after them those of ours that Track lacks."""
+    """Return Track's surveys by name, and after them those that only our files have."""
     used: defaultdict[str, list[str]] = defaultdict(list)
     for hospital in hospitals:
         for area in Area:
@@ -144,12 +144,12 @@ def survey_uses(listed: Iterable[TrackSurvey], hospitals: Iterable[Hospital]) ->
 
 
 def check_alert() -> Check:
-    """Look at the alert's webhook; nobody is told anything."""
+    """Check the alert's webhook; nothing is posted to it."""
     return check(INSTALLATION, "alert webhook", _look_at_webhook)
 
 
 def _look_at_webhook() -> str:
-    """Ask for the head of its address, which posts nothing: any answer shows the way is open."""
+    """Send a HEAD to the webhook: any answer shows that it can be reached."""
     webhook = find_webhook()
     if webhook is None:
         return f"there is no connection {CONN_ID}: a red morning is told in Airflow only"
@@ -165,19 +165,19 @@ def _look_at_webhook() -> str:
     )
 
 
-#: What `make new-hospital` writes where a person must put the truth.
+#: What `make new-hospital` writes for a value that a person must fill in.
 PLACEHOLDER = "TODO"
 #: Seconds for one round trip to an ERP: parsing is quick, however long the query would take.
 PATIENCE = 60.0
 
 
 def check_file(entry: Hospital | BrokenHospital) -> Check:
-    """Look at a hospital's file."""
+    """Check a hospital's file."""
     return check(entry.code, "configuration", partial(_read, entry))
 
 
 def check_hospital(hospital: Hospital, track: Track) -> Iterator[Check]:
-    """Look at a hospital's settings and at what Track knows of them."""
+    """Check a hospital's settings, and what Track knows of them."""
     looks = {
         "go-live": _go_live,
         "lease margin": _lease_margin,
@@ -260,15 +260,15 @@ def _surveys(hospital: Hospital, track: Track) -> str:
 
 
 def check_pools(hospitals: Sequence[Hospital]) -> Iterator[Check]:
-    """Look at the pools that let one extraction at a time into each source."""
+    """Check the pools that let one extraction at a time into each source."""
     for pool in sorted({hospital.pool for hospital in hospitals}):
         yield check(pool, "pool", partial(_look_up_pool, pool))
 
 
 def check_erp(conn_id: str, hospitals: Sequence[Hospital]) -> Iterator[Check]:
-    """Look at one ERP's connection, and the queries of the hospitals behind it.
+    """Check an ERP's connection, and the queries of its hospitals.
 
-    It is opened once: failed log-ons lock the account.
+    The connection is opened only once: failed log-ons lock the account.
     """
     with ExitStack() as stack:
         deadline = hospitals[0].oracle_logon_deadline_seconds  # one for all hospitals
@@ -305,9 +305,9 @@ def _look_up_pool(pool: str) -> str:
 
 
 def _parse(hospital: Hospital, erp: Erp | None) -> tuple[Sequence[ReturnedColumn], str]:
-    """Let the ERP parse a hospital's query; it is never run."""
+    """Let the ERP parse a hospital's query without running it."""
     sql = render(hospital)
-    # Oracle runs what is not a query as soon as it parses it: nothing doubtful gets there.
+    # Oracle runs a statement that is no query as soon as it parses it
     if findings := lint(sql, file=hospital.sql):
         raise SourceContractError(
             f"the linter refuses it, {findings[0]}; all of it:"

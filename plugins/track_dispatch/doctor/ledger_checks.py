@@ -1,6 +1,6 @@
-"""The ledger: there, migrated, ours, readable with its keys, and certain of its commits.
+"""Check the ledger: its server, version and keys, and whether a commit survives a crash.
 
-And what it saw: the software that the workers run, and what Track answered first.
+Also what the ledger recorded: the software that the workers run, and Track's first answers.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from track_dispatch.ledger.keys import new_keys, older_keys, require_keys, unope
 from track_dispatch.ledger.sql import now_in
 from track_dispatch.records import Software
 
-#: How many transactions the doctor tries: a pooler gives each to any connection that is free.
+#: Transactions that the doctor tries: a pooler may run each one on another server connection.
 TRANSACTIONS = 4
 #: Seconds that this machine's clock may differ from that of the ledger's database.
 CLOCK_TOLERANCE = 30
-#: So far back each worker has most likely read or posted something.
+#: Hours within which each worker has most likely read or posted something.
 HOURS = 26
 
 
 def check_ledger() -> Iterator[Check]:
-    """Look at the installation's ledger; what cannot be opened is tried once."""
+    """Check the installation's ledger; one that cannot be opened is tried only once."""
     reached, answers = obtain(INSTALLATION, "ledger", _reach)
     yield answers
     looks = {
@@ -129,10 +129,10 @@ def _look_at_tls() -> str:
 
 
 def judge_tls(way: Way, mode: str) -> str:
-    """Say how the way to the server is protected, under libpq's `sslmode`.
+    """Describe how the connection to the server is protected, under libpq's `sslmode`.
 
     Raises:
-        DoubtError: somebody between could read on it, or answer in the server's place.
+        DoubtError: somebody on the way could read it, or pose as the server.
     """
     if way.is_local:
         return f"{way.host}: nothing leaves this machine"
@@ -149,7 +149,7 @@ def judge_tls(way: Way, mode: str) -> str:
 
 
 def _try_pooler() -> str:
-    """Do in turn what a claim does, which a pooler in the wrong mode refuses or mixes up."""
+    """Run a claim's statements in several transactions, to find a pooler in the wrong mode."""
     with _opened() as ledger:
         if not ledger.on_postgresql:
             return "a file has none"
@@ -169,7 +169,7 @@ def _try_pooler() -> str:
 
 @contextmanager
 def _opened() -> Iterator[Ledger]:
-    """Open the ledger's database, whatever its keys are like: they play no part in it."""
+    """Open the ledger's database without its keys."""
     here = place()
     with Ledger(connect(here.url, options=here.options), new_keys()) as ledger:
         creation.require_existing(ledger.engine)
@@ -187,7 +187,7 @@ def reading() -> Iterator[Connection]:
 
 
 def check_software() -> Check:
-    """Look whether all workers run the same code and the same include folder."""
+    """Check that all workers run the same code and the same include folder."""
     return check(INSTALLATION, "software", _compare_software)
 
 
@@ -198,10 +198,10 @@ def _compare_software() -> str:
 
 
 def judge_software(uses: Sequence[SoftwareUse], *, here: Software) -> str:
-    """Say what all workers run; pure.
+    """Name the software that all workers run; pure.
 
-    After a deployment only the new software is seen. Where one is seen between two sights of
-    another, two workers differ.
+    After a deployment only the new software is seen. If one was used between two uses of another,
+    two workers differ.
 
     Args:
         uses: of the last hours, the earliest first.
@@ -250,7 +250,7 @@ def read_first_answers() -> list[FirstAnswer]:
 
 
 def first_day_lines(answers: Sequence[FirstAnswer]) -> Iterator[str]:
-    """Yield the first successes beside what was assumed, line by line."""
+    """Yield the lines of a text that shows Track's first successes beside what we assumed."""
     number = len(answers)
     yield f"Track's first {number} successes:" if number else "Track has accepted nothing yet."
     yield from (f"  {_answer_line(answer)}" for answer in answers)

@@ -1,4 +1,4 @@
-"""What Airflow knows of itself: its database, its configuration and its pools, outside any task."""
+"""Read Airflow's own database, configuration and pools, outside any task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from track_dispatch.config import include_dir, working_hospitals
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.ledger import DISTRIBUTED
 
-#: What an Airflow needs running, as its database calls it.
+#: Types of the jobs that an Airflow needs running, as its database names them.
 COMPONENTS = ("SchedulerJob", "DagProcessorJob", "TriggererJob")
 
 
@@ -101,7 +101,7 @@ def read_state() -> AirflowState:
 
 
 def active_runs(dag_ids: Collection[str]) -> set[tuple[str, str]]:
-    """Return the id of the DAG and of the run, of every run that is queued or runs."""
+    """Return the DAG id and the run id of every run that is queued or running."""
     runs = select(DagRun.dag_id, DagRun.run_id).where(
         DagRun.dag_id.in_(sorted(dag_ids)), DagRun.state.in_(("queued", "running"))
     )
@@ -128,7 +128,10 @@ def read_settings() -> AirflowSettings:
 
 
 def _executor_error(executor: str) -> str | None:
-    """Try the default one, the first of the list; Airflow's loader remembers an earlier list."""
+    """Import the default executor, the first of the list; return the kind of its error, if any.
+
+    Airflow's own look-up would use the list of an earlier call.
+    """
     name = executor.split(",", maxsplit=1)[0].strip().rpartition(":")[2]
     module, _, attribute = ExecutorLoader.executors.get(name, name).rpartition(".")
     try:

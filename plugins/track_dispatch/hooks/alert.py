@@ -1,4 +1,4 @@
-"""What others are told: the optional alert of a red morning, counts only, and a task's metrics.
+"""Send the optional alert of a red run, with counts only, and a task's metrics.
 
 The address of the webhook is a secret: whoever knows it may post there. An alert is sent over our
 own transport, which logs nothing, under one deadline, and Airflow's masker learns it first. Metrics
@@ -43,7 +43,7 @@ CONN_ID = "track_alert"
 DEADLINE_SECONDS = 15.0
 #: Characters of an alert; a card of Teams takes 28 KB. What does not fit is in the log.
 LONGEST_ALERT = 8000
-#: Characters of a path that may be a secret; "alerts" masked would be a word lost in every log.
+#: Characters from which on a path may hold a secret: to mask "alerts" would spoil every log.
 SHORTEST_SECRET = 16
 
 _FAILURE = re.compile(
@@ -51,7 +51,7 @@ _FAILURE = re.compile(
     r"|unauthori[sz]ed",
     re.IGNORECASE,
 )
-#: A page for people, of a log-in or a proxy: no webhook answers so.
+#: An HTML page, of a log-in or a proxy: no webhook answers with one.
 _PAGE = re.compile(r"<!doctype|<html", re.IGNORECASE)
 
 
@@ -67,7 +67,7 @@ class AlertFormat(StrEnum):
 
 
 class AlertProblem(Labelled):
-    """Why nobody was told."""
+    """Why an alert was not delivered."""
 
     SETTINGS = "its connection cannot be used", "a conexão está errada"
     UNREACHABLE = "its address cannot be reached", "o endereço não responde"
@@ -79,7 +79,7 @@ class AlertProblem(Labelled):
 
 
 class UndeliveredAlert(NamedTuple):
-    """An alert that nobody got; `status` is HTTP's, where there was an answer."""
+    """Why an alert was not delivered; `status` is the HTTP status, if there was an answer."""
 
     problem: AlertProblem
     status: int | None = None
@@ -126,12 +126,12 @@ class AlertWebhook:
 def send_alert(
     lines: Sequence[str], *, deadline_seconds: float = DEADLINE_SECONDS
 ) -> UndeliveredAlert | None:
-    """Tell the webhook, if there is one; return why it was not told, None if it was.
+    """Post an alert to the webhook, if there is one; return why that failed, or None.
 
-    Whatever a webhook does, the red run that it is told of is there without it.
+    No error is raised: the run is red with or without its alert.
 
     Args:
-        lines: what to tell; the first one is the title.
+        lines: the alert's text; the first one is the title.
         deadline_seconds: for the whole request.
     """
     try:
@@ -154,7 +154,7 @@ def send_alert(
 
 
 def find_webhook() -> AlertWebhook | None:
-    """Read the connection `track_alert`; None where there certainly is none.
+    """Return the webhook of the connection `track_alert`; None if there certainly is none.
 
     Raises:
         ConfigError: its address, its format or its extra cannot be used, or it cannot be read.
@@ -247,7 +247,7 @@ def _read(body: bytes, text: str) -> object:
 
 
 def _says_failure(document: object, sent: str) -> bool:
-    """Tell whether an answer speaks of a failure; what it repeats of ours does not count."""
+    """Tell whether an answer mentions a failure, apart from the alert's own text in it."""
     if document is False or says_failure(document):
         return True
     return any(_FAILURE.search(text.replace(sent, "")) for text in _texts(document))
@@ -269,7 +269,7 @@ def _texts(document: object) -> Iterator[str]:
 
 
 def _address(connection: Connection) -> str:
-    """Put the address together, from wherever its parts were filled in.
+    """Build the webhook's address from the fields of the connection that hold its parts.
 
     The form's Schema, and what Airflow makes of an address as `AIRFLOW_CONN_TRACK_ALERT`, hold a
     path where HttpHook looks for a scheme.
@@ -314,9 +314,10 @@ def _error(problem: str) -> ConfigError:
 
 
 def send_metric(sample: Sample) -> None:
-    """Send a value of a metric; what goes wrong is logged once and stops nothing.
+    """Send a value of a metric; an error is logged once and never raised.
 
-    It is called between a POST and its settlement: a metric must not put a patient in doubt.
+    A dispatch calls this between a POST and its settlement, where an error would leave the batch
+    in doubt.
     """
     metric, labels = sample.metric, sample.labels
     try:

@@ -1,4 +1,4 @@
-"""Where the ledger is: the Airflow connection `track_ledger`, or the file beside Airflow's own.
+"""Find the ledger: the Airflow connection `track_ledger`, or the file beside Airflow's own.
 
 A task only ever opens a ledger; `python -m track_dispatch ledger init` is what creates one.
 """
@@ -30,7 +30,7 @@ CONN_ID = "track_ledger"
 DISTRIBUTED = ("Celery", "Kubernetes", "ECS", "Batch", "Edge")
 
 
-#: What of the connection's extra is libpq's: how to reach the server, and whom to trust.
+#: Keys of the connection's extra that libpq reads: how to reach the server, and whom to trust.
 #: Source: PostgreSQL documentation, "Parameter Key Words".
 LIBPQ_OPTIONS = frozenset(
     {
@@ -156,7 +156,7 @@ def migrate() -> tuple[str, str]:
 
 
 def use_keys(keys: KeyRing) -> str | None:
-    """Put another ring in the place of the installation's, once its ledger opens with it.
+    """Replace the installation's key ring, once the ledger opens with the new one.
 
     Returns:
         None where the ring was written into the key file, which keeps its mode; else the extra that
@@ -180,8 +180,8 @@ def use_keys(keys: KeyRing) -> str | None:
 def _require_one_ledger(url: str, file: Path) -> None:
     """Refuse a ledger file beside the connection's ledger.
 
-    One of the two does not know who was asked; and a look-up of the connection that fails, which
-    Airflow does not tell from one that finds nothing, would lead a task to the file.
+    One of the two does not know who was asked. A task would open the file whenever the look-up of
+    the connection fails, which Airflow reports as if there were none.
     """
     if file.exists() and make_url(url).database != str(file):
         message = (
@@ -230,7 +230,7 @@ def _url(connection: Connection) -> str:
 
 
 def _options(connection: Connection) -> dict[str, str]:
-    """Take libpq's options out of the extra; what is neither one nor a key is named.
+    """Return libpq's options from the extra.
 
     Raises:
         ConfigError: an unknown name, with the nearest known one.

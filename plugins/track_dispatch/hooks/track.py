@@ -1,4 +1,4 @@
-"""The Airflow connection to Track: made into a client, and into the context of a dispatch."""
+"""Open a client of Track and the context of a dispatch from the Airflow connection to Track."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def track_host(track_conn_id: str = TrackHook.default_conn_name) -> str:
 
 
 def _check_address(connection: Connection, conn_id: str) -> None:
-    """Demand an address that cannot carry patients' data in clear over a network."""
+    """Refuse an address that would send patients' data unencrypted over a network."""
     host, scheme = connection.host or "", connection.schema or ""
     try:
         address = urlsplit(host if "://" in host else f"{scheme}://{host}")
@@ -155,7 +155,7 @@ def _check_address(connection: Connection, conn_id: str) -> None:
 
 
 def _organization(login: str | None, conn_id: str) -> str:
-    """Read the organization's UUID; the login is not shown, a token might stand in its place."""
+    """Read the organization's UUID; the error does not quote the login, which may be a token."""
     try:
         return str(UUID(login or ""))
     except ValueError:
@@ -174,7 +174,7 @@ def open_dispatch(
     stopped: Callable[[], bool] = lambda: False,
     track_conn_id: str = TrackHook.default_conn_name,
 ) -> Iterator[DispatchContext]:
-    """Open what a dispatch works with, and close it afterwards.
+    """Open the ledger and the client of a dispatch, and close them afterwards.
 
     Args:
         hospital: whose lines are sent.
