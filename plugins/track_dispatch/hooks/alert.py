@@ -215,7 +215,7 @@ _CONFIRMED: Mapping[AlertFormat, Collection[str]] = {
 def _judge(
     answer: TrackResponse | TransportFailure, shape: AlertFormat, sent: str
 ) -> UndeliveredAlert | None:
-    """Tell why an answer proves nothing; None where it confirms that somebody was told."""
+    """Return why an answer does not prove delivery; None if it confirms the alert."""
     if isinstance(answer, TransportFailure):
         late = answer in {TransportFailure.DEADLINE, TransportFailure.LATE}
         return UndeliveredAlert(AlertProblem.DEADLINE if late else AlertProblem.UNREACHABLE)
@@ -254,7 +254,7 @@ def _says_failure(document: object, sent: str) -> bool:
 
 
 def _confirms(document: object, sent: str) -> bool:
-    """Tell whether what says no failure may be a yes: no body, a document, ours, or a word."""
+    """Tell whether an answer without a failure confirms: empty, a document, our text, or a yes."""
     return document in ("", sent) or isinstance(document, (dict, list)) or is_yes(document)
 
 
