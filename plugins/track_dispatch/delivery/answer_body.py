@@ -32,6 +32,7 @@ from track_dispatch.delivery.failure_signs import (
     is_sentence,
     is_word_of_failure,
     says_failure,
+    signs_of_failure,
 )
 from track_dispatch.records import COLUMNS
 
@@ -214,6 +215,19 @@ def member_names(body: bytes, values: Collection[str]) -> list[str]:
     """
     document, _ = _read(body)
     names = document if isinstance(document, dict) else ()
+    return [name for name in names if _TELLABLE.fullmatch(name) and name not in values]
+
+
+def doubtful_names(body: bytes, values: Collection[str], *, lines: int) -> list[str]:
+    """Return the names of the members that are signs of failure, as far as they may be told.
+
+    Args:
+        body: of the answer, as far as it came.
+        values: every text of the batch's lines.
+        lines: of the batch.
+    """
+    document, _ = _read(body)
+    names = dict.fromkeys(signs_of_failure(document, lines=lines, strict=True))
     return [name for name in names if _TELLABLE.fullmatch(name) and name not in values]
 
 

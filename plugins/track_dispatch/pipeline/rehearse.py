@@ -23,7 +23,7 @@ import orjson
 from sqlalchemy import Connection
 
 from track_dispatch.config import Hospital, check_go_live, rules_digest
-from track_dispatch.delivery.answer_body import member_names
+from track_dispatch.delivery.answer_body import doubtful_names, member_names
 from track_dispatch.delivery.answer_table import OutcomeKind, TransportFailure
 from track_dispatch.delivery.client import distribution, posted_fields
 from track_dispatch.delivery.context import (
@@ -352,7 +352,10 @@ def _posted(
     if isinstance(answer, TransportFailure):
         return outcome, "Track answered nothing"
     names = ", ".join(member_names(answer.body, texts)) or "none that may be named"
-    return outcome, f"Track answered HTTP {answer.status} with the members {names}"
+    told = f"Track answered HTTP {answer.status} with the members {names}"
+    if doubtful := doubtful_names(answer.body, texts, lines=len(lines)):
+        told += f"; no good news: {', '.join(doubtful)}"
+    return outcome, told
 
 
 def _refuse(context: DispatchContext, unit: Unit, hindered: NotClaimed) -> None:

@@ -197,6 +197,19 @@ def test_an_answer_that_proves_nothing_is_told_by_its_members_before_the_first_p
     assert rehearsed(rig) == {"INTERNACAO": 2, "EXAMES": 1}
 
 
+def test_a_rehearsal_names_what_in_the_answer_is_no_good_news(
+    erp_days: ErpDays, rig: Rig, api: TrackStandIn
+) -> None:
+    patients(erp_days)
+    content = {"uuid": "d-1", "stuck": True, "job": {"state": "frozen", "5527": False}}
+    api.script(saying("unread", content, accepted=True))
+
+    with pytest.raises(
+        ConfigError, match=r"members uuid, stuck, job; no good news: stuck, state, and "
+    ):
+        rehearsed(rig)
+
+
 def test_without_a_track_that_answers_nothing_is_posted(
     erp_days: ErpDays, rig: Rig, api: TrackStandIn
 ) -> None:
