@@ -256,21 +256,41 @@ def _shown(said: str, password: str | None) -> str:
     return line[:400]
 
 
-#: What the server refuses later, by its code: why, and what to do.
-#: Source: PostgreSQL documentation, "PostgreSQL Error Codes".
+_DAMAGED = (
+    "what is stored is damaged, and trying again does not help: pause the hospitals, keep a copy of"
+    " it as it is, and look for the cause (disk, memory); then put a backup back and declare it"
+    " with `ledger restored`"
+)
+
+#: What the server, or SQLite, refuses later, by its code: why, and what to do.
+#: Source: PostgreSQL documentation, "PostgreSQL Error Codes"; SQLite's "Result and Error Codes".
 REFUSALS: Mapping[str, str] = {
     "08P01": "a pooler that takes no transactions stands between (statement mode): set its mode to"
     " transaction",
     "25006": "the server only reads, as a standby does: point track_ledger to the primary",
     "26000": "a pooler mixes prepared statements of several sessions: set its mode to session",
+    "40P01": "somebody else wanted the same in another order: try again",
     "42501": "the connection's role lacks a right",
     "42P05": "a pooler mixes prepared statements of several sessions: set its mode to session",
     "53100": "the server's disk is full: make room",
+    "53200": "the server has no memory left: try again, and look at its load",
     "53300": "no connection is free: raise `max_connections`, or end what holds them",
     "55P03": "somebody else holds what it wanted for too long: try again",
     "57014": "it took longer than it may: try again, and look at the server's load",
+    "57P02": "another of the server's processes broke down, it begins anew: try again in a moment",
     "57P01": "the server is being stopped: try again when it runs",
     "57P03": "the server is starting: try again in a moment",
+    "XX001": _DAMAGED,
+    "XX002": _DAMAGED,
+    "SQLITE_BUSY": "another process writes for too long: try again, and see which one",
+    "SQLITE_CANTOPEN": "the file or its folder cannot be opened: is the disk there, and does this"
+    " user own them?",
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_FULL": "the disk is full: make room",
+    "SQLITE_IOERR": "the disk does not read or write: look at it, and at the system's log",
+    "SQLITE_NOTADB": _DAMAGED,
+    "SQLITE_READONLY": "the file may not be written: is the disk mounted read-only, does this user"
+    " own file and folder?",
 }
 #: Of these, what only a person can mend.
 PERMANENT = frozenset({"08P01", "42501"})
@@ -287,10 +307,13 @@ _GRANTS = {
 
 
 def refusal(code: str | None, said: str) -> str:
-    """Return `: why and what to do` for a code that is known, or ""."""
-    if code is None or code not in REFUSALS:
+    """Return `: why and what to do` for a code that is known, or "".
+
+    SQLite refines its codes: SQLITE_IOERR_WRITE is a SQLITE_IOERR.
+    """
+    why = REFUSALS.get("_".join(code.split("_")[:2])) if code else None
+    if why is None:
         return ""
-    why = REFUSALS[code]
     if code == "42501" and (found := _RIGHT.search(said)):
         on = found[0].removeprefix("for ")
         grant = _GRANTS[found[1]].format(object=on)
