@@ -95,6 +95,14 @@ def test_a_damaged_file_is_kept_and_a_backup_put_back(
     assert "`ledger restored`" in str(caught.value)
 
 
+def write_after_somebody_else(ledger: Ledger) -> None:
+    with ledger.reading() as first:
+        first.exec_driver_sql("select count(*) from stops")
+        with ledger.writing() as second:
+            second.exec_driver_sql("create table later (x int)")
+        first.exec_driver_sql("create table too_late (x int)")
+
+
 def test_a_refined_code_of_sqlite_is_told_as_its_kind(tmp_path: Path) -> None:
     url, keys = f"sqlite:///{tmp_path}/ledger.db", new_keys()
     init_ledger(url, keys)
@@ -102,12 +110,8 @@ def test_a_refined_code_of_sqlite_is_told_as_its_kind(tmp_path: Path) -> None:
     with (
         Ledger(connect(url), keys) as ledger,
         pytest.raises(LedgerError, match=r"SQLITE_BUSY_SNAPSHOT\): another process writes"),
-        ledger.reading() as first,
     ):
-        first.exec_driver_sql("select count(*) from stops")
-        with ledger.writing() as second:
-            second.exec_driver_sql("create table later (x int)")
-        first.exec_driver_sql("create table too_late (x int)")
+        write_after_somebody_else(ledger)
 
 
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
