@@ -82,6 +82,14 @@ def test_no_blank_line_breaks_a_table(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_line_can_be_read_in_a_diff(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+
+    # a row of a table cannot be broken
+    assert [line for line in lines if len(line) > 140 and not line.startswith("|")] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
 

@@ -34,7 +34,7 @@ def test_every_table_is_in_the_list_of_what_is_stored_where() -> None:
 def test_as_shipped_neither_cpf_nor_the_other_contact_goes_to_track(
     hospital: Hospital, channel: Channel
 ) -> None:
-    assert "**CPF e o segundo contato\nnão são enviados.**" in section("O que vai para o Track")
+    assert "**CPF e o segundo contato não são enviados.**" in section("O que vai para o Track")
 
     going = posted_fields(dict.fromkeys(COLUMNS, "x"), hospital, channel)
 
