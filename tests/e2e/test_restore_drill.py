@@ -1,7 +1,7 @@
 """`make restore-drill`: a dump of the ledger, put back on another server; nobody is asked twice.
 
-It does what docs/going-live.md tells a person to do, with the programs and verbs named there. The
-dump is older than what was done since: a day that waited in it was sent, another day is not in it.
+It does what docs/cli.md#a-backup-put-back tells a person to do. The dump is older than what was
+done since: a day that waited in it was sent, another day is not in it.
 """
 
 from __future__ import annotations

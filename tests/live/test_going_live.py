@@ -1,7 +1,8 @@
-"""The page that goes live, typed from start to end: from nothing to a hospital's first day.
+"""The page that goes live, typed from start to end: from nothing to the day it is taken off again.
 
 The blocks are read out of docs/going-live.md; only its folders and addresses are other ones. What
 root does there is done here by other means, and the units' commands start Airflow without systemd.
+What a block prints holds the lines that the page shows below it.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -38,15 +40,31 @@ from demo.world import (
     practice_include,
 )
 from stand_ins.track_api import ORGANIZATION, TOKEN
-from tests.postgres import administer, running_postgres
+from tests.postgres import program, running_postgres
+
+
+class Block(NamedTuple):
+    """Commands to be typed, and lines of what they print; `…` stands for what differs."""
+
+    commands: str
+    shown: list[str]
+
 
 DAY = date(2026, 11, 20)
 PAGE = (ROOT / "docs/going-live.md").read_text(encoding="utf-8")
 WALK = PAGE.split("## The whole way")[1].split("\n## ")[0]
-BLOCKS = re.findall(r"^```bash\n(.*?)^```", WALK, re.DOTALL | re.MULTILINE)
+BLOCKS = [
+    Block(commands, shown.splitlines())
+    for commands, shown in re.findall(
+        r"^```bash\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", WALK, re.DOTALL | re.MULTILINE
+    )
+]
 CONNECTIONS = json.loads(re.findall(r"^```json\n(.*?)^```", WALK, re.DOTALL | re.MULTILINE)[0])
 UNITS = re.search(r"systemctl enable --now (.*)", WALK)
 OURS = "ensaio@hospital.test"
+
+#: How a block begins that PostgreSQL's own user types.
+DBA = "# sudo -u postgres bash\n"
 
 #: Ports that components take beside the API server's.
 PORTS = (
@@ -64,18 +82,23 @@ class Machine:
         self.api = AirflowApi(free_port(), "admin")
         self._root = root
         self.code, self.etc = self.at("/opt/track-dispatch"), self.at("/etc/track-dispatch")
-        self.home = self.at("/var/lib/airflow")
-        for folder in (self.code, self.etc, self.home):
+        self.home, self.dba = self.at("/var/lib/airflow"), self.at("/var/lib/postgresql")
+        for folder in (self.code, self.etc, self.home, self.dba):
             folder.mkdir(parents=True)
         #: What a shell has before the page's first block, and nothing of ours.
         self._shell = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"}
-        for name in ("dags", "plugins", "deploy"):
+        url = make_url(postgres)
+        #: What the shell of PostgreSQL's own user has.
+        self._dba_shell = self._shell | {
+            "PATH": f"{program('psql').parent}:{os.environ['PATH']}", "HOME": str(self.dba),
+            "PGHOST": str(url.query["host"]), "PGUSER": str(url.username),
+        }  # fmt: skip
+        for name in ("dags", "plugins", "deploy", "docker"):
             (self.code / name).symlink_to(ROOT / name)
         (self.code / ".venv").symlink_to(sys.prefix)
         self._hms = practice_include(self.code / "include") / "hospitals" / "hms.yaml"
         leave_hospitals(self.code / "include", world.hospitals)
         self.configure(first_business_day=None, rehearsal_contacts=[{"email": OURS}])
-        (self.etc / "airflow.env").write_text(self._settings(), encoding="utf-8")
 
     def at(self, path: str) -> Path:
         return self._root / path.removeprefix("/")
@@ -85,12 +108,17 @@ class Machine:
             text = text.replace(folder, str(self.at(folder)))
         return text.replace("8080", str(self.api.port))
 
-    def _settings(self) -> str:
+    def password(self, name: str) -> str:
+        """Return a password that a block made."""
+        return (self.dba / f"{name}.password").read_text(encoding="utf-8").strip()
+
+    def write_settings(self) -> None:
         """Fill the example of the settings in, as its comments say."""
         text = self._here((ROOT / "deploy/systemd/airflow.env.example").read_text(encoding="utf-8"))
         metadata = make_url(self._postgres).set(
-            drivername="postgresql+psycopg2", database="airflow"
-        )
+            drivername="postgresql+psycopg2", database="airflow",
+            username="airflow", password=self.password("airflow"),
+        )  # fmt: skip
         filled = {
             "DATABASE__SQL_ALCHEMY_CONN": metadata.render_as_string(hide_password=False),
             "CORE__FERNET_KEY": Fernet.generate_key().decode(),
@@ -101,7 +129,8 @@ class Machine:
             text, times = re.subn(rf"(?m)^(AIRFLOW__{name}=).*demo-only.*$", rf"\g<1>{value}", text)
             assert times == 1, name
         assert "=demo-only" not in text
-        return text + "".join(f"{name}={free_port()}\n" for name in PORTS)
+        text += "".join(f"{name}={free_port()}\n" for name in PORTS)
+        (self.etc / "airflow.env").write_text(text, encoding="utf-8")
 
     def configure(self, **values: object) -> None:
         """Write a hospital's settings, as somebody does in an editor."""
@@ -113,20 +142,31 @@ class Machine:
 
     def write_connections(self) -> None:
         """Write the page's file of connections, filled in."""
-        found = json.loads(json.dumps(CONNECTIONS))
+        found: Any = json.loads(json.dumps(CONNECTIONS))
         url = make_url(self._postgres)
         found["track_api"] |= {
             "host": self.world.track.url, "login": ORGANIZATION, "password": TOKEN,
         }  # fmt: skip
         found["track_ledger"] |= {
-            "host": str(url.query["host"]), "login": url.username, "password": url.password,
-            "extra": json.loads((self.home / "keys.json").read_text(encoding="utf-8")),
+            "host": str(url.query["host"]), "password": self.password("ledger"),
+            "extra": self.keys(),
         }  # fmt: skip
         found["oracle_hms"] |= {
             "host": "127.0.0.1", "port": self.world.erps["hms"].port, "login": USER,
             "password": PASSWORD, "extra": {"service_name": SERVICE},
         }  # fmt: skip
         (self.home / "connections.json").write_text(json.dumps(found), encoding="utf-8")
+
+    def keys(self) -> dict[str, Any]:
+        return dict(json.loads((self.home / "keys.json").read_text(encoding="utf-8")))
+
+    def change_keys(self) -> None:
+        """Put the keys into the exported connections, as somebody does in an editor."""
+        file = self.home / "connections.json"
+        connections = json.loads(file.read_text(encoding="utf-8"))
+        assert len(self.keys()["identity_secrets"]) == 2
+        connections["track_ledger"]["extra"] = self.keys()
+        file.write_text(json.dumps(connections), encoding="utf-8")
 
     def units(self) -> dict[str, list[str]]:
         """Return what systemd would start, by unit."""
@@ -145,11 +185,21 @@ class Machine:
         told = dict(line.split("=", 1) for line in settings if line and line[0] != "#")
         return self._shell | told
 
-    def type(self, block: str) -> str:
+    def type(self, block: Block) -> str:
         """Type a block of the page into a shell of its own; return what was printed."""
+        if block.commands.startswith(DBA):
+            said = self._run(block.commands, self._dba_shell)
+        else:
+            said = self._run(BLOCKS[1].commands + block.commands, self._shell)
+        for line in block.shown:
+            words = r".*".join(map(re.escape, " ".join(line.split()).split("…")))
+            assert re.search(words, re.sub(" +", " ", said)), (line, said)
+        return said
+
+    def _run(self, commands: str, env: Mapping[str, str]) -> str:
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", self._here(BLOCKS[0] + block)],
-            env=self._shell,
+            ["bash", "-euo", "pipefail", "-c", self._here(commands)],
+            env=env,
             cwd=self.code,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -166,7 +216,6 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     hospitals = chosen_hospitals(["HMS"])
     with ExitStack() as running:
         postgres = running.enter_context(running_postgres(tmp_path_factory.mktemp("runtime")))
-        administer(postgres, "create database airflow", "create database track_ledger")
         world = running.enter_context(World(hospitals, days=[DAY], refused_domain=None))
         yield Machine(tmp_path_factory.mktemp("machine"), world, postgres)
 
@@ -182,40 +231,70 @@ def wait_until(happened: Callable[[], bool], machine: Machine, components: Compo
 
 def has_run(machine: Machine, runs: int) -> bool:
     """Tell whether so many runs by hand have ended well, as the page's `list-runs` tells."""
-    told = machine.type("airflow dags list-runs track_hms --output plain")
+    told = machine.type(Block("airflow dags list-runs track_hms --output plain", []))
     # the hospital's own hour may come meanwhile, with a day that has no patients here
     by_hand = [line for line in told.splitlines() if "manual__" in line]
     assert not any("failed" in line for line in by_hand), told
     return sum("success" in line for line in by_hand) == runs
 
 
-def test_the_page_leads_from_nothing_to_a_first_day(machine: Machine) -> None:
-    _, keys, connections, look, rehearse, answered, first_day, account, others = BLOCKS
-    machine.type(keys)
+def running(machine: Machine) -> Components:
+    return Components(machine.units(), logs=machine.home, env=machine.environment())
+
+
+def wait_for_all(machine: Machine, components: Components) -> None:
+    parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+    wait_until(lambda: machine.api.is_healthy(*parts), machine, components)
+
+
+def install(machine: Machine, databases: Block, tables: Block, connections: Block) -> None:
+    machine.type(databases)
+    assert not [file for file in machine.dba.iterdir() if file.stat().st_mode & 0o077]
+    machine.write_settings()
+    machine.type(tables)
     assert (machine.home / "keys.json").stat().st_mode & 0o077 == 0
     machine.write_connections()
     machine.type(connections)
     assert not [*machine.home.glob("*.json")]
 
-    env = machine.environment()
-    with Components(machine.units(), logs=machine.home, env=env) as components:
-        parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-        wait_until(lambda: machine.api.is_healthy(*parts), machine, components)
 
-        told = machine.type(look)
-        assert ", 0 FAIL" in told
-        machine.type(rehearse)
-        wait_until(lambda: has_run(machine, 1), machine, components)
-        machine.type(answered)
-        posted = [
-            line for post in machine.world.track.received for line in post.body["import_lines"]
-        ]
-        assert {line["email"] for line in posted} == {OURS}
+def go_live(machine: Machine, components: Components, blocks: list[Block]) -> None:
+    password, look, rehearse, answered, first_day, account, others = blocks
+    wait_for_all(machine, components)
+    [told] = json.loads(machine.type(password)).values()
+    assert AirflowApi(machine.api.port, told).count_dags("pesquisa")
 
-        machine.configure(first_business_day=DAY)
-        machine.type(first_day)
-        wait_until(lambda: has_run(machine, 2), machine, components)
-        accepted = machine.world.track.accepted_ids()
-        assert {*accepted.values()} == {1}
-        assert "accepted" in machine.type(account)
-        machine.type(others)
+    machine.type(look)
+    machine.type(rehearse)
+    wait_until(lambda: has_run(machine, 1), machine, components)
+    machine.type(answered)
+    received = machine.world.track.received
+    assert {line["email"] for post in received for line in post.body["import_lines"]} == {OURS}
+
+    machine.configure(first_business_day=DAY)
+    machine.type(first_day)
+    wait_until(lambda: has_run(machine, 2), machine, components)
+    assert {*machine.world.track.accepted_ids().values()} == {1}
+    machine.type(account)
+    machine.type(others)
+
+
+def test_the_page_leads_from_nothing_to_the_day_it_is_taken_off(machine: Machine) -> None:
+    databases, _, tables, connections, *live = BLOCKS[:-9]
+    backup, rotate, rotated, migrate, restore, restored, look_again, *gone = BLOCKS[-9:]
+    install(machine, databases, tables, connections)
+    with running(machine) as components:
+        go_live(machine, components, live)
+        machine.type(backup)
+        machine.type(rotate)
+        machine.change_keys()
+        machine.type(rotated)
+        assert not [*machine.home.glob("*.json")]
+    machine.type(migrate)
+    machine.type(restore)
+    machine.type(restored)
+    with running(machine) as components:
+        wait_for_all(machine, components)
+        machine.type(look_again)
+    for block in gone:
+        machine.type(block)

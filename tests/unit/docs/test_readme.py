@@ -76,3 +76,7 @@ def test_every_page_is_linked_by_the_readme_or_by_a_page_that_it_links() -> None
 
 def test_it_is_read_in_some_minutes() -> None:
     assert len(TEXT.splitlines()) <= 120
+
+
+def test_the_whole_way_to_a_first_day_is_read_in_one_go() -> None:
+    assert len((ROOT / "docs/going-live.md").read_text(encoding="utf-8").splitlines()) < 300

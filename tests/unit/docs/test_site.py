@@ -147,7 +147,7 @@ def test_every_arrow_of_a_diagram_is_in_its_table(page: Path) -> None:
 @pytest.mark.parametrize(
     ("on_site", "link", "there"),
     [
-        ("index.md", "docs/going-live.md#3-connections", "going-live.md#3-connections"),
+        ("index.md", "docs/going-live.md#the-whole-way", "going-live.md#the-whole-way"),
         ("index.md", "CONTRIBUTING.md", "CONTRIBUTING.md"),
         ("CONTRIBUTING.md", "README.md", "index.md"),
         ("dba.md", "../README.md", "index.md"),
