@@ -1,6 +1,6 @@
-"""What each task and each mode does, as plain functions; here, what every task knows of its run.
+"""Tasks and modes as plain functions; here, the run that every task gets, and its business day.
 
-The day whose patients a run extracts comes from what the run is, never from the clock.
+A run's business day comes from the run's own data, never from the clock.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from track_dispatch.config import Hospital
 from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.records import YEARS, Actor, HospitalDay
 
-#: What forms and a run's note call the business day.
+#: The business day's name in forms and in a run's note.
 BUSINESS_DAY = "Dia de atendimento"
 
 
 class Mode(StrEnum):
-    """What a run does: send, only say what it would send, or send to our own people."""
+    """What a run does: send to patients, show what it would send, or send to our own staff."""
 
     LIVE = "live"
     """Sends to the patients."""
@@ -82,7 +82,7 @@ class Run:
         return [HospitalDay(hospital.code, day) for day in live]
 
 
-#: Runs that have a day of their own: one override would give the same day to each of them.
+#: Runs whose day follows from their date: an override would give the same day to all of them.
 _DATED_RUN_TYPES = frozenset({"scheduled", "backfill"})
 
 
@@ -97,9 +97,9 @@ def business_day(
 ) -> date:
     """Return the business day of a run; a retry or a clear a week later gives the same.
 
-    The first that is there decides: the override, the partition key, and the earlier of the
-    logical date's day and the day before `run_after`. The interface's trigger form sends "now" as
-    the logical date, which is why it cannot count on its own.
+    The first that is present decides: the override, the partition key, or the earlier of the
+    logical date's day and the day before `run_after`. Airflow's trigger form sends "now" as the
+    logical date, so that this alone is not enough.
 
     Args:
         timezone: The hospital's IANA zone, in which days begin and end.

@@ -1,7 +1,7 @@
-"""What a person decides, carried out: the one way of `track_decide` and of the command line.
+"""Carry out a person's decision, for `track_decide` and for the command line alike.
 
-A day whose number of lines is odd is asked about by the task `volume_gate`: transform has judged
-and held it, and a person is asked once for all days that the run holds.
+Also the questions of the task `volume_gate`: `transform` holds a day with an unusual number of
+lines, and a person is asked once about all days that the run holds.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ T = TypeVar("T")
 #: Verbs about a hospital's day.
 OF_DAYS = frozenset({Verb.RELEASE, Verb.RETRY_REFUSED})
 
-#: What the fields of a decision are called in the form.
+#: Labels of a decision's fields in the form.
 FIELDS = {
     "batch": "Lote",
     "hospital": "Hospital",
@@ -62,7 +62,7 @@ CODE_PATTERN = r"^\s*(?:[A-Za-z][A-Za-z0-9]{1,15})?\s*$"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be decided about: a batch, a hospital's day, a backup's moment, or no more.
+    """What a decision is about: a batch, a hospital's day, a backup's moment, or nothing more.
 
     `confirmed`: that Track itself said it never processed an accepted batch.
     """
@@ -76,7 +76,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a decision did; `lines` are stops where the switch was opened."""
+    """What a decision changed; `lines` counts stops where sending was resumed."""
 
     verb: Verb
     lines: int
@@ -86,7 +86,7 @@ class Done:
 def make_decision(
     verb: Verb, *, decided_by: str | None, why: str, run_id: str | None = None
 ) -> Decision:
-    """Make a decision of what a person says.
+    """Make a decision of a person's input.
 
     Args:
         verb: what was decided.
@@ -95,8 +95,7 @@ def make_decision(
         run_id: of the run of `track_decide`.
 
     Raises:
-        DecisionRefusedError: nobody answers for it, or the reason is missing or looks like patient
-            data.
+        DecisionRefusedError: the person or the reason is missing, or looks like patient data.
     """
     who, reason = " ".join((decided_by or "").split()), " ".join(why.split())
     if not who:
@@ -107,10 +106,10 @@ def make_decision(
 
 
 def carry_out(order: Order, decision: Decision, *, ledger: Ledger, now: datetime) -> Done:
-    """Do what a person decided, once, and keep who and why.
+    """Carry out a person's decision once, and record who decided and why.
 
     Args:
-        order: what it is about; what does not belong to it is refused.
+        order: what it is about; fields that its verb does not take are refused.
         decision: by whom, and why.
         ledger: open.
         now: aware; tells until when patients may be asked.
@@ -153,7 +152,7 @@ def _decide_day(order: Order, decision: Decision, ledger: Ledger, now: datetime)
 
 
 def _refuse_what_does_not_belong(order: Order, verb: Verb) -> None:
-    """Refuse an order that says more than its verb needs: it was meant for another one."""
+    """Refuse an order with fields that its verb does not take: another verb was meant."""
     belonging = {"batch": verb in OF_BATCHES, "hospital": verb in OF_DAYS}
     belonging |= {"business_day": verb in OF_DAYS, "as_of": verb is Verb.RESTORED}
     belonging["confirmed"] = verb is Verb.REOPEN_ACCEPTED
@@ -183,7 +182,7 @@ def _day_of_batch(ledger: Ledger, batch: str, now: datetime) -> date:
 
 
 def ask(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
-    """Return what a person must be asked: also what the run asked before and got no yes to.
+    """Return the questions about a run's days, those without a yes from an earlier try among them.
 
     Raises:
         LedgerError: the ledger failed.
@@ -194,7 +193,7 @@ def ask(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
 
 
 def asked_by(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
-    """Return what a run has asked and nobody answered, the earliest day first.
+    """Return a run's unanswered questions, the earliest day first.
 
     Raises:
         LedgerError: the ledger failed.
@@ -204,7 +203,7 @@ def asked_by(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
 
 
 def question_text(questions: Iterable[VolumeQuestion]) -> str:
-    """Ask about all days held, in Portuguese; pure."""
+    """Write one question about all days held, in Portuguese; pure."""
     days = "\n".join(
         f"- **{one.day.business_day:%d/%m/%Y}**: **{Count(one.volume):convite|convites}**; o"
         f" usual neste dia da semana é **{one.usual}**;"
@@ -230,7 +229,7 @@ def take_answer(
     Args:
         run: that asked.
         answer: how it ended.
-        shown: ids of the questions that the person saw: what was asked later is not answered.
+        shown: ids of the questions that the person saw; later ones stay open.
         ledger: open.
         decided_by: the person; None where nobody answered.
 

@@ -1,7 +1,7 @@
-"""The task `extract`: the run's day of the ERP into the ledger, encrypted, and others that wait.
+"""The task `extract`: read the run's day from the ERP and stage it in the ledger, encrypted.
 
-Beside its own day a run reads the `look_back_days` before it, and every day whose patients still
-wait and may still be asked: nothing goes out that was read long ago.
+A run also reads the `look_back_days` before its own day, and each day with lines that still wait
+and may still be sent, so that no line goes out that was read long ago.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from track_dispatch.states import Count
 
 log = logging.getLogger(__name__)
 
-#: Seconds that one round trip to the ERP may take: its first rows cost the whole query.
+#: Seconds that one round trip to the ERP may take: the first one waits for the whole query.
 CALL_TIMEOUT = 600.0
 
-#: Why another day could not be read, for the analyst; the first that an error is of.
+#: By type of error, why another day could not be read, for the analyst; the first match counts.
 _NOT_READ = {
     ForgottenDayError: FORGOTTEN,
     LogOnRefusedError: "o ERP recusou o usuário e a senha da conexão",
@@ -58,7 +58,7 @@ def extract(
 ) -> dict[str, int | str]:
     """Stage the rows of the run's day, then those of the other days that are due; count them.
 
-    Another day's failure does no more than leave that day as it was: `report` names it.
+    A failure to read another day leaves that day as it was; `report` names it.
 
     Args:
         run: the hospital and its day.
@@ -134,7 +134,7 @@ def _stage(ledger: Ledger, run: Run, day: HospitalDay, erp: Callable[[], Erp], s
 
 
 def _warning_text(warning: LogOnWarning | None, conn_id: str) -> str | None:
-    """Say in Portuguese what the ERP warned of when it let us in; None: of nothing."""
+    """Write in Portuguese the ERP's warning at the log-on; None without a warning."""
     if warning is None:
         return None
     if not warning.expires:
@@ -145,7 +145,7 @@ def _warning_text(warning: LogOnWarning | None, conn_id: str) -> str | None:
 
 @contextmanager
 def _open(run: Run, ledger: Ledger, call_timeout_seconds: float) -> Iterator[Erp]:
-    """Log on, unless the ERP has refused what the connection says."""
+    """Log on, unless the ERP has refused the connection's user and password before."""
     conn_id = run.hospital.oracle_conn_id
     with ExitStack() as held:
         with tried_once(ledger, account_of(conn_id), conn_id=conn_id):
@@ -160,15 +160,15 @@ def _open(run: Run, ledger: Ledger, call_timeout_seconds: float) -> Iterator[Erp
 
 
 def _read(run: Run, erp: Callable[[], Erp], sql: str, day: date) -> Iterator[ErpColumns]:
-    """Read a day; the ERP is not asked before the first chunk is.
+    """Read a day; the query starts with the first chunk.
 
-    So that a reading which fails at the log-on is on record, too: `report` trusts work done.
+    The ledger has begun the extraction by then, so that a failed one is on record for `report`.
     """
     yield from erp().read(sql, day=day, action=f"{run.hospital.code} {day}")
 
 
 def read_columns_of(run: Run, ledger: Ledger, day: date) -> Iterator[ErpColumns]:
-    """Yield a day as the ERP gives it, for whoever keeps it in memory only."""
+    """Yield a day's rows without staging them: a dry run keeps patients in memory only."""
     check_conflicts(run.hospital.code)
     with _open(run, ledger, CALL_TIMEOUT) as erp:
         yield from _read(run, lambda: erp, render(run.hospital), day)

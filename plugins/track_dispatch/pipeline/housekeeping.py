@@ -1,7 +1,6 @@
-"""The task of `track_housekeeping`: what has had its time leaves the ledger.
+"""The task of `track_housekeeping`: delete and anonymise what has reached its retention limit.
 
-It works by the hospitals that the ledger itself knows: one whose file is broken or gone is tidied
-like the others, by the widest limits there are.
+The hospitals are those in the ledger. One whose file is broken or gone gets the widest limits.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.database import Ledger
 from track_dispatch.records import Actor
 
-#: Where a day ends last: what is over there is over everywhere.
+#: The zone where a day ends last.
 LAST_ZONE = timezone(timedelta(hours=-12))
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long a hospital's lines stay.
+    """The retention limits of a hospital's lines.
 
     Attributes:
         zone: where its days end.
@@ -38,14 +37,14 @@ class Retention:
 
 
 def identities_leave(hospitals: Sequence[Hospital], last_days: Mapping[str, date]) -> date | None:
-    """Return the first day without the identities of lines whose last days these are.
+    """Return the first day on which identities of lines may be deleted.
 
     Args:
         hospitals: those whose files can be used.
-        last_days: by hospital, of a visit or of a POST.
+        last_days: by hospital, the last day of a visit or a POST of such lines.
 
     Returns:
-        None where a hospital's stay for good, or nobody can tell.
+        None where a hospital keeps them for good, or no hospital's limits are known.
     """
     limits = _limits(hospitals)
     leave = []
@@ -60,15 +59,15 @@ def identities_leave(hospitals: Sequence[Hospital], last_days: Mapping[str, date
 def run_housekeeping(
     hospitals: Sequence[Hospital], *, ledger: Ledger, actor: Actor, now: datetime
 ) -> dict[str, int]:
-    """Do all there is to do, and return counts of it.
+    """Run all of housekeeping, and return counts.
 
     `in_doubt`, `reopened`, `expired`, `anonymised` and `purged` count lines, `erased` payloads of
-    held lines that were too old to be sent, `unstaged` extractions that nobody took.
+    held lines that were too old to be sent, `unstaged` extractions that were never applied.
 
     Args:
         hospitals: those whose files can be used.
         ledger: open.
-        actor: who tidies.
+        actor: on whose behalf leases expire.
         now: aware; decides which days are over.
 
     Raises:
@@ -94,7 +93,7 @@ def run_housekeeping(
 
 
 def _limits(hospitals: Sequence[Hospital]) -> dict[str, Retention]:
-    """Return each hospital's; the cap on contacts holds for all of them together."""
+    """Return each hospital's limits; the contact cap is one for all of them."""
     cap = max((one.contact_cap_days for one in hospitals), default=0)
     return {
         one.code: Retention(
@@ -107,7 +106,7 @@ def _limits(hospitals: Sequence[Hospital]) -> dict[str, Retention]:
 
 
 def _widest(known: Collection[Retention]) -> Retention | None:
-    """Return limits under which nothing leaves too early; None where nothing is known."""
+    """Return the widest of the known limits; None if there are none."""
     if not known:
         return None
     identities, lines = [one.identities for one in known], [one.lines for one in known]

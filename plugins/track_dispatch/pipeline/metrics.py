@@ -1,4 +1,4 @@
-"""What the verb `metrics` tells: the ledger as numbers, for whoever scrapes it."""
+"""The verb `metrics`: the ledger's metrics, for a scrape by Prometheus."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def read_metrics(
 ) -> list[Sample]:
     """Return every metric of the ledger.
 
-    A hospital has a value of each also where there is nothing to count: who is alerted by a metric
-    must be able to tell 0 from nobody looking.
+    Each hospital has a value of each metric, also where that is 0: an alert rule must be able to
+    tell 0 from a scrape that failed.
 
     Args:
         connection: of a reading transaction.
-        hospitals: every file there is, the broken ones too.
+        hospitals: of every file, broken ones among them.
         moment: aware; which days should have been read by now.
     """
     working = [one for one in hospitals if not isinstance(one, BrokenHospital)]
@@ -58,7 +58,7 @@ def _installation(connection: Connection, hospitals: Sequence[Hospital]) -> Iter
 
 
 def _open(connection: Connection, codes: Sequence[str], moment: datetime) -> Iterator[Sample]:
-    """Count what is open, and tell how old it is."""
+    """Count the open lines, and return the age of the oldest."""
     found = [*open_lines(connection, moment.date())]
     counts: Counter[tuple[str, LineState]] = Counter()
     for one in found:
@@ -75,7 +75,7 @@ def _open(connection: Connection, codes: Sequence[str], moment: datetime) -> Ite
 
 
 def _latest_day(connection: Connection) -> Iterator[Sample]:
-    """Count what became of each hospital's latest day, and how long its POSTs took."""
+    """Count the lines of each hospital's latest day, and the seconds that its POSTs took."""
     readings = latest_readings(connection)
     days = [HospitalDay(code, one.business_day) for code, one in readings.items()]
     counts, times = day_counts(connection, days), post_times(connection, days)

@@ -1,8 +1,8 @@
-"""The task of `track_morning`: all hospitals together, and what somebody has to do first.
+"""The task of `track_morning`: one report of all hospitals, what a person must do first.
 
-It lists every open matter, of whatever day: what waits, what is in doubt, every day that was due
-and that nobody read. Each hospital's row is about the latest day whose run was due, by its own
-schedule: at 09:15 a run of 09:20 is not late. Read by an analyst, in Portuguese.
+It lists everything open, of whatever day: waiting lines, batches in doubt, days that were due and
+not read. Each hospital's row is about the latest day whose run was due by its own schedule: at
+09:15 a run of 09:20 is not late. Written for an analyst, in Portuguese.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from track_dispatch.pipeline.report import (
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import Labelled, LineState
 
-#: What a run may take before it counts as late.
+#: The time that a run may take before it counts as late.
 PATIENCE = timedelta(minutes=5)
 #: The table's columns, as the analyst reads them.
 COLUMNS = (
@@ -61,7 +61,7 @@ _ONE_DAY = timedelta(days=1)
 
 
 class NoRun(Labelled):
-    """Why a hospital's row is about no run."""
+    """Why a hospital's row shows no run."""
 
     MISSING = "missing", "FALTA"
     NOT_LIVE = "not live yet", "não começou"
@@ -103,11 +103,11 @@ class MorningRow:
 
 @dataclass(frozen=True, slots=True)
 class Morning:
-    """What is open in all hospitals.
+    """The report of all hospitals.
 
     Attributes:
         rows: one a hospital; those with problems come first.
-        problems: what needs a person comes first; without any it is green.
+        problems: those that need a person come first; without any the morning is green.
         doubts: the batches that somebody has to decide about, the oldest first.
         notices: what else is open, and needs nobody; those that expire tomorrow come first.
         unread: by the hospital's code, the days that were due and that no run began to read.
@@ -121,11 +121,11 @@ class Morning:
 
     @property
     def red(self) -> list[str]:
-        """What is to be done, one matter a line; nothing means green."""
+        """The problems, one a line; empty if green."""
         return [problem_line(problem) for problem in self.problems]
 
     def text(self) -> Iterator[str]:
-        """Yield it line by line, set for a log: what to do first, then the table."""
+        """Yield the report line by line for a log: problems first, then the table."""
         yield from (f"VERMELHO: {line}" for line in self.red)
         yield from (f"{day_text(doubt.day)}: {doubt_text(doubt)}" for doubt in self.doubts)
         yield from (f"ATENÇÃO: {day_text(one.day)}: {one.text()}" for one in self.notices)
@@ -145,13 +145,13 @@ def morning(
     moment: datetime,
     business_day: date | None = None,
 ) -> Morning:
-    """Look at all hospitals.
+    """Report on all hospitals.
 
     Args:
         hospitals: every file there is, the broken ones too.
         ledger: open.
-        actor: who looks: a lease that has run out becomes a doubt.
-        moment: when the look is due, aware; a run counts as late by it.
+        actor: on whose behalf leases expire: their batches become in doubt.
+        moment: aware; which runs are due by then.
         business_day: only this day, whatever else is open.
 
     Raises:
@@ -170,9 +170,9 @@ def read_morning(
     business_day: date | None = None,
     reports: Mapping[JudgedRun, Report] | None = None,
 ) -> Morning:
-    """Look at all hospitals and write nothing: a lease that has run out still stands.
+    """Report on all hospitals without writing: expired leases stay as they are.
 
-    `reports` are those that the caller has already, of this moment: they are not loaded again.
+    `reports` are reports that the caller has loaded in this transaction.
     """
     look = _Look(connection, hospitals, moment, business_day, reports or {})
     problems = [stop_problem(stop) for stop in standing_stops(connection)]
@@ -188,7 +188,7 @@ def read_morning(
 
 
 def problem_line(problem: DayProblem, template: str | None = None) -> str:
-    """Say where a problem is, and what to do."""
+    """Write where a problem is, and what to do."""
     if problem.day is not None:
         return f"{day_text(problem.day)}: {problem.text(template)}"
     return f"{problem.hospital}: {problem.text(template)}" if problem.hospital else problem.text()
@@ -202,14 +202,14 @@ def due_day(hospital: Hospital, moment: datetime) -> date:
 
 
 class _Look:
-    """One look at all hospitals, at one moment of the ledger.
+    """All hospitals at one moment of the ledger.
 
     Args:
         connection: of a reading transaction.
         hospitals: every file there is.
         moment: aware.
-        business_day: the only day that is looked at, or None.
-        known: reports that are there already.
+        business_day: the only day of interest, or None.
+        known: reports that are loaded already.
     """
 
     def __init__(
@@ -254,7 +254,7 @@ class _Look:
         return day is None or self._business_day in {None, day.business_day}
 
     def problems(self) -> list[DayProblem]:
-        """Return every problem once, whoever tells it."""
+        """Return every problem once, though several reports may have it."""
         found = [DayProblem(ProblemKind.BROKEN_FILE, one.code) for one in self._broken]
         found += [
             DayProblem(ProblemKind.NOT_READ, code, detail=dates_text(days))
@@ -285,7 +285,7 @@ class _Look:
                 yield DayNotice(NoticeKind.KEPT, one.day, held)
 
     def rows(self, problems: Iterable[DayProblem]) -> list[MorningRow]:
-        """Return a row for each hospital, with how many problems it has."""
+        """Return a row for each hospital, with the number of its problems."""
         counted = [one.hospital for one in problems]
         rows = [
             MorningRow(one.code, None, NoRun.NO_FILE, problems=counted.count(one.code))
@@ -328,9 +328,9 @@ def _report_row(hospital: Hospital, day: date, report: Report, problems: int) ->
 def unread_days(
     connection: Connection, hospitals: Sequence[Hospital], due: dict[str, date]
 ) -> dict[str, list[date]]:
-    """Return the days of each hospital, since its go-live, that were due and that nobody read.
+    """Return each hospital's days since its go-live that were due and that no run read.
 
-    With the shipped date there was no go-live: a practice begins with the first day it read.
+    A hospital with the shipped date has not gone live: its practice begins with the first day read.
     """
     read = days_read(connection, [one.code for one in hospitals])
     known = first_known_days(connection)

@@ -1,7 +1,7 @@
-"""What an analyst reads about a day: where its lines stand, and what keeps it from being green.
+"""The problems of a day, and an analyst's texts for them and for the states of its lines.
 
-`report`, `track_morning`, the command line and the board tell the same problems; only their words
-for a shell are elsewhere (`cli`).
+`report`, `track_morning`, the command line and the board show the same problems; the shell's texts
+are in `cli`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # it is slow, and `--help` reads this module
 
 
 class ProblemKind(Labelled):
-    """Why somebody should look; the label is filled with what a `DayProblem` says.
+    """The kind of a problem; its label is filled with the fields of a `DayProblem`.
 
     The explanation is for the analyst's page, which lists them all.
     """
@@ -189,22 +189,22 @@ class ProblemKind(Labelled):
     )
 
 
-#: What goes on without anybody; all else needs a person.
+#: Problems that pass without a person; all others need one.
 GOES_ON = frozenset({ProblemKind.SENDING, ProblemKind.REOPENED})
 
 
 @dataclass(frozen=True, slots=True)
 class DayProblem:
-    """One problem of a day, or of a hospital, or of all.
+    """A problem of a day, of a hospital, or of all hospitals.
 
     Attributes:
         kind: what it is.
         hospital: the code; "" for all.
-        day: of the hospital; None where it is about no single one.
-        lines: how many.
-        usual: of how many there usually are.
+        day: of the hospital; None if the problem is not about a single day.
+        lines: the number of lines.
+        usual: the usual number.
         detail: a unit, days, since when, until when; never a patient's.
-        run_id: of the run that asks, where it is about a question.
+        run_id: of the run that asks, if the problem is a question.
     """
 
     kind: ProblemKind
@@ -221,7 +221,7 @@ class DayProblem:
         return self.kind not in GOES_ON
 
     def text(self, template: str | None = None) -> str:
-        """Say what is wrong and what to do, in Portuguese or by another template."""
+        """Write what is wrong and what to do, in Portuguese or by another template."""
         return (template or self.kind.label).format(
             lines=Count(self.lines),
             usual=self.usual,
@@ -232,7 +232,7 @@ class DayProblem:
 
 
 class NoticeKind(Labelled):
-    """What is open of a day and needs nobody; the label is filled with a number of lines."""
+    """The kind of a notice; its label is filled with a number of lines."""
 
     EXPIRING = (
         "expiring",
@@ -246,14 +246,14 @@ class NoticeKind(Labelled):
 
 
 class DayNotice(NamedTuple):
-    """Lines of a day that somebody should know of; by themselves they make nothing red."""
+    """Open lines of a day that are no problem and do not make a run red."""
 
     kind: NoticeKind
     day: HospitalDay
     lines: int
 
     def text(self, template: str | None = None) -> str:
-        """Say it in Portuguese or by another template."""
+        """Write the notice in Portuguese or by another template."""
         return (template or self.kind.label).format(lines=Count(self.lines))
 
 
@@ -264,7 +264,7 @@ FORGOTTEN = (
 
 
 def day_text(day: HospitalDay, *, read_again: bool = False) -> str:
-    """Name a hospital's day; `read_again`: by a run of a later one."""
+    """Name a hospital's day; `read_again`: the run of a later day read it again."""
     return f"{day.hospital} · {day.business_day:%d/%m/%Y}{' (relido)' if read_again else ''}"
 
 
@@ -274,7 +274,7 @@ def brasilia_text(at: datetime) -> str:
 
 
 def dates_text(days: Iterable[date]) -> str:
-    """Name days, those that follow each other as one range."""
+    """Write days, those in a row as a range."""
     texts = []
     for _, group in groupby(enumerate(sorted(days)), lambda one: one[1].toordinal() - one[0]):
         run = [day for _, day in group]
@@ -299,14 +299,14 @@ def excluded_by_reason(counts: Sequence[LineCount]) -> dict[str, int]:
 
 
 def reason_label(reason: str) -> str:
-    """Return the label of a reason or a refusal; one of a later version is its own."""
+    """Return the label of a reason or a refusal; a later version's is returned as it is."""
     if reason in set(Refusal):
         return Refusal(reason).label
     return Reason(reason).label if reason in set(Reason) else reason
 
 
 def lines_text(counts: Sequence[LineCount]) -> str:
-    """Say in one line where a day's lines stand; the reasons of those excluded come last."""
+    """Write the states of a day's lines in one line; the reasons of excluded lines come last."""
     states: Counter[LineState] = Counter()
     for count in counts:
         states[count.state] += count.lines

@@ -1,10 +1,9 @@
-"""The task `rehearse`: a day without its patients, told by a dry run or tried by a rehearsal.
+"""The task `rehearse`: a dry run or a rehearsal of a day, in which no patient is asked.
 
-A dry run says what the day would become: the real transform, rolled back, so that it cannot
-disagree with what a run would do. Nothing of it stays: no line, no staged row, no event; the
-patients are in memory until it ends.
+A dry run shows what a run would do with the day: the real transform, rolled back. It stores no
+line, staged row or event; the patients are in memory until it ends.
 
-A rehearsal sends a few invented patients of each area to our own people, over the real way. Only
+A rehearsal posts a few invented patients of each area to our own staff, as a dispatch would. Only
 area, unit, sector and times are the day's; name, CPF, attendance and physician are made up, the
 contacts are those of `rehearsal_contacts`.
 """
@@ -54,7 +53,7 @@ from track_dispatch.transformation import Candidate, Evaluator
 
 log = logging.getLogger(__name__)
 
-#: A CPF of nobody, with right check digits.
+#: A CPF that belongs to nobody, with valid check digits.
 NOBODYS_CPF = "00000000191"
 
 
@@ -67,13 +66,13 @@ class _RolledBackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """A day as it would be sent.
+    """The result of a dry run.
 
     Attributes:
         rows: of the ERP.
         lines: what each attendance would become; patient data.
-        leaves_at: the first moment at which something may leave, in the hospital's zone.
-        live: whether the hospital asks this day's patients at all.
+        leaves_at: the next opening of the send window, in the hospital's zone.
+        live: whether the hospital has gone live by this day.
     """
 
     rows: int
@@ -82,7 +81,7 @@ class DryRun:
     live: bool
 
     def text(self) -> Iterator[str]:
-        """Yield counts by area, channel and fate, in Portuguese."""
+        """Yield the numbers of lines by area, channel and outcome, in Portuguese."""
         yield (
             f"{Count(self.rows):registro|registros} do ERP ="
             f" {Count(len(self.lines)):atendimento|atendimentos}"
@@ -111,10 +110,9 @@ class DryRun:
 
 
 def as_if_live(run: Run) -> Run:
-    """Return the run of a hospital that asks the day's patients, whether or not it does yet.
+    """Return the run as if its hospital had gone live by its day.
 
-    Who looks before the first day must see more than that nobody is asked; nothing is sent to a
-    patient here.
+    Before the go-live a dry run would only show that nobody is asked.
     """
     if run.hospital.is_live(run.business_day):
         return run
@@ -123,7 +121,7 @@ def as_if_live(run: Run) -> Run:
 
 
 def fate(line: DayLine) -> str:
-    """Say in Portuguese what would happen to an attendance."""
+    """Write in Portuguese what a run would do with an attendance."""
     state = LineState(line.state)
     if state is LineState.READY:
         return "convidar"
@@ -202,7 +200,7 @@ def _barred(connection: Connection, ledger: Ledger, run: Run, now: datetime) -> 
 
 
 def claim_terms(hospital: Hospital, now: datetime) -> ClaimTerms:
-    """Return the terms under which a claim would judge patients; nothing is claimed by them."""
+    """Return a claim's terms, for the contact policy only; nothing is claimed."""
     today = now.astimezone(hospital.zone).date()
     return ClaimTerms(
         survey="",
@@ -245,7 +243,7 @@ def rehearsal(run: Run, *, context: DispatchContext) -> Rehearsal:
     """Post a rehearsal of the day.
 
     Raises:
-        ConfigError: nobody is named to receive it, or Track did not take it.
+        ConfigError: there are no `rehearsal_contacts`, or Track did not accept every line.
         DeliveryError: Track was not reached, or sending is stopped.
         LinesInFlightError: another batch of the survey is in flight.
         QuietHoursError: outside the hospital's window.
@@ -278,7 +276,7 @@ def rehearsal(run: Run, *, context: DispatchContext) -> Rehearsal:
 def invented_lines(
     candidates: Iterable[Candidate], hospital: Hospital
 ) -> dict[tuple[Area, Channel], list[dict[str, str]]]:
-    """Make the lines of a rehearsal of those that would be asked, a few of each area; pure."""
+    """Make a rehearsal's lines from a few candidates of each area; pure."""
     of_area: defaultdict[Area, list[bytes]] = defaultdict(list)
     for one in candidates:
         if one.line is not None and one.area is not None:
@@ -329,7 +327,7 @@ def _posted(
     batch: str,
     lines: Sequence[Mapping[str, str]],
 ) -> tuple[Outcome, str]:
-    """Post the lines; return the outcome, and what Track answered in words."""
+    """Post the lines; return the outcome, and Track's answer in words."""
     body = orjson.dumps(
         distribution(
             channel=unit.channel,
@@ -359,7 +357,7 @@ def _posted(
 
 
 def _refuse(context: DispatchContext, unit: Unit, hindered: NotClaimed) -> None:
-    """Say why a rehearsal may not go out now.
+    """Raise the error that says why a rehearsal may not go out now.
 
     Raises:
         ServiceStoppedError: a person must resume.
@@ -376,11 +374,11 @@ def _refuse(context: DispatchContext, unit: Unit, hindered: NotClaimed) -> None:
 
 
 def _require_accepted(context: DispatchContext, unit: Unit, outcome: Outcome, told: str) -> None:
-    """Say what Track answered, and whether that proves an acceptance.
+    """Refuse an answer that does not prove that Track took every line.
 
     Raises:
         ServiceStoppedError: Track wants a person or another key.
-        ConfigError: it does not prove that Track took every line.
+        ConfigError: it does not; the message has Track's answer.
     """
     if outcome.verdict is OutcomeKind.STOPPED:
         stop_all(context, outcome.detail, outcome.status)

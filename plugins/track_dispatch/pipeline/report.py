@@ -1,9 +1,9 @@
 """The task `report`: what became of the days that a run read, and whether the run is green.
 
-It trusts work done, not the absence of errors: the ledger must hold, for this run, complete
-extractions and transformations, and nothing of those days may be left open. The facts are loaded
-first, for one run or for many, and judged by a pure function: whoever tells of a day tells the
-same. What it writes is read by an analyst, in Portuguese.
+A run is green only if the ledger holds complete extractions and transformations of it, and none of
+its days has an open line; that no error was seen is not enough. The facts of one run or of many are
+loaded first, then judged by a pure function, so that task, morning and board agree. Its texts are
+for an analyst, in Portuguese.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ from track_dispatch.pipeline.problems import (
 from track_dispatch.records import Channel, HospitalDay, ValueKind
 from track_dispatch.states import Count, LineState, Reason
 
-#: Past weekdays that an empty day is held against, at least.
+#: The least number of past weekdays that an empty day is compared with.
 LEAST_HISTORY = 4
 
-#: What a green report ends with.
+#: The last words of a green report.
 COMPLETE = "o dia está completo"
 
 _K = ProblemKind
 
 
 class JudgedRun(NamedTuple):
-    """A run to be judged; `waits` tells that what is ready waits for the hours of dispatch."""
+    """A run to be judged; `waits`: its ready lines wait for the send window."""
 
     day: HospitalDay
     run_id: str
@@ -69,14 +69,14 @@ class JudgedRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """All that a run is judged by.
+    """The facts that a run is judged by.
 
     Attributes:
-        run: which.
-        days: those that it began to read; its own comes first, also when it did not.
-        work: how far it came with each.
-        stops: that stand.
-        software: what its readings and batches came from; no more than one, if all is well.
+        run: the run.
+        days: that it began to read; its own day comes first, even if not begun.
+        work: how far it came with each day.
+        stops: of sending that were not resumed.
+        software: that made its readings and batches; more than one is a problem.
         forgotten: days that it was due to read and may not: their lines were deleted.
     """
 
@@ -90,7 +90,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run's days in counts, and why it is red: without problems it is green."""
+    """A run's days in counts, and its problems; without any it is green."""
 
     facts: RunFacts
     problems: tuple[DayProblem, ...]
@@ -113,11 +113,11 @@ class Report:
         return {"rows": rows, **{str(state): self.own.states[state] for state in LineState}}
 
     def last_words(self) -> list[str]:
-        """Return what is wrong, one problem a line; the day is named where it is another one."""
+        """Return the problems, one a line; a day other than the run's own is named."""
         return [self._last_word(problem) for problem in self.problems]
 
     def text(self) -> Iterator[str]:
-        """Yield the report line by line; the last lines tell the colour, and why."""
+        """Yield the report line by line; the last lines have the colour and the problems."""
         for day in self.facts.days:
             yield from _day_text(day, is_own=day is self.own)
         yield from _software_text(self.facts.software)
@@ -146,7 +146,7 @@ def report(run: Run, *, ledger: Ledger, now: datetime) -> Report:
     Args:
         run: with the hospital and its day.
         ledger: open.
-        now: aware; tells whether what is ready waits for the hours of dispatch.
+        now: aware; whether ready lines wait for the send window.
 
     Raises:
         LedgerError: the ledger failed.
@@ -167,13 +167,13 @@ def report(run: Run, *, ledger: Ledger, now: datetime) -> Report:
 
 
 def waits_for_window(hospital: Hospital, now: datetime) -> bool:
-    """Tell whether nothing may leave before the hospital's next run begins, which then sends it."""
+    """Tell whether the send window opens only after the hospital's next run begins."""
     opens_at = hospital.window.opening(now)
     return opens_at > now and opens_at > next_run(hospital, now)
 
 
 def load_facts(connection: Connection, runs: Sequence[JudgedRun]) -> list[RunFacts]:
-    """Load what runs are judged by, all at once."""
+    """Load the facts of all runs at once."""
     work = _work_of(connection, runs)
     days = {run: _own_first(run, work[run]) for run in work}
     facts = day_facts(connection, {day for found in days.values() for day in found})
@@ -191,9 +191,9 @@ def judge(facts: RunFacts) -> Report:
 
 
 def stop_problem(stop: Stop) -> DayProblem:
-    """Say that sending is stopped, and since when.
+    """Return the problem of a stop, with its moment.
 
-    Not by whom: all are told, and not everybody may see every hospital.
+    The hospital is left out: not every reader may see every hospital.
     """
     status = f" (HTTP {stop.status})" if stop.status else ""
     since = f"desde {brasilia_text(stop.stopped_at)}{status}"
@@ -207,7 +207,7 @@ def open_problems(
     *,
     waits: bool,
 ) -> Iterator[DayProblem]:
-    """Yield what is left open of a day; `waits`: what is ready waits for the hours of dispatch."""
+    """Yield the problems of a day's open lines; `waits`: ready lines wait for the send window."""
     code = day.hospital
     if lines := states.get(LineState.IN_DOUBT):
         yield DayProblem(_K.IN_DOUBT, code, day, lines)
@@ -224,7 +224,7 @@ def open_problems(
 def _held_problems(
     day: HospitalDay, held: int, question: AskedVolume | None
 ) -> Iterator[DayProblem]:
-    """Yield a question without an answer; a person's no keeps lines held, and is no problem."""
+    """Yield the problem of an unanswered question; lines held by a person's no are none."""
     answer = question.answer if question else None
     if answer == ApprovalAnswer.REJECTED:
         return
@@ -272,7 +272,7 @@ def _day_problems(facts: RunFacts, day: DayFacts) -> Iterator[DayProblem]:
 
 
 def _reading_problems(day: DayFacts) -> Iterator[DayProblem]:
-    """Yield what is odd about the day's newest applied reading."""
+    """Yield the problems of the day's newest applied reading."""
     code, balance = day.day.hospital, day.equation
     if balance is not None:
         if not balance.holds:
@@ -291,9 +291,9 @@ def _reading_problems(day: DayFacts) -> Iterator[DayProblem]:
 
 
 def _unreadable_columns(balance: Equation) -> Iterator[tuple[str, int]]:
-    """Yield the columns of whose filled values most cannot be read, with how many cannot.
+    """Yield the columns most of whose filled values are unreadable, and the number of those.
 
-    Not only where none can: a query may write a death as agreed, and everybody else as it likes.
+    Most, not all: a query may write deaths as agreed, and every other value in its own way.
     """
     for column, values, filled in _unreadable_values(balance):
         if 2 * values > filled:
@@ -301,9 +301,9 @@ def _unreadable_columns(balance: Equation) -> Iterator[tuple[str, int]]:
 
 
 def _unreadable_values(balance: Equation) -> Iterator[tuple[str, int, int]]:
-    """Yield columns with how many of their values cannot be read, of how many.
+    """Yield columns with the number of unreadable values, and of how many.
 
-    Those that are filled are counted of safeguards only: of another column, all rows are meant.
+    That is the number of filled values for a safeguard, the number of rows for any other column.
     """
     for (column, kind), values in sorted(balance.column_counts.items()):
         if kind is ValueKind.UNREADABLE and values:
@@ -311,7 +311,7 @@ def _unreadable_values(balance: Equation) -> Iterator[tuple[str, int, int]]:
 
 
 def _unit_problems(day: DayFacts) -> Iterator[DayProblem]:
-    """Yield the units of which Track refused every line it was offered, or that failed for good."""
+    """Yield the units all of whose posted lines Track refused, and those that failed for good."""
     code = day.day.hospital
     for unit, counts in _asked_units(day.counts).items():
         if {count.state for count in counts} == {LineState.REFUSED}:
@@ -322,7 +322,7 @@ def _unit_problems(day: DayFacts) -> Iterator[DayProblem]:
 
 
 def _asked_units(counts: Sequence[LineCount]) -> dict[str, list[LineCount]]:
-    """Group the counts of lines that are not excluded by their unit, as an operator reads it."""
+    """Group the counts of lines that are not excluded by the unit's name."""
     units: defaultdict[str, list[LineCount]] = defaultdict(list)
     for count in counts:
         if count.channel and count.state is not LineState.EXCLUDED:

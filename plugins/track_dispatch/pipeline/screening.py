@@ -1,8 +1,8 @@
-r"""What people type and we keep: no patient stands in it.
+r"""Refuse patient data in texts that people type and the ledger keeps, such as a decision's reason.
 
-One pattern screens it where it enters, in Airflow's form and in the shell. It refuses signs of an
-e-mail address, and digits enough for a phone, a CPF or a health card, whatever stands between them.
-Dates, times, ids of batches and lists of small numbers have as many digits and are nobody's.
+One pattern screens them in Airflow's form and in the shell. It refuses the sign of an e-mail
+address, and digits enough for a phone, a CPF or a health card, whatever stands between them. Dates,
+times, ids of batches and lists of small numbers are allowed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import unicodedata
 from track_dispatch.errors import ConfigError
 from track_dispatch.states import DecisionRefusal
 
-#: Room for a sentence, not for a list of patients.
+#: Characters of a reason: enough for a sentence, too few for a list of patients.
 SHORTEST_WHY, LONGEST_WHY = 3, 300
 
 #: The sign of an e-mail address, however it is written.
@@ -58,7 +58,7 @@ IMPERSONAL = rf"^(?:{_NOBODYS}|(?!{_AT}|{_NUMBER}|{_NOBODYS})[\s\S])*$"
 
 
 def refuse_personal(text: str, what: str) -> str:
-    """Return a text that is kept and shown, unless it looks like patient data.
+    """Return a text, unless it looks like patient data.
 
     Raises:
         ConfigError: it does, or is too long; the message does not repeat it.

@@ -1,8 +1,8 @@
-"""The task `transform`: one line or exclusion per attendance, of all days that the run read.
+"""The task `transform`: a line or an exclusion for each attendance of the days that the run read.
 
-A day's rows are evaluated chunk by chunk. The attendance ids are read first, so that the rest is
-read once: what shares its id with another row is put aside and evaluated at the end. Memory holds
-a number for each row, never the day.
+A day's rows are evaluated chunk by chunk. The attendance ids are read first, so that the other
+columns are read only once: rows that share an id are put aside and evaluated at the end. Memory
+holds a number for each row, never the whole day.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ from track_dispatch.transformation.names import clean_column
 
 log = logging.getLogger(__name__)
 
-#: Known attendances that a reading must lack to be a wrong one, where no gate says how many.
+#: Known attendances missing in a reading that make it a wrong one, without a volume gate.
 LACKING_LINES = 30
 _ID = "cd_atendimento"
-#: Rows that were put aside and are evaluated together.
+#: Rows put aside that are evaluated at a time.
 _CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Transformed:
-    """What the ledger holds now.
+    """The counts of a transform.
 
     Attributes:
         counts: lines of the run's own day: "ready", "excluded(opt_out)".
@@ -71,7 +71,7 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
 
     Raises:
         ConfigError: the run has no complete extraction of its own day, or a setting is wrong.
-        LedgerError: the ledger failed; it is as it was.
+        LedgerError: the ledger failed; nothing was changed.
     """
     with ledger.reading() as connection:
         found = run_extractions(connection, hospital=run.hospital.code, run_id=run.id)
@@ -98,9 +98,9 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
 
 
 def standing_back(shared: Sequence[SharedLine]) -> set[int]:
-    """Return the addresses of lines whose person is asked about another one of the day; pure.
+    """Return the addresses of lines whose person is asked about another line of the day; pure.
 
-    Who was asked before stays the one: a reading in another order must not ask a second time.
+    A line asked before takes precedence: a new reading in another order must not ask again.
     """
     addresses = {one.attendance_id: one.address for one in shared}
     priorities = {area.value: area.priority for area in Area}
@@ -124,7 +124,7 @@ def ask_until(run: Run, day: date, today: date) -> date | None:
 
 
 def apply_day(run: Run, transforming: ExtractionApply, extraction: Extraction, today: date) -> None:
-    """Take a day's extraction into a transaction that applies extractions.
+    """Apply a day's extraction in the transaction of a transform.
 
     Args:
         run: the hospital and a person's wishes.
@@ -133,7 +133,7 @@ def apply_day(run: Run, transforming: ExtractionApply, extraction: Extraction, t
         today: at the hospital.
 
     Raises:
-        ConfigError: a setting is wrong, or nobody can tell who was asked on this day.
+        ConfigError: a setting is wrong, or the day's lines were deleted.
         LedgerError: the ledger failed.
     """
     hospital, keys = run.hospital, transforming.ledger.keys
@@ -153,7 +153,7 @@ def apply_day(run: Run, transforming: ExtractionApply, extraction: Extraction, t
         hospital,
         extraction.business_day,
         evaluated_on=today,
-        # a person's earlier wish holds on for those lines that it let in
+        # an earlier run's `include_old` stays in force for the lines that it let in
         include_old=run.include_old or day.has_later_limits(),
     )
     connection = transforming.connection
@@ -167,7 +167,7 @@ def apply_day(run: Run, transforming: ExtractionApply, extraction: Extraction, t
 
 
 class EvaluatedChunk(NamedTuple):
-    """Some attendances of a day, evaluated, and how to evaluate them again."""
+    """Evaluated attendances of a day, and the means to evaluate them again."""
 
     candidates: list[Candidate]
     columns: Columns
@@ -183,8 +183,8 @@ class DayEvaluation:
 
     Attributes:
         rows: how many rows the day has.
-        attendances: how many attendances they are; known when all chunks were evaluated.
-        column_counts: what was counted of their values; known then, too.
+        attendances: the number of attendances; known when all chunks were evaluated.
+        column_counts: of all rows' values; known then, too.
 
     Args:
         evaluator: the rules.
@@ -199,7 +199,7 @@ class DayEvaluation:
         self.rows, self.attendances = len(hashed), 0
         self.column_counts: ColumnCounts = Counter()
         self._several = frozenset(one for one, other in pairwise(sorted(hashed)) if one == other)
-        #: What stands for each attendance of several rows: its rank, and its row as JSON.
+        #: By attendance of several rows: the rank of its best row, and that row as JSON.
         self._aside: dict[str, tuple[tuple[bool, int, int], bytes]] = {}
 
     def chunks(self, columns: Iterable[Columns]) -> Iterator[EvaluatedChunk]:
@@ -218,7 +218,7 @@ class DayEvaluation:
             yield self._evaluated(dict(zip(names, map(list, values), strict=True)))
 
     def _put_aside(self, chunk: Columns) -> Columns:
-        """Return the rows that are alone with their attendance; the others are put aside."""
+        """Return the rows whose attendance has no other row; put the others aside."""
         ids = clean_column(chunk[_ID])
         alone = []
         for position, one in enumerate(ids):
