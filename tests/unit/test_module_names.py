@@ -12,8 +12,8 @@ FIELD_TERMS = {
     "client", "connection", "context", "creation", "error", "extract", "file", "function",
     "history", "init", "inspection", "installation", "lint", "loading", "main", "measures",
     "metric", "options", "oracle", "pictures", "privacy", "process", "query", "retention",
-    "schema", "screening", "table", "transitions", "transport", "tree", "typed", "views",
-    "writer", "yaml",
+    "schema", "screening", "table", "transitions", "transport", "tree", "truth", "typed",
+    "views", "writer", "yaml",
 }  # fmt: skip
 
 

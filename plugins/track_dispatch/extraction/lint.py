@@ -21,12 +21,9 @@ from track_dispatch.errors import did_you_mean
 from track_dispatch.extraction import query_tree, vocabulary
 from track_dispatch.extraction.function_rules import function_problems
 from track_dispatch.extraction.query import BINDS, first_difference, position
-from track_dispatch.extraction.query_rules import (
-    join_problems,
-    unused_blocks,
-    value_problems,
-)
+from track_dispatch.extraction.query_rules import value_problems
 from track_dispatch.extraction.query_tree import DATE_PREFIXES, ErpTables, Problem, read_tables
+from track_dispatch.extraction.row_rules import join_problems, unused_blocks
 from track_dispatch.records import COLUMNS, CONTRACT, EXTRA_PREFIX, MOMENT_FORMAT, Area, ColumnKind
 
 _ORACLE = Dialect.get_or_raise("oracle")

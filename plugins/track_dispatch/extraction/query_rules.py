@@ -1,34 +1,40 @@
-"""Conditions, values and joins of a SELECT that Oracle reads otherwise than they look.
+"""Conditions and values of a SELECT that Oracle reads otherwise than they look.
 
 Nulls that no comparison finds, texts of dates that go by the session's settings, numbers beside
 texts, comparisons that are always the same, days that begin or end on the wrong moment.
-
-And joins that lose attendances, or bring one more than once. A query's grain is the attendance:
-what is joined to it adds columns and never rows, by an outer join on the other table's whole key. A
-condition that asks other tables is an `exists`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Set
 from itertools import combinations
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from track_dispatch.extraction import query_tree
+from track_dispatch.extraction import query_tree, truth
 from track_dispatch.extraction.query_tree import (
     ErpTables,
     Kind,
     Problem,
     kind_of,
-    where_condition,
 )
 
 _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like)
 _CONDITIONS = (*(exp.Predicate, exp.Connector, exp.Not, exp.RegexpLike, exp.Exists, exp.Escape),)
 _ASKING = (exp.Where, exp.Having, exp.Connector, exp.Not, exp.Join, exp.Escape)
-_EXCLUDING = (exp.NEQ, exp.EQ, exp.In, exp.Like, exp.Between)
+#: Around a comparison, what leaves it a condition among others.
+_AROUND = (exp.And, exp.Or, exp.Paren, exp.Escape)
+_TELLING_APART = (
+    *(exp.Nullif, exp.Coalesce, exp.Greatest, exp.Least, exp.Sub, exp.Div),
+    *(exp.In, exp.DecodeCase),
+)
+#: What a null in it spoils, or leaves as it was.
+_SPOILT = (
+    *(exp.Nullif, exp.Coalesce, exp.Greatest, exp.Least, exp.DPipe, exp.Concat),
+    *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Upper, exp.Lower, exp.Trim, exp.Substring),
+)
 #: How each comparison is written, and how with its sides exchanged.
 _WRITTEN: dict[type[exp.Expr], tuple[str, str]] = {
     exp.EQ: ("=", "="),
@@ -69,6 +75,9 @@ def value_problems(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
     yield from _empty_texts(scope)
     yield from _of_two_kinds(scope, tables)
     yield from _always_the_same(scope)
+    yield from _the_same_twice(scope)
+    yield from _made_null(scope)
+    yield from _of_two_codes(scope, tables)
     yield from _day_bounds(scope)
     yield from _mixed_and_or(scope)
     yield from _without_a_code(scope)
@@ -102,9 +111,8 @@ def _nulls(scope: Scope) -> Iterator[Problem]:
     for node in scope.find_all(*_COMPARED, exp.In, exp.Between, exp.Case):
         if any(isinstance(value, exp.Null) for value in _beside_each_other(node)):
             yield node, "null equals nothing, and makes a `not in` never true: write `is null`"
-    for node in scope.find_all(exp.Not):
-        inner = node.this.unnest()
-        if isinstance(inner, exp.In) and inner.args.get("query"):
+    for node in scope.find_all(exp.In):
+        if node.args.get("query") and _is_negated(node):
             yield node, "`not in` a query is never true once it returns a null: write `not exists`"
 
 
@@ -136,6 +144,10 @@ def _always_the_same(scope: Scope) -> Iterator[Problem]:
         elif first in others:
             name = first.sql("oracle").lower()
             yield node, f"compares {name} with itself: write what was meant"
+    for connector in scope.find_all(exp.And, exp.Or):
+        if not isinstance(connector.parent, type(connector)) and truth.always(connector):
+            always = "never holds" if isinstance(connector, exp.And) else "excludes nobody"
+            yield connector, f"`{connector.key}` between these {always}: write what was meant"
     for case in scope.find_all(exp.Case):
         conditions = [branch.this for branch in case.args["ifs"]]
         for place, condition in enumerate(conditions):
@@ -144,17 +156,52 @@ def _always_the_same(scope: Scope) -> Iterator[Problem]:
                 yield condition, message
 
 
+def _the_same_twice(scope: Scope) -> Iterator[Problem]:
+    """Find what is given twice to what tells things apart, and outcomes that are all one."""
+    for node in scope.find_all(*_TELLING_APART):
+        if isinstance(node, (exp.Coalesce, exp.Nullif, exp.Sub, exp.Div)):
+            given = [node.this, node.args.get("expression"), *node.expressions]
+        else:
+            given = _beside_each_other(node)
+        found = Counter(one.unnest() for one in given if one is not None)
+        if twice := [one.sql("oracle").lower() for one, times in found.items() if times > 1]:
+            yield node, f"{twice[0]} stands here twice: write what was meant"
+    for node in scope.find_all(exp.Case, exp.DecodeCase, exp.Nvl2):
+        outcomes = query_tree.outcomes(node)
+        has_else = node.args.get("default") or not isinstance(node, exp.Case)
+        if has_else and len(outcomes) > 1 and len(set(outcomes)) == 1:
+            yield node, "comes out the same whatever it asks: write what was meant"
+
+
+def _made_null(scope: Scope) -> Iterator[Problem]:
+    """Find nulls that make all of an expression null, or change nothing in it."""
+    for null in scope.find_all(exp.Null):
+        if isinstance(null.parent, _SPOILT):
+            yield null, "null makes all of it null, or changes nothing: leave it out"
+    for node in scope.find_all(exp.Greatest, exp.Least):
+        for one in (node.this, *node.expressions):
+            if isinstance(one.unnest(), exp.Column):
+                name = one.sql("oracle").lower()
+                yield node, f"is null wherever {name} is: write nvl({name}, ...)"
+
+
+def _of_two_codes(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
+    """Find the code of one table beside the code of another one: they meet by chance alone."""
+    codes = {table.key[0] for table in tables.values() if len(table.key) == 1}
+    for node in scope.find_all(exp.EQ, exp.NEQ):
+        sides = [side.unnest() for side in (node.this, node.expression)]
+        found = {side.name.lower() for side in sides if isinstance(side, exp.Column)} & codes
+        if len(found) > 1:
+            one, other = sorted(found)
+            yield node, f"{one} and {other} are codes of two tables: write one code on both sides"
+
+
 def _never_or_always(scope: Scope) -> Iterator[Problem]:
     """Find comparisons with constants that no value, or every value, fulfils."""
     for between in scope.find_all(exp.Between):
         low, high = (_constant(between.args[name]) for name in ("low", "high"))
         if low and high and type(low[0]) is type(high[0]) and low > high:
             yield between, "nothing is between these: write the lower one first"
-    for either in scope.find_all(exp.Or):
-        sides = [side.unnest() for side in either.flatten()]
-        unequal = [side.this for side in sides if isinstance(side, exp.NEQ)]
-        if len(set(unequal)) < len(unequal) and not isinstance(either.parent, exp.Or):
-            yield either, "one of two inequalities always holds: write not in (...)"
     for node in scope.find_all(*_COMPARED, exp.In):
         first, *others = _beside_each_other(node)
         for text in (one.name for one in others if isinstance(one, exp.Literal) and one.is_string):
@@ -224,23 +271,39 @@ def _without_a_code(scope: Scope) -> Iterator[Problem]:
     """Find exclusions that put out whoever has no code at all."""
     if not query_tree.makes_rows(scope) or not isinstance(scope.expression, exp.Select):
         return
-    for node in scope.find_all(exp.NEQ, exp.Not, exp.Like):
-        inner = node.this.unnest() if isinstance(node, exp.Not) else node
-        excludes = not isinstance(node, exp.Like) or node.args.get("negate")
-        column = inner.this.unnest() if excludes and isinstance(inner, _EXCLUDING) else None
-        if isinstance(column, exp.Column) and not _has_null_test(node, column):
-            name = column.sql("oracle").lower()
+    for node in scope.find_all(*_COMPARED, exp.In, exp.Between):
+        value = node.this.unnest()
+        if isinstance(node, exp.NEQ) == _is_negated(node) or None not in truth.values(value, {}):
+            continue
+        if isinstance(value, (exp.Case, exp.DecodeCase)):
+            yield node, "is null for all that it does not name, and puts them out: write its else"
+        elif not _has_null_test(node, {value, *value.find_all(exp.Column)}):
+            name = value.sql("oracle").lower()
             yield node, f"puts out whoever has no {name}, too: write ({name} is null or ...)"
 
 
-def _has_null_test(node: exp.Expr, column: exp.Column) -> bool:
+def _is_negated(node: exp.Expr) -> bool:
+    """Tell whether a row is put out by what a comparison finds."""
+    negated = bool(node.args.get("negate"))
+    while isinstance(node.parent, (*_AROUND, exp.Not)):
+        node = node.parent
+        negated ^= isinstance(node, exp.Not)
+    return negated
+
+
+def _has_null_test(node: exp.Expr, values: Set[exp.Expr]) -> bool:
     """Tell whether a condition beside this one, or around it, says what becomes of nulls."""
-    around = node.parent
-    while isinstance(around, (exp.And, exp.Or, exp.Paren)):
-        tests = around.find_all(exp.Is)
-        if any(test.this.unnest() == column for test in tests):
-            return True
-        around = around.parent
+    null = dict.fromkeys(values, truth.NULL)
+    while isinstance(node.parent, (*_AROUND, exp.Not)):
+        around, negated = node.parent, _is_negated(node)
+        for side in (around.this, around.args.get("expression")):
+            if side is None or side is node:
+                continue
+            says = any(test.this.unnest() in values for test in side.find_all(exp.Is))
+            keeps = isinstance(around, exp.Or) != negated
+            if says and keeps == ((not negated) in truth.truths(side, null)):
+                return True
+        node = around
     return False
 
 
@@ -262,156 +325,3 @@ def _beside_each_other(node: exp.Expr) -> list[exp.Expr]:
             given = [node.this, other, *node.expressions, queried]
             found = [one for one in given if isinstance(one, exp.Expr)]
     return [value.unnest() for value in found]
-
-
-# -- joins and subqueries -------------------------------------------------------------------------
-
-#: A condition with one of these may hold for a row that an outer join has found nothing for.
-_TAKES_NULL = (exp.Is, exp.Coalesce, exp.Nvl2, exp.DecodeCase)
-
-
-def join_problems(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
-    """Find what is wrong with the rows that one SELECT puts together."""
-    select = scope.expression
-    if not isinstance(select, exp.Select):
-        return
-    yield from _bare_columns(scope)
-    yield from _bare_tables(scope)
-    if query_tree.makes_rows(scope):
-        for join in select.args.get("joins") or ():
-            yield from _join(join, scope, tables)
-    elif scope.is_subquery and not _is_of_dual(select):
-        if order := select.args.get("order"):
-            yield order, "`order by` in a condition or a value: leave it out"
-        yield from _asked_of_nothing(scope)
-        yield from _many_values(scope, tables)
-
-
-def unused_blocks(query: exp.Expr) -> Iterator[Problem]:
-    """Find blocks of WITH that nothing asks."""
-    asked = {table.name for table in query.find_all(exp.Table) if not table.db}
-    for block in query.find_all(exp.CTE):
-        if block.alias not in asked:
-            yield block, f"{block.alias.lower()} is asked by nothing: leave it out"
-
-
-def _bare_columns(scope: Scope) -> Iterator[Problem]:
-    """Find columns that name no table: one of an inner table hides one of an outer."""
-    for column in scope.find_all(exp.Column):
-        may_be_bare = isinstance(column.this, exp.Star) or column.find_ancestor(exp.Ordered)
-        if not column.table and not may_be_bare:
-            name = column.name.lower()
-            yield column, f"{name} names no table: write a.{name}"
-
-
-def _bare_tables(scope: Scope) -> Iterator[Problem]:
-    """Find tables without their schema, which the session then decides."""
-    for source in scope.sources.values():
-        if isinstance(source, exp.Table) and not source.db and source.name.upper() != "DUAL":
-            name = source.name.lower()
-            yield source, f"{name} names no schema: write schema.{name}"
-
-
-def _join(join: exp.Join, scope: Scope, tables: ErpTables) -> Iterator[Problem]:
-    alias, name = join.this.alias_or_name, _name(join.this)
-    condition = join.args.get("on")
-    if join.side != "LEFT" or condition is None:
-        message = (
-            f"this join to {name} loses whoever has no row there: write left join ... on, or "
-            f"exists for a condition"
-        )
-        yield join, message
-        return
-    yield from _many_rows(join, condition, scope, tables)
-    own = {id(column) for column in condition.find_all(exp.Column)}
-    used = [column for column in scope.columns if column.table == alias and id(column) not in own]
-    if not used and not scope.expression.is_star:
-        yield join, f"{name} is joined and none of its columns is used: leave it out"
-    for one in query_tree.conjuncts(where_condition(scope.expression)):
-        asks_it = any(column.table == alias for column in one.find_all(exp.Column))
-        if asks_it and not one.find(*_TAKES_NULL):
-            message = (
-                f"this condition on {name} loses whoever has no row there: write it into the join's"
-                f" `on`, or exists"
-            )
-            yield one, message
-
-
-def _many_rows(
-    join: exp.Join, condition: exp.Expr, scope: Scope, tables: ErpTables
-) -> Iterator[Problem]:
-    """Find a join that may bring a row once for each of several others."""
-    alias, name = join.this.alias_or_name, _name(join.this)
-    key = _key(scope.sources.get(alias), tables)
-    if not key:
-        message = (
-            f"{name} has no key in sql/tables.yaml, and may bring an attendance more than once: "
-            f"declare the key, or ask it by exists or a scalar max(...)"
-        )
-        yield join, message
-    elif not key <= _equated(alias, condition):
-        listed = ", ".join(f"{alias}.{column}".lower() for column in sorted(key))
-        message = (
-            f"this join to {name} may bring an attendance more than once: write its whole key "
-            f"into `on`, {listed} = ..."
-        )
-        yield join, message
-
-
-def _equated(alias: str, condition: exp.Expr | None) -> set[str]:
-    """Return the columns of a table that must equal what is not of that table."""
-    found = set()
-    for one in query_tree.conjuncts(condition):
-        if isinstance(one, exp.EQ):
-            for side, other in ((one.left, one.right), (one.right, one.left)):
-                of_others = all(column.table != alias for column in other.find_all(exp.Column))
-                if isinstance(side, exp.Column) and side.table == alias and of_others:
-                    found.add(side.name.lower())
-    return found
-
-
-def _key(source: exp.Table | Scope | None, tables: ErpTables) -> set[str]:
-    """Return what makes a row of a table or block the only one; nothing where that is unknown."""
-    if isinstance(source, exp.Table):
-        table = tables.get(source.name.lower())
-        return set(table.key) if table else set()
-    if source is None or not isinstance(source.expression, exp.Select):
-        return set()
-    group = source.expression.args.get("group")
-    by = group.expressions if group else []
-    listed = {one.unalias(): one.alias_or_name.lower() for one in source.expression.expressions}
-    return {listed[one] for one in by} if all(one in listed for one in by) else set()
-
-
-def _asked_of_nothing(scope: Scope) -> Iterator[Problem]:
-    """Find an `exists` or a scalar subquery that is the same for every row."""
-    around = scope.expression.find_ancestor(exp.In, exp.Exists, exp.Select)
-    if not isinstance(around, exp.In) and not scope.external_columns:
-        message = (
-            "this subquery asks nothing of the row around it: write a condition on its columns"
-        )
-        yield scope.expression, message
-
-
-def _many_values(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
-    """Find a scalar subquery that may return several rows, which stops the whole day."""
-    select = scope.expression
-    if isinstance(select.find_ancestor(exp.In, exp.Exists, exp.Select), (exp.In, exp.Exists)):
-        return
-    is_one = select.expressions[0].find(exp.AggFunc) and not select.args.get("group")
-    for alias, source in scope.sources.items():
-        key = _key(source, tables)
-        is_one = is_one or (key and key <= _equated(alias, where_condition(scope.expression)))
-    if not is_one:
-        yield select, "this subquery may return several rows, which stops the day: write max(...)"
-
-
-def _is_of_dual(select: exp.Select) -> bool:
-    """Tell a subquery of one row by nature, which makes a function be called once a query."""
-    from_ = select.args.get("from_")
-    return from_ is not None and from_.name.upper() == "DUAL" and not select.args.get("joins")
-
-
-def _name(source: exp.Expr) -> str:
-    written = ".".join(part.name for part in source.parts) if isinstance(source, exp.Table) else ""
-    return (written or source.alias_or_name).lower()

@@ -117,8 +117,8 @@ _ELSE = "what `extraction/vocabulary.py` lists"
 
 #: The parts of a query that the words alone do not show, with what each may hold.
 _PARTS: dict[type[exp.Expr], frozenset[str]] = {
-    exp.Select: _words("with_ expressions from_ joins where group having order distinct hint"),
-    exp.Union: _words("this expression distinct with_ order"),
+    exp.Select: _words("with_ expressions from_ joins where group having order hint"),
+    exp.Union: _words("this expression with_ order"),
     exp.Join: _words("this on side kind"),
     exp.Table: _words("this db alias"),
     exp.Column: _words("this table"),
@@ -138,6 +138,8 @@ _ANY_PARTS = (
 )
 _CALLED: dict[tuple[type[exp.Expr], str], tuple[str, str]] = {
     (exp.Group, "all"): ("group by all", "the columns by name"),
+    (exp.Select, "distinct"): ("select distinct", "select: an attendance is one row"),
+    (exp.Union, "distinct"): ("union", "union all, which keeps two that look alike"),
     (exp.Union, "by_name"): ("union by name", "the columns in one order"),
     (exp.Column, "db"): ("a name of three parts", "alias.column"),
     (exp.Distinct, "on"): ("distinct on", "row_number() in a block"),

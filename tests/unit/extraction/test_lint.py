@@ -163,7 +163,7 @@ def select(*, instead: dict[str, str] | None = None, where: str = "") -> str:
     "value",
     [
         "a.hr_alta",
-        "greatest(a.hr_alta, date '0001-01-01')",
+        "greatest(nvl(a.hr_alta, a.dt_alta), date '0001-01-01')",
         "to_char(a.hr_alta, 'YYYY-MM-DD HH24:MI:SS')",
         "upper(to_char(a.hr_alta, 'SYYYY-MM-DD HH24:MI:SS'))",
     ],

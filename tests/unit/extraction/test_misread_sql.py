@@ -193,7 +193,7 @@ MISREAD: dict[str, tuple[str, str, str, str]] = {
     "one of two inequalities": (
         MV,
         *and_("(a.cd_cid is null or a.cd_cid <> 'A' or a.cd_cid <> 'B')"),
-        "one of two inequalities always holds",
+        "excludes nobody: write what was meant",
     ),
     "a wildcard beside equals": (MV, *and_("a.cd_cid = 'O8%'"), "% stands for itself"),
     "a wildcard in a list": (MV, "'O60', 'O80'", "'O6%', 'O80'", "% stands for itself"),
@@ -406,8 +406,8 @@ ALLOWED: dict[str, tuple[str, str, str]] = {
         *(
             KEEP,
             (
-                "left join (select x.cd_leito, count(*) as n from dbamv.leito x group by "
-                f"x.cd_leito) q on q.cd_leito = a.cd_servico {KEEP} and nvl(q.n, 0) < 2"
+                "left join (select x.cd_servico, count(*) as n from dbamv.atendime x group by "
+                f"x.cd_servico) q on q.cd_servico = a.cd_servico {KEEP} and nvl(q.n, 0) < 2"
             ),
         ),
     ),
