@@ -44,6 +44,7 @@ _RECEIPT = re.compile(r"(?!-)(?=.*[^0-])[A-Za-z0-9_-]{1,100}", re.ASCII)
 #: Words alone, as "null" or "rate_limited", number nothing either, nor does a date or a status.
 _NO_RECEIPT = re.compile(
     r"[A-Za-z]?[a-z_-]*|[A-Z_-]*|NaN|[0-9]{4}-[0-9]{2}-[0-9]{2}|(?i:http|status)?[_-]?[45][0-9]{2}"
+    r"|(?i:false|nil|none|null|true|undefined|unknown)[_-]?[0-9]*"
 )
 _BEGINNING = re.compile(r"[A-Za-z_-]*")
 #: A member's name that may be told: no digits, so no phone, CPF or attendance id.

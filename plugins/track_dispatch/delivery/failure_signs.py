@@ -23,7 +23,8 @@ _FAILURE = (
     "|throttl|duplicat|duplicad|simulat|simulad|abort|bounce|captcha|conflict|conflit|forbidden"
     "|proibid|incomplet|(?<!un)limited|partial|parcial|suspen|time_?out|timed_?out|violat|violac"
     "|excluded|exclui|missing|faltan|quarantin|paused|pausad|on_?hold|disabled|unable|unauthori"
-    "|dry_?run|sandbox|test_?mode|limit_?reached|left_?out|blacklist|opt_?outs?"
+    "|dry_?run|sandbox|test_?mode|limit_?reached|left_?out|blacklist|opt_?outs?|bloque"
+    "|unreach|retry_?(?:after|at|in)(?:_|$)|captcha|login_url|challenge"
 )
 #: What an outcome is told with; behind a `not` or an `un` it tells of a failure.
 _GOOD = (
@@ -34,7 +35,7 @@ _GOOD = (
 )
 _BAD = f"(?:^|_)(?:un|in|not|nao|non)(?:{_GOOD})|(?:^|_)(?:not|nao|non)_(?!before|after)"
 _TELLS_FAILURE = re.compile(
-    f"{_FAILURE}|^fault|^issues?$|^lost$|^skips?$|^stack(?:_?trace)?$|^trace(?:back)?$|(?:^|_)err(?:$|_|no|num|code|msg)"
+    f"{_FAILURE}|^fault|^issues?$|^lost$|(?:^|_)(?:bad|ko|nok|wrong)(?:_|$)|unsubscribed$|^(?:needs|requires?)_|^skips?$|^stack(?:_?trace)?$|^trace(?:back)?$|(?:^|_)err(?:$|_|no|num|code|msg)"
     "|^(?:is_)?(?:demo|draft|expired|expirad[oa]|fake|mock|preview|rascunho|teste?)$"
     f"|{_BAD}"
 )
@@ -60,9 +61,9 @@ _SENTENCE = re.compile(
 #: Members that say whether it went well: some may as well count what did, or hold what was made.
 _STATE = re.compile("^(?:is_?)?ok$|^(?:situacao|state)$|status")
 _SUCCESS = re.compile("succe(?:s|ed)|suces")
-_HOLDS = re.compile("^(?:outcome|result|resultado)$")
+_HOLDS = re.compile("^(?:outcome|reply|response|resposta|result|resultado)$")
 _LINES = (
-    "(?:lines|linhas|rows|records|registros|customers|clientes|contacts|contatos|recipients"
+    "(?:lines|linhas|rows|records|registros|customers|clientes|contacts|contatos|emails|recipients"
     "|destinatarios|patients|pacientes|interactions|interacoes|invites|invitations|convites)"
 )
 #: Members that say which lines were taken, or how many, or when.
@@ -74,9 +75,9 @@ _TAKEN = re.compile(
 #: Members that may count or list the batch's lines.
 _COUNTED = re.compile(
     "^(?:total|count|qtde?|quantidade|results|resultados|items|itens)$"
-    "|^(?:affected_rows|rows_affected)$"
+    "|^(?:affected_rows|batch_size|imports|length|rows_affected|size)$"
     f"|^(?:import_|total_|num_|qtde?_)*(?:of_|de_)?{_LINES}(?:_count|_total)?$"
-    "|^(?:line|row|record|customer|contact|recipient|patient|interaction)_?(?:count|total)$"
+    "|^(?:line|row|record|customer|contact|recipient|patient|interaction|import|invite)_?(?:count|total)$"
 )
 #: Members that say what was written down, which is done with all lines at once.
 _KEPT = (
@@ -115,18 +116,19 @@ _GOOD_NAME = re.compile(f"^(?:is_|was_|foi_|all_)?(?:{_GOOD}|passed|ready|starte
 _NONE_OF = re.compile(f"(?:^| )(?:0|no|zero) {_LINES}|can t ")
 
 _YES = re.compile(
-    "1|2[0-9]{2}|(?:2[0-9]{2}_)?(?:accepted|active|aguardando|completed|created|done|importing|new"
+    "(?:2[0-9]{2}_)?(?:accepted|active|aguardando|completed|created|done|importing|new"
     "|novo|ok|pending|pendente|processando|processing|queued|received|running|s|scheduled|sent|sim"
     "|started|submitted|succeeded|success|successful|sucesso|true|waiting|y|yes|(?:aceit|agendad|ativ|concluid|criad|enfileirad|enviad|recebid)[oa]"
     "|em_processamento|in_progress|in_queue|na_fila)"
 )
-_NO = frozenset({"false", "nao", "no", "none"})
+_NO = frozenset({"false", "nao", "no"})
 _NOTHING = frozenset({"", "0", "false", "nao", "nenhum", "nenhuma", "no", "none", "null", "ok"})
 _NUMBER = re.compile(r"(-?[0-9]{1,18}(?:\.[0-9]{1,18})?)(?: *(?:/|of|de) *[0-9]{1,18})?")
 _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[t ].*)?|[0-9]{2}/[0-9]{2}/[0-9]{4}(?: .*)?")
 
 #: Characters of what may still be a word, or a name made of words.
 LONGEST_WORD = 60
+_PAGE = re.compile("<!doctype|<html", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d]+(?:[-.][^\W\d]+)*[-.]?[0-9]{0,4}")
 
 
@@ -183,13 +185,13 @@ def _is_understood(name: str, value: object) -> bool:
     if isinstance(value, list):
         numbers = [inner for inner in value if _number(inner) is not None]
         return not numbers and False not in value
-    if _EITHER.search(name) or not (_is_plain_yes(value) or _is_flat_no(value)):
+    if _EITHER.search(name) or not (_is_plain_yes(value) or _is_plain_no(value)):
         return True
-    return bool((_NOT_YET if _is_flat_no(value) else _GOOD_NAME).search(name))
+    return bool((_NOT_YET if _is_plain_no(value) else _GOOD_NAME).search(name))
 
 
-def _is_flat_no(value: object) -> bool:
-    return value is False or (isinstance(value, str) and bare(value) in _NO - {"none"})
+def _is_plain_no(value: object) -> bool:
+    return value is False or (isinstance(value, str) and bare(value) in _NO)
 
 
 def _counts_failures(name: str) -> bool:
@@ -209,8 +211,9 @@ def is_yes(value: object) -> bool:
     """Tell whether a state is plainly a good one."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, (int, float)):
-        return value == 1 or 200 <= value < 300
+    number = _number(value)
+    if number is not None:
+        return number == 1 or 200 <= number < 300
     if isinstance(value, str):
         return _YES.fullmatch(_snake_text(value)) is not None
     if isinstance(value, dict):
@@ -253,8 +256,13 @@ def _is_plain_yes(value: object) -> bool:
     return value is True or (isinstance(value, str) and bare(value) in {"sim", "true", "yes"})
 
 
-def _is_plain_no(value: object) -> bool:
-    return value is False or (isinstance(value, str) and bare(value) in _NO)
+def _is_done(value: object) -> bool:
+    """Tell whether what was done, when, or how often is no plain no, and no text but a date."""
+    number = _number(value)
+    if number is not None:
+        return number >= 0
+    is_text = isinstance(value, str) and value.strip() != ""
+    return value is not False and (not is_text or is_yes(value) or _is_date(value))
 
 
 def _is_date(value: object) -> bool:
@@ -272,8 +280,10 @@ def _number(value: object) -> float | None:
 
 
 def is_word_of_failure(text: str) -> bool:
-    """Tell whether a text is nothing but a word of failure, as `rate_limited` or `Failed.`."""
+    """Tell whether a text is but a word of failure, as `rate_limited` or `Failed.`, or a page."""
     word = text.strip(" \t\r\n.,:;!?\"'()[]")
+    if _PAGE.match(word):
+        return True
     if len(word) > LONGEST_WORD or not _WORD.fullmatch(word):
         return False
     name = _snake(word)
@@ -285,6 +295,8 @@ def _is_bad_news(value: object) -> bool:
     """Tell whether a sentence on the outcome, or one of several, speaks of a failure or says no."""
     if isinstance(value, list):
         return any(_is_bad_news(inner) for inner in value)
+    if isinstance(value, dict):
+        return any(_is_bad_news(inner) for inner in value.values())
     if not isinstance(value, str):
         return False
     words = _words(value)
@@ -334,8 +346,8 @@ _KINDS: tuple[tuple[re.Pattern[str], Callable[[object, int], bool]], ...] = (
     (_HOLDS, lambda value, _: _is_made_or_state(value)),
     (_SUCCESS, _is_success),
     (_STATE, lambda value, _: is_yes(value)),
-    (_WRITTEN, lambda value, lines: _is_counted(value, lines) and not _is_plain_no(value)),
-    (_DONE, lambda value, _: not _is_plain_no(value)),
+    (_WRITTEN, lambda value, lines: _is_counted(value, lines) and _is_done(value)),
+    (_DONE, lambda value, _: _is_done(value)),
     (_SENTENCE, lambda value, _: not _is_bad_news(value)),
 )
 

@@ -167,6 +167,7 @@ DOES_NOT = {
     "a status of HTTP as receipt": http(b'{"id": "HTTP-500"}'),
     "a code of failure as receipt": http(b'{"id": "ERR-42"}'),
     "a word of failure as receipt": http(b'{"id": "error-7f3a9c"}'),
+    "nothing, numbered, as receipt": http(b'{"id": "undefined-0"}'),
     "a date as receipt": http(b'{"id": "2026-03-03"}'),
     "a list": http(b'[{"uuid": "d-1"}]'),
     "an empty list": http(b"[]"),

@@ -45,6 +45,7 @@ GOOD = (
     '"failed": "0", "error": "none"',
     '"failures": {"count": 0, "lines": []}',
     '"no_errors": true',
+    '"x": "no_errors"',
     '"not_before": "2026-03-03"',
     '"unlimited": true',
     '"message": "Created. No errors, sem falhas, 0 rejected."',
@@ -67,6 +68,8 @@ GOOD = (
     '"message": "3 of 3 lines imported"',
     '"message": "Importa\u00e7\u00e3o iniciada"',
     '"title": "Pesquisa encerrada"',
+    '"status": "1", "retries": 0, "next_retry_at": null, "unsubscribe_url": "/u"',
+    '"response": {"name": "x"}, "data": null, "sent": "2026-03-03"',
 )
 #: Bad news, and what speaks of the outcome and cannot be read.
 BAD = (
@@ -111,6 +114,7 @@ BAD = (
     '"code": 1001',
     '"code": false',
     '"return_code": "E42"',
+    '"upstream_code": 503',
     '"excluded": [1]',
     '"not_found": [1]',
     '"notFound": 1',
@@ -165,6 +169,23 @@ BAD = (
     '"acknowledged": false',
     '"bad": [1]',
     '"ids": ["900000001"]',
+    '"status": "-1"',
+    '"ReturnCode": "-1"',
+    '"processed": -1',
+    '"created": "never"',
+    '"valid": "n"',
+    '"lines_ko": 1',
+    '"bad_lines": 2',
+    '"unreachable": 2',
+    '"unsubscribed": 1',
+    '"retryAfter": 60',
+    '"login_url": "/login"',
+    '"batch_size": 2',
+    '"importCount": 0',
+    '"emails_queued": 2',
+    '"response": "Import failed"',
+    '"message": {"text": "Import failed"}',
+    '"body": "<html>Entrar"',
     '"detail": ["ok", "Nothing was imported"]',
 )
 
