@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import oracledb
 import psutil
@@ -26,10 +28,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def serving(*arguments: str, module: str = "demo.stand_ins") -> Iterator[subprocess.Popen[str]]:
     """Start a service and wait for its first line."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "demo.stand_ins", *arguments],
+        [sys.executable, "-m", module, *arguments],
         env=os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"},
         stdout=subprocess.PIPE,
         text=True,
@@ -37,7 +39,7 @@ def serving(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     assert process.stdout
     with process:
         try:
-            assert "listens on" in process.stdout.readline()
+            assert re.search("listen(s|ing) on", process.stdout.readline())
             yield process
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
@@ -81,6 +83,19 @@ def test_a_stand_in_is_there_for_this_machine_alone_unless_it_is_told_otherwise(
     place = f"hms:{free_port()}" if kind == "erps" else str(free_port())
     with serving(*options, kind, place) as process:
         assert listening_on(process) == {address}
+
+
+@pytest.mark.parametrize("module", ["stand_ins.oracle", "stand_ins.track_api"])
+def test_one_that_is_started_by_itself_is_there_for_this_machine_alone(
+    module: str, tmp_path: Path
+) -> None:
+    surveys = tmp_path / "surveys.json"
+    surveys.write_text("[]", encoding="utf-8")
+    needed = (
+        ("--user", "X", "--password", "p") if "oracle" in module else ("--surveys-file", surveys)
+    )
+    with serving(*map(str, needed), "--port", "0", module=module) as process:
+        assert listening_on(process) == {"127.0.0.1"}
 
 
 def test_a_mistyped_source_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
