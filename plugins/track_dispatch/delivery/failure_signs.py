@@ -33,19 +33,21 @@ _GOOD = (
     "|permit|process|queued|receb|receiv|regist|salv|saved|sched|sent|status|stored|succe|suce"
     "|support|taken|valid|verif"
 )
-_BAD = f"(?:^|_)(?:un|in|not|nao|non)(?:{_GOOD})|(?:^|_)(?:not|nao|non)_(?!before|after)"
+_NEGATED = f"(?:^|_)(?:un|in|not|nao|non)(?:{_GOOD})|(?:^|_)(?:not|nao|non)_(?!before|after)"
 _TELLS_FAILURE = re.compile(
-    f"{_FAILURE}|^fault|^issues?$|^lost$|(?:^|_)(?:bad|ko|nok|wrong)(?:_|$)|unsubscribed$|^(?:needs|requires?)_|^skips?$|^stack(?:_?trace)?$|^trace(?:back)?$|(?:^|_)err(?:$|_|no|num|code|msg)"
+    f"{_FAILURE}|^fault|^issues?$|^lost$|^skips?$|^stack(?:_?trace)?$|^trace(?:back)?$"
+    "|unsubscribed$|^(?:needs|requires?)_|(?:^|_)(?:bad|ko|nok|wrong)(?:_|$)"
+    "|(?:^|_)err(?:$|_|no|num|code|msg)"
     "|^(?:is_)?(?:demo|draft|expired|expirad[oa]|fake|mock|preview|rascunho|teste?)$"
-    f"|{_BAD}"
+    f"|{_NEGATED}"
 )
 _TELLS_NO_FAILURE = re.compile(f"(?:^|_)(?:no|not|nao|sem|without)_?(?:{_FAILURE})")
-_NAMES_FAILURE = re.compile(f"(?:^|_)(?:{_FAILURE})|{_BAD}")
+_NAMES_FAILURE = re.compile(f"(?:^|_)(?:{_FAILURE})|{_NEGATED}")
 #: Words of failure among others, and what takes them back or says no by itself.
 _WORD_OF_FAILURE = re.compile(
     f"(?:{_FAILURE}|critical$|fatal$|err$|cannot$|ko$|nok$|[a-z]+(?:error|exception|fault)$)"
 )
-_SAYS_MUCH = re.compile(f"(?:{_GOOD}|agend|enfileir|inici|obrigad|ok$|start|thank|{_FAILURE})")
+_SAYS_SOMETHING = re.compile(f"(?:{_GOOD}|agend|enfileir|inici|obrigad|ok$|start|thank|{_FAILURE})")
 _TAKES_BACK = frozenset({"0", "no", "sem", "without", "zero"})
 _SAYS_NO = frozenset(
     {
@@ -77,13 +79,14 @@ _COUNTED = re.compile(
     "^(?:total|count|qtde?|quantidade|results|resultados|items|itens)$"
     "|^(?:affected_rows|batch_size|imports|length|rows_affected|size)$"
     f"|^(?:import_|total_|num_|qtde?_)*(?:of_|de_)?{_LINES}(?:_count|_total)?$"
-    "|^(?:line|row|record|customer|contact|recipient|patient|interaction|import|invite)_?(?:count|total)$"
+    "|^(?:line|row|record|customer|contact|recipient|patient|interaction|import|invite)_?"
+    "(?:count|total)$"
 )
 #: Members that say what was written down, which is done with all lines at once.
 _KEPT = (
-    "(?:added|adicionad[oa]|cadastrad[oa]|created|criad[oa]|enqueued|enfileirad[oa]|good|gravad[oa]|incluid[oa]|ok"
-    "|queued|received|recebid[oa]|registered|registrad[oa]|salv[oa]|saved|stored|taken|valid"
-    "|valid[oa])s?"
+    "(?:added|adicionad[oa]|cadastrad[oa]|created|criad[oa]|enqueued|enfileirad[oa]|good"
+    "|gravad[oa]|incluid[oa]|ok|queued|received|recebid[oa]|registered|registrad[oa]|salv[oa]|saved|stored"
+    "|taken|valid|valid[oa])s?"
 )
 _WRITTEN = re.compile(
     f"^(?:is_|was_|foi_|total_|num_|qtde?_)?{_KEPT}(?:_(?:{_LINES}|count|total))?$"
@@ -91,8 +94,8 @@ _WRITTEN = re.compile(
 )
 #: Members that say what was done, or will be: only a plain no is a sign of failure.
 _DONE = re.compile(
-    "^(?:is_|was_|foi_)?(?:active|ativ[oa]|allowed|approved|aprovad[oa]|authenticated|autenticad[oa]"
-    "|authorized|autorizad[oa]|confirmed|confirmad[oa]|delivered|entregue"
+    "^(?:is_|was_|foi_)?(?:active|ativ[oa]|allowed|approved|aprovad[oa]|authenticated"
+    "|autenticad[oa]|authorized|autorizad[oa]|confirmed|confirmad[oa]|delivered|entregue"
     "|enabled|enviad[oa]|permitted|processed|processad[oa]|scheduled|agendad[oa]|sent)$"
 )
 #: Members that hold a code of the outcome; any other code only where it is a failure of HTTP's.
@@ -105,8 +108,8 @@ _ANY_CODE = re.compile("code$|^codigo")
 #: What a yes-or-no may be about whose either value tells nothing of the outcome; and only its no.
 _EITHER = re.compile(
     "(?:^|_)(?:anonim|anonym|assinc|async|auto|bot|consent|custom|default|editable|email|external"
-    "|has_more|has_next|html|include|internal|lembrete|lgpd|multi|new|notif|novo|padrao|privat|public"
-    "|recorr|recurr|remind|short|sms|sync|track|unic|unlimited|ilimitad|unique|visible|whatsapp)"
+    "|has_more|has_next|html|include|internal|lembrete|lgpd|multi|new|notif|novo|padrao|privat"
+    "|public|recorr|recurr|remind|short|sms|sync|track|unic|unlimited|ilimitad|unique|visible|whatsapp)"
 )
 _NOT_YET = re.compile(
     "(?:^|_)(?:answered|archived|arquivad|clicked|closed|complete|concluid|deleted|done|excluid"
@@ -118,7 +121,8 @@ _NONE_OF = re.compile(f"(?:^| )(?:0|no|zero) {_LINES}|can t ")
 _YES = re.compile(
     "(?:2[0-9]{2}_)?(?:accepted|active|aguardando|completed|created|done|importing|new"
     "|novo|ok|pending|pendente|processando|processing|queued|received|running|s|scheduled|sent|sim"
-    "|started|submitted|succeeded|success|successful|sucesso|true|waiting|y|yes|(?:aceit|agendad|ativ|concluid|criad|enfileirad|enviad|recebid)[oa]"
+    "|started|submitted|succeeded|success|successful|sucesso|true|waiting|y|yes"
+    "|(?:aceit|agendad|ativ|concluid|criad|enfileirad|enviad|recebid)[oa]"
     "|em_processamento|in_progress|in_queue|na_fila)"
 )
 _NO = frozenset({"false", "nao", "no"})
@@ -324,7 +328,7 @@ def _is_good_news(value: object) -> bool:
         return all(_is_good_news(inner) for inner in value)
     if not isinstance(value, str):
         return True
-    return not value.strip() or any(_SAYS_MUCH.match(w) for w in _words(value))
+    return not value.strip() or any(_SAYS_SOMETHING.match(w) for w in _words(value))
 
 
 def _tells_failure(words: list[str]) -> bool:
