@@ -1,6 +1,6 @@
-"""Who may see and do what: Airflow's own permissions, asked of whatever auth manager it has.
+"""The board's permissions, which are Airflow's own, asked of its auth manager.
 
-A mounted app is protected by nothing: each route depends on one of the functions here.
+Airflow does not protect a mounted app: each route depends on one of the functions here.
 """
 
 from collections.abc import Sequence
@@ -23,15 +23,15 @@ from track_dispatch.config import BrokenHospital, Hospital, include_dir, load_ho
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.batch_apis import IsAuthorizedDagRequest
 
-#: Who may see the morning's DAG may see the board.
+#: A user who may read this DAG may see the board.
 BOARD_DAG = "track_morning"
-#: Who may trigger this one may decide.
+#: A user who may trigger this DAG may decide.
 DECIDE_DAG = "track_decide"
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who looks, and at which hospitals she may.
+    """A user of the board, and the hospitals that she may see.
 
     Attributes:
         user: of Airflow.
@@ -60,7 +60,7 @@ class Visitor:
         return [one.code for one in working if one.dag_id in allowed]
 
     def hospital_of(self, dag_id: str) -> Hospital | None:
-        """Return the working hospital of a DAG, if it is one's that she may read."""
+        """Return the working hospital of a DAG, if she may read it."""
         for one in self.hospitals:
             if one.dag_id == dag_id and isinstance(one, Hospital):
                 return one
@@ -68,7 +68,7 @@ class Visitor:
 
 
 def visitor(user: GetUserDep) -> Visitor:
-    """Find out who looks; nobody is let in without a log-in."""
+    """Return the visitor of a request; Airflow refuses a request without a log-in."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
     everything = _hospitals(_stamp())
     mine = [one for one in everything if one.dag_id in readable]
@@ -79,7 +79,7 @@ VisitorDep = Annotated[Visitor, Depends(visitor)]
 
 
 def board_visitor(user: GetUserDep) -> Visitor:
-    """Let in who may read the morning's DAG.
+    """Return the visitor, if she may read the morning's DAG.
 
     Raises:
         HTTPException: 403 for anybody else.
@@ -90,7 +90,7 @@ def board_visitor(user: GetUserDep) -> Visitor:
 
 
 def readable_hospital(visiting: VisitorDep, hospital: str) -> Hospital:
-    """Return the hospital of a code, for who may read its DAG.
+    """Return the hospital of a code, if the visitor may read its DAG.
 
     Raises:
         HTTPException: 404 where there is none, or it is not for her.
@@ -130,7 +130,7 @@ def explained_hospital(
 
 
 def _stamp() -> tuple[tuple[str, int, int], ...]:
-    """Tell the files of the include folder from what they were: they are read when they change."""
+    """Return a stamp of the include folder's files: they are read again when it changes."""
     files = [(path, path.stat()) for path in sorted(include_dir().rglob("*.yaml"))]
     return tuple((str(path), found.st_mtime_ns, found.st_size) for path, found in files)
 
@@ -153,7 +153,7 @@ def _allowed(
     dag_ids: Sequence[str],
     entity: DagAccessEntity | None = None,
 ) -> set[str]:
-    """Return the DAGs that somebody may do something with.
+    """Return those of some DAGs that the user has a permission for.
 
     All are asked for at once, since each question may be a request to another server; one by one
     only where not all are allowed.

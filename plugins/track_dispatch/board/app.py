@@ -1,7 +1,7 @@
-"""The pages' web app: permissions are Airflow's, facts the ledger's, and no GET writes anything.
+"""The board's web app: its permissions are Airflow's, its facts the ledger's; a GET never writes.
 
-Every page lies one level below Airflow's own root, and every address in it is relative: it works
-wherever Airflow is.
+Every page lies one level below Airflow's root, and every address in a page is relative, so that the
+board works below any path.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from track_dispatch.pipeline.problems import ProblemKind
 
 log = logging.getLogger(__name__)
 
-#: Nothing from elsewhere, no script or style within a page, and only Airflow may frame it.
+#: Forbid foreign resources and inline scripts and styles; only Airflow may frame a page.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
@@ -55,11 +55,11 @@ HEADERS = {
 }
 #: Static files hold no data.
 STATIC_CACHE = "max-age=3600"
-#: How many days a hospital's tab shows.
+#: Days that a hospital's tab shows.
 TAB_DAYS = 28
-#: How many matters the card on Airflow's home page names.
+#: Matters that the card on Airflow's home page names, at most.
 CARD_LINES = 4
-#: What a database can be asked about: PostgreSQL knows no text with a NUL in it.
+#: Texts that a database can be asked about: PostgreSQL refuses NUL.
 STORABLE = r"^[^\x00]*$"
 #: The longest number of an attendance.
 LONGEST_ATTENDANCE = 64
@@ -68,7 +68,7 @@ router = APIRouter(default_response_class=HTMLResponse)
 
 
 class LedgerToLookAt:
-    """The installation's ledger, opened when it is asked for first and then kept open.
+    """The installation's ledger for reading, opened at its first use and then kept open.
 
     Args:
         patience: seconds that a request waits for another one's opening: those that queue up
@@ -81,7 +81,7 @@ class LedgerToLookAt:
         self._ledger: Ledger | None = None
 
     def open(self) -> Ledger:
-        """Return it.
+        """Return the ledger.
 
         Raises:
             ConfigError: there is none, or not the right one.
@@ -97,7 +97,7 @@ class LedgerToLookAt:
             self._opening.release()
 
     def close(self) -> None:
-        """Give its connections back."""
+        """Close the ledger's connections."""
         with self._opening:
             if self._ledger is not None:
                 self._ledger.close()
@@ -130,7 +130,7 @@ def board(request: Request, visiting: BoardVisitorDep) -> HTMLResponse:
 
 @router.get("/summary", response_class=JSONResponse)
 def summary(request: Request, visiting: BoardVisitorDep) -> dict[str, Any]:
-    """Return what the card on Airflow's home page says, in counts."""
+    """Return the counts of the card on Airflow's home page."""
     with _ledger(request).reading() as connection:
         found = read_board(connection, _scope(visiting, visiting.hospitals), days=1)
     lines = [problem_line(one.problem) for one in found.for_person]
@@ -201,7 +201,7 @@ def trends(
 
 @router.get("/explain")
 def explain_again(_visiting: BoardVisitorDep) -> RedirectResponse:
-    """Lead whoever loads an answer's page again back to where one asks."""
+    """Redirect a reload of an answer to the form."""
     return RedirectResponse("./", 303)
 
 
@@ -211,7 +211,7 @@ def explain(
     chosen: ExplainedHospitalDep,
     attendance: Annotated[str, Form(max_length=LONGEST_ATTENDANCE, pattern=STORABLE)],
 ) -> HTMLResponse:
-    """Tell what became of an attendance; its number stands in no address and in no page."""
+    """Show what became of an attendance; its number stands in no address and in no page."""
     with _ledger(request).reading() as connection:
         history = attendance_history(
             connection, source=chosen.source, attendance_id=attendance.strip()
@@ -238,7 +238,7 @@ def _scope(visiting: Visitor, hospitals: Any) -> Scope:
 
 
 def _powers(visiting: Visitor) -> dict[str, Any]:
-    """Return what the person may do, for buttons."""
+    """Return the user's permissions, for buttons."""
     return {"may_decide": visiting.may_decide(), "runnable": visiting.runnable()}
 
 
@@ -268,7 +268,7 @@ def _incomplete(_request: Request, _error: Exception) -> HTMLResponse:
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    """Say that nothing can be shown now; the log says why, and the card is no page."""
+    """Show that the ledger cannot be read now; the log has the reason."""
     log.error("the board cannot be shown: %s", error)
     text = words.UNREACHABLE if isinstance(error, LedgerError) else words.MISCONFIGURED
     if request.url.path.endswith("/summary"):

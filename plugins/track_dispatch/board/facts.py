@@ -1,7 +1,7 @@
-"""What the pages show, read from the ledger at one moment. Reading only, and no Airflow here.
+"""The facts of the board's pages, read from the ledger at one moment, without Airflow.
 
-Nothing is judged here: problems are those of `report` and of `track_morning`, and a day's status
-says no more than which of them the last run that read the day has.
+Problems are those of `report` and `track_morning`; a day's status tells which of them the last run
+that read the day has.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from track_dispatch.pipeline.report import JudgedRun, Report, judge, load_facts,
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import BRASILIA, Labelled, LineState, Verb
 
-#: How many days the board shows of each hospital.
+#: Days of each hospital that the board shows.
 DAYS = 14
-#: How many days a hospital's trends show.
+#: Days that a hospital's trends show.
 TREND_DAYS = 90
 
 _ONE_DAY = timedelta(days=1)
@@ -41,7 +41,7 @@ _K = ProblemKind
 
 
 class DayStatus(Labelled):
-    """How a hospital's day stands, by what its last run's report says; the value is a CSS class."""
+    """The status of a hospital's day by its last run's report; the value is a CSS class."""
 
     COMPLETE = "complete", "completo"
     WAITING = "waiting", "aguarda o horário de envio"
@@ -56,12 +56,12 @@ class DayStatus(Labelled):
     NO_FILE = "no_file", "arquivo com erro"
 
 
-#: What a red report of the day looks like; all else is green, or no report.
+#: Statuses of a day whose report is red.
 RED = frozenset({DayStatus.IN_DOUBT, DayStatus.PROBLEM, DayStatus.HELD, DayStatus.GOES_ON})
 
-#: What a person may decide about a batch in doubt.
+#: Decisions about a batch in doubt.
 DOUBT_VERBS = (Verb.SETTLE_SENT, Verb.SETTLE_UNSENT, Verb.ABANDON)
-#: What a person may decide where a problem stands.
+#: The decision that a problem offers.
 PROBLEM_VERBS: Mapping[ProblemKind, Verb] = {
     _K.STOPPED: Verb.RESUME,
     _K.UNANSWERED: Verb.RELEASE,
@@ -81,7 +81,7 @@ _WORST = (DayStatus.IN_DOUBT, DayStatus.PROBLEM, DayStatus.HELD, DayStatus.GOES_
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whom a page is for, and when.
+    """The reader and the moment of a page.
 
     Attributes:
         hospitals: those that the person may see, broken files too.
@@ -101,16 +101,16 @@ class Scope:
         return [one for one in self.hospitals if not isinstance(one, BrokenHospital)]
 
     def tells(self, code: str) -> bool:
-        """Whether what concerns a hospital, or all of them (""), is the person's to know.
+        """Whether the person may see facts of a hospital, or of all of them ("").
 
-        A hospital without a file is told of only to whoever may see all.
+        A hospital without a file is shown only to a person who may see all.
         """
         return not self.hidden or code in {"", *(one.code for one in self.hospitals)}
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A hospital's day: how it stands, why, and its counts where a run read it."""
+    """A hospital's day: its status, the reason, and its counts if a run read it."""
 
     day: HospitalDay
     status: DayStatus
@@ -119,7 +119,7 @@ class Cell:
     run_id: str | None = None
 
     def lines(self, state: LineState) -> int:
-        """Return how many lines stand in a state."""
+        """Return the number of lines in a state."""
         return self.facts.states[state] if self.facts else 0
 
 
@@ -151,7 +151,7 @@ class HospitalRow:
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """One open matter, and what a person may do about it here.
+    """A problem, and what a person may do about it on the page.
 
     Attributes:
         problem: of the morning.
@@ -171,13 +171,13 @@ class Matter:
 
     @property
     def runs_day(self) -> bool:
-        """Whether running the day now is what helps."""
+        """Whether a run of the day solves the problem."""
         return self.problem.kind is _K.REOPENED
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """All that the first page shows."""
+    """The facts of the first page."""
 
     morning: Morning
     days: tuple[date, ...]
@@ -198,13 +198,13 @@ class Board:
 
     @property
     def for_person(self) -> list[Matter]:
-        """The matters that do not go on without a person."""
+        """The matters that need a person."""
         return [one for one in self.matters if one.problem.needs_person]
 
 
 @dataclass(frozen=True, slots=True)
 class DayAccount:
-    """One day of one hospital: its cell, what is to be done, its units and its batches."""
+    """A hospital's day: its cell, its matters, its units and its batches."""
 
     cell: Cell
     matters: tuple[Matter, ...]
@@ -296,7 +296,7 @@ def read_trends(
 
 
 class _Days:
-    """What the last runs' reports say of days, loaded at once.
+    """The reports of the last runs that read some days, loaded at once.
 
     Args:
         connection: of a reading transaction.
@@ -309,7 +309,7 @@ class _Days:
         wanted = [HospitalDay(one.code, day) for one in scope.working for day in days]
         self._runs = last_runs(connection, wanted)
         waits = {one.code: waits_for_window(one, scope.moment) for one in scope.working}
-        # each run once: it may have read several of the days
+        # a run may have read several of the days
         judged = {
             (day.hospital, run_id): JudgedRun(day, run_id, waits[day.hospital])
             for day, run_id in self._runs.items()
@@ -323,7 +323,7 @@ class _Days:
         business_day: date,
         unread: Mapping[str, Collection[date]],
     ) -> Cell:
-        """Say how a day stands; `unread` are the days that no run began to read."""
+        """Return a day's cell; `unread` are the days that no run began to read."""
         day = HospitalDay(hospital.code, business_day)
         if isinstance(hospital, BrokenHospital):
             return Cell(day, DayStatus.NO_FILE)
@@ -336,7 +336,7 @@ class _Days:
 
 
 def _cell(day: HospitalDay, report: Report, *, is_active: bool) -> Cell:
-    """Take out of a run's report what it says of one of its days."""
+    """Return the cell of one of the days in a run's report."""
     facts = next(one for one in report.facts.days if one.day == day)
     ready = facts.states[LineState.READY]
     problems = tuple(

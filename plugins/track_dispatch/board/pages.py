@@ -1,4 +1,4 @@
-"""How a page is made: templates, and what all of them use."""
+"""Render the board's templates, with the functions that they use."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 #: The flow's size, in the picture's own units.
 FLOW_WIDTH, FLOW_HEIGHT = 640, 240
 _LEFT, _RIGHT, _BLOCK, _GAP = 0, 400, 14, 10
-#: What is drawn of very few, so that they are seen.
+#: The least height or width of a part, so that it is seen.
 _LEAST = 3.0
 
 
@@ -22,7 +22,7 @@ class Bar(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """What flows from the whole to one part: a path, the part's block and where its text stands."""
+    """The stream from the whole to a part: a path, the part's block and the place of its text."""
 
     name: str
     lines: int
@@ -37,7 +37,7 @@ class Stream(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """How a whole comes apart; `height` is that of the whole's block."""
+    """A whole and the streams to its parts; `height` is that of the whole's block."""
 
     height: float
     streams: tuple[Stream, ...]
@@ -79,7 +79,7 @@ def shares(parts: Sequence[tuple[str, int]], width: int) -> list[tuple[str, Bar]
 
 
 def flow(parts: Sequence[tuple[str, int]]) -> Flow:
-    """Lay out how a whole comes apart into its parts, from the left to the right.
+    """Lay out the streams from a whole on the left to its parts on the right.
 
     Args:
         parts: the name and the lines of each; those of 0 are left out.

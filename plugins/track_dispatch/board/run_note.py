@@ -1,4 +1,4 @@
-"""The business day on the page of a run, as the run's note: no task can write one."""
+"""Write the business day into a run's note, from the scheduler: a task cannot write notes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.in
 
 
 def note_business_day(dag_run: DagRun) -> None:
-    """Note the business day of a hospital's run that begins; a note that is there stays.
+    """Note the business day of a hospital's run that begins, unless it has a note.
 
-    The scheduler calls this within its own transaction, which a savepoint keeps whole whatever
-    becomes of the note. Somebody else may note something at the same moment.
+    The scheduler calls this within its own transaction: a savepoint protects that from an error
+    here, such as another note at the same moment.
     """
     session, day = object_session(dag_run), _business_day(dag_run)
     insert = _INSERTS.get(session.get_bind().dialect.name) if session is not None else None
@@ -42,7 +42,7 @@ def note_business_day(dag_run: DagRun) -> None:
 
 
 def _business_day(dag_run: DagRun) -> date | None:
-    """Return it; None where the run is no hospital's, or will be refused by its first task."""
+    """Return the run's day; None if the run is no hospital's or its first task will refuse it."""
     with suppress(ConfigError):
         hospital = load_hospital(dag_run.dag_id.removeprefix("track_"))
         wish = (dag_run.conf or {}).get("business_day")

@@ -1,4 +1,4 @@
-"""What the pages say that no enum carries, in the words of Airflow's own Portuguese screens."""
+"""Texts of the pages that no enum has, in the words of Airflow's own Portuguese screens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from track_dispatch.states import Count, DecisionRefusal, Verb
 #: Monday first.
 WEEKDAYS = ("seg", "ter", "qua", "qui", "sex", "sáb", "dom")
 
-#: What a button says; the verb's own label is the form's of `track_decide`, and longer.
+#: Buttons' texts; the verbs' own labels, for the form of `track_decide`, are longer.
 BUTTONS: Mapping[Verb, str] = {
     Verb.SETTLE_SENT: "Está no Track",
     Verb.SETTLE_UNSENT: "Não está no Track",
@@ -22,7 +22,7 @@ BUTTONS: Mapping[Verb, str] = {
     Verb.RESUME: "Retomar o envio",
 }
 
-#: What is asked before a decision is carried out: none of them can be taken back.
+#: Questions before a decision is carried out: none of them can be taken back.
 CONFIRM: Mapping[Verb, str] = {
     Verb.SETTLE_SENT: "Os pacientes do lote contam como convidados e não são perguntados de novo.",
     Verb.SETTLE_UNSENT: (
@@ -39,12 +39,12 @@ CONFIRM: Mapping[Verb, str] = {
     Verb.RESUME: "O envio recomeça em todos os hospitais.",
 }
 
-#: Why something is visible and cannot be pressed.
+#: Why a button is disabled.
 MAY_NOT_DECIDE = "Seu usuário não pode acionar Operação · decidir: peça a quem pode."
 MAY_NOT_RUN = "Seu usuário não pode acionar esta DAG: peça a quem pode."
 MAY_NOT_EXPLAIN = "Seu usuário não pode ler os logs deste hospital: peça a quem pode."
 
-#: What is said in place of Airflow's own words, where it refuses a reason.
+#: The message in place of Airflow's own one where its form refuses a reason.
 PERSONAL = DecisionRefusal.PERSONAL.label
 
 NOT_OF_HOSPITAL = "Esta aba é das DAGs dos hospitais: aqui não há nada a mostrar."
@@ -70,7 +70,7 @@ REFUSED: Mapping[int, str] = {
 
 
 def verdict(board: Board) -> str:
-    """Say in one line whether anybody is needed."""
+    """Write in one line whether a person is needed."""
     if not board.rows:
         return NO_HOSPITALS
     needed, going_on = len(board.for_person), len(board.matters) - len(board.for_person)
@@ -89,5 +89,5 @@ def short_day(day: date) -> str:
 
 
 def number(count: int, one: str, more: str) -> str:
-    """Say how many, in the singular where it is one."""
+    """Write a number with its noun in the singular or plural."""
     return f"{Count(count):{one}|{more}}"

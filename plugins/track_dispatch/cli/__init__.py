@@ -1,4 +1,4 @@
-"""`python -m track_dispatch <verb>`: what a person does to an installation from a shell.
+"""`python -m track_dispatch <verb>`: the command line of an installation.
 
 Airflow takes seconds to import: each verb imports what it needs, so that `--help` answers at once.
 """
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def _bug(error: Exception) -> str:
-    """Say where a fault of the program is; not with its text, which may quote a patient's data."""
+    """Describe an unexpected error by its type and place: its text may quote patient data."""
     ours = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -178,7 +178,7 @@ def ledger_restored(
 
 
 def _require_known(batch: str) -> None:
-    """Refuse a mistyped batch before anybody confirms anything about it."""
+    """Refuse an unknown batch before a person is asked to confirm."""
     from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.decisions import hospital_of_batch  # noqa: PLC0415
 
@@ -222,7 +222,7 @@ def _decide(
 
 
 def _echo_done(done: Done) -> None:
-    """Say what a decision did, and how its lines leave."""
+    """Print what a decision changed, and how its lines go out."""
     decided = done.decided
     if decided is None:
         return

@@ -1,4 +1,4 @@
-"""The verbs that follow a row and change nothing.
+"""The verbs that show a day or an attendance, without changing anything.
 
 `sql` and `dry-run` show what a hospital's day would be; `day` and `explain` tell what became of a
 morning, and of one attendance.
@@ -159,7 +159,7 @@ _STATES = ("accepted", "excluded", "refused", "held", "in doubt")
 _COLUMNS = ("hospital", "day", "to do", "run", "extracted", *_STATES)
 
 
-#: The problems of days in the shell's language; the UI's is in `pipeline/problems.py`.
+#: The texts of problems in English, for a shell; those for the UI are in `pipeline/problems.py`.
 ENGLISH: Mapping[K, str] = {
     K.STOPPED: "sending is stopped for all hospitals: look at the account in Track, then `resume`",
     K.BROKEN_FILE: "its file has errors: see `config check`",

@@ -1,4 +1,4 @@
-"""The verbs that make an installation, keep it and look at it.
+"""The verbs that create, maintain and check an installation.
 
 `setup`, the ledger and its keys, the hospitals' files; `doctor`, `metrics` and `surveys`, which
 change nothing.
@@ -72,7 +72,7 @@ def ledger_migrate() -> None:
     typer.echo(f"ledger: {changed}")
 
 
-#: What a table's rows are, and how the last of them stops to need a key.
+#: By table, the name of its rows, and when the last of them needs a key no more.
 _LEAVING = {
     "optouts": "opt-outs: each takes the newest key as well when its person is read again or its"
     " list is entered again (`optout import`)",
@@ -83,7 +83,7 @@ _LEAVING = {
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What is told of a ring, without its secrets; `leave` is when identities will have left."""
+    """A key ring as it is listed, without secrets; `leave`: when its identities will be deleted."""
 
     newest: str
     older: OlderKeys
@@ -271,14 +271,14 @@ def doctor(
 
 
 def _announce(subject: str = "", name: str = "") -> None:
-    """Show on a terminal what is looked at now, in place of what was shown before; or nothing."""
+    """Show the running check on a terminal, in place of the one before."""
     if sys.stderr.isatty():
         shown = f"looking at {subject}: {name} ..." if name else ""
         typer.echo(f"\r\x1b[K{shown}", nl=False, err=True)
 
 
 def _show_first_day(*, as_json: bool) -> None:
-    """Show what Track answered first, and what was assumed of it."""
+    """Print Track's first answers beside what we assumed of them."""
     from track_dispatch.doctor.ledger_checks import (  # noqa: PLC0415 - imports Airflow
         first_day_lines,
         read_first_answers,
@@ -326,7 +326,7 @@ def surveys(*, as_json: Json = False) -> None:
 
 
 def _chosen(codes: Collection[str]) -> list[Hospital | BrokenHospital]:
-    """Return the hospitals with these codes, or all there are.
+    """Return the hospitals with these codes, or all hospitals.
 
     Raises:
         ConfigError: there is no such hospital.

@@ -1,4 +1,4 @@
-"""What verbs share: arguments and options, how they print, and how the program ends."""
+"""Arguments and options of several verbs, their output as JSON, and the exit codes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from track_dispatch.records import YEARS
 
 
 def _kept(name: str, what: str, help: str) -> Any:  # noqa: A002 - typer's own word
-    """Make an option whose text is kept and shown: screened before anything is done."""
+    """Make an option for a text that the ledger keeps: it is screened before the verb starts."""
 
     def screen(text: str | None) -> str | None:
         return None if text is None else refuse_personal(text, what)
@@ -25,10 +25,10 @@ def _kept(name: str, what: str, help: str) -> Any:  # noqa: A002 - typer's own w
 
 
 def day_of_this_age(day: datetime | None) -> datetime | None:
-    """Refuse a day that is a slip: with 9999 it has no day after it.
+    """Refuse a day outside `YEARS`, such as one of 9999, which may have no day after it.
 
     Raises:
-        BadParameter: nobody can have come on it.
+        BadParameter: it is a typing mistake.
     """
     if day and day.year not in YEARS:
         raise typer.BadParameter(f"{day.date()} is not of the years {YEARS[0]} to {YEARS[-1]}")
@@ -75,17 +75,14 @@ DayOption = Annotated[
         show_default=False,
     ),
 ]
-#: Lines of a list between two that say how far a verb is: a few seconds.
+#: Lines of a list between two messages of progress, which is a few seconds.
 ANNOUNCED_EVERY = 5_000
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def announced(things: Iterable[T], doing: str) -> Iterator[T]:
-    """Pass things on, and say on standard error how many so far: every few seconds a line.
-
-    Whoever waits, or reads the log of a job without a terminal, sees that it is at work.
-    """
+    """Yield things, and print their number so far on standard error every few seconds."""
     for number, thing in enumerate(things, start=1):
         yield thing
         if number % ANNOUNCED_EVERY == 0:

@@ -1,4 +1,4 @@
-"""`optout` and `person`: who asked not to be asked, and what is held about somebody.
+"""`optout` and `person`: the list of opt-outs, and the data that are held about a person.
 
 Identities come from a prompt, standard input or a file, never from arguments: those stay in the
 shell's history and in the list of processes.
@@ -40,7 +40,7 @@ optout_app = typer.Typer(help="Who asked not to be asked.")
 OneChannel = Annotated[
     Channel | None, typer.Option("--channel", help="Only this channel; every one by default.")
 ]
-#: Lines of a file that are listed for one fault; a wrong column has a fault in each of them.
+#: The most lines listed for one fault: a wrong column has it in each line.
 _LINES_SHOWN = 20
 #: Kinds of identities, as messages count them.
 _KIND_NAMES = {"cpf": "CPF", "email": "e-mail", "phone": "phone"}
@@ -202,10 +202,10 @@ def _enter(
     by: str | None,
     why: str | None,
 ) -> int:
-    """Enter people into the list of opt-outs; return how many of them are new to it.
+    """Add people to the list of opt-outs; return how many of them are new.
 
     Raises:
-        ConfigError: who told us, who answers for it or why is missing.
+        ConfigError: source, person or reason is missing.
     """
     from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
     from track_dispatch.ledger.privacy import add_optouts  # noqa: PLC0415
@@ -221,7 +221,7 @@ def _enter(
 
 
 def _asked_for() -> tuple[str, ...]:
-    """Ask for identities, unseen on a terminal; standard input serves as well, all of it.
+    """Read identities from a hidden prompt, or all of standard input.
 
     Raises:
         ConfigError: a part of it is neither a CPF nor an address nor a mobile.
@@ -240,7 +240,7 @@ def _asked_for() -> tuple[str, ...]:
 
 
 def _echo_held(held: HeldData) -> None:
-    """Print each attendance in a line, then the list, then how much each table has."""
+    """Print each attendance in a line, then the opt-outs, then the counts by table."""
     for one in held.attendances:
         line = one.history
         unit = " · ".join(part for part in (line.area, line.channel) if part) or "-"
@@ -265,7 +265,7 @@ def _echo_held(held: HeldData) -> None:
 
 
 def _echo_erased(done: Erased, held: HeldData) -> None:
-    """Say what an erasure did, and what it left, each with its reason."""
+    """Print what an erasure deleted, and what it kept, each with its reason."""
     typer.echo(
         f"erased: {done.excluded} lines will not be asked, {done.unlinked} no longer tell of the"
         " person\nstays, and why:"
@@ -310,7 +310,7 @@ def _counted(values: Iterable[str]) -> str:
 
 
 def _kinds_counted(counts: Mapping[str, int]) -> str:
-    """Say how many different identities there are of each kind."""
+    """Write the number of different identities of each kind."""
     told = [f"{counts[kind]} {name}" for kind, name in _KIND_NAMES.items() if counts[kind]]
     return ", ".join(told) or "nobody"
 

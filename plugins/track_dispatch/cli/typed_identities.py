@@ -1,8 +1,8 @@
-"""What a person types, or a spreadsheet holds, read as what a patient is recognised by.
+"""Read patients' identities from typed texts and from spreadsheets' files.
 
-Everything is read by the function that the transform reads the ERP's columns by. Nothing is left
-out in silence: whatever looks like a CPF, an address or a number and gives none is a fault, told
-by line and column, never by its content.
+The functions are those that the transform reads the ERP's columns with. A text that looks like a
+CPF, an address or a number and gives none is a fault, which is reported by line and column, never
+by its content.
 
 Lists come as spreadsheets save them. Excel in Portuguese writes semicolons or tabs, Windows-1252
 or UTF-16, and perhaps `sep=;` first.
@@ -26,9 +26,9 @@ from track_dispatch.errors import ConfigError, did_you_mean
 from track_dispatch.records import Channel, without_accents
 from track_dispatch.transformation.identities import identity_values
 
-#: What an identity may be of.
+#: Kinds of identities.
 KINDS = ("cpf", "email", "phone")
-#: What a text should have held, by kind.
+#: By kind, what is wrong with a text that gives no identity.
 _NOT_USABLE = {
     "cpf": "no CPF: eleven digits, the last two of which check the others",
     "email": "no e-mail address that anybody could be reached at",
@@ -40,23 +40,23 @@ LOST_DIGITS = (
 )
 PARTLY_USED = "only a part of it could be used"
 
-#: 2.79988E+10, 2,8e10: what a spreadsheet shows and saves of a long number.
+#: 2.79988E+10, 2,8e10: a long number as a spreadsheet shows and saves it.
 _SHORTENED = re.compile(r"(?<![\w.@-])[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+(?![\w.@-])")
 #: Eleven digits as a CPF has them, between blanks and separators.
 _CPF = re.compile(r"(?<![^\s;,/|\\:])[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}[-/.]?[0-9]{2}(?![^\s;,/|\\])")
-#: What sets texts apart that are read each by itself.
+#: Separators of texts that are read each by itself.
 _BETWEEN_TEXTS = re.compile(r"[;\r\n]+")
-#: What sets several identities apart: for certain, as a rule, and around addresses.
+#: Separators of identities: certain ones, usual ones, and those around addresses.
 _BETWEEN_PARTS = re.compile(r"[;\t\r\n]+")
 _BETWEEN_NUMBERS = re.compile(r"[,/|\\]+")
 _BETWEEN_WORDS = re.compile(r"[\s;,/|\\]+")
 _DIGIT = re.compile(r"[0-9]")
-#: Digits of which a number has more: fewer are an extension, or a house.
+#: The most digits that are no phone, but an extension or a house's number.
 _FEW_DIGITS = 8
 
 
 class TypedIdentities(NamedTuple):
-    """What a text holds: "cpf:...", "email:...", "phone:...", and what is wrong with the rest.
+    """The identities in a text, "cpf:...", "email:...", "phone:...", and the fault of the rest.
 
     `fault` is None where all of it could be used; it repeats nothing of the text.
     """
@@ -91,17 +91,16 @@ def read_identities(text: str, kinds: Collection[str] = KINDS) -> TypedIdentitie
 
 
 def _several_cpfs(text: str, kinds: Collection[str]) -> list[str]:
-    """Return each CPF of several; addresses and numbers are told apart where they are read."""
+    """Return the parts of a text with several CPFs; other identities are separated when read."""
     if "cpf" not in kinds:
         return []
     return [value for found in _CPF.findall(text) for value in identity_values(found, ("cpf",))]
 
 
 def _pieces(text: str, *, is_one_cpf: bool) -> Iterator[str]:
-    """Yield what in a text must have given something: addresses, numbers, words that stand alone.
+    """Yield the parts of a text that should have given an identity: addresses, numbers, lone words.
 
-    They only tell what was left out: read by itself, the rest of an address that a blank has cut
-    is a stranger's.
+    They serve to find faults only: the rest of an address that a blank has cut may be a stranger's.
 
     Args:
         text: as it was typed.
@@ -124,7 +123,7 @@ def _not_usable(kinds: Collection[str]) -> str:
     return _NOT_USABLE[others[0]] if len(others) == 1 else "no CPF, e-mail address or mobile number"
 
 
-#: What a column may be called, in small letters, without accents and signs.
+#: Headings by kind, in small letters, without accents and signs.
 _HEADS = {
     "cpf": "cpf", "cpfs": "cpf",
     "email": "email", "emails": "email", "mail": "email", "correioeletronico": "email",
@@ -134,7 +133,7 @@ _HEADS = {
     "fone": "phone", "fones": "phone", "tel": "phone", "cel": "phone", "whatsapp": "phone",
     "channel": "channel", "canal": "channel",
 }  # fmt: skip
-#: Words of a heading that say nothing about what the column holds.
+#: Words of a heading that do not tell the column's kind.
 _FILLERS = frozenset({
     "a", "o", "da", "de", "do", "dos", "n", "no", "nr", "num", "numero", "number", "of",
     "paciente", "cliente", "patient", "pessoal", "residencial", "principal", "secundario",
@@ -145,30 +144,30 @@ _CHANNELS = {
     "whatsapp": Channel.WHATSAPP, "whats": Channel.WHATSAPP, "zap": Channel.WHATSAPP,
 }  # fmt: skip
 _EVERY_CHANNEL = {"", "todos", "ambos", "all", "every", "both"}
-#: What is understood, for messages.
+#: The known headings, for messages.
 _UNDERSTOOD = "cpf, e-mail, telefone (celular, fone, whatsapp), canal"
 
-#: What begins files that spreadsheets write and that are no text.
+#: The first bytes of spreadsheets' files that are no text.
 _OTHER_FILES = {
     b"PK\x03\x04": "a workbook (.xlsx, .ods)",
     b"\xd0\xcf\x11\xe0": "a workbook (.xls)",
     b"%PDF": "a PDF",
 }
-#: What no list holds, for a file whose heading has one column only: its lines are its cells.
+#: A delimiter that no list contains, for a file with one column: each line is a cell.
 _NO_DELIMITER = "\x1f"
-#: What looks like somebody's data where a heading should be.
+#: Patient data where a heading should be.
 _DATA = re.compile(r"@|(?:[0-9].*){5}")
 
 
 class ListColumn(NamedTuple):
-    """A column of a list: its heading, and what it holds; "" where it has no heading."""
+    """A column of a list: its heading, "" without one, and its kind."""
 
     heading: str
     kind: str
 
 
 class UnusedCell(NamedTuple):
-    """What could not be used: its line, its column's heading ("" for the whole line), and why."""
+    """A cell that could not be used: line, heading of its column ("": the whole line), and why."""
 
     line: int
     heading: str
@@ -177,7 +176,7 @@ class UnusedCell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OptOutList:
-    """What a file holds.
+    """The content of a file with opt-outs.
 
     Attributes:
         columns: as they were understood.
@@ -198,7 +197,7 @@ class OptOutList:
 
 
 def read_optout_list(file: Path) -> OptOutList:
-    """Read a list; a line enters with all that can be read of it.
+    """Read a list; each line gives all identities that can be read in it.
 
     Raises:
         ConfigError: the file cannot be read, is no text, has a quotation mark that nothing closes,
@@ -224,7 +223,7 @@ def read_optout_list(file: Path) -> OptOutList:
 
 
 def faults_by_cell(faults: Iterable[UnusedCell]) -> list[tuple[str, str, list[int]]]:
-    """Return headings with what is wrong there and the lines where it is so."""
+    """Group faults by heading and fault, with their lines."""
     lines: dict[tuple[str, str], list[int]] = {}
     for line, heading, why in faults:
         lines.setdefault((heading, why), []).append(line)
@@ -329,7 +328,7 @@ def _columns(file: Path, row: Sequence[str]) -> tuple[ListColumn, ...]:
 
 
 def _kind_of(heading: str) -> str:
-    """Return what a heading names: a kind of identity, "channel", or "" if nobody can tell."""
+    """Return a heading's kind of identity, "channel", or "" for an unknown heading."""
     words = re.findall(r"[a-z]+", without_accents(heading.casefold()))
     if together := _HEADS.get("".join(words)):
         return together

@@ -1,6 +1,6 @@
-"""Airflow's adapters for work: operators, the texts of the UI, and what all tasks share.
+"""Airflow's adapters for tasks: operators, the texts of the UI, and what all tasks share.
 
-Here, what tasks and forms have in common: recovery, names, limits, what Airflow shows of them.
+Here, the retry policy, the default arguments and the forms of tasks and DAGs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from track_dispatch.pipeline import Mode
 from track_dispatch.pipeline.report import Report
 from track_dispatch.states import LineState
 
-#: Errors after which nobody but a person can help.
+#: Errors that need a person: the task fails at once.
 FAIL = (
     ConfigError,
     DeliveryUncertainError,
@@ -51,9 +51,9 @@ RETRY = (
     SourceUnavailableError,
 )
 
-#: Seconds by which a lease's end is missed on purpose: asked too early, it would still run.
+#: Seconds to wait after a lease's end: a retry before it would fail again.
 AFTER_LEASE = 1.0
-#: The longest that a Retry-After is obeyed, in seconds; the task's retries are not endless.
+#: The longest wait for a Retry-After, in seconds.
 LONGEST_WAIT = 3600.0
 
 
@@ -67,7 +67,7 @@ class TrackRetryPolicy(RetryPolicy):
         max_tries: int,  # noqa: ARG002
         context: Context | None = None,  # noqa: ARG002
     ) -> RetryDecision:
-        """Decide by the error's type; the reason holds no more than its name."""
+        """Decide by the error's type; the reason is only the type's name."""
         reason = type(exception).__name__
         if isinstance(exception, FAIL):
             return RetryDecision.fail(reason)
@@ -85,19 +85,19 @@ def _delay(exception: BaseException) -> timedelta | None:
     return timedelta(seconds=min(seconds, LONGEST_WAIT))
 
 
-#: Of every task: whose it is, and how it recovers.
+#: Default arguments of every task.
 DEFAULTS: Mapping[str, Any] = {
     "owner": "track-dispatch",
     "retries": 3,
     "retry_delay": timedelta(minutes=5),
     "retry_policy": TrackRetryPolicy(),
 }
-#: A Python task returns counts: one value, and not logged.
+#: Options of a Python task: its counts are one value, and not logged.
 COUNTS: Mapping[str, Any] = {"multiple_outputs": False, "show_return_value_in_logs": False}
 
 
 def options(task_id: str, *, hours: float) -> dict[str, Any]:
-    """Return what every task sets: its id, its name in the UI, the longest it may run."""
+    """Return the arguments of a task: its id, its name in the UI, its timeout in hours."""
     return {
         "task_id": task_id,
         "task_display_name": (TASKS | OPERATIONS)[task_id],
@@ -111,7 +111,7 @@ def step(task_id: str, *, hours: float, **more: Any) -> Any:
 
 
 def run_by(queue: str | None) -> dict[str, str]:
-    """Return what lets only the workers of a queue run a task; none: those of Airflow's own."""
+    """Return the argument that binds a task to a queue's workers; None: Airflow's default queue."""
     return {"queue": queue} if queue else {}
 
 
@@ -121,12 +121,12 @@ def branch(task_id: str, *, hours: float) -> Any:
 
 
 def day_asset(code: str) -> Asset:
-    """Return what a green `report` makes new: another DAG may be scheduled on it."""
+    """Return the asset that a green `report` updates, for DAGs that are scheduled on it."""
     return Asset(name=f"track_{code.lower()}_day", uri=f"track://{code}/day")
 
 
 def approve_volume(hospital: Hospital) -> VolumeApproval:
-    """Ask a person about a day that the gate has held; no answer is a no."""
+    """Build the task that asks a person about held days; no answer counts as a no."""
     policy = hospital.volume_gate or VolumeGate()
     return VolumeApproval(
         task_id="approve_volume",
@@ -174,7 +174,7 @@ def count_report(told: Report, code: str) -> None:
 
 
 def build_broken(broken: BrokenHospital) -> None:
-    """Build the DAG of a hospital's file that cannot be used: it is red, and says why."""
+    """Build the DAG of a broken hospital's file: its only task fails with the file's error."""
     with DAG(
         dag_id=broken.dag_id,
         dag_display_name=f"{broken.code} · configuração com erro",
@@ -191,5 +191,5 @@ def build_broken(broken: BrokenHospital) -> None:
 
 @task(task_id="config_error", execution_timeout=timedelta(minutes=5))
 def _config_error(message: str) -> None:
-    """Say what is wrong in the hospital's file."""
+    """Fail with the error of the hospital's file."""
     raise ConfigError(message)

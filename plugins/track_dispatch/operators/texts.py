@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a table row of Markdown is one line
-"""What an operator reads in the UI, in Portuguese: about a hospital's DAG and about the operations."""
+"""Texts of Airflow's UI in Portuguese: of a hospital's DAG and of the operations' DAGs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MODES = {
     "dry_run": "Simulação (não envia nada)",
     "rehearsal": "Ensaio (só para os nossos contatos)",
 }
-#: The first line of what `rehearse` tells.
+#: The first line of the log of `rehearse`, by mode.
 REHEARSED = {
     "dry_run": "SIMULAÇÃO: nada é gravado nem enviado",
     "rehearsal": "ENSAIO: só pacientes inventados, só para os nossos contatos",
@@ -100,12 +100,12 @@ não são afetados. Mostre a mensagem abaixo à engenharia de dados.
 """
 
 
-#: Words of colour that begin a line, and the level that Airflow's log view colours it by.
+#: The level at which a line is logged, by its first word: Airflow's log view colours by level.
 LEVELS = {"VERMELHO": logging.ERROR, "ATENÇÃO": logging.WARNING}
 
 
 def log_text(log: logging.Logger, lines: Iterable[str]) -> None:
-    """Log a text line by line, each at the level of the word of colour that it begins with."""
+    """Log a text line by line, each at the level of its first word in `LEVELS`."""
     for line in lines:
         log.log(LEVELS.get(line.partition(":")[0], logging.INFO), "%s", line)
 
@@ -200,9 +200,9 @@ dos hospitais dessa fila. Nada é enviado, nenhuma consulta é executada. **Verm
 do log dizem o que fazer. Uma tarefa que fica na fila: nenhuma máquina atende essa fila.
 """
 
-#: Under which key the task that decides leaves why it did not: the board repeats it.
+#: The XCom key of why a decision was not carried out, which the board shows.
 NOT_DECIDED = "not_decided"
-#: What `track_decide` offers, as the form shows it.
+#: The choices of `track_decide`, as its form shows them.
 WHAT = {verb: f"{verb.label} ({verb})" for verb in Verb if verb not in SHELL_ONLY}
 
 #: Title and help of each Param.
@@ -252,7 +252,7 @@ PARAMS = {
 
 
 def morning_doc(conflicts: Mapping[str, Sequence[str]]) -> str:
-    """Describe `track_morning`, with what hospitals' files contradict each other in, by code."""
+    """Describe `track_morning`, with the conflicts between hospitals' files, by code."""
     if not conflicts:
         return _MORNING_DOC
     problems = "\n".join(problem for told in conflicts.values() for problem in told)
@@ -265,7 +265,7 @@ _NOT_SHOWN = (
 
 
 def read_later_text(lines: int) -> str:
-    """Say that lines of a day that was read anew stay held: the answered form did not show them."""
+    """Write that lines of a day read again stay held: the answered form did not show them."""
     return (
         f"ATENÇÃO: um dia foi relido depois deste formulário: {Count(lines):{_NOT_SHOWN}}; limpe"
         " volume_gate para responder"
@@ -273,7 +273,7 @@ def read_later_text(lines: int) -> str:
 
 
 def undelivered_text(undelivered: UndeliveredAlert) -> str:
-    """Say that nobody was told by the webhook, and whom to show it."""
+    """Write that an alert was not delivered, and whom to ask."""
     status = f", HTTP {undelivered.status}" if undelivered.status else ""
     return (
         f"VERMELHO: o aviso (track_alert) não foi entregue: {undelivered.problem.label}{status};"
@@ -282,12 +282,12 @@ def undelivered_text(undelivered: UndeliveredAlert) -> str:
 
 
 def not_decided_text(error: TrackDispatchError) -> str:
-    """Say that a decision was not carried out, and why."""
+    """Write that a decision was not carried out, and why."""
     return f"VERMELHO: nada foi decidido: {why_not_decided(error)}"
 
 
 def why_not_decided(error: TrackDispatchError) -> str:
-    """Say why a decision was not carried out; what is not the analyst's to mend stays in English."""
+    """Write why a decision was not carried out; an error for the administrator stays in English."""
     if isinstance(error, DecisionRefusedError):
         return error.for_analyst
     if isinstance(error, LinesInFlightError):
@@ -304,7 +304,7 @@ def why_not_decided(error: TrackDispatchError) -> str:
 
 
 def done_text(done: Done) -> str:
-    """Say what a decision did, and what comes next."""
+    """Write what a decision changed, and what comes next."""
     if done.decided is None:
         if done.verb is Verb.RESUME:
             return (
@@ -334,7 +334,7 @@ _TOO_LATE = (
 
 
 def _next_steps(decided: DecidedLines) -> list[str]:
-    """Say how the lines leave: ready ones by dispatch, reopened ones by being read again."""
+    """Write how the lines go out: ready ones by a dispatch, reopened ones after a new reading."""
     dag, steps = f"track_{decided.day.hospital.lower()}", []
     if decided.ready:
         steps.append("limpe dispatch (Enviar ao Track) daquele dia, com a seguinte")

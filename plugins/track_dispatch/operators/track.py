@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 #: The Params of a hospital's DAG; any other key in a run's conf is refused.
 CONF_KEYS = ("business_day", "include_old", "mode")
 
-#: The shortest wait for Track's requests without a worker. To begin again costs seconds of CPU:
-#: by then there must be room for more than one batch.
+#: The shortest deferral for Track's request budget. A task's new start takes seconds of CPU: there
+#: must be room for more than one batch by then.
 SHORTEST_WAIT = timedelta(minutes=1)
 
 
@@ -77,17 +77,17 @@ def run_from_context(code: str, context: Mapping[str, Any]) -> Run:
 
 
 def mode_of(context: Mapping[str, Any]) -> Mode:
-    """Return what the run does."""
+    """Return the run's mode."""
     return Mode(context["params"].get("mode") or Mode.LIVE)
 
 
 def is_live(context: Mapping[str, Any]) -> bool:
-    """Tell whether the run is about patients."""
+    """Tell whether the run sends to patients."""
     return mode_of(context) is Mode.LIVE
 
 
 def actor_of(context: Mapping[str, Any]) -> Actor:
-    """Return the try of a task as whoever moves lines."""
+    """Return the actor that the try of a task is in the ledger."""
     ti = context["ti"]
     return Actor(
         name=ti.task_id,
@@ -98,9 +98,9 @@ def actor_of(context: Mapping[str, Any]) -> Actor:
 
 
 class TrackOperator(BaseOperator):
-    """Claim, POST and settle what is ready of a hospital, up to the run's day.
+    """Claim, POST and settle a hospital's ready lines, up to the run's day.
 
-    Its arguments are labels only: Airflow stores and shows them.
+    Its arguments hold no patient data, as Airflow stores and shows them.
 
     Args:
         hospital: the hospital's code.
@@ -125,7 +125,7 @@ class TrackOperator(BaseOperator):
         """Dispatch the hospital and return counts.
 
         Raises:
-            TaskDeferred: what is ready waits, without a worker and without a try.
+            TaskDeferred: ready lines wait; that takes no worker and no try.
             TrackDispatchError: see `delivery.dispatch.dispatch`.
         """
         run = run_from_context(self.hospital, context)
@@ -148,32 +148,32 @@ class TrackOperator(BaseOperator):
         raise TaskDeferred(trigger=DateTimeTrigger(moment=moment), method_name="go_on")
 
     def go_on(self, context: Context, event: Any = None) -> dict[str, int]:  # noqa: ARG002 - Airflow's
-        """Dispatch what is ready, now that it may go."""
+        """Dispatch the ready lines after a deferral."""
         return self.execute(context)
 
     def on_kill(self) -> None:
-        """Start no further batch; Airflow calls this in the middle of whatever we are doing."""
+        """Start no further batch; Airflow calls this at any point of `execute`."""
         self._is_killed = True
 
 
 def series_of(context: Mapping[str, Any]) -> str:
-    """Name a task's tries up to the next clear: that raises `max_tries`, a retry does not."""
+    """Return a name for a task's tries up to the next clear, which raises `max_tries`."""
     return f"{context['dag_run'].run_id}#{context['ti'].max_tries}"
 
 
 def resumes_at(error: QuietHoursError | BudgetSpentError, opened: DispatchContext) -> datetime:
-    """Return when a dispatch that has to wait goes on."""
+    """Return the moment at which a waiting dispatch goes on."""
     if isinstance(error, QuietHoursError):
         return error.opens_at
     return opened.now() + max(SHORTEST_WAIT, timedelta(seconds=error.retry_after))
 
 
 class VolumeApproval(ApprovalOperator):
-    """Ask about the volume of the days that are held; approved, the counted lines are ready again.
+    """Ask a person about the volume of held days; an approval makes the counted lines ready.
 
-    An answer counts for the questions that its form showed, whose ids travel with it: what a day
-    holds that was read again meanwhile stays held. A rejection and silence leave all held; silence
-    is written down as such, so that the report can tell it from a person's no.
+    An answer counts for the questions that its form showed, whose ids travel with it: lines of a
+    day that was read again meanwhile stay held. A rejection or no answer leaves all held; the
+    ledger records which of the two it was, for the report.
 
     Args:
         hospital: the hospital's code.
@@ -186,7 +186,7 @@ class VolumeApproval(ApprovalOperator):
         self.response_timeout: timedelta = response_timeout
 
     def execute(self, context: Context) -> Any:
-        """Ask, if transform has held a day; somebody may have marked the gate a success."""
+        """Ask if the run holds a day: it may not, where a person marked the gate a success."""
         run = run_from_context(self.hospital, context)
         with open_ledger() as ledger:
             questions = asked_by(run, ledger=ledger)
@@ -205,7 +205,7 @@ class VolumeApproval(ApprovalOperator):
     def execute_complete(
         self, context: Context, event: dict[str, Any], shown: Sequence[int] = ()
     ) -> Any:
-        """Take the answer, or its absence, to what the form showed."""
+        """Record the answer to the questions that the form showed, or that there was none."""
         run = run_from_context(self.hospital, context)
         approved = event.get("chosen_options") == [self.APPROVE]
         answer = ApprovalAnswer.APPROVED if approved else ApprovalAnswer.REJECTED

@@ -1,6 +1,6 @@
 """Turn ERP rows into import lines, or into exclusions with a reason. Pure functions.
 
-Here, a day's rows evaluated, a chunk at a time: who may be asked, over which channel, or why not.
+Here, the evaluation of a day's rows, chunk by chunk: who is asked over which channel, or why not.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _contents = itemgetter(*COLUMNS)
 
 
 class Candidate(NamedTuple):
-    """What the rules make of one row: a line to send, or an exclusion with one reason.
+    """A row evaluated by the rules: a line to send, or an exclusion with one reason.
 
     Attributes:
         attendance_id: patient data.
@@ -59,8 +59,8 @@ class Candidate(NamedTuple):
 class Evaluator:
     """The rules of a hospital for one business day.
 
-    It keeps nothing of the rows that it has seen, but for words of names and domains of addresses,
-    of which the process remembers a bounded number.
+    Rows are not kept; the process caches a bounded number of words of names and domains of
+    addresses.
 
     Args:
         hospital: the hospital with its policies.
@@ -93,8 +93,8 @@ class Evaluator:
     ) -> list[Candidate]:
         """Return a candidate for each row, in the rows' order.
 
-        Whoever knows the opt-outs evaluates without them first, looks the identities up, and then
-        has the few rows of barred patients evaluated again: `evaluate_barred`.
+        Opt-outs are looked up by the candidates' identities: a caller evaluates without them first,
+        then evaluates the few rows of barred patients again with `evaluate_barred`.
 
         Args:
             columns: the texts of each column, `COLUMNS` and the query's `x_` columns.
@@ -107,7 +107,7 @@ class Evaluator:
         return list(_candidates(EvaluatedRows(columns, self._policy, barred or {})))
 
     def count_values(self, columns: Mapping[str, Sequence[str]]) -> ColumnCounts:
-        """Count what no reading may lose without a word: unreadable values and damaged texts.
+        """Count unreadable values and damaged texts, which the report must show.
 
         Args:
             columns: as for `evaluate`.
@@ -158,11 +158,11 @@ def _candidates(rows: EvaluatedRows) -> Iterator[Candidate]:
 
 
 def rank(row: ErpRow) -> tuple[bool, int, int]:
-    """Return what decides between the rows of one attendance (twins, two blocks): the least wins.
+    """Return the rank of a row among those of one attendance (twins, two blocks): the least wins.
 
-    A row that says that the patient died, or of which nobody can tell whether she may be asked,
-    speaks for all of them. The last number is a digest of the columns: rows of one area are told
-    apart by what they hold, never by the order in which the ERP happened to return them.
+    A row of a death, or with an unreadable column that decides, comes before all others. The last
+    number is a digest of the columns, so that the order in which the ERP returns rows of one area
+    does not matter.
     """
     content = "\x1f".join(_contents(row))
     digest = hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=8).digest()

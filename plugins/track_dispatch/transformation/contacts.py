@@ -1,7 +1,7 @@
-"""E-mail addresses and mobile numbers out of the ERP's columns: those that reach the patient.
+"""Read e-mail addresses and mobile numbers from the ERP's columns.
 
-The rule behind every decision here: no contact is better than a stranger's. What can be read in
-two ways is not read at all. Numbers come out as Track takes them: 5527999990000.
+No contact is better than a stranger's: a text that can be read in two ways gives no contact.
+Numbers come out as Track takes them: 5527999990000.
 
 Source: ANATEL, numbering plan (gov.br/anatel, "Plano de numeração brasileiro", "Nono dígito"):
 area code of two digits, landlines of eight digits from 2 to 5, mobiles of nine digits from 9.
@@ -32,39 +32,39 @@ _GAP_AND_WORD = re.compile(r"([\s;,/|\\]*)([^\s;,/|\\]+)")
 
 _BLANK = re.compile(r"\s")
 
-#: What staff write beside a contact that is not the patient's any more, or that she wants to be
-#: left alone by; without accents.
+#: Words that staff write beside a contact that is no longer the patient's, or that must not be
+#: used; without accents.
 _DISOWNED = re.compile(
     r"\b(?:errad|engano|inexist|invalid|inativ|desativ|cancelad|bloquead|antig|desatualiz|troco"
     r"|mudou|nao (?:e\b|existe|pertence|lig|envi|mand|quer|cont|perturb|conhec|usa|mais))"
 )
 
-#: A number with one of those words has so many characters.
+#: The least characters of a number with one of those words.
 _SHORTEST_DISOWNED = 16
 
-#: What surrounds an address without being part of it.
+#: Characters around an address that are not part of it.
 _WRAPPING = "<>()[]{}\"'`´.:"
 
 _RESERVED = "|".join(sorted({name.rsplit(".", 1)[-1] for name in SPECIAL_USE_DOMAIN_NAMES}))
 
-#: Addresses that email-validator accepts without a doubt; it costs 25 µs for each, this 1 µs.
-#: Whatever does not match is left to the library, so that a gap here costs time, never a patient.
+#: Addresses that email-validator surely accepts: it takes 25 µs for each, this pattern 1 µs.
+#: Whatever does not match goes to the library, so that a gap here costs time, never a patient.
 CLEARLY_VALID = re.compile(
     r"(?=.{5,64}\Z)"
     r"[a-z0-9]+(?:[._+-][a-z0-9]+)*"
     rf"@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+(?!(?:{_RESERVED})\Z)[a-z]{{2,}}"
 )
 
-#: Before the @ of an address stands nobody's name: it was taken for a page's.
+#: The beginning of an address that was typed like a web page's.
 _PAGE = "www."
 
 #: Signs that stand for a letter that was lost or is hidden; no mailbox has them in its name.
 _LOST = re.compile(r"[?*]")
 
-#: The demo's and the tests' patients: exists nowhere, so nobody is reached.
+#: The top-level domain of the demo's and the tests' patients, which is reserved and reaches nobody.
 _TEST = "test"
 
-#: What is typed before the @ when there is no address: "naotem@", "nao.informado@", "sememail2@",
+#: Fillers before the @ where there is no address: "naotem@", "nao.informado@", "sememail2@",
 #: "nao@", "email@", or one character over and over ("x@", "aaa@", "000@").
 _NOBODY = re.compile(
     r"nao(?:ha)?\d*"
@@ -76,25 +76,25 @@ _NOBODY = re.compile(
     r"|(?:(?P<one>.)(?P=one)*)?"
 )
 
-#: The same within other words: "pacientesememail@", "emailnaoinformado@".
+#: The same fillers within other words: "pacientesememail@", "emailnaoinformado@".
 _NOT_GIVEN = re.compile("sememail|nao(?:informad|possui|teme?mail)")
 
-#: The same after the @: "maria@naotem.com", "maria@nao.com", "maria@xxx.com".
+#: The same fillers after the @: "maria@naotem.com", "maria@nao.com", "maria@xxx.com".
 _NOWHERE = re.compile(
     r"nao|nao(?:tem|tenho|possui|inform|consta|existe)\w*|sem(?:e?mail)\w*|sem|ntem|nenhum|noe?mail"
     r"|x+"
 )
 
-#: One provider under two names.
+#: Gmail's two domains.
 GMAIL = frozenset({"gmail.com", "googlemail.com"})
-#: What no address there is written with, before a tag: it was typed for a point, or for nothing.
+#: Characters that no Gmail address has before its tag: they were typed by mistake.
 #: Source: Gmail's help, "Create a username": letters, digits and points.
 _NOT_GMAILS = re.compile(r"^[^+]*[^a-z0-9.+]")
 
 #: Fillers that repeat themselves around the @, beside those of up to three letters ("abc@abc.com").
 _REPEATED = frozenset({"test", "teste", "email", "paciente", "hospital"})
 
-#: More domains than the patients of a few hospitals have.
+#: The size of a cache: more domains than the patients of a few hospitals have.
 _REMEMBERED_DOMAINS = 4096
 
 
@@ -118,7 +118,7 @@ def usable_emails(text: str) -> tuple[str, ...]:
 
 
 def is_placeholder(address: str) -> bool:
-    """Tell whether an address in small letters was only typed to fill the field, or is a slip."""
+    """Tell whether an address in small letters is a filler or a typing mistake."""
     local, _, domain = address.partition("@")
     who = _without_joints(local)
     where, nowhere = _host(domain)
@@ -130,9 +130,9 @@ def is_placeholder(address: str) -> bool:
 
 
 def is_disowned(text: str) -> bool:
-    """Tell whether the words beside the ERP's contact say that it is not, or no more, to be used.
+    """Tell whether the words beside a contact of the ERP say that it must not be used.
 
-    Such a contact is not written to; opt-outs are found by it all the same.
+    Nothing is sent to such a contact; opt-outs are looked up by it all the same.
     """
     if len(text) < _SHORTEST_DISOWNED or not (" " in text or "(" in text):
         return False
@@ -142,13 +142,13 @@ def is_disowned(text: str) -> bool:
 
 @lru_cache(maxsize=_REMEMBERED_DOMAINS)
 def _host(domain: str) -> tuple[str, bool]:
-    """Return a domain's first label without joints, and whether it is nowhere."""
+    """Return a domain's first label without hyphens, and whether the domain is a filler."""
     where = _without_joints(domain.partition(".")[0])
     return where, bool(_NOWHERE.fullmatch(where)) or not _may_exist(domain)
 
 
 def _may_exist(domain: str) -> bool:
-    """Tell whether a domain ends as some do, and is more than such an ending.
+    """Tell whether a domain has a public suffix and a name before it.
 
     Of longer endings some are governments with mailboxes of their own (sp.gov.br).
     """
@@ -157,17 +157,17 @@ def _may_exist(domain: str) -> bool:
 
 
 def _suffix(domain: str) -> str:
-    """Return under what names are given away at the domain's end (com.br), or "" if nothing is.
+    """Return the public suffix of a domain (com.br), or "" without one.
 
-    Private suffixes (blogspot.com) count as names: only the registries' decide what can exist.
+    Private suffixes (blogspot.com) are not counted: registries alone decide what can exist.
     """
     return _top_level_domains().extract_str(domain).suffix
 
 
 @cache
 def _top_level_domains() -> TLDExtract:
-    """Read the list that comes with the package; nothing is ever fetched, and no file written."""
-    # only who reads a day's rows needs it: it costs a tenth of a second
+    """Load the list that comes with the package; nothing is fetched and no file written."""
+    # imported late: it takes a tenth of a second, and only reading a day's rows needs it
     from tldextract import TLDExtract  # noqa: PLC0415
 
     return TLDExtract(suffix_list_urls=(), cache_dir=None, extra_suffixes=(_TEST,))
@@ -178,7 +178,7 @@ def _without_joints(name: str) -> str:
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Yield what may be a whole address; one that a blank or a slip may have cut is none.
+    """Yield words that may be whole addresses; one that a blank may have cut is left out.
 
     "joao silva@example.com" may be joao.silva's address, and silva's would be a stranger's. So it
     is with "joao,silva@example.com": comma, semicolon and slash are the point's neighbours.
@@ -192,7 +192,7 @@ def _candidates(text: str) -> Iterator[str]:
 
 
 def _starts_anew(before: str, gap: str, word: str) -> bool:
-    """Tell whether an address is not the end of one that began in the word before."""
+    """Tell whether an address begins in this word, not in the word before."""
     if not before or "@" in before or before.endswith(":") or word[0] in "<([":
         return True
     return bool(gap.strip()) and bool(_BLANK.search(gap))
@@ -224,15 +224,16 @@ def _checked(candidate: str) -> str:
 
 _BRAZIL = 55
 
-#: Whatever is no digit, blank or punctuation of a number ends it: "/", ";", "ou", "ramal".
+#: Characters that end a number, neither digits, blanks nor its punctuation: "/", ";", "ou",
+#: "ramal".
 _BETWEEN_NUMBERS = re.compile(r"[^0-9\s().+\-\u2010-\u2015]+")
 
 #: A blank before something that starts a number of its own.
 _NEXT_NUMBER = re.compile(r"\s+(?=[(+]|[0-9]{10})")
 
-#: What touches a digit and may stand for one: a letter alone ("O", "l", the "E" of an exponent) or
-#: a sign that nobody puts between numbers ("?", "*", "_", U+FFFD). Cut off there, what is left
-#: could be somebody else's number.
+#: A character beside a digit that may stand for one: a letter alone ("O", "l", the "E" of an
+#: exponent) or a sign not used between numbers ("?", "*", "_", U+FFFD). Cut off there, the rest
+#: could be a stranger's number.
 _LETTER = r"[^\W\d_]"
 _SIGN = r"(?:[^\W0-9]|[^\w\s().+\-\u2010-\u2015/;:,|\\<>\[\]{}\"'])"
 _FOR_A_DIGIT = re.compile(
@@ -278,7 +279,7 @@ _GROUPED = {
 #: read in one way only.
 _PLAIN = re.compile(r"(?:55|(?!55))(?P<area>[1-9][0-9])(?P<number>9[0-9]{8})")
 
-#: All that start with an area code and two digits.
+#: The size of a cache: all ranges of an area code and two digits.
 _REMEMBERED_RANGES = 9_000
 
 #: 999999999, 988888888, 990000000, 912345678, 987654321: typed to fill the field.
@@ -306,7 +307,7 @@ def usable_mobiles(text: str) -> tuple[str, ...]:
 
 
 def _read(text: str) -> Iterator[str]:
-    """Yield for each number that is written in the text the mobile that it is, or ""."""
+    """Yield the mobile for each number in the text, or "" for a number that is no mobile."""
     for chunk in _BETWEEN_NUMBERS.split(text):
         for piece in _pieces(chunk):
             if written := _written(piece):
@@ -314,9 +315,9 @@ def _read(text: str) -> Iterator[str]:
 
 
 def _pieces(chunk: str) -> list[str]:
-    """Return the numbers that blanks may separate in a chunk.
+    """Return the numbers in a chunk, which blanks may separate.
 
-    They count only if each is a whole number: what is left over beside one makes it doubtful.
+    They count only if each part is a whole number: a rest makes its neighbour doubtful.
     """
     if _written(chunk):
         return [chunk]
@@ -345,23 +346,23 @@ def _mobile(area: str, number: str) -> str:
 def _lacks_ninth_digit(start: str) -> bool:
     """Tell whether numbers of ten digits that start with these four were mobiles once.
 
-    Landlines and radio numbers are complete with eight digits behind the area code; a number that
-    began with 0 or 1 nobody ever had.
+    Landlines and radio numbers are complete with eight digits behind the area code; no number began
+    with 0 or 1.
     """
     return start[2] not in "01" and _type(start, 6) == PhoneNumberType.UNKNOWN
 
 
 @lru_cache(maxsize=2 * _REMEMBERED_RANGES)
 def _type(start: str, zeros: int) -> int:
-    """Return what numbers are that start so, area code first, and have so many digits more.
+    """Return the type of numbers by their first digits, area code first, and their length.
 
-    The library decides by no more than these: a test holds this against it.
+    The library decides by these alone: a test compares the two.
     """
     national = PhoneNumber(country_code=_BRAZIL, national_number=int(f"{start}{'0' * zeros}"))
     return int(number_type(national))
 
 
-#: What sets addresses apart in a cell, and what slips in beside an @.
+#: Separators between addresses in a cell, and characters typed beside an @ by mistake.
 _BETWEEN_ADDRESSES = re.compile(r"[;:,/|\\()\[\]{}<>?*]+")
 _AROUND_AT = re.compile(r"\.*@[.@]*")
 
@@ -383,11 +384,11 @@ _NATIONAL, _ONE_NUMBER = 11, 13
 
 
 def possible_emails(text: str, usable: Sequence[str]) -> tuple[str, ...]:
-    """Return what a cell may mean beside its usable addresses: only to find opt-outs by.
+    """Return further addresses that a cell may mean: only to look opt-outs up.
 
-    It may be a stranger's: nobody is written to by it, and nobody taken for the same person. But
-    who asked not to be asked is not asked either where the ERP has the address with a slip: a blank
-    or a comma in it, an accent, a point or an @ too many.
+    They may be a stranger's: nothing is sent to them, and they make nobody the same person. But an
+    opt-out counts also if the ERP has its address with a typing mistake: a blank or a comma in it,
+    an accent, a point or an @ too many.
 
     Args:
         text: the ERP's.
@@ -397,7 +398,7 @@ def possible_emails(text: str, usable: Sequence[str]) -> tuple[str, ...]:
         return ()
     typed = clean(text).lower()
     text = _slips_mended(_SPELLED_AT.sub("@", typed))
-    # a placeholder, no slip
+    # a placeholder is no typing mistake
     if text == typed and CLEARLY_VALID.fullmatch(text) and not text.startswith(_PAGE):
         return ()
     parts = _BETWEEN_ADDRESSES.split(without_accents(text))
@@ -422,11 +423,11 @@ def _slips_mended(address: str) -> str:
 
 
 def possible_mobiles(text: str, usable: Sequence[str]) -> tuple[str, ...]:
-    """Return what a cell may mean beside its usable mobiles: only to find opt-outs by.
+    """Return further mobiles that a cell may mean: only to look opt-outs up.
 
-    As for addresses: letters for digits, digits grouped in another way, a digit too many, numbers
-    beside what nobody can read. One without an area code takes those of the numbers beside it;
-    alone it may be anybody's.
+    As for addresses: letters for digits, digits in other groups, a digit too many, numbers beside
+    an unreadable text. A number without an area code takes the area codes of those beside it; alone
+    it is left out.
 
     Args:
         text: the ERP's.

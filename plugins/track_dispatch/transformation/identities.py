@@ -1,4 +1,4 @@
-"""What a patient is recognised by: CPF, e-mail and phone in normal forms; and who is one person.
+"""Identities of patients: CPF, e-mail and phone in normal forms, and which of them mean one person.
 
 Two records are one person when the CPF is equal, or when phone or e-mail and the normalised name
 are equal: also then when the CPFs differ. Cautious: it is better to ask one of two people who
@@ -25,7 +25,7 @@ from track_dispatch.transformation.names import clean
 
 _LENGTH = 11
 
-#: Shorter digits are not completed: a hundredth of all numbers passes the check digits by chance,
+#: Fewer digits are not completed: a hundredth of all numbers passes the check digits by chance,
 #: and hardly any CPF starts with more than three zeros.
 _SHORTEST = 8
 
@@ -35,7 +35,7 @@ _DECIMAL_ZERO = re.compile(r"([0-9]+)\.00?")
 #: Digits that were rounded to a mantissa and an exponent.
 _EXPONENT = re.compile(r"[0-9][eE][+-]?[0-9]")
 
-#: How fewer than eleven digits must stand; among anything else one of them may be lost.
+#: The form of fewer than eleven digits that are completed: in any other, a digit may be lost.
 _WITHOUT_ZEROS = re.compile(r"[0-9]+(?:-[0-9]{2})?")
 
 _NOT_DIGITS = re.compile(r"[^0-9]+")
@@ -43,10 +43,10 @@ _NOT_DIGITS = re.compile(r"[^0-9]+")
 #: Nine digits out of these are typed to fill the field; their check digits are right as well.
 _IN_A_ROW = "0123456789 9876543210"
 
-#: How the nine digits before the first check digit weigh.
+#: The weights of the nine digits before the first check digit.
 _WEIGHTS = tuple(range(10, 1, -1))
 
-#: What the bytes of digits are worth.
+#: Digits' bytes as numbers.
 _VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
 
 
@@ -80,8 +80,7 @@ def _digits(text: str) -> str:
 def has_right_check_digits(digits: str) -> bool:
     """Tell whether the last two of eleven digits are the checks of those before them.
 
-    As python-stdnum has it, which a test holds this against: five times as fast, since nothing is
-    left to be cleaned.
+    As python-stdnum computes it, five times as fast without its cleaning; a test compares the two.
     """
     values = digits.encode().translate(_VALUES)
     weighed: int = sum(map(mul, values, _WEIGHTS))
@@ -93,10 +92,10 @@ def has_right_check_digits(digits: str) -> bool:
 
 
 def mailbox(address: str) -> str:
-    """Return one spelling for all addresses of a mailbox; only to compare by, never to write to.
+    """Return one spelling for all addresses of a mailbox; for comparisons, never to send to.
 
-    A tag behind a plus sign counts nowhere, though a few servers may give it a mailbox of its own:
-    it is better not to ask one of two people than to ask one who opted out.
+    The tag behind a plus sign is dropped, though a few servers give it a mailbox of its own: it is
+    better not to ask one of two people than to ask one who opted out.
 
     Source: RFC 5233, "user+detail".
 
@@ -115,7 +114,7 @@ def _mailboxes(text: str) -> Iterable[str]:
     return dict.fromkeys(map(mailbox, usable_emails(text)))
 
 
-#: What a text means as a value of each kind; "" is nothing.
+#: By kind of identity, the function that reads a text's values.
 _READ: Mapping[str, Callable[[str], Iterable[str]]] = {
     "cpf": lambda text: (usable_cpf(text),),
     "email": _mailboxes,
@@ -124,9 +123,9 @@ _READ: Mapping[str, Callable[[str], Iterable[str]]] = {
 
 
 def identity_values(text: str, kinds: Collection[str] = tuple(_READ)) -> tuple[str, ...]:
-    """Return all that a text, which a person typed, may mean: "cpf:...", "email:...", "phone:...".
+    """Return all identities that a typed text may mean: "cpf:...", "email:...", "phone:...".
 
-    They are the values that a line's own identities are hashed from. Eleven digits may be a CPF and
+    A line's own identities are hashed from the same values. Eleven digits may be a CPF and
     a phone; several addresses of one cell are several values. Patient data.
     """
     return tuple(f"{kind}:{value}" for kind in kinds for value in _READ[kind](text) if value)
@@ -135,7 +134,7 @@ def identity_values(text: str, kinds: Collection[str] = tuple(_READ)) -> tuple[s
 def possible_identities(
     email: str, emails: Sequence[str], phone: str, phones: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return what a row's cells may mean beside their usable contacts: only to find opt-outs by.
+    """Return further identities that a row's cells may mean: only to look opt-outs up.
 
     Args:
         email: the ERP's text.
@@ -151,7 +150,7 @@ def possible_identities(
 
 
 def count_rows(columns: Mapping[str, Sequence[str]], *, values: Collection[str]) -> int:
-    """Count the rows of an extraction that one of these values is found in, as opt-outs are.
+    """Count the rows of an extraction that have one of these values, as an opt-out is looked up.
 
     Args:
         columns: the ERP's texts, each column's of one length.
@@ -163,7 +162,7 @@ def count_rows(columns: Mapping[str, Sequence[str]], *, values: Collection[str])
 
 
 def _row_values(cpf: str, email: str, phone: str) -> tuple[str, ...]:
-    """Return all that a row of the ERP may be recognised by."""
+    """Return all identities that a row of the ERP may have."""
     emails, phones = usable_emails(email), usable_mobiles(phone)
     return (
         *identity_values(cpf, ("cpf",)),
@@ -174,7 +173,7 @@ def _row_values(cpf: str, email: str, phone: str) -> tuple[str, ...]:
 
 
 class Identities(NamedTuple):
-    """What a patient is recognised by, each value once; patient data.
+    """The identities of a line's patient, each value once; patient data.
 
     Equal values mean the same, and each says what it is: `cpf:52998224725`, `email:ana@x.test`,
     `phone:5527998761234`, and `name:` with a contact, the character U+001F and the plain name.
@@ -209,10 +208,10 @@ def identities_of(
     *,
     possible: tuple[str, ...] = (),
 ) -> Identities:
-    """Return what a line's patient is recognised by.
+    """Return the identities of a line's patient.
 
-    A person is known by the name with every contact of the row, chosen or not: who is invited over
-    another channel next time, or whose numbers stand in another order, is the same person.
+    A person is the name with each contact of the row, chosen or not, so that another channel or
+    another order of numbers next time gives the same person.
     """
     mailboxes = tuple(dict.fromkeys(map(mailbox, emails))) if emails else emails
     persons = [f"cpf:{cpf}"] if cpf else []

@@ -1,4 +1,4 @@
-"""The ERP's texts as clean lines, and patients' names as they are written, compared and searched.
+"""Clean the ERP's texts, and write patients' names in the forms that are sent and compared.
 
 A clean line has no control characters, no stray blanks, composed accents. Texts that were decoded
 wrongly are mended where only one reading is possible: "JoÃ£o" was João. A name is written as a
@@ -27,18 +27,18 @@ _TRAIL = (
 #: How UTF-8's bytes of a Latin letter or a quotation mark look in Windows-1252.
 _MISREAD = re.compile(rf"\xc2[\xa0-\xbf]|[\xc3\xe2][{_TRAIL}]")
 
-#: What a person may have meant so: a word that ends in Ã, and behind it a blank, a dash or a
-#: closing mark; one that begins with Â, cut in two.
+#: Matches of `_MISREAD` that may be meant as they are: a word that ends in Ã before a blank, a dash
+#: or a closing mark; a word that begins with Â, cut in two.
 _MEANT = re.compile(
     r"Ã(?:[\xa0\u2013\u2014]|[\u2019\u201d\u2026\xae\xbb](?![^\W\d_]))|(?<![^\W\d_])Â\xa0"
 )
 
-#: What names and words of Portuguese and its neighbours are made of. A reading that gives anything
-#: else is none.
+#: Characters of names and words in Portuguese and its neighbours. A repaired text with any other is
+#: rejected.
 _LIKELY = re.compile(r"[ -~\xa0\xad\xaa\xba\xb0\xb4\xa7\xc0-\xd6\xd8-\xf6\xf8-\xff\u2010-\u2026]*")
 
-#: What is left of a text that lost letters on its way: U+FFFD, Oracle's "¿", and "?" in a word.
-#: And what stands there in another way: a letter of DOS's code pages, or as a web page writes it.
+#: Signs of lost letters: U+FFFD, Oracle's "¿", and "?" in a word; a letter of DOS's code pages, or
+#: as a web page writes it.
 _DOS = "[\u2021\u201a\u0192\u02c6\u00a1\u00a2\u00a3\u20ac\u00c6]"
 _ENTITY = r"&(?:#\w{1,6}|[A-Za-z]{2,8});"
 _DAMAGED = re.compile(
@@ -58,7 +58,7 @@ def clean(text: str) -> str:
     if not cleaned.isprintable():
         cleaned = "".join(_printable(character) for character in cleaned)
     cleaned = unicodedata.normalize("NFC", cleaned).strip()
-    # what stood between two characters may be gone
+    # the removed characters may have stood between the two bytes of a letter
     return clean(cleaned) if cleaned != text and _MISREAD.search(cleaned) else cleaned
 
 
@@ -80,7 +80,7 @@ def clean_column(texts: Sequence[str]) -> list[str]:
 
 
 def count_damaged(texts: Sequence[str]) -> int:
-    """Return how many of a column's texts lost letters that nobody can bring back.
+    """Count a column's texts that have lost letters.
 
     Args:
         texts: as the ERP has them.
@@ -96,7 +96,7 @@ def _mended(text: str) -> str:
     """Return a text as it was before its UTF-8 was read as Windows-1252, if that is certain."""
     if _MEANT.search(text):
         return text
-    # some 50 ms to import, for texts that most days do not have
+    # imported late: 50 ms, for texts that most days do not have
     from ftfy import fix_encoding  # noqa: PLC0415
 
     mended = fix_encoding(text)
@@ -121,10 +121,11 @@ _NUMERALS = frozenset({"ii", "iii"})
 
 _JOINTS = re.compile(r"([-'’.])")
 
-#: What `str.isalnum` says yes to, one after another.
+#: A run of characters that `str.isalnum` accepts.
 _WORD = re.compile(r"[^\W_]+")
 
-#: A country's names are made of fewer words. They are patients' words: no process keeps more.
+#: The size of a cache: names of a country have fewer words. It holds patient data, so it is
+#: bounded.
 _REMEMBERED_WORDS = 1 << 14
 
 
@@ -144,7 +145,7 @@ def read_names(texts: Iterable[str]) -> tuple[list[str], list[str]]:
     for text in texts:
         words = text.lower().split()
         read = [_first_word(words[0])] if words else []
-        # a number is no word to remember: it would only push one out
+        # numbers are not cached: they would only displace words
         read += [(w, w) if w.isdecimal() and w.isascii() else _later_word(w) for w in words[1:]]
         tidied.append(" ".join([tidy for tidy, _ in read]))
         compared.append(" ".join([plain for _, plain in read if plain]))
@@ -164,7 +165,7 @@ def _later_word(word: str) -> tuple[str, str]:
 
 
 def _both_forms(word: str) -> tuple[str, str]:
-    """Return a word tidy and plain; no mark can combine with the blanks that it stands between."""
+    """Return a word's tidy and plain form."""
     tidy = unicodedata.normalize("NFC", word)
     return tidy, plain_name(tidy)
 
@@ -193,7 +194,7 @@ _BEGINNINGS = (r"\b", "^")
 
 @cache
 def searches(patterns: tuple[str, ...]) -> tuple[Search, ...]:
-    """Return what finds the patterns in texts in small letters and without accents, by parts.
+    """Return searches for the patterns, in texts in small letters without accents.
 
     `^` and `$` are the ends of a line. Patterns that begin alike make one search: Python then looks
     for the beginning once for all of them, which makes a long list as quick as a short one. Case

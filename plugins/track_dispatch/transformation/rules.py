@@ -1,8 +1,7 @@
-"""Who may not be asked, and why: the rules in the order in which they count.
+"""The rules that exclude a row's patient, in the order in which they count.
 
-Columns beside the agreed ones are safeguards: they keep somebody from being asked (death, age). One
-that cannot be read is not harmless, since it could be the one that forbids. Nothing is guessed: the
-patient of a value that is neither empty nor of the agreed form is not asked.
+A query's further columns are safeguards: they keep a patient from being asked (death, age). A
+safeguard that is neither empty nor of the agreed form is not guessed at: its patient is not asked.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from track_dispatch.states import Reason
 from track_dispatch.transformation.chunk import Chunk
 from track_dispatch.transformation.names import count_damaged, found_in, searches
 
-#: Tells of a clean text whether it forbids to ask; None where the text cannot be read.
+#: Whether a clean text forbids to ask; None where it is unreadable.
 Forbids = Callable[[str], bool | None]
 
 DEATH, AGE = "x_obito", "x_idade"
 
-#: Without one of these, or of the query's own columns, nobody can tell whether a patient may be
-#: asked. Any other value that cannot be read counts as an empty one.
+#: Columns that decide, with the query's own ones, whether a patient may be asked. An unreadable
+#: value in any other column counts as an empty one.
 _DECIDING = frozenset({"cd_atendimento", "name", "area_pesquisa"})
 
 _DEATHS = {"": False, "N": False, "S": True}
@@ -44,12 +43,12 @@ _DEATHS = {"": False, "N": False, "S": True}
 #: Years; with a decimal point or comma, as ERPs write months: 17.92 and 17,9 are 17 years.
 _AGE = re.compile(r"(?=[.,]?[0-9])(?P<years>[0-9]{0,3})(?:[.,][0-9]*)?")
 
-#: Years that nobody has lived: a slip, or some code for "unknown".
+#: The highest age in years: more is a typing mistake, or a code for "unknown".
 _OLDEST = 130
 
 
 def decides(columns: str) -> bool:
-    """Tell whether one of a row's unreadable columns, with commas between, may forbid to ask."""
+    """Tell whether one of a row's unreadable columns, separated by commas, may forbid to ask."""
     return any(one in _DECIDING or one.startswith(EXTRA_PREFIX) for one in columns.split(","))
 
 
@@ -69,7 +68,7 @@ def _is_under_age(text: str, *, minimum: int) -> bool | None:
 
 
 def _safeguards_of(hospital: Hospital, columns: Mapping[str, Sequence[str]]) -> dict[str, Forbids]:
-    """Return the safeguards that the query gives and the hospital heeds, by column."""
+    """Return the safeguards that the query has and the hospital's policies use, by column."""
     heeded: dict[str, Forbids] = {DEATH: is_death}
     if hospital.min_age_years:
         heeded[AGE] = partial(_is_under_age, minimum=hospital.min_age_years)
@@ -77,7 +76,7 @@ def _safeguards_of(hospital: Hospital, columns: Mapping[str, Sequence[str]]) -> 
 
 
 def _read_column(texts: Sequence[str], forbids: Forbids) -> list[bool | None]:
-    """Return what a safeguard says of each clean text; each distinct one is read once."""
+    """Return whether each clean text of a safeguard forbids; each distinct text is read once."""
     known = {text: forbids(text) for text in set(texts)}
     return [known[text] for text in texts]
 
@@ -97,7 +96,7 @@ _TEXTS = tuple(column.name for column in CONTRACT if column.kind is ColumnKind.T
 
 @dataclass(frozen=True, slots=True)
 class DayPolicy:
-    """What holds for every row of a hospital's day.
+    """The facts that hold for every row of a hospital's day.
 
     Attributes:
         hospital: the hospital with its policies.
@@ -113,7 +112,7 @@ class DayPolicy:
 
 
 class EvaluatedRows(Chunk):
-    """Rows under their day's policy: what the rules look at.
+    """Rows under their day's policy, as the rules read them.
 
     Args:
         columns: as for `Chunk`.
@@ -139,7 +138,7 @@ class EvaluatedRows(Chunk):
 
     @cached_property
     def forbidden(self) -> dict[str, list[bool | None]]:
-        """What each safeguard says of each row, by column; None where nobody can read it."""
+        """Whether each safeguard forbids each row, by column; None where it is unreadable."""
         return {
             column: _read_column(self.clean(column), forbids)
             for column, forbids in _safeguards_of(self.hospital, self.columns).items()
@@ -147,14 +146,14 @@ class EvaluatedRows(Chunk):
 
     @cached_property
     def marked(self) -> set[int]:
-        """The few rows, by position, that any pattern of any reason holds for."""
+        """The few rows, by position, in which any pattern of any reason is found."""
         hospital = self.hospital
         anywhere = (*hospital.test_patterns, *hospital.staff_patterns)
         in_names = (*hospital.newborn_patterns, *hospital.death_patterns, *anywhere)
         return found_in(in_names, self.searched_names) | found_in(anywhere, self.addresses)
 
     def count_values(self) -> ColumnCounts:
-        """Count the values of safeguards, and in any column what nobody can read whole."""
+        """Count the values of safeguards, and the unreadable and damaged values of each column."""
         counts: ColumnCounts = Counter()
         safeguards = _safeguards_of(self.hospital, self.columns)
         for column, forbids in safeguards.items():
@@ -181,7 +180,7 @@ class EvaluatedRows(Chunk):
 
     @cached_property
     def channels(self) -> list[Channel | None]:
-        """The same, without the channels that the patient opted out of."""
+        """The hospital's first channel with a contact and without an opt-out of each patient."""
         found = list(self.reachable)
         for position, barred in self._barred.items():
             found[position] = next(
@@ -195,7 +194,7 @@ class EvaluatedRows(Chunk):
         return found
 
 
-#: Returns those of some rows, by position, that a reason holds for.
+#: Returns which of some rows, by position, a reason holds for.
 Rule = Callable[[EvaluatedRows, Sequence[int]], Sequence[int]]
 
 
@@ -204,7 +203,7 @@ def _before_go_live(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
 
 
 def _unreadable(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    """Look for what the reading could not read, or a safeguard cannot: it might forbid to ask."""
+    """Find rows with an unreadable value that might forbid to ask."""
     found = [
         position
         for column in rows.forbidden.values()
@@ -233,7 +232,7 @@ def _no_survey(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
 
 
 def _death(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    """Look at what the query calls a death, where it has that column, and at what names say."""
+    """Find deaths by the query's column, if it has one, and by names."""
     told = rows.forbidden.get(DEATH)
     dead = [position for position in among if told[position]] if told else []
     return dead + _marked(rows, rows.hospital.death_patterns, among, rows.searched_names)
@@ -244,10 +243,10 @@ def _newborn(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
 
 
 def _under_age(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    """Look at `x_idade`, the patient's age in years; an unknown one is no reason.
+    """Find patients younger than the minimum by `x_idade`, in years; an empty age is no reason.
 
     Raises:
-        ConfigError: the query does not tell ages: the minimum would only look obeyed.
+        ConfigError: the query has no `x_idade`, so that the minimum cannot be applied.
     """
     hospital = rows.hospital
     if not hospital.min_age_years:
@@ -280,7 +279,7 @@ def _opt_out(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
 
 
 def _no_identifier(rows: EvaluatedRows, among: Sequence[int]) -> Sequence[int]:
-    """Look for the attendance id, too: nothing could tell later that the row was asked."""
+    """Find rows without identifier or attendance id, by which the ledger recognises a line."""
     attendances = rows.fields["cd_atendimento"]
     identifiers = rows.fields[rows.hospital.identifier]
     return [position for position in among if not (attendances[position] and identifiers[position])]
@@ -335,7 +334,7 @@ def _marked(
     among: Sequence[int],
     *columns: Sequence[str],
 ) -> list[int]:
-    """Return the rows of which some column holds one of the patterns."""
+    """Return the rows in which some column has one of the patterns."""
     found = {
         place
         for place in rows.marked
