@@ -14,12 +14,17 @@ from track_dispatch.cli.options import ExitCode
 
 def commands() -> str:
     """Return a section for each verb: how it is called, what it does, its options."""
-    return "\n".join(_section(path, verb) for path, verb in _verbs(typer.main.get_command(app)))
+    return "\n".join(_section(path, verb) for path, verb in verbs().items())
 
 
 def exit_codes() -> str:
     """Return a row for each exit code."""
     return table(("exit code", "meaning"), ((str(one.value), one.meaning) for one in ExitCode))
+
+
+def verbs() -> dict[str, Any]:
+    """Return the program's verbs, by what is typed."""
+    return dict(_verbs(typer.main.get_command(app)))
 
 
 def _verbs(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:

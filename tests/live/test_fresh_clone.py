@@ -1,6 +1,7 @@
-"""What the README tells a newcomer to type, typed in a fresh clone whose path has a space.
+"""What the README tells a newcomer to type, in a fresh clone whose path has a space and a quote.
 
-A clone holds what is committed. It installs for itself, from the registry that this machine knows.
+A clone holds what is committed. It installs for itself, from the registry that this machine knows,
+and needs no git for it: sources may come as an archive.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ NOT_TYPED = {"make test"}
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home of a newcomer") / "track dispatch"
+    folder = tmp_path_factory.mktemp("a newcomer's home") / "track dispatch"
     if not (ROOT / ".git").exists():
         pytest.skip("these sources are no clone: there is nothing to clone")
     # whoever's files they are: CI may run as another user than the one who cloned
@@ -33,10 +34,14 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shell() -> dict[str, str]:
-    """Return the environment of a newcomer's shell: nothing of ours is in it."""
+def shell(tmp_path: Path) -> dict[str, str]:
+    """Return the environment of a newcomer's shell: nothing of ours is in it, and no git."""
+    no_git = tmp_path / "git"
+    no_git.write_text("#!/bin/sh\necho git: not found >&2\nexit 127\n", encoding="utf-8")
+    no_git.chmod(0o755)
     ours = ("AIRFLOW", "TRACK", "PYTHONPATH", "VIRTUAL_ENV", "MAKE")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return kept | {"PATH": f"{tmp_path}:{kept['PATH']}"}
 
 
 def readme(clone: Path) -> str:

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from docs.make_cli import verbs
 from docs.make_closed_sets import member_docs
 from docs.make_docs import BLOCKS, PAGES, ROOT, blocks_of, render
 from track_dispatch.pipeline.problems import ProblemKind
 from track_dispatch.states import SHELL_ONLY, Reason, Verb
 from track_dispatch.transformation.rules import RULES
 
+VERBS = verbs()
+FIRST = "|".join({verb.split()[0] for verb in VERBS})
+#: A verb as it is typed, and in backquotes also without the program: `doubt list`.
+CALLED = re.compile(rf"python -m track_dispatch ([^`\n|&>#]+)|`((?:{FIRST}) [^`\n|]+)`")
 #: Where code and queries cite the pages.
 CITING = ("plugins", "dags", "include", "stand_ins", "demo", "tests")
 
@@ -67,6 +72,30 @@ def test_every_target_of_make_is_one_that_make_help_lists(page: Path) -> None:
     named = re.findall(r"(?:`|^ {4})make ([a-z0-9-]+)", page.read_text("utf-8"), re.MULTILINE)
 
     assert {*named} <= {*listed}
+
+
+def stranger(call: str) -> str | None:
+    """Return what of a call the command line does not know."""
+    verb = next((verb for verb in VERBS if f"{call} ".startswith(f"{verb} ")), None)
+    if verb is None:
+        return call
+    known = {name for one in VERBS[verb].params for name in (*one.opts, *one.secondary_opts)}
+    return ", ".join({*re.findall(r"--[a-z-]+", call)} - known - {"--help"}) or None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_verb_that_a_page_types_is_there_with_its_options(page: Path) -> None:
+    calls = [one or other for one, other in CALLED.findall(page.read_text(encoding="utf-8"))]
+
+    assert [(call, stranger(call)) for call in calls if stranger(call)] == []
+
+
+def test_a_verb_or_an_option_that_is_not_there_is_told() -> None:
+    [(_, call)] = CALLED.findall("say `doubt settle BATCH --unsent`")
+
+    assert stranger(call) is None
+    assert stranger("doubt forget") == "doubt forget"
+    assert stranger("doubt settle BATCH --undone") == "--undone"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
