@@ -1,4 +1,4 @@
-"""Programs of Debian's packages that some tests need; each package is named as its program."""
+"""Programs of Debian's packages that some tests need."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import shutil
 
 import pytest
 
-#: `.ci/run` installs them.
-PACKAGES = ("chromium", "redis-server", "pgbouncer")
+#: In which package each is; `.ci/run` installs them.
+PACKAGES = {
+    "chromium": "chromium",
+    "redis-server": "redis-server",
+    "pgbouncer": "pgbouncer",
+    "systemd-analyze": "systemd",
+}
 
 
 def installed(name: str) -> str:
@@ -18,7 +23,7 @@ def installed(name: str) -> str:
 
 def skip_without(*programs: str) -> None:
     """Skip a test that cannot run here, or let it fail where all must run."""
-    if missing := [name for name in programs if not installed(name)]:
+    if missing := [PACKAGES[name] for name in programs if not installed(name)]:
         cannot_run(f"not installed: apt-get install {' '.join(missing)}")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import configparser
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from demo.world import ROOT
+from tests.debian import skip_without
 from track_dispatch.config import load_hospital
 
 FOLDER = ROOT / "deploy/systemd"
@@ -56,8 +56,8 @@ def test_every_secret_of_the_example_says_that_it_is_to_be_replaced() -> None:
     assert [name for name, value in secret if "demo-only" not in value] == []
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
 def test_systemd_understands_it(tmp_path: Path) -> None:
+    skip_without("systemd-analyze")
     text = (FOLDER / UNIT).read_text(encoding="utf-8")
     here = re.sub("(?m)^ExecStart=.*$", "ExecStart=/bin/true %i", text)
     started = tmp_path / UNIT.replace("@", "@scheduler")

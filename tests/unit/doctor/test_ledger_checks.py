@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from cryptography import x509
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
+from tests.debian import installed, skip_without
 from tests.relay import Relay, relay
 from tests.unit.delivery.certificates import self_signed, serving
 from tests.unit.ledger.steps import Steps
@@ -219,10 +219,10 @@ def test_a_pooler_that_takes_no_transactions_is_told(premises: Premises) -> None
     assert "set its mode to transaction" in visit[POOLER].detail
 
 
-@pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="no pgbouncer on this machine")
 @on_postgresql
 @pytest.mark.parametrize(("mode", "well"), [("transaction", True), ("statement", False)])
 def test_a_real_pgbouncer(premises: Premises, tmp_path: Path, mode: str, *, well: bool) -> None:
+    skip_without("pgbouncer")
     with pgbouncer(premises.ledger_url, tmp_path, mode) as port:
         premises.connect("track_ledger", host="127.0.0.1", port=port)
         visit = premises.visit()
@@ -246,7 +246,11 @@ def pgbouncer(url: str, folder: Path, mode: str) -> Iterator[int]:
     )
     owner = Path(str(address.query["host"])).owner()  # the socket's folder is for him alone
     running = subprocess.Popen(
-        ["pgbouncer", *(("-u", owner) if os.getuid() == 0 else ()), str(folder / "pgbouncer.ini")]
+        [
+            installed("pgbouncer"),
+            *(("-u", owner) if os.getuid() == 0 else ()),
+            str(folder / "pgbouncer.ini"),
+        ]
     )
     try:
         while running.poll() is None:
