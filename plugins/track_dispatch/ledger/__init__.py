@@ -1,1 +1,1 @@
-"""The ledger: who was found, who was asked, and what became of it. Also the outbox."""
+"""The ledger: attendances, their lines' states and events, and the outbox of lines to send."""

@@ -1,8 +1,8 @@
-"""Applying a run's extractions: one line or exclusion per attendance, in one transaction.
+"""Apply a run's extractions in one transaction: one line or exclusion per attendance.
 
-The order matters where days depend on each other: all days are read first, so that an attendance
-that the ERP moved is moved; then what no reading brought is gone; then of a person's lines of a
-day one stays; then the volume is judged.
+The order matters, as days depend on each other: all days are read first, so that an attendance that
+the ERP moved to another day is moved; then lines that no reading has are excluded; then one line of
+each person and day is kept; then the day's volume is judged.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Choose = Callable[[Sequence["SharedLine"]], Collection[int]]
 
 #: PostgreSQL's advisory locks of transforms, beside a number for the source.
 _TRANSFORM = 7_274_362
-#: Inserted lines from which on PostgreSQL's next plans would be guesses.
+#: Inserted lines after which PostgreSQL's statistics must be refreshed for its next plans.
 _MANY = 1000
-#: States that a reading takes from lines that it does not bring.
+#: States of a line that is excluded when a reading of its day lacks it.
 _GOING = (LineState.READY, LineState.HELD, LineState.REOPENED)
 
 
@@ -44,7 +44,7 @@ class SharedLine(NamedTuple):
     """A line of a day that has a person's hash in common with another one.
 
     Attributes:
-        address: where it lies.
+        address: of its place in an envelope.
         attendance_id: patient data.
         area: of its unit.
         asked: its patient was asked, or may have been.
@@ -89,8 +89,8 @@ class ExtractionApply:
     def begin(self, extraction: Extraction, terms: DayTerms) -> DayApply | None:
         """Begin to apply a day's extraction; None when there is nothing to apply.
 
-        Nothing is to apply when it was applied already, or when one of its day was that began
-        later: that one is then noted as superseding it.
+        That is so if it was applied before, or if a later extraction of the day was applied, which
+        is then recorded as superseding it.
 
         Raises:
             ConfigError: nobody can tell who was asked on this day.
@@ -123,7 +123,7 @@ class ExtractionApply:
         return self._days[-1]
 
     def finish(self, choose: Choose) -> None:
-        """Settle what depends on all days of the run, and mark their extractions as applied.
+        """Finish what depends on all days of the run, and mark their extractions as applied.
 
         Args:
             choose: decides of lines that share a person which ones stand back.
@@ -144,7 +144,7 @@ class ExtractionApply:
             self._end(day, absent=len(absent[day.day]), lacking=lacking[day.day])
 
     def _absent(self, day: DayApply) -> list[Any]:
-        """Return the day's lines that its reading did not bring."""
+        """Return the day's lines that its reading lacks."""
         lines, envelopes, units = schema.lines, schema.envelopes, schema.units
         plan_without_compiling(self.connection)
         rows = self.connection.execute(
@@ -164,7 +164,7 @@ class ExtractionApply:
 
     @staticmethod
     def _lacking(day: DayApply, absent: Sequence[Any]) -> int:
-        """Return how many known attendances a wrong reading lacks; 0 when it looks right."""
+        """Return how many known attendances a wrong reading lacks; 0 for a plausible one."""
         missing = sum(row.reason != Reason.GONE for row in absent)
         wrong = missing >= max(day.terms.lacking_lines, 1) and missing > len(day.seen)
         return missing if wrong else 0
@@ -185,7 +185,7 @@ class ExtractionApply:
         return [line.id for line in gone]
 
     def _count_moved(self) -> None:
-        """Let the days that lines left account for them: they are known under another day now."""
+        """Count the lines that moved away in the readings of the days that they left."""
         run = {day.day: day for day in self._days}
         left: Counter[HospitalDay] = Counter()
         for taker in self._days:
@@ -215,7 +215,7 @@ class ExtractionApply:
             )
 
     def _let_one_stay(self, day: DayApply, absent: Sequence[Any], choose: Choose) -> None:
-        """Of the lines of a person of the day, let one wait: who was asked before stays the one."""
+        """Keep one waiting line of each person of the day; a line asked before takes precedence."""
         self._share_absent(day, absent)
         day.writer.identities.write()
         shared = day.writer.persons.find()
@@ -234,7 +234,7 @@ class ExtractionApply:
         day.finish(standing_back=back)
 
     def _share_absent(self, day: DayApply, absent: Sequence[Any]) -> None:
-        """Compare with the day's lines that this reading lacks, if their patients are asked."""
+        """Add the day's lines that this reading lacks, if their patients were asked."""
         compared = (*INVITED, *WAITING)
         addresses = {row.id: row.address for row in absent if row.state in compared}
         if not addresses:
@@ -250,7 +250,7 @@ class ExtractionApply:
             day.writer.persons.add(addresses[line], [person])
 
     def _shared_lines(self, day: DayApply, shared: dict[int, set[int]]) -> list[SharedLine]:
-        """Return the lines that share a person and that were asked or would be."""
+        """Return the lines that share a person and were asked, or would be."""
         lines, envelopes, units = schema.lines, schema.envelopes, schema.units
         rows = self.connection.execute(
             select(lines.c.address, lines.c.attendance_id, lines.c.state, units.c.area)
@@ -301,8 +301,7 @@ class ExtractionApply:
     def _erase_staged(self, extraction: Extraction) -> None:
         """Erase an extraction's rows and those of earlier tries of its run.
 
-        An earlier try that broke off is superseded: were it still alive, it would end without the
-        rows that are erased here.
+        An earlier try is marked as superseded: if it still ran, its rows would be missing.
         """
         table, staged = schema.extractions, schema.staged
         tries = (
@@ -324,10 +323,10 @@ class ExtractionApply:
 def applying_extractions(
     ledger: Ledger, *, source: str, zone: tzinfo, actor: Actor
 ) -> Iterator[ExtractionApply]:
-    """Open the one transaction that applies a run's extractions; committed at the block's end.
+    """Open the transaction that applies a run's extractions; committed at the block's end.
 
-    Transforms of one source take turns on PostgreSQL: what is unknown to one stays so until it
-    commits. Dispatches go on meanwhile: they pass over the lines that are locked here.
+    On PostgreSQL, transforms of one source run one after the other, so that no two insert the same
+    attendance. Dispatches go on meanwhile: they skip the lines that are locked here.
 
     Raises:
         ConfigError: nobody can tell who was asked on one of the days.

@@ -1,4 +1,4 @@
-"""A day's volume held for a person: what is usual, the question, its answer, its release."""
+"""The volume gate in the ledger: unusual days, questions to a person, answers and releases."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class VolumeQuestion:
         id: of the approval.
         day: the day that is held.
         run_id: the run that asks.
-        lines: held lines that it counted, and that a yes lets go.
+        lines: the number of held lines that a yes makes ready.
         volume: the day's lines that are not excluded.
         usual: the same number of past days; their median.
         answer: None while nobody answered.
@@ -92,7 +92,7 @@ class VolumeAnomaly:
 
 
 def find_anomaly(volume: Volume, past: Sequence[int], gate: VolumeGate) -> VolumeAnomaly | None:
-    """Tell whether a person should look at a day's volume first; pure."""
+    """Return a day's anomaly if its volume is far from the usual one, else None; pure."""
     if not volume.waiting or len(past) < gate.min_history_days:
         return None
     usual = median(past)
@@ -110,9 +110,9 @@ def hold_if_anomalous(
     gate: VolumeGate | None,
     actor: Actor,
 ) -> VolumeQuestion | None:
-    """Hold a day's ready lines where a person must look first, and ask about all that is held.
+    """Hold a day's ready lines if a person must approve its volume, and ask about all held lines.
 
-    It is called by transform, in its transaction, when the day stands as it will be sent. A day is
+    Called by transform, in its transaction, when the day's lines are final. A day is
     held when its volume is far from the usual one, or when the last question about it got no yes;
     a yes to about this volume lets it pass. A no to about this volume stands: another run holds
     the day, but does not ask again.
@@ -151,7 +151,7 @@ def hold_if_anomalous(
 
 
 def day_volume(connection: Connection, day: HospitalDay) -> Volume:
-    """Count a day's lines: all but the excluded, and those that wait."""
+    """Count a day's lines: those not excluded, and those that are ready or held."""
     lines, units = schema.lines, schema.units
     plan_without_compiling(connection)
     rows = connection.execute(
@@ -169,7 +169,7 @@ def day_volume(connection: Connection, day: HospitalDay) -> Volume:
 
 
 def past_volumes(connection: Connection, day: HospitalDay, *, weeks: int) -> list[int]:
-    """Return the volume of the same weekday of past weeks, as the newest transform left each."""
+    """Return the volumes of the same weekday in past weeks."""
     table = schema.extractions
     rows = connection.execute(
         select(table.c.business_day, table.c.volume)
@@ -181,7 +181,7 @@ def past_volumes(connection: Connection, day: HospitalDay, *, weeks: int) -> lis
 
 
 def last_question(connection: Connection, day: HospitalDay) -> VolumeQuestion | None:
-    """Return what was asked last about a day, by any run."""
+    """Return the last question about a day, of any run."""
     table = schema.approvals
     newest = select(table).where(*_of_day(table, day)).order_by(table.c.id.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
@@ -189,7 +189,7 @@ def last_question(connection: Connection, day: HospitalDay) -> VolumeQuestion | 
 
 
 def open_questions(connection: Connection, *, hospital: str, run_id: str) -> list[VolumeQuestion]:
-    """Return what a run has asked and nobody answered, the earliest day first."""
+    """Return a run's unanswered questions, the earliest day first."""
     table = schema.approvals
     rows = connection.execute(
         select(table)
@@ -210,7 +210,7 @@ def questions_shown(connection: Connection, ids: Collection[int]) -> list[Volume
 
 
 def wait_for_answers(ledger: Ledger, ids: Collection[int], *, seconds: float) -> None:
-    """Keep until when Airflow waits for an answer to questions; an answered one stays as it is."""
+    """Record until when Airflow waits for an answer to open questions."""
     table = schema.approvals
     with ledger.writing() as connection:
         connection.execute(
@@ -221,7 +221,7 @@ def wait_for_answers(ledger: Ledger, ids: Collection[int], *, seconds: float) ->
 
 
 def end_waiting(ledger: Ledger, *, hospital: str, run_id: str) -> None:
-    """Keep that Airflow waits no longer for an answer to what a run asked."""
+    """Record that Airflow waits no longer for an answer to a run's questions."""
     table = schema.approvals
     with ledger.writing() as connection:
         connection.execute(
@@ -237,9 +237,9 @@ def end_waiting(ledger: Ledger, *, hospital: str, run_id: str) -> None:
 
 
 def ask_again(ledger: Ledger, *, hospital: str, hours: float, actor: Actor) -> None:
-    """Ask anew about lines that a run's question held and that got no yes.
+    """Ask again about held lines of a run whose question was not approved.
 
-    Whoever clears `volume_gate` wants to be asked again; a question that is open stays so.
+    For a person who clears `volume_gate`; an open question stays as it is.
     `hours`: how long an answer is waited for.
     """
     table = schema.approvals
@@ -268,9 +268,9 @@ def answer_question(
     max_age_hours: float,
     actor: Actor,
 ) -> int:
-    """Write an answer down; return how many lines a yes let go: those that the question counted.
+    """Record an answer; return how many lines a yes freed: those that the question counted.
 
-    A question that was answered already stays so, and lets nothing go.
+    A question that was answered before stays as it is, and frees nothing.
 
     Args:
         ledger: open.
@@ -304,10 +304,10 @@ def answer_question(
 def release_day(
     ledger: Ledger, day: HospitalDay, decision: Decision, *, max_age_hours: float, today: date
 ) -> DecidedLines:
-    """Let a day's held lines go, whatever was asked or answered about its volume.
+    """Free a day's held lines, whatever was asked or answered about its volume.
 
-    The day's questions count as approved from now on, for the volume that it has: what is too old
-    and must be read again is not held again for it.
+    The day's questions count as approved for its present volume, so that lines that must be read
+    again are not held again for it.
 
     Raises:
         DecisionRefusedError: nothing of the day is held, or the run was carried out before.
@@ -340,10 +340,10 @@ def free_held(
     question: int | None = None,
     decision: int | None = None,
 ) -> tuple[list[MovedLine], list[MovedLine]]:
-    """Let held lines of a day go: those whose payload is fresh as ready, the others as reopened.
+    """Free held lines of a day: fresh ones become ready, others reopened.
 
-    An extraction may be sent for `max_age_hours`. With a `question`, only the lines that it counted
-    go. `decision` stands where a person moves them.
+    An extraction is fresh for `max_age_hours`. With a `question`, only the lines that it counted
+    are freed. `decision` is the person's, if one moves them.
 
     Returns:
         The lines that are ready now, and those that must be read again.

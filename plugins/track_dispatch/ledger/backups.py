@@ -1,8 +1,8 @@
-"""After a backup was put back: what may have been sent since is in doubt until a person decides.
+"""Put lines in doubt after a restore from a backup: they may have been sent since it was made.
 
-The ledger cannot know what it forgot. So all lines that wait are put in doubt. Of the days before
-the restore, lines that a new reading would make ready are put in doubt as well: they may have been
-found, judged and sent in the time that is lost. What a person reopened since then is trusted.
+All waiting lines are put in doubt, and, of the days before the restore, also lines that a new
+reading would make ready: they may have been found, judged and sent in the time that is lost. Lines
+that a person reopened since the restore are trusted.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from track_dispatch.ledger.transitions import Transition, apply_transition
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import WAITING, BatchState, LineState, Verb
 
-#: What of a backup might have been sent after it was made.
+#: States of a line in a backup that may have been sent after it was made.
 _WAITED = (*WAITING, LineState.REOPENED)
 
 
 @dataclass(frozen=True, slots=True)
 class Distrust:
-    """A backup was put back, and the ledger forgot what was done before that."""
+    """A restore from a backup: what was done between the two moments is unknown."""
 
     decision: int
     restored_at: datetime
 
 
 def restore(ledger: Ledger, *, as_of: datetime, decision: Decision) -> int:
-    """Put everything that waits in doubt, in a new batch for each unit; return how many lines.
+    """Put all waiting lines in doubt, in a new batch for each unit; return their number.
 
     On PostgreSQL the server is accepted as the ledger's from now on.
 
@@ -64,7 +64,7 @@ def restore(ledger: Ledger, *, as_of: datetime, decision: Decision) -> int:
 
 
 def distrust_of(connection: Connection, day: HospitalDay, zone: tzinfo) -> Distrust | None:
-    """Return the last restore, if it doubts what a reading of this day would make ready.
+    """Return the last restore, if lines that a reading of this day makes ready are in doubt for it.
 
     Args:
         connection: of any transaction.
@@ -84,9 +84,9 @@ def distrust_of(connection: Connection, day: HospitalDay, zone: tzinfo) -> Distr
 
 
 def is_forgotten(connection: Connection, day: HospitalDay) -> bool:
-    """Tell whether the lines of a day were deleted when their time was over.
+    """Tell whether retention has deleted the lines of a day.
 
-    A day on which somebody still waits stays whole, and is as well known as any other.
+    A day with a line that still waits is not deleted.
     """
     horizons, units = schema.horizons, schema.units
     past = horizons.c.hospital == day.hospital, horizons.c.first_known_day > day.business_day
@@ -95,10 +95,10 @@ def is_forgotten(connection: Connection, day: HospitalDay) -> bool:
 
 
 def require_extractable(connection: Connection, day: HospitalDay) -> None:
-    """Refuse a day of which nobody can tell any more who was asked.
+    """Refuse a day whose lines were deleted, so that it is unknown who was asked.
 
     Raises:
-        ForgottenDayError: its lines were deleted when their time was over.
+        ForgottenDayError: its lines were deleted.
     """
     if is_forgotten(connection, day):
         raise ForgottenDayError(
@@ -108,7 +108,7 @@ def require_extractable(connection: Connection, day: HospitalDay) -> None:
 
 
 def open_doubt(connection: Connection, batch: str, *, unit: int, lines: int, decision: int) -> None:
-    """Write a batch that was never posted, whose lines a person decides like any others'."""
+    """Record a batch in doubt that was never posted, for lines that a person must decide about."""
     insert_batch(
         connection,
         state=BatchState.IN_DOUBT,
@@ -123,10 +123,10 @@ def open_doubt(connection: Connection, batch: str, *, unit: int, lines: int, dec
 
 
 def is_trusted(connection: Connection, distrust: Distrust, line: KnownLine) -> bool:
-    """Tell whether what has become of a known line since the restore is known.
+    """Tell whether the history of a known line since the restore is certain.
 
-    So it is where the line waits, for the restore itself left none that does; where it was in a
-    batch since then, posted or doubted, and somebody settled that; and where a person reopened it.
+    It is if the line waits, as the restore left no waiting line; if it was in a batch since then
+    that was settled; and if a person reopened it.
     """
     if line.state in WAITING:
         return True
@@ -140,7 +140,7 @@ def is_trusted(connection: Connection, distrust: Distrust, line: KnownLine) -> b
 
 
 def _came_back(connection: Connection, address: int) -> bool:
-    """Tell whether a reopened line was so by the machine, because another one had ended."""
+    """Tell whether a line was reopened without a person, because another line had ended."""
     events = schema.events
     rows = connection.execute(
         select(events.c.places, events.c.transition)

@@ -1,8 +1,8 @@
-"""Batches: the lines of one POST, from the claim that opens one to its end, in doubt or not.
+"""Batches, the lines of one POST: recorded, locked, moved between states, and in doubt.
 
-Whoever moves a batch names the states that it may leave, and is told whether it moved: somebody
-else may have been first. Rows are locked in one order everywhere, so that nobody meets crosswise:
-the turn (`sql.take_turn`), batches, lines, envelopes.
+A caller that moves a batch names the states that it may leave, and learns whether it moved: another
+task may have been first. Rows are locked in one order everywhere, against deadlocks: the turn
+(`sql.take_turn`), batches, lines, envelopes.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _batches, _units, _lines = schema.batches, schema.units, schema.lines
 
 
 class CommitUnknownError(LedgerError):
-    """The connection broke while a claim was committed: nobody knows whether it is in the ledger.
+    """The connection broke during a claim's commit: it is unknown whether the claim is recorded.
 
-    Who claimed made the ids beforehand, and looks by them (`claimed_after_all`).
+    The caller made the ids beforehand, and looks it up by them (`claimed_after_all`).
     """
 
 
@@ -49,7 +49,7 @@ class Batch:
         id: its Idempotency-Key.
         claim: the claim it belongs to; the parts of a split batch share it.
         survey: Track's id of the survey.
-        unit: what its lines are of.
+        unit: of its lines.
         unit_id: the unit's id in the ledger.
         envelope: where its lines lie.
         lines: in the order in which they are posted.
@@ -82,15 +82,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class ClaimTerms:
-    """What a claim is made under.
+    """The terms of a claim.
 
     Attributes:
         survey: Track's id of the survey.
         validity_at: unix seconds.
         reminder_at: unix seconds.
         lease_seconds: covers one whole POST and a margin.
-        today: the hospital's day: whoever may be asked until yesterday is asked no more.
-        policy: how long patients are left in peace.
+        today: the hospital's day: lines with an earlier last day are not claimed.
+        policy: the contact policy.
         rules: digest of what lines must have been judged under.
         extraction_max_age_hours: from the beginning of the extraction.
         requests_per_5_minutes: of all hospitals.
@@ -109,13 +109,13 @@ class ClaimTerms:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be claimed; the ids are made beforehand, so that a lost answer can be looked up.
+    """A claim to be made; its ids are made beforehand, to look up a commit that was not answered.
 
     Attributes:
         read: the envelope, opened.
         unit: the envelope's.
         unit_id: in the ledger.
-        terms: what the claim is made under.
+        terms: of the claim.
         batch_id: of the batch to be.
         claim_id: of the claim to be.
     """
@@ -157,7 +157,7 @@ def claim_transaction(ledger: Ledger) -> Iterator[Connection]:
 
 @contextmanager
 def commit_known(ledger: Ledger) -> Iterator[Connection]:
-    """Open a writing transaction that tells a failed commit from what failed before it.
+    """Open a writing transaction that tells a failed commit from an earlier failure.
 
     Raises:
         CommitUnknownError: the database failed while it committed.
@@ -176,7 +176,7 @@ def commit_known(ledger: Ledger) -> Iterator[Connection]:
 
 
 def lock_batch(connection: Connection, batch: str) -> RowMapping | None:
-    """Read a batch and keep others from moving it; None when the ledger does not know it."""
+    """Read and lock a batch; None if the ledger does not know it."""
     found = select(_batches).where(_batches.c.id == batch).with_for_update()
     return connection.execute(found).mappings().one_or_none()
 
@@ -191,14 +191,14 @@ _SENDING_OF_SURVEY = select(func.max(_batches.c.lease_until), moment_in()).where
 def survey_busy(connection: Connection, survey: str, *, claim: str) -> float | None:
     """Return the seconds left of another claim's batch of the survey; None if none is in flight.
 
-    They are 0 where its lease is over and nobody has put it in doubt yet.
+    They are 0 if its lease is over and it is not in doubt yet.
     """
     until, now = connection.execute(_SENDING_OF_SURVEY, {"survey": survey, "claim": claim}).one()
     return max(0.0, (until - now).total_seconds()) if until is not None else None
 
 
 def record_batch(connection: Connection, batch: Batch, *, actor: Actor, **values: Any) -> bool:
-    """Write a batch down as it was put together; return whether its survey was free.
+    """Record a batch with its lines; return whether its survey was free.
 
     `values` are its state, unless it is in flight, and further columns of `schema.batches`.
     """
@@ -273,10 +273,10 @@ _CLAIMED = select(_lines.c.id).where(
 
 
 def claimed_after_all(ledger: Ledger, batch: Batch) -> Batch | None:
-    """Look up what a transaction claimed whose commit was not answered.
+    """Look up the claim of a transaction whose commit was not answered.
 
-    `batch` is as it was to be claimed or split off. The look takes its turn, and so waits for a
-    commit that is still under way.
+    `batch` is the one that was to be claimed or split off. The look-up takes its turn, and so waits
+    for a commit that is still under way.
 
     Returns:
         The batch with those of its lines that were claimed for it, also where somebody has put

@@ -1,9 +1,9 @@
-"""The transaction between two POSTs, the short way: Track took all of a batch, the next one goes.
+"""The fast path between two POSTs: settle a batch that Track took as a whole, claim the next.
 
-Statements are texts for the driver. Each that writes has one count of rows that it must report;
-with any other, and whenever a case is not this one, the transaction is rolled back and `claims.py`
-goes the careful way, which leaves the same ledger. On PostgreSQL they are sent in two pipelines,
-first what is settled and asked, then what is excluded and claimed, all looked at before the commit.
+Statements are texts for the driver. Each that writes must report a certain number of rows; with any
+other number, and in any other case, the transaction is rolled back and `claims.py` takes the
+careful path, which leaves the same ledger. On PostgreSQL they are sent in two pipelines: first
+settlement and questions, then exclusions and the claim; all results are checked before the commit.
 No row is waited for that a transform may hold: locked lines and envelopes count as missing.
 """
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class _Step(NamedTuple):
-    """A statement, and how many rows it must change; None: a question."""
+    """A statement, and the number of rows that it must change; None for a query."""
 
     text: str
     parameters: Mapping[str, Any]
@@ -52,7 +52,7 @@ _ACCEPT_LINES = """
 update lines set state = 'accepted', reason = null, question = null
 where address between :low and :high and batch = :batch and state = 'sending'"""
 _STANDING_STOP = "select id from stops where resumed_at is null limit 1"
-#: How many lines of the envelope are ready, and which of them may no longer be asked.
+#: The number of ready lines in the envelope, and those past their last day.
 _READY_LINES = {
     "sqlite": """
 select count(*), json_group_array(address) filter (where ask_until < :today) from lines
@@ -80,7 +80,7 @@ on conflict do nothing"""
 _CLAIM_LINES = """
 update lines set state = 'sending', batch = :batch, reason = null, question = null
 where address between :low and :high and state = 'ready'"""
-#: What still waits of an envelope beside what goes is the careful way's.
+#: An envelope that would keep waiting lines after the claim is left to the careful path.
 _FRESH = """
 update envelopes set payload = null, waiting = 0, version = version + :sealings
 where id = (select e.id from envelopes e join extractions x on x.id = e.extraction
@@ -96,7 +96,7 @@ values (moment_in(0), :envelope, :places, :transition, :state, :reason, :batch, 
 
 
 class _NotPlainError(Exception):
-    """The case is not the short way's."""
+    """The case is not one of the fast path."""
 
 
 def settle_at_once(ledger: Ledger, settlement: Settlement, *, actor: Actor) -> bool:
@@ -113,10 +113,10 @@ def settle_at_once(ledger: Ledger, settlement: Settlement, *, actor: Actor) -> b
 def settle_and_claim_at_once(
     ledger: Ledger, *, settlement: Settlement | None, wanted: Wanted, actor: Actor
 ) -> Batch | None:
-    """Settle a batch that Track took as a whole, and claim what may go of the next envelope.
+    """Settle a batch that Track took as a whole, and claim the next envelope's lines that may go.
 
     Returns:
-        The batch, committed; None where the case is another one, and nothing is written.
+        The batch, committed; None in any other case, with nothing written.
 
     Raises:
         CommitUnknownError: the database failed while it committed.
@@ -130,7 +130,7 @@ def settle_and_claim_at_once(
 
 
 def _at_once(ledger: Ledger, work: Callable[[_Session], T]) -> T | None:
-    """Do some work in one transaction; None where it is not plain, and rolled back."""
+    """Do work in one transaction; None if the case is another one, rolled back."""
     try:
         with commit_known(ledger) as connection:
             done = work(_Session(connection))
@@ -151,7 +151,7 @@ class _Session:
         self._has_turn = False
 
     def run(self, steps: Sequence[_Step]) -> list[list[tuple[Any, ...]]]:
-        """Carry statements out; return what the questions among them found.
+        """Run statements; return the rows of the queries among them.
 
         Raises:
             _NotPlainError: one that writes reported another count than it must.
@@ -166,7 +166,7 @@ class _Session:
         return answers
 
     def _in_turn(self, steps: Sequence[_Step]) -> Iterator[Any]:
-        """Run the statements one after the other, as far as they are looked at."""
+        """Run the statements one after the other, as far as the results are read."""
         for step in steps:
             yield self._driver.execute(prepared(step.text, "sqlite"), step.parameters)
 
@@ -189,7 +189,7 @@ class _Session:
 
 
 class _Shortcut:
-    """The claim of an envelope, first asked about, then made."""
+    """The claim of an envelope: first its queries, then its statements."""
 
     def __init__(self, session: _Session, wanted: Wanted, actor: Actor) -> None:
         self._session = session
@@ -199,10 +199,10 @@ class _Shortcut:
         self._range = address_range(self._envelope.id)
 
     def take(self, settling: Sequence[_Step]) -> Batch:
-        """Settle what came before and claim what may go; exclude what may not.
+        """Settle the batch before and claim the lines that may go; exclude the others.
 
         Raises:
-            _NotPlainError: something else is in the way.
+            _NotPlainError: the case is another one.
         """
         reasons = self._ask(settling)
         left = [line for line in self._wanted.read.lines if line.place not in reasons]

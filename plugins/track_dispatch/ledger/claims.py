@@ -1,8 +1,8 @@
-"""Claims: the one door through which lines leave. A claim commits before its POST.
+"""Claims: lines are sent only in a batch whose claim was committed before its POST.
 
-Between two POSTs stands one transaction, {settle batch n, claim batch n+1}. The plain case goes
-the short way (`between_posts.py`); whatever is not plain rolls that back and goes the careful way
-here, the settlement first and by itself, so that no hindrance of the claim takes it down.
+Between two POSTs there is one transaction, {settle batch n, claim batch n+1}. The plain case takes
+the fast path (`between_posts.py`); any other case rolls that back and takes the careful path here:
+first the settlement in a transaction of its own, so that a failed claim does not undo it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Hindrance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotClaimed:
-    """Why nothing was claimed, and for how many seconds that lasts, where it is known."""
+    """Why nothing was claimed, and the seconds until that may change, if known."""
 
     why: Hindrance
     seconds: float = 0.0
@@ -101,7 +101,7 @@ def exclude_unit(ledger: Ledger, unit_id: int, *, reason: Reason, today: date, a
 
 
 def remember_failure(ledger: Ledger, unit_id: int, *, series: str) -> None:
-    """Keep a unit that failed for good from the further tries of the dispatch named `series`.
+    """Record that a unit failed for good, so that further tries of `series` leave it out.
 
     Raises:
         LedgerError: the database failed.
@@ -117,13 +117,13 @@ def remember_failure(ledger: Ledger, unit_id: int, *, series: str) -> None:
 def settle_and_claim(
     ledger: Ledger, *, settlement: Settlement | None, wanted: Wanted | None, actor: Actor
 ) -> Batch | NotClaimed:
-    """Settle one batch and claim the next; return what was claimed, committed as `sending`.
+    """Settle one batch and claim the next; return the claimed batch, committed as `sending`.
 
-    Whatever keeps the claim from being made, the settlement is in the ledger when this returns. It
-    may be there when this raises, too: to settle again does no harm.
+    When this returns, the settlement is recorded, whether or not a claim was made. It may be
+    recorded when this raises, too: to settle again does no harm.
 
     Raises:
-        CommitUnknownError: nobody knows whether it was committed: look by the batches' ids.
+        CommitUnknownError: it is unknown whether it was committed: look up the batches' ids.
         LedgerError: the database failed; nothing was claimed.
     """
     if wanted is not None:
@@ -141,7 +141,7 @@ def settle_and_claim_with_care(
     """Do what `settle_and_claim` does, one step after the other, whatever the case.
 
     Raises:
-        CommitUnknownError: nobody knows whether the claim was committed.
+        CommitUnknownError: it is unknown whether the claim was committed.
         LedgerError: the database failed; nothing was claimed.
     """
     if settlement is not None:
@@ -166,7 +166,7 @@ def is_outdated(connection: Connection, envelope: int, terms: ClaimTerms) -> boo
 
 
 class _Claim:
-    """A claim on its way, in its own transaction."""
+    """A claim in its own transaction."""
 
     def __init__(self, connection: Connection, keys: KeyRing, wanted: Wanted, actor: Actor) -> None:
         self._connection = connection
@@ -176,7 +176,7 @@ class _Claim:
         self._actor = actor
 
     def make(self) -> Batch | NotClaimed:
-        """Claim what may go of the envelope, and exclude or reopen what may not."""
+        """Claim the envelope's lines that may go, and exclude or reopen the others."""
         if (hindered := self._hindered()) is not None:
             return hindered
         left = self._exclude()
@@ -188,7 +188,7 @@ class _Claim:
         return self._open(self._wanted.batch(left))
 
     def _hindered(self) -> NotClaimed | None:
-        """Tell what keeps the envelope as a whole from going; outdated lines are reopened."""
+        """Return why the whole envelope may not go, if so; outdated lines are reopened."""
         if standing_stops(self._connection):
             return NotClaimed(Hindrance.STOPPED)
         locked = self._lock_lines()
@@ -202,9 +202,9 @@ class _Claim:
         return NotClaimed(Hindrance.SURVEY_BUSY, busy) if busy is not None else None
 
     def _lock_lines(self) -> set[int]:
-        """Keep others from the envelope's ready lines; return their ids.
+        """Lock the envelope's ready lines; return their ids.
 
-        Lines that a transform is working on are passed over.
+        Lines that a transform has locked are skipped.
         """
         lines = schema.lines
         low, high = span(self._wanted.read.envelope.id)
@@ -216,7 +216,7 @@ class _Claim:
         return set(rows)
 
     def _changed(self, locked: set[int]) -> Hindrance | None:
-        """Tell whether the envelope is no longer as it was read, or in somebody else's hands."""
+        """Tell whether the envelope has changed since it was read, or is locked by another task."""
         envelopes, read = schema.envelopes, self._wanted.read
         of_envelope = envelopes.c.id == read.envelope.id
         version = self._connection.scalar(select(envelopes.c.version).where(of_envelope))
@@ -249,7 +249,7 @@ class _Claim:
         ids = [line.line for line in batch.lines]
         moved = self._move(Transition.CLAIMED, LineState.SENDING, ids, batch=batch.id)
         if not opened or moved != len(ids):
-            # both were locked and looked at before: the ledger is not what we take it for
+            # both were locked and checked before: the ledger is inconsistent
             message = f"batch {batch.id} could not be claimed as it was looked at"
             raise LedgerError(message)
         return batch

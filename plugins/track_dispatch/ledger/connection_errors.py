@@ -1,4 +1,4 @@
-"""Why PostgreSQL let nobody in, and what to do about it.
+"""Explain errors of connecting to PostgreSQL, and what to do about them.
 
 Before the first statement there is no patient's value to hide, so what libpq says may be shown.
 Its own words are English, the server's follow `lc_messages`: its ordinary refusals are known in
@@ -224,7 +224,7 @@ CAUSES = (
 def connection_error(
     said: str, url: URL, options: Mapping[str, str] | None = None
 ) -> TrackDispatchError:
-    """Return our error for a connection that did not come about.
+    """Return our error for a failed connection.
 
     Args:
         said: libpq's or the server's message.
@@ -242,7 +242,7 @@ def connection_error(
 
 
 def _place(url: URL, options: Mapping[str, str]) -> str:
-    """Say which server, database and user; the user and the database have libpq's defaults."""
+    """Name server, database and user; user and database have libpq's defaults."""
     host = url.host or options.get("hostaddr") or url.query.get("host") or "the default socket"
     at = f"at {host}:{url.port or 5432}" if not str(host).startswith("/") else f"at {host}"
     return f"{at} (database {url.database or 'by default'}, user {url.username or 'by default'})"

@@ -1,8 +1,7 @@
-"""Who may be asked now: opt-outs, and who was invited lately, told by the lines' states.
+"""The contact policy at a claim: opt-outs, and patients who were invited lately.
 
-Both are asked in the transaction that claims, after it has taken its turn: two hospitals that
-looked first and wrote afterwards would both invite the patient they share. The hot path asks the
-same questions by the same statements.
+Both are queried in the claim's transaction, after it has taken its turn: otherwise two hospitals
+might both invite a patient that they share. The fast path runs the same statements.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ from track_dispatch.states import INVITED, LineState, Reason
 
 @dataclass(frozen=True, slots=True)
 class ContactPolicy:
-    """How long patients are left in peace; one setting for all hospitals.
+    """The times within which a patient is not invited again; the same for all hospitals.
 
     Attributes:
         cap_days: days between two invitations of a person; 0 = no cap.
-        day_began: aware; from then on a contact is used once.
+        day_began: aware; after it a contact gets one invitation.
     """
 
     cap_days: int
     day_began: datetime
 
 
-#: Which of the hashes opted out of the channel.
+#: Selects which of the hashes opted out of the channel.
 OPTED_OUT = {
     "sqlite": """
 select o.hash from json_each(:hashes) w cross join optouts o on o.hash = w.value
@@ -97,7 +96,7 @@ cross join lateral (select id from lines l where l.id = i.line and {_STOOD_BACK}
 
 
 class BoundStatement(NamedTuple):
-    """A statement with its parameters, to be asked by whichever way."""
+    """A query with its parameters, for either path."""
 
     text: str
     parameters: Mapping[str, Any]
@@ -106,7 +105,7 @@ class BoundStatement(NamedTuple):
 def contact_questions(
     lines: Sequence[SealedLine], channel: Channel, policy: ContactPolicy, dialect: str
 ) -> tuple[BoundStatement, BoundStatement]:
-    """Return what is to be asked about lines; `barred_by_answers` says what the answers mean."""
+    """Return the queries about lines; `barred_by_answers` reads their results."""
     hashes = [found for one in lines for found in (*one.persons, *one.contacts, *one.others)]
     capped, today = _hashes_by_window(lines, policy)
     return (
@@ -140,7 +139,7 @@ def barred_by_answers(
 
     Args:
         lines: all that would go out together.
-        policy: how long patients are left in peace.
+        policy: the contact policy.
         opted_out: the hashes that `OPTED_OUT` found.
         invited: the indices that `INVITED_LATELY` found.
         expired: places of lines whose last day is over.
@@ -174,7 +173,7 @@ def filter_contactable(
     """Return the lines of a claim that may not be asked now, by place, with the reason.
 
     `lines` are all that would go out together: of two with the same person or contact, the lower
-    place wins. `today` is the hospital's: whoever may be asked until yesterday is asked no more.
+    place wins. `today` is the hospital's day: lines with an earlier last day are excluded.
     """
     over = select(schema.lines.c.id).where(
         among(schema.lines.c.id, "ids"), schema.lines.c.ask_until < today
@@ -210,9 +209,9 @@ def _standing_back(lines: Sequence[SealedLine], policy: ContactPolicy) -> dict[i
 def _hashes_by_window(
     lines: Iterable[SealedLine], policy: ContactPolicy
 ) -> tuple[list[int], list[int]]:
-    """Return the hashes that the cap asks about, and those of which only today counts.
+    """Return the hashes that are compared within the cap, and those compared within today.
 
-    A line that names no person has but its contact to be known by.
+    A line without person hashes is compared by its contact within the cap.
     """
     capped: list[int] = []
     today: list[int] = []
@@ -226,8 +225,8 @@ def _hashes_by_window(
 
 #: The kinds of identity over which lines stand back for another one.
 EITHER = (IdentityKind.PERSON, IdentityKind.CONTACT)
-#: Over which of them lines come back when a claim excludes the one that they stood back for:
-#: whoever bars a person bars her other visits as well, but not those who share her contact.
+#: By reason of a claim's exclusion, the kinds over which lines come back that stood back for it: a
+#: reason about a person holds for her other visits, but not for others who share her contact.
 _OVER: Mapping[Reason, Collection[IdentityKind]] = {
     Reason.SAME_PERSON: (IdentityKind.CONTACT,),
     Reason.CONTACT_CAP: (IdentityKind.CONTACT,),
@@ -236,7 +235,7 @@ _OVER: Mapping[Reason, Collection[IdentityKind]] = {
 
 
 def freed_by(reason: Reason) -> Collection[IdentityKind]:
-    """Return over which kinds of identity lines come back for one excluded for this reason."""
+    """Return the kinds of identity over which lines come back for one excluded for a reason."""
     return _OVER.get(reason, EITHER)
 
 
@@ -247,7 +246,7 @@ def stood_back(
     today: date | None = None,
     over: Collection[IdentityKind] = EITHER,
 ) -> BoundStatement:
-    """Return the question which lines stood back for these."""
+    """Return the query for the lines that stood back for these."""
     return BoundStatement(
         STOOD_BACK[dialect],
         {
@@ -268,13 +267,13 @@ def come_back(
     today: date | None = None,
     over: Collection[IdentityKind] = EITHER,
 ) -> int:
-    """Let lines that stood back for others be read and judged again; return how many.
+    """Reopen lines that stood back for others which have ended; return how many.
 
-    Called by whoever has just ended those others as refused, excluded or reopened. Lines that
-    another transaction is working on are passed over: it must not be waited for.
+    Called after those others were refused, excluded or reopened. Lines that another transaction has
+    locked are skipped: it must not be waited for.
 
-    Who may no longer be asked `today`, the hospital's day, stays excluded. `over` are the kinds of
-    identity that count.
+    A line whose last day is before `today`, the hospital's day, stays excluded. `over` are the
+    kinds of identity that count.
     """
     if not line_ids:
         return 0
@@ -289,7 +288,7 @@ def come_back(
 
 
 def _unlocked(connection: Connection, line_ids: list[int]) -> list[int]:
-    """Lock lines with their envelopes; return those that nobody else has locked."""
+    """Lock lines with their envelopes; return those that no other transaction has locked."""
     if not line_ids:
         return []
     lines, envelopes = schema.lines, schema.envelopes

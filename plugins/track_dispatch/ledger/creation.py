@@ -1,10 +1,10 @@
-"""What a ledger is: made and migrated here alone, and known by its server and its keys.
+"""Create, migrate and open the ledger, and check that it is the right one by server and keys.
 
 A server with another identity is a restored backup, or a standby that took over and may lack the
-last claims: nobody has said so yet, and whoever was asked in the time that is lost would be asked
-again. A key that is gone takes its opt-outs with it.
+last claims: until a person declares that, patients asked in the lost time would be asked again. A
+lost key would lose its opt-outs.
 
-Alembic is imported where it works: it is slow to load, and whoever parses a DAG file passes by.
+Alembic is imported late: it is slow to load, and DAG files import this module.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ INIT_HINT = (
 
 
 def init_ledger(url: str, keys: KeyRing, *, options: Mapping[str, str] | None = None) -> bool:
-    """Create the ledger, or leave a ledger that is there as it is; tell whether it was created.
+    """Create the ledger, unless there is one; return whether it was created.
 
     Raises:
         ConfigError: the database holds another ledger than the keys belong to.
@@ -69,7 +69,7 @@ def init_ledger(url: str, keys: KeyRing, *, options: Mapping[str, str] | None = 
 
 
 def _make_private(url: str) -> None:
-    """Make a SQLite file that only its owner reads; its journals take the file's rights."""
+    """Create a SQLite file that only its owner may read; journals get the file's mode."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         path = Path(parsed.database)
@@ -113,17 +113,17 @@ def open_ledger_at(
     short: Limits = SHORT,
     read_only: bool = False,
 ) -> Ledger:
-    """Open a ledger that is there, migrated, and the one these keys belong to.
+    """Open an existing, migrated ledger that these keys belong to.
 
-    As long as it is open, each new connection is refused likewise where its server is another one.
+    While it is open, each new connection is refused if its server is another one.
 
     Args:
         url: of the database.
         keys: the ring that belongs to it.
         options: libpq's own (`sslmode`, `sslrootcert`, `target_session_attrs`, ...).
-        restored: whether a person is about to declare what another server than before has lost;
-            nothing else may open the ledger on it.
-        short: how long a transaction may wait that says nothing else.
+        restored: whether a person is about to declare that the server is another one; nothing else
+            may open the ledger on it.
+        short: limits of a transaction without limits of its own.
         read_only: for pages that people look at: over two connections, and nothing is written.
 
     Raises:
@@ -176,7 +176,7 @@ def require_current(connection: Connection) -> None:
     if found is None or not has_table(connection, schema.ledger.name):
         message = f"the database holds no ledger; {INIT_HINT}"
         raise ConfigError(message)
-    # one that we do not know is of a newer version: migrations only add, so this code still works
+    # an unknown revision is of a newer version: migrations only add, so this code still works
     if _is_known(found) and found != _head():
         message = (
             f"the ledger is at version {found}, this code wants {_head()}:"
@@ -296,7 +296,7 @@ def accept_server(connection: Connection) -> None:
 
 
 def durability(connection: Connection) -> str:
-    """Tell what a commit has survived when the database reports it.
+    """Describe what a reported commit survives.
 
     Raises:
         ConfigError: a crash could take back a claim whose POST has gone out, and the patients
@@ -315,12 +315,12 @@ def durability(connection: Connection) -> str:
     return "SQLite waits for the disk (synchronous=FULL)"
 
 
-#: What every task does to the tables.
+#: Rights that every task needs on the tables.
 _NEEDED = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 def require_rights(connection: Connection) -> None:
-    """Refuse a role that may not do everywhere what tasks do.
+    """Refuse a role that lacks a right of tasks on any table.
 
     Raises:
         ConfigError: it names the tables, and what to grant; or the file that nobody may write.
@@ -349,18 +349,18 @@ def require_rights(connection: Connection) -> None:
         )
 
 
-#: The advisory lock of a trial; any number that no claim takes.
+#: The advisory lock of `try_claim`; any number that no claim uses.
 _LOOKS_TURN = 7_249_003
 
 
 class Way(NamedTuple):
-    """The way to PostgreSQL, as our end of it sees it.
+    """The connection to PostgreSQL, as seen from our end.
 
     Attributes:
         host: whom we are connected to: a name, an address, or a socket's folder.
         is_local: whether that is this machine.
         is_encrypted: whether TLS is spoken on it.
-        has_pooler: whether somebody else than the server answers.
+        has_pooler: whether a pooler answers in the server's place.
     """
 
     host: str
@@ -370,9 +370,9 @@ class Way(NamedTuple):
 
 
 def way_to_server(connection: Connection) -> Way | None:
-    """Look at the way; None on SQLite.
+    """Describe the connection to the server; None on SQLite.
 
-    Whom a pooler answers for has another backend than the one it named at the log-on.
+    Behind a pooler the backend is another one than that named at the log-on.
     """
     if connection.dialect.name != "postgresql":
         return None
@@ -388,12 +388,12 @@ def way_to_server(connection: Connection) -> Way | None:
 
 
 def try_claim(connection: Connection) -> int:
-    """Do in a writing transaction what a claim needs; return the server's backend.
+    """Run a claim's lock and setting in a writing transaction; return the server's backend.
 
     Raises:
-        ConfigError: what one transaction set is seen by another one.
+        ConfigError: the transaction's setting was lost on the way.
     """
-    # a lock like the claims', for ourselves: nobody is to wait for a look
+    # a lock like the claims', with another number: no claim must wait for a check
     connection.execute(select(func.pg_advisory_xact_lock(_LOOKS_TURN)))
     backend: int = connection.scalar(text("select pg_backend_pid()")) or 0
     if connection.scalar(text("show synchronous_commit")) != "on":

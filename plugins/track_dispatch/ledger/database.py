@@ -1,4 +1,4 @@
-"""The ledger as a held resource: engine and keys, opened only when it is the right ledger.
+"""The open ledger: its engine and keys, its transactions and their time limits.
 
 A transaction either writes or reads. On SQLite a writing one begins with BEGIN IMMEDIATE: the
 driver's default begins late and then fails at once, whatever the timeout. What the promise needs of
@@ -35,35 +35,35 @@ from track_dispatch.process import Watchdog
 _LOGGING_NAME = "track_ledger"
 logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").setLevel(logging.WARNING)
 
-#: Marks a driver's connection whose server is the ledger's.
+#: Marks a driver's connection whose server was checked to be the ledger's.
 _RECOGNISED = "track_server_recognised"
 
-#: When a statement on a driver's connection to SQLite must be over, and after how many of SQLite's
-#: own steps, some tenths of a millisecond, that is looked at.
+#: The deadline of a statement on a driver's connection to SQLite, and the number of SQLite's own
+#: steps, some tenths of a millisecond, after which it is checked.
 _UNTIL, _STEPS = "track_statement_until", 10_000
 
 #: How long SQLite waits for another writer, in seconds.
 BUSY_TIMEOUT = 60
-#: What SQLite may keep of the file in memory, in KiB: a claim's lines lie on many pages.
+#: SQLite's cache of the file, in KiB: a claim's lines lie on many pages.
 PAGE_CACHE = 16_384
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a transaction may wait, in seconds: for a row, for a statement, as a whole."""
+    """The limits of a transaction, in seconds: for a row's lock, a statement, and as a whole."""
 
     lock: float
     statement: float
     whole: float
 
 
-#: Claims, settlements, decisions: one that waits long would outlive its lease.
+#: Of claims, settlements and decisions: a longer one would outlive its lease.
 SHORT = Limits(lock=2, statement=20, whole=45)
-#: Transforms, housekeeping.
+#: Of transforms and housekeeping.
 LONG = Limits(lock=60, statement=1800, whole=3600)
-#: Pages that people look at: who waits for one has gone long before a task would give up.
+#: Of the board's pages: nobody waits for a page as long as a task may.
 LOOKING = Limits(lock=1, statement=5, whole=15)
-#: Migrations: whoever waits for a table's lock lets everybody else wait behind him.
+#: Of migrations: while one waits for a table's lock, all others wait behind it.
 MIGRATION = Limits(lock=5, statement=1800, whole=3600)
 
 #: Beside what a connection's extra says. No prepared statements: behind a pooler in transaction
@@ -81,13 +81,13 @@ _POSTGRESQL: Mapping[str, Any] = {
 
 
 class Ledger:
-    """An open ledger; `open_ledger_at` makes one. A context manager: it gives its connections back.
+    """An open ledger, made by `open_ledger_at`; as a context manager it closes its connections.
 
     Args:
         engine: of its database.
         keys: that belong to it.
-        short: how long a transaction may wait that says nothing else.
-        read_only: whether the database is told that nothing of this may be written.
+        short: limits of a transaction without limits of its own.
+        read_only: whether the database refuses to write for this ledger.
     """
 
     def __init__(
@@ -137,18 +137,18 @@ class Ledger:
 
     @contextmanager
     def writing_in_turn(self, limits: Limits | None = None) -> Iterator[Connection]:
-        """Open one writing transaction that no other claim, settlement or decision is beside."""
+        """Open one writing transaction in turn, without another claim or decision beside it."""
         with self.writing(limits) as connection:
             take_turn(connection)
             yield connection
 
     def long_writing(self) -> Any:
-        """Open one writing transaction that may take its time."""
+        """Open one writing transaction under the limits `LONG`."""
         return self.writing(LONG)
 
     @contextmanager
     def reading(self, limits: Limits | None = None) -> Iterator[Connection]:
-        """Open one reading transaction: all it reads is of one moment.
+        """Open one reading transaction, a snapshot of one moment.
 
         Raises:
             LedgerError: the database failed.
@@ -162,22 +162,22 @@ class Ledger:
                 yield connection
 
     def look_at_connections(self, look: Callable[[Connection], None]) -> None:
-        """Let no new connection to PostgreSQL be used from now on before `look` has passed it.
+        """Check each new connection to PostgreSQL with `look` before its first use.
 
-        A failover breaks the connections, and whoever connects again may meet another server: what
-        `look` raises then ends the transaction before its first statement. What it refused once is
-        asked about again; what it passed is not.
+        A failover breaks the connections, and a new one may reach another server: an error of
+        `look` then ends the transaction before its first statement. A connection that passed is not
+        checked again.
         """
         self._look = look
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self.engine.dispose()
         self._watchdog.close()
 
     @contextmanager
     def _connected(self, limits: Limits) -> Iterator[Connection]:
-        """Connect; on PostgreSQL, cut the connection off when the block takes too long."""
+        """Connect; on PostgreSQL, close the socket if the block takes longer than its limit."""
         if not self.on_postgresql:
             with raised_alone(), database_errors(), self.engine.connect() as connection:
                 yield connection
@@ -220,10 +220,10 @@ class Ledger:
 
 
 class _Current:
-    """The driver's connection of one transaction, to be cut off from another thread.
+    """The driver's connection of one transaction, which another thread may cut off.
 
     Args:
-        seconds: after which that happens.
+        seconds: after which it is cut off.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -232,14 +232,14 @@ class _Current:
         self._is_cut_off = False
 
     def cut_off(self) -> None:
-        """End the socket: whoever waits on it reads its end."""
+        """Shut the socket down, so that a thread that waits on it goes on."""
         if self.driver is not None and not self.driver.closed:
             self._is_cut_off = True
             with socket.socket(fileno=os.dup(self.driver.fileno())) as twin:
                 twin.shutdown(socket.SHUT_RDWR)
 
     def lateness(self) -> str | None:
-        """Say that the connection was cut off, if it was."""
+        """Return the message that the connection was cut off, if it was."""
         if not self._is_cut_off:
             return None
         return (
@@ -251,7 +251,7 @@ class _Current:
 def connect(
     url: str, *, options: Mapping[str, str] | None = None, read_only: bool = False
 ) -> Engine:
-    """Make the ledger's engine; nothing is opened yet, and parameters never reach a message.
+    """Make the ledger's engine, without connecting; parameters never reach a message.
 
     Raises:
         ConfigError: the URL is neither SQLite's nor PostgreSQL's.
@@ -293,9 +293,9 @@ def connect(
 
 
 def keep_private(*paths: Path) -> None:
-    """Let only the owner read files that have patients' data or keys, where we may say so.
+    """Restrict files with patients' data or keys to their owner, if we may.
 
-    They are made so; a copy that is put back has whatever rights the copying gave it.
+    They are created so; a restored copy may have any mode.
     """
     for path in paths:
         with suppress(OSError):  # it is not there, or another user's
@@ -304,19 +304,19 @@ def keep_private(*paths: Path) -> None:
 
 
 def set_limits(connection: Connection, limits: Limits) -> None:
-    """Set for this transaction what the promise needs of PostgreSQL, in one round trip."""
+    """Set PostgreSQL's limits and durability for this transaction, in one round trip."""
     connection.exec_driver_sql(limits_sql(limits))
 
 
 def limits_sql(limits: Limits, *, read_only: bool = False) -> str:
-    """Return the statement of `set_limits`, for whoever talks to the driver itself."""
+    """Return the statement of `set_limits`, for code that uses the driver itself."""
     settings = {
         # a claim whose commit a crash could take back would be posted twice
         "synchronous_commit": "on",
         "lock_timeout": f"{limits.lock}s",
         "statement_timeout": f"{limits.statement}s",
         "idle_in_transaction_session_timeout": f"{limits.whole}s",
-        # on tables just filled the planner expects much, and would compile for longer than it runs
+        # on tables just filled the planner overestimates, and JIT would take longer than the query
         "jit": "off",
         **({"transaction_read_only": "on"} if read_only else {}),
     }
@@ -344,10 +344,10 @@ def require_same_ledger(connection: Connection, keys: KeyRing) -> None:
 def database_errors(lateness: Callable[[], str | None] = lambda: None) -> Iterator[None]:
     """Turn the database's errors into ours: their texts quote values, so only the kind is kept.
 
-    What is no error but the end of the task stays that, also where it made the driver fail.
+    The end of the task (a time-out, SIGTERM) is raised as it is, even if it made the driver fail.
 
     Args:
-        lateness: says that we ended it ourselves, where we did.
+        lateness: returns the message of a connection that we cut off.
     """
     try:
         yield
@@ -362,10 +362,10 @@ def database_errors(lateness: Callable[[], str | None] = lambda: None) -> Iterat
 
 
 def interruption(error: BaseException) -> BaseException | None:
-    """Return the end of the task (a time-out, SIGTERM) that an error came of, if it did.
+    """Return the end of the task (a time-out, SIGTERM) that caused an error, if it did.
 
-    psycopg puts an error of its own in the place of what broke in on its pipeline; the caller who
-    met it as a failure of the database would try again.
+    psycopg replaces an exception within its pipeline by an error of its own, which a caller would
+    take for a failure of the database and try again.
     """
     found = error.__context__
     while isinstance(found, Exception):
@@ -384,14 +384,14 @@ def _ours(error: BaseException, late: str | None) -> TrackDispatchError:
 
 
 def has_table(connection: Connection, name: str) -> bool:
-    """Tell whether a table is there."""
+    """Tell whether a table exists."""
     return bool(inspect(connection).has_table(name))
 
 
 def analyze(ledger: Ledger) -> None:
-    """Let PostgreSQL count what was just filled: without it the next plans are guesses.
+    """Refresh PostgreSQL's statistics after many inserts, for its next plans.
 
-    Best effort: a plan is never worth a failed task.
+    An error is ignored: a better plan is not worth a failed task.
     """
     if not ledger.on_postgresql:
         return
@@ -422,7 +422,7 @@ def _forbid_writing(dbapi: Any, _record: Any) -> None:
 
 
 def _limit_statements(engine: Engine, seconds: float) -> None:
-    """End a statement that SQLite works at for too long, as PostgreSQL does by itself."""
+    """Interrupt a statement that takes SQLite too long, as PostgreSQL does by itself."""
 
     def watch(dbapi: Any, record: Any) -> None:
         record.info[_UNTIL] = float("inf")
