@@ -157,15 +157,6 @@ _PASSING = {
         "the ERP takes no further sessions now: if it comes again, ask the DBA about its limits "
         "and memory"
     ),
-    (
-        "DPY-1001 DPY-4011 DPI-1010 DPI-1080 ORA-00028 ORA-01012 ORA-01092 ORA-02068 "
-        "ORA-02396 ORA-02399 ORA-03106 ORA-03111 ORA-03113 ORA-03114 ORA-03135 ORA-03150 "
-        "ORA-12150 ORA-12151 ORA-12152 ORA-12157 ORA-12161 ORA-12537 ORA-12547 ORA-12569 "
-        "ORA-12570 ORA-12571 ORA-12592 ORA-12606 ORA-12608 ORA-12609 ORA-12636 ORA-12637 "
-        "ORA-25400 ORA-25401 ORA-25402 ORA-25403 ORA-25404 ORA-25405 ORA-25406 ORA-25407 "
-        "ORA-25408 ORA-25409 ORA-25425 "
-        "ORA-29701 ORA-29702 ORA-29740 ORA-29746"
-    ): "the connection to the ERP broke off",
 }
 
 #: What keeps somebody out for now; in a query, out of another database.
@@ -178,6 +169,19 @@ _UNREACHED = {
         "DPY-6000 DPY-6005 ORA-12170 ORA-12203 ORA-12224 ORA-12225 ORA-12230 ORA-12525 ORA-12535 "
         "ORA-12262 ORA-12541 ORA-12543 ORA-12545 ORA-12560 ORA-12564 ORA-12607"
     ): "the ERP cannot be reached: check its listener, host and port",
+}
+
+#: What ends a connection; one that never came about says so first.
+_BROKEN_OFF = {
+    (
+        "DPY-1001 DPY-4011 DPI-1010 DPI-1080 ORA-00028 ORA-01012 ORA-01092 ORA-02068 "
+        "ORA-02396 ORA-02399 ORA-03106 ORA-03111 ORA-03113 ORA-03114 ORA-03135 ORA-03150 "
+        "ORA-12150 ORA-12151 ORA-12152 ORA-12157 ORA-12161 ORA-12537 ORA-12547 ORA-12569 "
+        "ORA-12570 ORA-12571 ORA-12592 ORA-12606 ORA-12608 ORA-12609 ORA-12636 ORA-12637 "
+        "ORA-25400 ORA-25401 ORA-25402 ORA-25403 ORA-25404 ORA-25405 ORA-25406 ORA-25407 "
+        "ORA-25408 ORA-25409 ORA-25425 "
+        "ORA-29701 ORA-29702 ORA-29740 ORA-29746"
+    ): "the connection to the ERP broke off",
 }
 
 #: Numbers of Oracle's network, which come before any password: an unknown one is tried again.
@@ -215,11 +219,11 @@ def _meaning(
     Whoever runs a query is logged on already: what a log-on fails of is then another database's.
     """
     own = _OF_A_LOG_ON if logging_on else _OF_A_QUERY
-    for kind, meanings in {**own, SourceUnavailableError: _PASSING}.items():
+    passing = _PASSING | _UNREACHED | _BROKEN_OFF
+    for kind, meanings in {**own, SourceUnavailableError: passing}.items():
         if advice := _listed(numbers, meanings):
-            return kind, advice
-    if advice := _listed(numbers, _UNREACHED):
-        return SourceUnavailableError, advice if logging_on else _FAR_AWAY
+            is_far = advice in _UNREACHED.values() and not logging_on
+            return kind, _FAR_AWAY if is_far else advice
     of_oracle = [number for number in numbers if number.startswith("ORA-")]
     if any(_listed(of_oracle, meanings) for meanings in _OF_A_LOG_ON.values()):
         return SourceContractError, _LINK

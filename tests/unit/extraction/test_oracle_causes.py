@@ -217,6 +217,25 @@ def test_a_wallet_that_is_not_there_is_not_tried_again(
         consume()
 
 
+def _hear_and_go(listener: socket.socket) -> None:
+    client, _ = listener.accept()
+    with client:
+        client.recv(8192)
+
+
+def test_whoever_hangs_up_may_be_another_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", connection_to(port))
+        thread = threading.Thread(target=_hear_and_go, args=(listener,))
+        thread.start()
+
+        with pytest.raises(SourceUnavailableError, match=r"DPY-6005, DPY-4011: .*host and port"):
+            consume()
+
+        thread.join(30)
+
+
 def test_a_host_that_nobody_knows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver lets the resolver's own error out."""
     uri = connection_to(1521).replace("127.0.0.1", "no-such-host.invalid")
