@@ -46,6 +46,11 @@ _ANSWERS = {
     "obter_telefone_pf": "nr_telefone_celular",
 }
 
+#: Who sees every patient.
+_PHYSICIAN = "DRA. ANA"
+#: Patients' numbers are so much higher than their attendances'.
+_PATIENTS = 500_000
+
 #: What is told of a row that should not be there.
 _WHERE = ("area_pesquisa", "setor")
 
@@ -148,24 +153,27 @@ def _mv_tables(examples: Examples, planted: list[Planted]) -> Tables:
     attendances: list[Row] = []
     patients: list[Row] = []
     for one in planted:
-        row = _at_day(one.row)
+        row, who = _at_day(one.row), one.id + _PATIENTS
         children = [_child(row) | {"cd_atendimento_pai": one.id}] * one.example.filhos
         others = [_at_day(other) for other in examples.others(one.example)]
         for place, further in enumerate((row, *children, *others)):
-            ids = {"cd_atendimento": one.id + place, "cd_paciente": one.id, "cd_prestador": 1}
+            ids = {"cd_atendimento": one.id + place, "cd_paciente": who, "cd_prestador": 1}
             attendances.append(ids | further)
-        patients.append({"cd_paciente": one.id, "nm_paciente": f"PACIENTE {one.id}"})
+        patients.append({"cd_paciente": who, "nm_paciente": f"PACIENTE {one.id}"})
         patients[-1] |= one.example.paciente
     return {
         "atendime": attendances,
         "paciente": patients,
-        "prestador": [{"cd_prestador": code, "nm_prestador": f"DRA. {code}"} for code in (1, 2)],
+        "prestador": [
+            {"cd_prestador": 1, "nm_prestador": _PHYSICIAN},
+            {"cd_prestador": 2, "nm_prestador": "DR. OUTRO"},
+        ],
     }
 
 
 def _tasy_tables(examples: Examples, planted: list[Planted]) -> Tables:
     attendances: list[Row] = []
-    people: list[Row] = [{"cd_pessoa_fisica": "M1", "nm_pessoa_fisica": "DRA. M1"}]
+    people: list[Row] = [{"cd_pessoa_fisica": "M1", "nm_pessoa_fisica": _PHYSICIAN}]
     for one in planted:
         who = f"P{one.id}"
         person = {"cd_pessoa_fisica": who, "nm_pessoa_fisica": f"PACIENTE {one.id}"}
@@ -193,6 +201,8 @@ def contradictions(planted: Sequence[Planted], rows: Iterable[ErpRow]) -> list[s
         if came != ([wanted] if wanted else []):
             must = f"fora ({one.example.fora})" if wanted is None else _called([wanted])
             told.append(f"{one.name}: must be {must}, is {_called(came)}")
+        others = {row["medico"] for row in found[one.id]} - {_PHYSICIAN}
+        told += [f"{one.name}: medico is {name or 'empty'}" for name in sorted(map(str, others))]
         for place in range(one.id + 1, one.id + _STEP):
             told += [f"{one.name}: another attendance of it came out" for _ in found[place]]
     return told

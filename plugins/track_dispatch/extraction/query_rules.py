@@ -190,10 +190,16 @@ def _of_two_codes(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
     codes = {table.key[0] for table in tables.values() if len(table.key) == 1}
     for node in scope.find_all(exp.EQ, exp.NEQ):
         sides = [side.unnest() for side in (node.this, node.expression)]
-        found = {side.name.lower() for side in sides if isinstance(side, exp.Column)} & codes
+        columns = [side.name.lower() for side in sides if isinstance(side, exp.Column)]
+        found = {_code(column, codes) for column in columns} - {""}
         if len(found) > 1:
             one, other = sorted(found)
             yield node, f"{one} and {other} are codes of two tables: write one code on both sides"
+
+
+def _code(column: str, codes: Set[str]) -> str:
+    """Return the code that a column holds, as its name begins (cd_atendimento_pai); "" for none."""
+    return max((code for code in codes if f"{column}_".startswith(f"{code}_")), key=len, default="")
 
 
 def _never_or_always(scope: Scope) -> Iterator[Problem]:

@@ -92,6 +92,11 @@ CHANGED: dict[str, tuple[str, str, str, str]] = {
         *(MV, "on p.cd_paciente = a.cd_paciente", "on p.cd_paciente = a.cd_atendimento"),
         "cd_atendimento and cd_paciente are codes of two tables",
     ),
+    "a child of its patient": (
+        *(MV, "child.cd_atendimento_pai = a.cd_atendimento"),
+        "child.cd_atendimento_pai = a.cd_paciente",
+        "cd_atendimento and cd_paciente are codes of two tables",
+    ),
     "a key of what was not found": (
         *(WARDS, "where a.area_pesquisa is not null"),
         "where a.area_pesquisa is not null and w.cd_unid_int is not null",
