@@ -85,7 +85,8 @@ _COUNTED = re.compile(
 #: Members that say what was written down, which is done with all lines at once.
 _KEPT = (
     "(?:added|adicionad[oa]|cadastrad[oa]|created|criad[oa]|enqueued|enfileirad[oa]|good"
-    "|gravad[oa]|incluid[oa]|ok|queued|received|recebid[oa]|registered|registrad[oa]|salv[oa]|saved|stored"
+    "|gravad[oa]|incluid[oa]|ok|queued|received|recebid[oa]|registered|registrad[oa]|salv[oa]"
+    "|saved|stored"
     "|taken|valid|valid[oa])s?"
 )
 _WRITTEN = re.compile(
@@ -109,7 +110,8 @@ _ANY_CODE = re.compile("code$|^codigo")
 _EITHER = re.compile(
     "(?:^|_)(?:anonim|anonym|assinc|async|auto|bot|consent|custom|default|editable|email|external"
     "|has_more|has_next|html|include|internal|lembrete|lgpd|multi|new|notif|novo|padrao|privat"
-    "|public|recorr|recurr|remind|short|sms|sync|track|unic|unlimited|ilimitad|unique|visible|whatsapp)"
+    "|public|recorr|recurr|remind|short|sms|sync|track|unic|unlimited|ilimitad|unique|visible"
+    "|whatsapp)"
 )
 _NOT_YET = re.compile(
     "(?:^|_)(?:answered|archived|arquivad|clicked|closed|complete|concluid|deleted|done|excluid"
