@@ -98,6 +98,22 @@ def test_a_verb_or_an_option_that_is_not_there_is_told() -> None:
     assert stranger("doubt settle BATCH --undone") == "--undone"
 
 
+#: A secret beside a command is read by whoever lists the processes, or the shell's history.
+TYPED_SECRET = re.compile(r"(?i)(?:password|token|secret)=\S|--\w*password\b")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_puts_a_secret_on_a_command_line(page: Path) -> None:
+    blocks = re.findall(
+        r"^```(?:bash|console)\n(.*?)^```",
+        page.read_text(encoding="utf-8"),
+        re.DOTALL | re.MULTILINE,
+    )
+
+    assert [block for block in blocks if TYPED_SECRET.search(block)] == []
+    assert TYPED_SECRET.search("# sudo -u postgres env LEDGER_DB_PASSWORD=... bash create.sh")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_blank_line_breaks_a_table(page: Path) -> None:
     lines = ["", *page.read_text(encoding="utf-8").splitlines(), ""]
