@@ -39,7 +39,7 @@ from track_dispatch.ledger.envelopes import (
 )
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.sql import moment_in
-from track_dispatch.records import Actor, Area, Channel, IdentityKind, Unit
+from track_dispatch.records import COLUMNS, Actor, Area, Channel, IdentityKind, Unit
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:
@@ -95,16 +95,13 @@ class Time:
 
 
 def import_line(attendance_id: str, **fields: str) -> dict[str, str]:
-    return {
+    return dict.fromkeys(COLUMNS, "") | {
         "ID_Cliente_Hfocus": "40085",
         "cd_atendimento": attendance_id,
         "data_atendimento": "2026-03-02 08:00:00",
-        "data_saida_alta": "",
         "name": "Fulana Sintética",
         "email": f"fulana{attendance_id}@exemplo.test",
         "phone": "5527999990000",
-        "cpf": "",
-        "medico": "",
         "area_pesquisa": "EXAMES",
         "unidade": "Meridional Serra",
         "setor": "IMAGEM",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from erp_rows import as_rows
 
 from demo.world import PASSWORD, SERVICE, USER
 from track_dispatch.extraction.oracle import Erp, open_erp
+from track_dispatch.records import COLUMNS
 
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
@@ -42,24 +43,29 @@ create table dbamv.mixed as select
   cast(n as double) * 1e17 as large
 from range(1500) as r(n);
 """
-SELECT = """
-select
-  '40085' as "ID_Cliente_Hfocus",
-  m.cd_atendimento as "cd_atendimento",
-  to_char(m.moment, 'SYYYY-MM-DD HH24:MI:SS') as "data_atendimento",
-  to_char(m.moment, 'SYYYY-MM-DD HH24:MI:SS') as "data_saida_alta",
-  m.nm as "name",
-  m.nm as "email",
-  m.nm as "phone",
-  m.nm as "cpf",
-  m.nm as "medico",
-  'EXAMES' as "area_pesquisa",
-  'Unidade' as "unidade",
-  'EXAMES' as "setor"
-from dbamv.many m
-where m.moment >= :day_start
-  and m.moment < :day_end
-"""
+
+
+def select_of(table: str, expressions: Mapping[str, str]) -> str:
+    """Return a query of the table's day, null for what no expression is given for."""
+    every = dict.fromkeys(COLUMNS, "null") | expressions
+    items = ",\n  ".join(f'{sql} as "{name}"' for name, sql in every.items())
+    day = "m.moment >= :day_start\n  and m.moment < :day_end"
+    return f"select\n  {items}\nfrom {table} m\nwhere {day}\n"
+
+
+SELECT = select_of(
+    "dbamv.many",
+    {
+        "ID_Cliente_Hfocus": "'40085'",
+        "cd_atendimento": "m.cd_atendimento",
+        "data_atendimento": "to_char(m.moment, 'SYYYY-MM-DD HH24:MI:SS')",
+        "data_saida_alta": "to_char(m.moment, 'SYYYY-MM-DD HH24:MI:SS')",
+        **dict.fromkeys(("name", "email", "phone", "cpf", "medico"), "m.nm"),
+        "area_pesquisa": "'EXAMES'",
+        "unidade": "'Unidade'",
+        "setor": "'EXAMES'",
+    },
+)
 
 
 def opened(

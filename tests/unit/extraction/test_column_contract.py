@@ -28,7 +28,7 @@ create table dbamv.sample as select
   cast(timestamp '2026-11-20 23:59:59' as timestamp_s) as dat, null::timestamp_s as no_dat,
   timestamp '2026-11-20 10:00:00.987654' as stamp;
 """
-FITTING = {
+FITTING = dict.fromkeys(COLUMNS, "null") | {
     "ID_Cliente_Hfocus": "'40085'",
     "cd_atendimento": "big",
     "data_atendimento": "to_char(dat, 'SYYYY-MM-DD HH24:MI:SS')",
@@ -62,7 +62,7 @@ def row_of(erp: Erp, expressions: dict[str, str]) -> ErpRow:
 
 
 def test_a_row_becomes_text(erp: Erp) -> None:
-    assert row_of(erp, FITTING) == {
+    assert row_of(erp, FITTING) == dict.fromkeys(COLUMNS, "") | {
         "ID_Cliente_Hfocus": "40085",
         "cd_atendimento": "9900000001",
         "data_atendimento": "2026-11-20 23:59:59",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from erp_rows import as_rows
-from many_rows import DAY, MANY, SELECT, chunks, connection_to, consume, opened
+from many_rows import DAY, MANY, SELECT, chunks, connection_to, consume, opened, select_of
 
 from track_dispatch.errors import SourceContractError, SourceUnavailableError
 from track_dispatch.records import COLUMNS
@@ -24,30 +24,27 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 #: A day of `dbamv.mixed` with each type that the contract allows.
-MIXED = """
-select
-  40085 as "ID_Cliente_Hfocus",
-  m.cd_atendimento as "cd_atendimento",
-  to_char(m.stamp, 'SYYYY-MM-DD HH24:MI:SS') as "data_atendimento",
-  to_char(m.late_dat, 'SYYYY-MM-DD HH24:MI:SS') as "data_saida_alta",
-  m.txt as "name",
-  null as "email",
-  m.digits as "phone",
-  m.digits as "cpf",
-  m.txt as "medico",
-  'EXAMES' as "area_pesquisa",
-  'Unidade' as "unidade",
-  m.txt as "setor",
-  m.txt as "x_text",
-  m.digits as "x_whole",
-  m.fraction as "x_fraction",
-  m.plain_number as "x_plain_number",
-  m.large as "x_large",
-  null as "x_nothing"
-from dbamv.mixed m
-where m.moment >= :day_start
-  and m.moment < :day_end
-"""
+MIXED = select_of(
+    "dbamv.mixed",
+    {
+        "ID_Cliente_Hfocus": "40085",
+        "cd_atendimento": "m.cd_atendimento",
+        "data_atendimento": "to_char(m.stamp, 'SYYYY-MM-DD HH24:MI:SS')",
+        "data_saida_alta": "to_char(m.late_dat, 'SYYYY-MM-DD HH24:MI:SS')",
+        "name": "m.txt",
+        "phone": "m.digits",
+        "cpf": "m.digits",
+        "medico": "m.txt",
+        "area_pesquisa": "'EXAMES'",
+        "setor": "m.txt",
+        "x_text": "m.txt",
+        "x_whole": "m.digits",
+        "x_fraction": "m.fraction",
+        "x_plain_number": "m.plain_number",
+        "x_large": "m.large",
+        "x_nothing": "null",
+    },
+)
 
 
 def test_a_day_comes_in_chunks_of_the_asked_size(server: OracleStandIn) -> None:

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from stand_ins.track_api import TOKEN, Survey, TrackStandIn
+from stand_ins.track_api.terms import LINE_FIELDS
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 EXAMES = "11111111-1111-4111-8111-111111111111"
@@ -44,21 +45,19 @@ def api(make_api: Callable[..., TrackStandIn]) -> TrackStandIn:
 @pytest.fixture
 def line() -> Callable[..., dict[str, Any]]:
     def make(number: int = 1, **fields: Any) -> dict[str, Any]:
-        return {
+        return dict.fromkeys(LINE_FIELDS, "") | {
             "ID_Cliente_Hfocus": "40085",
             "cd_atendimento": f"90000000{number}",
             "data_atendimento": "2026-03-09 08:00:00",
-            "data_saida_alta": "",
             "name": "Fulana de Tal",
             "email": f"fulana{number}@exemplo.test",
             "phone": "5527999990000",
-            "cpf": "",
-            "medico": "",
             "area_pesquisa": "EXAMES",
             "unidade": "Hospital A",
             "setor": "IMAGEM",
             "uuid": EXAMES,
-        } | fields
+            **fields,
+        }
 
     return make
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from track_dispatch.records import COLUMNS
+
 if TYPE_CHECKING:
     from track_dispatch.records import ErpRow
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def row() -> ErpRow:
     """Return the row of a made-up patient who can be reached both ways."""
-    return {
+    return dict.fromkeys(COLUMNS, "") | {
         "ID_Cliente_Hfocus": "40085",
         "cd_atendimento": "900000001",
         "data_atendimento": "2026-03-10 08:30:00",

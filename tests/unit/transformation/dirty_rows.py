@@ -149,7 +149,7 @@ def _row(rng: Random, number: int) -> ErpRow:
         rng.choice(_UNITS),
         rng.choice(_SECTORS),
     )
-    return dict(zip(COLUMNS, values, strict=True))
+    return dict.fromkeys(COLUMNS, "") | dict(zip(COLUMNS, values, strict=False))
 
 
 def _email(rng: Random) -> str:

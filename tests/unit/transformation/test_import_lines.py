@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def test_a_row_becomes_a_line_in_tracks_field_names(row: ErpRow) -> None:
-    assert import_line(row, client_id="40094", unidade="Hospital São Mateus") == {
+    assert import_line(row, client_id="40094", unidade="Hospital São Mateus") == dict.fromkeys(
+        COLUMNS, ""
+    ) | {
         "ID_Cliente_Hfocus": "40094",
         "cd_atendimento": "900000001",
         "data_atendimento": "2026-03-10 08:30:00",

@@ -75,19 +75,14 @@ class ErpDays:
 
     def add(self, number: int, day: date = DAY, **changed: str) -> None:
         """Let the ERP have an attendance on a day, of a patient of its own."""
-        row = {
+        row = dict.fromkeys((*TEXTS, *EXTRAS), "") | {
             "ID_Cliente_Hfocus": "40085",
             "cd_atendimento": str(number),
             "name": f"MARIA {number}",
             "email": f"p{number}@example.test",
-            "phone": "",
-            "cpf": "",
-            "medico": "",
             "area_pesquisa": "INTERNACAO",
             "unidade": "Meridional Serra",
             "setor": "UTI",
-            "x_obito": "",
-            "x_idade": "",
             **changed,
         }
         marks = ", ".join("?" for _ in row)
