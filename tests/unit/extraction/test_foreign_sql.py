@@ -56,7 +56,7 @@ NOT_ORACLE: dict[str, tuple[str, str, str, str]] = {
     ),
     "comma before from": (
         MV,
-        *('end as "setor"\nfrom', 'end as "setor",\nfrom'),
+        *("\nfrom attendances_by_area", ",\nfrom attendances_by_area"),
         "FROM follows nothing: write what is before it, no comma",
     ),
     "interval": (TASY, "< :day_end", "< :day_end - interval '1' hour", "INTERVAL is .* number of"),
@@ -115,7 +115,10 @@ NOT_ORACLE: dict[str, tuple[str, str, str, str]] = {
     "a name of 31 bytes": (MV, " p\n", f" {'p' * 31}\n", "is a name of 31 bytes: write at most 30"),
     "a quoted name of 31 bytes": (
         MV,
-        *('"setor"', '"setor",\n  p.email as "x_correio_eletronico_do_paciênte"'),
+        *(
+            "\nfrom attendances_by_area",
+            ',\n  p.email as "x_correio_eletronico_do_paciênte"\nfrom attendances_by_area',
+        ),
         "is a name of 3[23] bytes",
     ),
     "two texts without a comma": (MV, "'O60', 'O80'", "'O60' 'O80'", "two texts side by side"),

@@ -451,7 +451,11 @@ ALLOWED: dict[str, tuple[str, str, str]] = {
     "a space in a text": (MV, "'PA_ADULTO'", "'PA\u00a0ADULTO'"),
     "an order": (MV, KEEP, f"{KEEP} order by a.cd_atendimento nulls last"),
     "other signs": (MV, *and_("(a.cd_servico is null or a.cd_servico != 2)")),
-    "a name of 30 bytes": (MV, '"setor"', f'"setor",\n  p.email as "x_{"p" * 28}"'),
+    "a name of 30 bytes": (
+        MV,
+        "\nfrom attendances_by_area",
+        f',\n  p.email as "x_{"p" * 28}"\nfrom attendances_by_area',
+    ),
     "a comment": (MV, KEEP, f"-- + ILIKE true\n{KEEP} /* now() */"),
     "a text of foreign words": (MV, "'PA_ADULTO'", "'LIMIT :: true'"),
 }

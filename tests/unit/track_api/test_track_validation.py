@@ -111,7 +111,7 @@ def test_a_whatsapp_template_has_its_form(api, post, whatsapp_body, fields, key)
     assert (response.status_code, keys(response)) == (422, [key])
 
 
-@pytest.mark.parametrize("variable", ["interaction.convenio", "customer.nickname"])
+@pytest.mark.parametrize("variable", ["interaction.nickname", "customer.nickname"])
 def test_a_template_takes_only_what_the_line_has(api, post, whatsapp_body, variable):
     body = whatsapp_body()
     body["whatsapp_template"] = body["whatsapp_template"] | {"variables": [variable]}
