@@ -1,1 +1,1 @@
-"""Hand claimed lines to Track: one POST, one table of outcomes, one place that sends."""
+"""Post claimed lines to Track, classify its answers and settle the lines."""

@@ -1,7 +1,7 @@
-"""What each answer of Track, or its absence, means for a batch; and what we assume of its API.
+"""The table of Track's answers, what each means for a batch, and our assumptions about its API.
 
-Data only, and the one place where it stands; the page is written from it. An answer is certain only
-if it proves that the batch was, or was not, processed: all else is uncertain, and a person decides.
+Data only; the page is written from it. An answer is certain only if it proves that the batch was,
+or was not, processed: any other is uncertain, and a person decides.
 
 Source: docs/track-api.md#answers
 """
@@ -48,7 +48,7 @@ _WAY_OUT = (
 
 
 class TransportFailure(StrEnum):
-    """Why there is no answer. After the last two, the request may have arrived: it had begun.
+    """Why there is no answer. After the last two, the request may have arrived, as it had begun.
 
     Attributes:
         kind: what became of the batch.

@@ -1,4 +1,4 @@
-"""One claim on its way: posted, split where Track refuses it, settled line by line.
+"""A claim from its POST to the last settlement: split where Track refuses it.
 
 A refused batch is split until the offending lines stand alone, never after an uncertain outcome. A
 line is refused only when Track took another line of its claim, or when it was claimed alone: a
@@ -62,8 +62,8 @@ class Claim:
 
     Attributes:
         source: where its lines come from.
-        batch: what is posted now: the claim's lines, or a part of them.
-        tally: what became of its lines.
+        batch: in flight now: the claim's lines, or a part of them.
+        tally: the counts of its lines.
         has_released: whether some of its lines are ready again.
 
     Args:
@@ -101,7 +101,7 @@ class Claim:
     # -- the way out and back ------------------------------------------------------
 
     def require_lease(self) -> None:
-        """Demand that the lease still covers a whole POST.
+        """Refuse to post when the lease no longer covers a whole POST.
 
         Raises:
             NotDeliveredError: it does not; the claim's lines are released.
@@ -125,7 +125,7 @@ class Claim:
         return not self.retried(is_stopped) and is_open(self._context, self._terms)
 
     def post(self) -> TrackResponse | TransportFailure:
-        """Post the batch, once; nothing but the client is touched, in whatever thread."""
+        """Post the batch, once; uses nothing but the client, so that any thread may call it."""
         key, began = self.batch.id, self._context.clock()
         try:
             return self._context.client.post_distribution(self._body, idempotency_key=key)
@@ -133,7 +133,7 @@ class Claim:
             self._post_seconds = self._context.clock() - began
 
     def classify(self, answer: TrackResponse | TransportFailure) -> Outcome:
-        """Tell what an answer means for the batch, and log it."""
+        """Return the outcome that an answer means for the batch, and log it."""
         batch = self.batch
         outcome = classify_response(
             answer,
@@ -158,7 +158,7 @@ class Claim:
         return self._lease_ends - self._context.clock()
 
     def acceptance(self, outcome: Outcome) -> Settlement:
-        """Return what an acceptance settles; lines that it names are refused for good."""
+        """Return the settlement of an acceptance; lines that it names are refused for good."""
         refused = faults_by_place(self.batch, outcome)
         return self._settlement(
             self.batch,
@@ -170,7 +170,7 @@ class Claim:
         )
 
     def settle(self, settlement: Settlement) -> None:
-        """Record what became of lines, and count it.
+        """Record a settlement, and count it.
 
         Raises:
             DeliveryUncertainError: the ledger failed until the lease was over.
@@ -194,7 +194,7 @@ class Claim:
         )
 
     def count(self, settlement: Settlement) -> None:
-        """Count what is recorded."""
+        """Count a recorded settlement."""
         lines = {
             LineState.ACCEPTED: len(settlement.accepted),
             LineState.REFUSED: len(settlement.refused),
@@ -210,10 +210,10 @@ class Claim:
         self._context.observe(metric.sample(value, self._context.hospital.code, label))
 
     def retried(self, access: Callable[[], T]) -> T:
-        """Read or write the ledger about this claim, again and again until its lease ends.
+        """Retry an access to the ledger about this claim until its lease ends.
 
         Raises:
-            DeliveryUncertainError: it failed all the time; the lease puts the lines in doubt.
+            DeliveryUncertainError: every try failed; the lease puts the lines in doubt.
         """
         try:
             return retry_ledger(self._context, access, ends=self._lease_ends)
@@ -247,7 +247,7 @@ class Claim:
         self._judge_suspects()
 
     def _act(self, outcome: Outcome) -> None:
-        """Do what the outcome says with the lines of the batch just posted."""
+        """Settle the batch just posted by its outcome."""
         batch, status = self.batch, outcome.status
         match outcome.verdict:
             case OutcomeKind.ACCEPTED:
@@ -278,7 +278,7 @@ class Claim:
                 )
 
     def _mark_in_doubt(self, outcome: Outcome) -> None:
-        """Leave the batch to a person, and the rest of its claim to the next one."""
+        """Put the batch in doubt, and release the rest of its claim."""
         self.settle(
             self._settlement(
                 self.batch,
@@ -292,7 +292,7 @@ class Claim:
         self._end_early()
 
     def _give_up(self, error: TrackDispatchError, status: int | None = None) -> NoReturn:
-        """Release the batch and what of its claim is not settled, and say why."""
+        """Release the batch and the unsettled rest of its claim, and raise an error."""
         self.release(status)
         self._end_early()
         raise error
@@ -365,7 +365,7 @@ class Claim:
         return started
 
     def _judge_suspects(self) -> None:
-        """Refuse the lines that stand suspected, unless nothing of the claim got through.
+        """Refuse the suspected lines, unless Track took no line of the claim.
 
         Raises:
             ConfigError: Track refuses every line of a claim of two or more: a setting is to blame.
@@ -382,7 +382,7 @@ class Claim:
             )
 
     def _end_early(self) -> None:
-        """Close what is left of a claim that goes no further: all of it was certainly refused."""
+        """End a claim early: the rest of its lines was certainly refused."""
         self._leave(refuse=bool(self.tally.accepted))
 
     def _leave(self, *, refuse: bool) -> None:
@@ -419,7 +419,7 @@ def is_plain(outcome: Outcome) -> bool:
 
 
 def _end_of(left: Leftover) -> BatchState:
-    """Tell how a refused batch ends whose lines are not posted any more."""
+    """Return the final state of a refused batch whose lines are not posted any more."""
     if left.batch.places == left.released:
         return BatchState.NOT_DELIVERED
     return BatchState.SETTLED if left.batch.places == left.refused.keys() else BatchState.SPLIT

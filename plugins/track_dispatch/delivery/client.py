@@ -35,7 +35,7 @@ from track_dispatch.records import Channel
 
 
 def validity_and_reminder(now: datetime, hospital: Hospital) -> tuple[int, int | None]:
-    """Count the end of validity and the moment of the reminder from the moment of dispatch.
+    """Return the end of validity and the moment of the reminder of a dispatch at `now`.
 
     A reminder that would come at night waits for the window to open.
 
@@ -49,10 +49,10 @@ def validity_and_reminder(now: datetime, hospital: Hospital) -> tuple[int, int |
 
 
 def posted_fields(line: Mapping[str, str], hospital: Hospital, channel: Channel) -> dict[str, str]:
-    """Leave of an import line what the hospital lets go to Track.
+    """Return the fields of an import line that the hospital sends to Track.
 
-    The identifier, the name and the channel's contact always go: without them there is nobody to
-    ask.
+    The identifier, the name and the channel's contact are always sent, as nobody can be asked
+    without them.
     """
     if hospital.import_fields is None:
         return dict(line)
@@ -208,7 +208,7 @@ class TrackClient:
         self._session.close()
 
     def probe(self) -> None:
-        """Ask one harmless question, so that an outage is met before a POST is at stake.
+        """List one survey, to find an outage before a POST.
 
         Raises:
             NotDeliveredError: Track gave no proper answer.
@@ -239,7 +239,7 @@ class TrackClient:
         )
 
     def server_time(self) -> datetime | None:
-        """Ask one harmless question and return the time that stands on the answer, aware.
+        """List one survey and return the time in the answer's head, aware.
 
         Any answer will do, a refusal as well; None when it has no `Date`. Source: RFC 9110 6.6.1.
 
@@ -255,7 +255,7 @@ class TrackClient:
     def post_distribution(
         self, body: bytes, *, idempotency_key: str
     ) -> TrackResponse | TransportFailure:
-        """Post one batch as it stands, once; what the answer means says `classify_response`.
+        """Post a batch, once; `classify_response` classifies the answer.
 
         Args:
             body: the whole distribution as JSON in UTF-8.

@@ -1,6 +1,6 @@
-"""What a dispatch works with, what it counts, and what keeps it from starting a batch.
+"""The context of a dispatch: its collaborators, its counts, the checks before a batch.
 
-And what it may send, in order: each envelope is read and encoded before it is claimed.
+Also its backlog, the envelopes in their order: each is read and encoded before it is claimed.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ LEDGER_PAUSE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What became of lines.
+    """The counts of a dispatch's lines.
 
     Attributes:
         accepted: by Track.
         refused: by Track.
-        in_doubt: nobody knows whether Track took them.
+        in_doubt: lines that Track may have taken.
         uncertain: outcomes, not lines, that left lines in doubt.
         waiting_for_window: lines that stay ready for the next run, which begins before the window
             opens.
@@ -70,7 +70,7 @@ class Tally:
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def text(self) -> str:
-        """Count in Portuguese what was posted, for the task's log."""
+        """Write the counts in Portuguese, for the task's log."""
         lines = {
             LineState.ACCEPTED: self.accepted,
             LineState.REFUSED: self.refused,
@@ -118,7 +118,7 @@ class DispatchContext:
         return self.now().astimezone(self.hospital.zone).date()
 
     def terms(self, area: Area) -> ClaimTerms:
-        """Return what a claim of an area's lines is made under at this moment."""
+        """Return the terms of a claim of an area's lines at this moment."""
         hospital, today = self.hospital, self.today
         validity_at, reminder_at = validity_and_reminder(self.now(), hospital)
         return ClaimTerms(
@@ -138,10 +138,10 @@ class DispatchContext:
 
 
 def retry_ledger(context: DispatchContext, access: Callable[[], T], *, ends: float) -> T:
-    """Read or write the ledger again and again, while it fails and the clock is before `ends`.
+    """Retry an access to the ledger until `ends`, by the context's clock.
 
     Raises:
-        LedgerError: it failed all the time.
+        LedgerError: every try failed.
     """
     retrying = Retrying(
         retry=retry_if_exception_type(LedgerError),
@@ -154,7 +154,7 @@ def retry_ledger(context: DispatchContext, access: Callable[[], T], *, ends: flo
 
 
 def require_open_hours(context: DispatchContext) -> None:
-    """Let nothing out outside the hospital's window; what is ready stays so.
+    """Refuse to send outside the hospital's window; ready lines stay ready.
 
     Raises:
         QuietHoursError: it is closed; the error says until when.
@@ -171,7 +171,7 @@ def require_open_hours(context: DispatchContext) -> None:
 
 
 def require_not_stopped(context: DispatchContext) -> None:
-    """Start nothing any more once we were stopped from outside.
+    """Refuse to start a batch after the task was told to stop.
 
     Raises:
         NotDeliveredError: we were.
@@ -189,7 +189,7 @@ def is_open(context: DispatchContext, terms: ClaimTerms) -> bool:
 
 
 def next_run(hospital: Hospital, now: datetime) -> datetime:
-    """Return when the hospital's next scheduled run begins; it takes what is ready then."""
+    """Return when the hospital's next scheduled run begins, which sends what is ready by then."""
     today = now.astimezone(hospital.zone).date()
     begins = datetime.combine(today, hospital.begins_at, hospital.zone)
     if begins <= now:
@@ -198,7 +198,7 @@ def next_run(hospital: Hospital, now: datetime) -> datetime:
 
 
 def probe(context: DispatchContext) -> None:
-    """Ask Track one harmless question before a POST is at stake: an outage then costs no doubt.
+    """List one survey before any POST: an outage that it finds puts no line in doubt.
 
     Raises:
         NotDeliveredError: Track gave no proper answer.
@@ -224,7 +224,7 @@ def probe(context: DispatchContext) -> None:
 
 
 def budget_spent(context: DispatchContext, seconds: float) -> BudgetSpentError:
-    """Make the error of a request that Track would take only later."""
+    """Return the error of a spent request budget."""
     message = (
         f"{context.hospital.code}: Track's {context.hospital.requests_per_5_minutes} requests in"
         f" 5 minutes are used up; the next is free in {seconds:.0f} s, and what is ready waits"
@@ -288,11 +288,11 @@ class Backlog:
         return None
 
     def put_back(self, envelope: ReadyEnvelope) -> None:
-        """Let an envelope be prepared once more, before any other: some of it may be ready."""
+        """Put an envelope back in front, to be prepared again: it may have ready lines."""
         self._queue.appendleft(envelope)
 
     def drop_unit(self, unit: Unit) -> None:
-        """Leave what is left of a unit as it is."""
+        """Remove the other envelopes of a unit."""
         self._queue = deque(one for one in self._queue if one.unit != unit)
 
     def _prepare(self, source: ReadyEnvelope) -> Prepared | None:
@@ -329,9 +329,9 @@ class Backlog:
 
 
 def find_backlog(context: DispatchContext, until: date) -> tuple[Backlog, list[Unit]]:
-    """Find what is ready of the hospital's days up to `until`.
+    """Find the ready envelopes of the hospital's days up to `until`.
 
-    What the hospital does not ask at all is excluded on the way.
+    Units that the hospital does not ask at all are excluded.
 
     Returns:
         The backlog, and the units left out of it because they failed for good in an earlier try.
@@ -356,7 +356,7 @@ def find_backlog(context: DispatchContext, until: date) -> tuple[Backlog, list[U
 
 
 def _unasked(hospital: Hospital, unit: Unit) -> Reason | None:
-    """Return why the hospital's file, as it is now, lets nobody of a unit be asked."""
+    """Return the reason why the hospital's present file excludes a whole unit, if it does."""
     if hospital.survey(unit.area) is None:
         return Reason.NO_SURVEY
     if not hospital.is_live(unit.business_day):

@@ -1,4 +1,4 @@
-"""Dispatch a hospital: claim, POST, settle, until nothing is ready. The one place that sends.
+"""Dispatch a hospital: claim, POST and settle until nothing is ready.
 
     POST n -> one transaction {settle n, claim n+1} -> POST n+1
 
@@ -69,17 +69,17 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: How many uncertain outcomes end a dispatch.
+#: The number of uncertain outcomes that ends a dispatch.
 MAX_UNCERTAIN_POSTS = 2
 #: Seconds between two looks at a survey that another dispatch is posting to.
 BUSY_PAUSE = 0.2
 
 
 def dispatch(context: DispatchContext, until: date) -> Tally:
-    """Send what is ready of a hospital's days up to `until`; return what became of it.
+    """Send the ready lines of a hospital's days up to `until`; return their counts.
 
-    A unit that fails does not keep the next one from going, unless the reason binds them all: a
-    stop, an empty budget, closed hours, an outage, a second uncertain outcome.
+    After a unit that failed the next one is sent, unless the reason holds for all units: a stop, an
+    empty budget, closed hours, an outage, a second uncertain outcome.
 
     Raises:
         ConfigError: a setting keeps Track from taking the units it names; their lines are ready.
@@ -109,14 +109,14 @@ def dispatch(context: DispatchContext, until: date) -> Tally:
 
 
 class _Posted(NamedTuple):
-    """A claim that Track has plainly accepted, and what is still to be recorded of it."""
+    """A claim that Track accepted as a whole, and its settlement, not yet recorded."""
 
     claim: Claim
     settlement: Settlement
 
 
 class _Dispatch:
-    """A dispatch under way: what is left, what failed, what became of the rest."""
+    """A dispatch under way: its backlog, its failed units and its counts."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class _Dispatch:
     # -- the loop ------------------------------------------------------------------
 
     def send_all(self) -> None:
-        """Send envelope after envelope, until nothing is left or something binds all of them.
+        """Send envelope after envelope, until none is left or an error holds for all units.
 
         Raises:
             TrackDispatchError: it binds them all; see `dispatch`.
@@ -221,7 +221,7 @@ class _Dispatch:
             raise self._in_doubt("; a second outcome is unknown, and the rest is ready")
 
     def _fail(self, source: ReadyEnvelope, error: ConfigError) -> None:
-        """Let the rest of a unit be, in this try and in those that follow by themselves."""
+        """Leave the rest of a unit out, in this try and in its automatic retries."""
         with bound_contextvars(unit=str(source.unit)):
             log.warning(
                 "ATENÇÃO: %s: o envio falhou em definitivo, o resto segue; mostre à engenharia de"
@@ -325,7 +325,7 @@ class _Dispatch:
     def _after_failure(
         self, error: LedgerError, wanted: Wanted, posted: _Posted | None, *, ends: float
     ) -> Batch | NotClaimed:
-        """Settle alone what a failed transaction should have settled; look what it claimed.
+        """Settle alone what a failed transaction should have settled; look its claim up.
 
         Raises:
             LedgerError: nothing was to be settled, and nothing is claimed.
@@ -354,7 +354,7 @@ class _Dispatch:
     # -- the end -------------------------------------------------------------------
 
     def conclude(self, failed_before: Iterable[Unit]) -> None:
-        """Say what keeps the dispatch from being done: first what a retry may end.
+        """Raise the error of an incomplete dispatch: first those that a retry may solve.
 
         Args:
             failed_before: units that failed for good in an earlier try.
@@ -414,7 +414,7 @@ class _Dispatch:
 
 
 def _carry_out(future: Future[T], work: Callable[[], T]) -> None:
-    """Do a future's work, unless it is cancelled; in whatever thread."""
+    """Run a future's work in any thread, unless it is cancelled."""
     if not future.set_running_or_notify_cancel():
         return
     try:
@@ -423,7 +423,7 @@ def _carry_out(future: Future[T], work: Callable[[], T]) -> None:
         future.set_exception(error)
 
 
-#: What a claim of an envelope finds that another look at it now would find, too.
+#: Hindrances that another try at the envelope would meet again now.
 _OVER = frozenset(
     {Hindrance.NOTHING_READY, Hindrance.OUTDATED, Hindrance.ALL_EXCLUDED, Hindrance.LOCKED}
 )

@@ -1,4 +1,4 @@
-"""One day's extraction on its way into the ledger: what each attendance becomes.
+"""Apply one day's extraction: the line or exclusion of each attendance.
 
 Transform never touches a line that is on its way, in doubt or settled, nor what Track refused
 within a 2xx. Whatever waits is evaluated anew and gets a new address in an envelope of the newest
@@ -36,7 +36,7 @@ from track_dispatch.ledger.transitions import RULES, Transition
 from track_dispatch.records import Actor, Area, Channel, ColumnCounts
 from track_dispatch.states import INVITED, LineState, Reason, Refusal
 
-#: Evaluates again the rows of patients who opted out, by position, with the barred channels.
+#: Evaluates rows of patients who opted out again, by position, with the barred channels.
 Again = Callable[[Mapping[int, Collection[Channel]]], Mapping[int, "_Evaluated"]]
 
 #: States of a line that may move to another day with its attendance.
@@ -46,7 +46,7 @@ _ENDING = (LineState.READY, LineState.HELD, LineState.REOPENED)
 
 
 class _Evaluated(Protocol):
-    """What the rules made of an attendance: `transformation.Candidate`.
+    """An evaluated attendance, as `transformation.Candidate` is.
 
     Its identities are those of persons, the contact and others, each value once.
     """
@@ -67,7 +67,7 @@ class _Evaluated(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DayTerms:
-    """How a day is applied.
+    """The terms under which a day is applied.
 
     Attributes:
         rules: digest of what its attendances were evaluated under.
@@ -136,7 +136,7 @@ class DayApply:
         self._doubted = Counter[str]()
 
     def has_later_limits(self) -> bool:
-        """Tell whether patients may be asked still whose day is too old: a person let them in."""
+        """Tell whether lines of the day may be asked beyond its limit, as a person allowed."""
         if self.terms.ask_until is None or self.terms.ask_until >= self.terms.today:
             return False
         lines, units = schema.lines, schema.units
@@ -156,7 +156,7 @@ class DayApply:
         return self._connection.scalar(found) is not None
 
     def take(self, attendances: Sequence[_Evaluated], again: Again) -> None:
-        """Take a chunk of the reading's attendances; each of them comes once in a reading.
+        """Apply a chunk of the reading's attendances; each attendance comes once in a reading.
 
         Args:
             attendances: evaluated without regard to opt-outs.
@@ -182,7 +182,7 @@ class DayApply:
                 self._find(one, of_one)
 
     def _carry_optouts(self, barred: Sequence[_Evaluated]) -> None:
-        """Let an older key go some day: whom it bars is barred under the newest one as well."""
+        """Copy opt-outs to the newest key, so that older keys become unneeded."""
         if len(self._keys.identity_secrets) > 1:
             values = {value for one in barred for kind in one.identities for value in kind}
             carry_optouts(self._connection, self._keys, values)
@@ -190,13 +190,13 @@ class DayApply:
     def end_of_reading(
         self, *, rows_merged: int, column_counts: ColumnCounts | None = None
     ) -> None:
-        """Write what is left of the reading, and keep what was counted of it."""
+        """Write the rest of the reading, and record its counts."""
         self.rows_merged = rows_merged
         self.column_counts = column_counts or Counter()
         self.writer.flush()
 
     def finish(self, standing_back: Collection[int]) -> None:
-        """Let those wait again whose person is asked about no other attendance of the day.
+        """Make deferred lines ready whose person is not asked about another attendance of the day.
 
         Args:
             standing_back: addresses of lines whose person is asked about another one.
@@ -222,7 +222,7 @@ class DayApply:
         return LineHashes(hashed(persons), hashed(contacts), hashed(others))
 
     def _known(self, attendance_ids: list[str]) -> dict[str, KnownLine]:
-        """Look attendances up; nobody else changes those that may be changed here meanwhile."""
+        """Look attendances up, and lock those that may be changed here."""
         given = {"source": self.extraction.source, "ids": attendance_ids}
         found = [KnownLine(*row) for row in self._connection.execute(_KNOWN, given)]
         if found and self._connection.dialect.name == "postgresql":
@@ -244,14 +244,14 @@ class DayApply:
         )
 
     def _find(self, one: _Evaluated, hashes: LineHashes) -> None:
-        """Put an attendance in that the ledger does not know."""
+        """Insert an attendance that the ledger does not know."""
         placement = self._placement(one, hashes, self.terms.ask_until)
         if self._distrust is not None and placement.state is LineState.READY:
             placement = self._doubt(placement, self._distrust)
         self.writer.put(placement)
 
     def _reevaluate(self, line: KnownLine, one: _Evaluated, hashes: LineHashes) -> None:
-        """Judge a known attendance anew, if it may be, and is this day's or moves here."""
+        """Evaluate a known attendance again, if its state allows and its day is or becomes ours."""
         is_ours = (line.hospital, line.business_day) == self.day
         if is_ours:
             self.seen.append(line.id)
@@ -286,7 +286,7 @@ class DayApply:
         return one.line is None or line.digest not in self._keys.digests(one.line)
 
     def _stays(self, line: KnownLine, placement: Placement) -> bool:
-        """Tell whether a line is what it would become; defer it where that is not known yet."""
+        """Tell whether a line stays as it is; defer it where that is not known yet."""
         if line.state != LineState.EXCLUDED or line.area != placement.area:
             return False
         if placement.fields is None:
@@ -304,7 +304,7 @@ class DayApply:
         return True
 
     def _change(self, line: KnownLine, placement: Placement, transition: Transition) -> None:
-        """Let a known line be what it was judged to be."""
+        """Change a known line to its placement."""
         placement = placement._replace(known=line, transition=transition)
         if placement.state is LineState.EXCLUDED:
             if line.state in _ENDING:
@@ -319,7 +319,7 @@ class DayApply:
         self.writer.put(placement)
 
     def _doubt(self, placement: Placement, distrust: Distrust) -> Placement:
-        """Return a line as one that may have been sent before the restore."""
+        """Return a placement in doubt: the line may have been sent before the restore."""
         unit = placement.area, placement.channel
         batch = self._doubts.setdefault(unit, str(uuid.uuid4()))
         self._doubted[batch] += 1
@@ -354,7 +354,7 @@ def _lookup() -> Select[Any]:
 
 
 _KNOWN = _lookup()
-#: Whoever would claim or exclude them meanwhile passes them over, or waits.
+#: Locks lines; a claim meanwhile skips them, an exclusion waits.
 _LOCK = (
     select(schema.lines.c.id)
     .where(
@@ -371,7 +371,7 @@ _LOCK = (
 
 
 class Lookups:
-    """The ledger as an evaluation asks it, within one transaction.
+    """The ledger's look-ups for an evaluation, within one transaction.
 
     Args:
         connection: of the transaction.

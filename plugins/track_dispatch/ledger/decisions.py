@@ -1,8 +1,8 @@
-"""What people decide about batches and refused lines, on record with who decided and why.
+"""Decisions of people about batches and refused lines, recorded with person and reason.
 
-Every decision is one transaction with its record in it. A batch is decided once: its row is locked
-first, and each UPDATE names the state that it leaves, so that of two people who decide at once the
-second one is told. Nothing is decided before the batch's lease ends: its owner may still answer.
+A decision and its record are one transaction. A batch is decided once: its row is locked first, and
+each UPDATE names the state that it leaves, so that the second of two people who decide at once is
+refused. Nothing is decided before the batch's lease ends: its owner may still settle it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from track_dispatch.ledger.transitions import MovedLine, Transition, apply_trans
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import BatchState, DecisionRefusal, LineState, Verb
 
-#: PostgreSQL's code for having waited in vain for what another transaction holds.
+#: PostgreSQL's code of a lock that was not released in time.
 _LOCK_NOT_AVAILABLE = "55P03"
 
 _batches, _units, _envelopes, _lines = (
@@ -38,7 +38,7 @@ _batches, _units, _envelopes, _lines = (
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person decided, and why.
+    """A decision of a person, and its reason.
 
     Attributes:
         verb: what is done.
@@ -54,7 +54,7 @@ class Decision:
 
     @property
     def actor(self) -> Actor:
-        """The person as whoever moves the lines."""
+        """The person as the actor of transitions."""
         return Actor(self.decided_by, run_id=self.run_id)
 
 
@@ -88,7 +88,7 @@ def record_decision(
     batch: str | None = None,
     as_of: datetime | None = None,
 ) -> int:
-    """Write a decision down, in the transaction that carries it out; return its id.
+    """Record a decision, in the transaction that carries it out; return its id.
 
     Raises:
         DecisionRefusedError: its run has been carried out before. A cleared run must not repeat
@@ -124,7 +124,7 @@ def count_lines(connection: Connection, decision: int, lines: int) -> None:
 
 
 class BatchOutcome(NamedTuple):
-    """What a decision makes of a batch and of those of its lines that stand in `left`."""
+    """The states that a decision moves a batch and its lines in `left` to."""
 
     leaves: BatchState
     enters: BatchState
@@ -134,7 +134,7 @@ class BatchOutcome(NamedTuple):
 
 
 _B, _L, _T = BatchState, LineState, Transition
-#: What may be decided about a batch.
+#: The outcome of each decision about a batch.
 OF_BATCHES: Mapping[Verb, BatchOutcome] = {
     Verb.SETTLE_SENT: BatchOutcome(
         _B.IN_DOUBT, _B.SETTLED, _T.SETTLED_BY_PERSON, _L.IN_DOUBT, _L.ACCEPTED
@@ -153,7 +153,7 @@ OF_BATCHES: Mapping[Verb, BatchOutcome] = {
 
 @dataclass(frozen=True, slots=True)
 class DecidedLines:
-    """What a decision moved.
+    """The lines that a decision moved.
 
     Attributes:
         day: the hospital's day that it was about.
@@ -176,7 +176,7 @@ class DecidedLines:
 
 
 def decide_batch(ledger: Ledger, batch: str, decision: Decision, *, today: date) -> DecidedLines:
-    """Carry out what a person decided about a batch: one of `OF_BATCHES`.
+    """Carry out a person's decision about a batch, one of `OF_BATCHES`.
 
     Args:
         ledger: open.
@@ -227,7 +227,7 @@ def hospital_of_batch(connection: Connection, batch: str) -> str | None:
 def retry_refused(
     ledger: Ledger, day: HospitalDay, decision: Decision, *, today: date
 ) -> DecidedLines:
-    """Let the next extraction of a day decide anew about its refused lines.
+    """Reopen a day's refused lines, for its next extraction to decide.
 
     Raises:
         DecisionRefusedError: the day has none, or the run was carried out before.
@@ -278,7 +278,7 @@ def _lock_decidable(connection: Connection, batch: str, outcome: BatchOutcome) -
 def _elsewhere(
     connection: Connection, batch: str, state: BatchState, outcome: BatchOutcome
 ) -> DecisionRefusedError:
-    """Say why a batch cannot be decided like this, and who was first, if somebody was."""
+    """Return the error of a batch in another state, with the person who decided it, if any."""
     decisions = schema.decisions
     earlier = connection.execute(
         select(decisions).where(decisions.c.batch == batch).order_by(decisions.c.id.desc()).limit(1)
@@ -327,7 +327,7 @@ def reopen(
     actor: Actor,
     today: date,
 ) -> DecidedLines:
-    """Let those come back that stood back for reopened lines, and count what is too late."""
+    """Bring back the lines that stood back for reopened ones, and count those that are too late."""
     ids = [line.id for line in moved]
     come_back(connection, keys, ids, actor=actor, today=today)
     too_late = select(func.count()).where(among(_lines.c.id, "ids"), _lines.c.ask_until < today)

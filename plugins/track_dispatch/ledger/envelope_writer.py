@@ -1,4 +1,4 @@
-"""Lines on their way into envelopes: collected by unit, sealed, and written many at a time.
+"""Write lines into envelopes: collected by unit, sealed, many at a time.
 
 The hot half of transform. What is written obeys `transitions.RULES` and tells the same events as
 `transitions.apply_transition`, which would cost ten times as much for each line.
@@ -88,7 +88,7 @@ class KnownLine(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """What a line is to be, and where it comes from; patient data.
+    """The state and content that a line is to have, and its origin; patient data.
 
     Attributes:
         area: "" where it has none.
@@ -139,18 +139,18 @@ class IdentityRows:
         self._left: set[int] = set()
 
     def add(self, line: int, hashes: LineHashes) -> None:
-        """Take a new line's identities in."""
+        """Add a new line's identities."""
         parts = self._parts
         for tag, found in enumerate(hashes if self._keys == 1 else _by_key(hashes, self._keys)):
             for one in found:
                 parts[one >> 59].extend((one, line, tag))
 
     def leave_out(self, line: int) -> None:
-        """Do not write a line's identities any more: another day of the run has taken it over."""
+        """Remove a line's identities: another day of the run has taken the line over."""
         self._left.add(line)
 
     def write(self, *, at_least: int = 1) -> None:
-        """Write what was taken in, if it is so many."""
+        """Write the collected identities, if there are so many."""
         if sum(map(len, self._parts)) < 3 * at_least:
             return
         for part in (*self._parts[16:], *self._parts[:16]):  # the negative hashes come first
@@ -172,7 +172,7 @@ class SharedPersons:
         self._parts = [array("q") for _ in range(32)]
 
     def add(self, address: int, persons: Sequence[int]) -> None:
-        """Take a line in."""
+        """Add a line."""
         for one in persons:
             self._parts[one >> 59].extend((one, address))
 
@@ -229,7 +229,7 @@ class EnvelopeWriter:
         self._left: set[int] = set()
 
     def put(self, placement: Placement) -> None:
-        """Take one line in."""
+        """Add one line."""
         unit = placement.area, placement.channel
         pending = self._pending[unit]
         pending.append(placement)
@@ -238,7 +238,7 @@ class EnvelopeWriter:
             self._fill(*unit, pending)
 
     def flush(self) -> None:
-        """Write all that was put, and seal anew the envelopes that lines have left."""
+        """Write all collected lines, and seal again the envelopes that lines have left."""
         for (area, channel), pending in self._pending.items():
             self._fill(area, channel, pending)
         self._pending.clear()
@@ -295,7 +295,7 @@ class EnvelopeWriter:
     def _events_of(
         self, envelope: int, placements: Sequence[Placement]
     ) -> Iterator[dict[str, Any]]:
-        """Tell what brought lines into an envelope: one event for all that came alike."""
+        """Return the events of lines of an envelope: one for all lines of the same transition."""
         alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
         for place, one in enumerate(placements):
             alike[one.transition, one.state, one.reason, one.batch, one.decision].append(place)
@@ -330,7 +330,7 @@ class EnvelopeWriter:
             written.clear()
 
     def _change(self) -> None:
-        """Let known lines lie in their new envelopes, each if it is still what it was.
+        """Move known lines to their new envelopes, each only from the state that it was read in.
 
         Raises:
             LedgerError: another transaction changed one.

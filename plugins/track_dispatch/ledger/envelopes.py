@@ -1,4 +1,4 @@
-"""Envelopes: what one POST takes of a unit, its payload one encrypted token.
+"""Envelopes: up to one POST's lines of a unit, whose payload is one encrypted token.
 
 The token holds the envelope's id, so that no payload can pass for another's, and for each line its
 place, its line id, its attendance id, its identity hashes and its import line. Lines that no
@@ -112,7 +112,7 @@ def _waiting(connection: Connection, envelope: int) -> set[int]:
 
 
 def reseal(connection: Connection, keys: KeyRing, envelopes: Collection[int]) -> None:
-    """Make envelopes say and hold what is true of their lines now.
+    """Bring the counts and payloads of envelopes up to date with their lines.
 
     Counts are taken anew; a payload loses the lines that no longer wait, or goes as a whole.
     """

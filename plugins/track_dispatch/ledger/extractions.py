@@ -1,4 +1,4 @@
-"""Extractions: what was read of a hospital's day, encrypted by the chunk until transform.
+"""Extractions: a hospital's day as it was read, encrypted chunk by chunk until transform.
 
 Of two readings of a day the one that began later is the newer: it may end first, but what it saw
 the other one has not seen.
@@ -253,7 +253,7 @@ def run_extractions(connection: Connection, *, hospital: str, run_id: str) -> li
 
 
 def stale_days(connection: Connection, *, hospital: str, today: date) -> list[date]:
-    """Return the days whose patients still wait, may still be asked, and must be read again.
+    """Return the days to read again: their lines still wait and may still be asked.
 
     A `reopened` line waits for any next reading; a `ready` or `held` one for the next when its own
     is of yesterday. The latest day comes first.

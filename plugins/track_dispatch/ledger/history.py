@@ -1,4 +1,4 @@
-"""The whole life of one attendance, and what Track refused, as the events tell it. Reading only.
+"""The history of an attendance and refused lines, from the events. Reading only.
 
 Neither holds a name or a contact: the ledger keeps none of a line that does not wait.
 """
@@ -27,7 +27,7 @@ _extractions, _batches = schema.extractions, schema.batches
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One event of a line, with its batch's receipt and the reason of who decided, if one did."""
+    """One event of a line, with its batch's receipt and the decision's reason, if any."""
 
     at: datetime
     transition: str
@@ -44,7 +44,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class AttendanceHistory:
-    """Where an attendance stands, and how it came there.
+    """An attendance's line, and its events.
 
     Attributes:
         attendance_id: as the ERP numbers it.
@@ -73,7 +73,7 @@ class AttendanceHistory:
 
 @dataclass(frozen=True, slots=True)
 class RefusedLines:
-    """Lines that stand refused alike; `detail` is the code and the field that Track faulted."""
+    """Refused lines with one detail, which is the code and the field that Track named."""
 
     hospital: str
     business_day: date
@@ -87,7 +87,7 @@ class RefusedLines:
 def attendance_history(
     connection: Connection, *, source: str, attendance_id: str
 ) -> AttendanceHistory | None:
-    """Tell what became of an attendance; None when the ledger does not know it."""
+    """Return an attendance's history; None if the ledger does not know it."""
     line = connection.execute(
         select(_lines).where(_lines.c.source == source, _lines.c.attendance_id == attendance_id)
     ).one_or_none()
@@ -95,7 +95,7 @@ def attendance_history(
 
 
 def line_history(connection: Connection, line: Row[Any]) -> AttendanceHistory:
-    """Tell what became of an attendance, given by its row of `lines`."""
+    """Return the history of an attendance, given by its row of `lines`."""
     unit = connection.execute(
         select(_units)
         .join(_envelopes, IS_OF_UNIT)
@@ -152,7 +152,7 @@ def refused_lines(connection: Connection, *, since: date) -> list[RefusedLines]:
 
 
 def _life(connection: Connection, address: int) -> list[Step]:
-    """Walk a line's events from where it lies back to where it was found.
+    """Return a line's events, followed back from its present address to its first.
 
     A line that was evaluated anew, or moved to another day, lies somewhere else; the event that
     brought it there says where it came from.
@@ -277,7 +277,7 @@ def batches_of_day(connection: Connection, day: HospitalDay) -> list[DayBatch]:
 
 @dataclass(frozen=True, slots=True)
 class FirstAnswer:
-    """A 2xx, as far as the ledger keeps it.
+    """The recorded facts of an answer with a 2xx.
 
     Attributes:
         at: when its batch was claimed.
@@ -344,7 +344,7 @@ def first_answers(connection: Connection, *, limit: int = 10) -> list[FirstAnswe
 
 
 class SoftwareUse(NamedTuple):
-    """From when until when readings and batches came from one software."""
+    """The time within which readings and batches came from one software."""
 
     software: Software
     first: datetime
@@ -354,7 +354,7 @@ class SoftwareUse(NamedTuple):
 def software_of_run(
     connection: Connection, days: Collection[HospitalDay], *, run_id: str
 ) -> list[SoftwareUse]:
-    """Return what a run's readings and batches came from, the earliest first.
+    """Return the software of a run's readings and batches, the earliest first.
 
     `days` are those that the run read.
     """
@@ -371,7 +371,7 @@ def software_of_run(
 
 
 def recent_software(connection: Connection, *, hours: float) -> list[SoftwareUse]:
-    """Return what all readings and batches of the last hours came from, the earliest first."""
+    """Return the software of all readings and batches of the last hours, the earliest first."""
     since = moment_in(-hours * 3600)
     return _uses(
         connection,

@@ -51,7 +51,7 @@ class IdentityKey(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """Return what tells this secret from another one under the same id, and no more."""
+        """Return a fingerprint that tells two secrets under one id apart, and nothing more."""
         return _keyed(self.secret, b"fingerprint").hexdigest()
 
 
@@ -105,7 +105,7 @@ class KeyRing(BaseModel):
         return self._fernet.encrypt(zlib.compress(content, _FASTEST))
 
     def decrypt(self, token: bytes) -> bytes:
-        """Give back what any of the payload keys encrypted.
+        """Decrypt a token of any of the payload keys.
 
         Raises:
             ConfigError: no key opens it.
@@ -178,12 +178,12 @@ class KeyRing(BaseModel):
         return self._begun(b"line")
 
     def _begun(self, purpose: bytes) -> tuple[tuple[str, Callable[[], hashlib.blake2b]], ...]:
-        """Begin a hash by each key: to copy it is cheaper than to begin anew each time."""
+        """Return a begun hash for each key: to copy it is cheaper than to begin again."""
         return tuple((key.id, _keyed(key.secret, purpose).copy) for key in self.identity_secrets)
 
 
 def _keyed(secret: str, purpose: bytes) -> hashlib.blake2b:
-    """Begin a hash that only this secret makes, and only for this purpose."""
+    """Begin a hash keyed with a secret, for one purpose."""
     key = hashlib.blake2b(secret.encode(), digest_size=64).digest()
     return hashlib.blake2b(key=key, digest_size=_HASH_BYTES, person=purpose)
 
@@ -265,7 +265,7 @@ class OlderKey:
 
 @dataclass(frozen=True, slots=True)
 class OlderKeys:
-    """What the ledger still needs of the keys behind the newest ones.
+    """The older keys that the ledger still needs.
 
     Attributes:
         identity: the older identity keys, the oldest first.
@@ -279,7 +279,7 @@ class OlderKeys:
 
 
 def older_keys(connection: Connection, keys: KeyRing) -> OlderKeys:
-    """Look what still needs a key behind the newest one."""
+    """Find what still needs an older key."""
     staying = [key.id for key in keys.identity_secrets]
     found = []
     for key in reversed(staying[1:]):
@@ -293,7 +293,7 @@ def older_keys(connection: Connection, keys: KeyRing) -> OlderKeys:
 
 
 def without_unneeded(keys: KeyRing, older: OlderKeys) -> KeyRing:
-    """Return the ring without the keys that nothing needs any more."""
+    """Return the ring without unneeded keys."""
     gone = {key.id for key in older.identity if key.may_go}
     payload = keys.payload_secrets if older.payloads else keys.payload_secrets[:1]
     staying = tuple(key for key in keys.identity_secrets if key.id not in gone)
@@ -365,7 +365,7 @@ def unregistered(connection: Connection, keys: KeyRing) -> bool:
 
 
 def register_keys(connection: Connection, keys: KeyRing) -> None:
-    """Keep which identity keys hashes were made with; a known one stays as it is."""
+    """Record the identity keys that hashes are made with; a known key stays as it is."""
     for key in keys.identity_secrets:
         connection.execute(
             insert_into(connection, schema.identity_keys)
@@ -375,7 +375,7 @@ def register_keys(connection: Connection, keys: KeyRing) -> None:
 
 
 def require_keys(connection: Connection, keys: KeyRing) -> None:
-    """Refuse a ring that would forget somebody.
+    """Refuse a ring that would lose opt-outs or patients who were asked.
 
     Raises:
         ConfigError: a secret changed under its id, or a key is gone that an opt-out, an invited
@@ -416,7 +416,7 @@ def needed_alone(connection: Connection, key: str, others: tuple[str, ...]) -> d
 
 
 def unopened(connection: Connection, keys: KeyRing) -> int:
-    """Count what waits encrypted - envelopes and staged chunks - and no key of ours opens."""
+    """Count the envelopes and staged chunks that none of our keys opens."""
     envelopes, staged = schema.envelopes, schema.staged
     waiting = [
         select(envelopes.c.payload).where(envelopes.c.payload.is_not(None)),

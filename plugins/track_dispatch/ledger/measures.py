@@ -1,7 +1,7 @@
-"""What a scrape asks the ledger: how old what waits is, how long POSTs took, when it was tidied.
+"""The ledger's figures for a scrape: ages of open lines, times of POSTs, the last housekeeping.
 
-Reading only. Ages are by the database's clock, in seconds. Every look is at what is open or at a
-hospital's latest day, so that its cost does not grow with the ledger's lines.
+Reading only. Ages are by the database's clock, in seconds. Every query reads open lines or a
+hospital's latest day, so that its cost does not grow with the ledger.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class PostTimes(NamedTuple):
 
 
 def latest_readings(connection: Connection) -> dict[str, LatestReading]:
-    """Return what was read last of each hospital."""
+    """Return the latest reading of each hospital."""
     now, table = now_in(connection), _extractions
     rows = connection.execute(
         select(table.c.hospital, func.max(table.c.business_day), func.max(table.c.applied_at))

@@ -53,9 +53,9 @@ def start_part(
 ) -> Batch | NotClaimed:
     """Put some lines of a refused batch in flight as a batch of their own.
 
-    They are asked again what every claim asks. Those that may not go any more are ready again, for
-    the next claim to judge: the batch returned lacks them. The rest of the claim that is not
-    posted yet shares the renewed lease.
+    The contact policy is checked again, as at every claim. Lines that may not go any more become
+    ready, for the next claim, and are not in the returned batch. Lines of the claim that are not
+    posted yet share the renewed lease.
 
     Args:
         ledger: open.
@@ -71,7 +71,7 @@ def start_part(
         again, with any other hindrance the claim is as it was, or has lost such lines.
 
     Raises:
-        CommitUnknownError: nobody knows whether it was committed: look by the batch's id.
+        CommitUnknownError: it is unknown whether it was committed: look the batch's id up.
         LedgerError: the database failed; the claim is as it was.
     """
     part = replace(parent, id=batch_id or str(uuid.uuid4()), lines=tuple(lines), parent=parent.id)
@@ -80,7 +80,7 @@ def start_part(
 
 
 class _Part:
-    """A part on its way, in its own transaction."""
+    """The start of a part, in its own transaction."""
 
     def __init__(
         self, connection: Connection, keys: KeyRing, parent: Batch, terms: ClaimTerms, actor: Actor
@@ -92,7 +92,7 @@ class _Part:
         self._actor = actor
 
     def start(self, part: Batch, status: int | None) -> Batch | NotClaimed:
-        """Put in flight what may go of the part."""
+        """Put the part's lines that may go in flight."""
         if (hindered := self._hindered(part)) is not None:
             return hindered
         left = self._release_barred(part)
@@ -130,7 +130,7 @@ class _Part:
         return ours == len(lines)
 
     def _release_barred(self, part: Batch) -> tuple[SealedLine, ...] | NotClaimed:
-        """Release the lines that may not go any more; return the others, or that none is left."""
+        """Release the lines that may not go any more; return the others, or why there is none."""
         outdated = is_outdated(self._connection, part.envelope, self._terms)
         barred: Collection[int] = part.places
         if not outdated:
@@ -182,7 +182,7 @@ class _Part:
             batch=part.id,
         )
         if not opened or len(moved) != len(part.lines):
-            # all was locked and looked at before: the ledger is not what we take it for
+            # all rows were locked and checked before: the ledger is inconsistent
             message = f"batch {part.id} could not be split off as it was looked at"
             raise LedgerError(message)
         parent = self._parent
@@ -198,10 +198,10 @@ class _Part:
 def begin_rehearsal(
     ledger: Ledger, batch_id: str, *, lines: int, terms: ClaimTerms, actor: Actor
 ) -> NotClaimed | None:
-    """Put a rehearsal in flight before it is posted; return what keeps it from going out, if any.
+    """Put a rehearsal in flight before it is posted; return why that is not possible, if so.
 
     Raises:
-        CommitUnknownError: nobody knows whether it was committed.
+        CommitUnknownError: it is unknown whether it was committed.
         LedgerError: the database failed.
     """
     with claim_transaction(ledger) as connection:
@@ -237,7 +237,7 @@ def end_rehearsal(
     receipt: str | None = None,
     batch_state: BatchState = BatchState.SETTLED,
 ) -> bool:
-    """Write down what Track said; return whether the rehearsal was still in flight."""
+    """Record Track's answer; return whether the rehearsal was still in flight."""
     with ledger.writing_in_turn() as connection:
         return move_batch(
             connection,

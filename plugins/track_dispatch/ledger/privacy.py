@@ -1,6 +1,6 @@
-"""Who asked not to be asked, and the erasure of what is held about somebody.
+"""The list of opt-outs, and the disclosure and erasure of a person's data.
 
-Everybody is found by keyed hashes, under every key there is, so that a new key forgets nobody.
+People are found by keyed hashes under every key of the ring, so that a new key loses nobody.
 Values are "cpf:...", "email:...", "phone:..." in their normal forms: patient data, never kept.
 """
 
@@ -32,13 +32,13 @@ from track_dispatch.states import WAITING, LineState, Reason
 #: Counts the rows of staged columns that are about the person.
 RowsAbout = Callable[[Mapping[str, Sequence[str]]], int]
 
-#: How a row of the list says that it holds for every channel.
+#: The channel of an opt-out that holds for every channel.
 EVERY_CHANNEL = ""
-#: What the list names as the source of an opt-out that an erasure entered.
+#: The source of an opt-out that an erasure entered.
 ERASURE = "erasure"
-#: People who are entered in one transaction: a long list must not keep claims waiting.
+#: People entered in one transaction: a long list must not keep claims waiting.
 PEOPLE_AT_ONCE = 500
-#: States in which somebody may yet have to settle a line: it stays as it is.
+#: States of a line that may still be settled: an erasure leaves it as it is.
 UNDER_WAY = (LineState.SENDING, LineState.IN_DOUBT)
 
 _optouts, _lines, _identities = schema.optouts, schema.lines, schema.identities
@@ -49,7 +49,7 @@ _optouts, _lines, _identities = schema.optouts, schema.lines, schema.identities
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """What is on the list about a value, who told us, and who entered it, why.
+    """An opt-out of a value, with its source, and the person and the reason that entered it.
 
     `channel` is None for every channel.
     """
@@ -64,7 +64,7 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class OptOutCount:
-    """How many values of a kind one source told us, and when it did last."""
+    """The number of values of a kind from one source, and the moment of the latest."""
 
     source: str
     kind: str
@@ -80,7 +80,7 @@ def add_optouts(
     source: str,
     decision: Decision,
 ) -> int:
-    """Enter people, each with her values and a channel; return how many were new to the list.
+    """Add people, each with her values and a channel; return how many were new to the list.
 
     Without a channel it holds for every one. `source` says who told us, without patient data. The
     decision is on record once, with the first people.
@@ -104,7 +104,7 @@ def enter_optouts(
     source: str,
     decision: int,
 ) -> int:
-    """Enter each value under every key; return how many were not on the list for the channel.
+    """Add each value under every key; return how many were not on the list for the channel.
 
     What is on it already keeps the source and the decision that it came with.
     """
@@ -125,7 +125,7 @@ def enter_optouts(
             "decision": decision,
         }
         rows = [{"full_hash": one.full, "hash": one.hash, "key": one.key, **told} for one in hashes]
-        # rows as parameters: as values they would be compiled anew each time
+        # rows as parameters: as literal values they would be compiled each time
         entered = insert_into(connection, _optouts).values(added_at=moment_in())
         connection.execute(entered.on_conflict_do_nothing(), rows)
     return new
@@ -154,7 +154,7 @@ def remove_optouts(
 
 
 def optouts_of(connection: Connection, keys: KeyRing, values: Collection[str]) -> list[OptOut]:
-    """Return what is on the list about values, the oldest first."""
+    """Return the opt-outs of values, the oldest first."""
     hashes = [one for value in sorted(set(values)) for one in keys.identity_hashes(value)]
     decisions = schema.decisions
     rows = connection.execute(
@@ -171,7 +171,7 @@ def optouts_of(connection: Connection, keys: KeyRing, values: Collection[str]) -
 
 
 def count_optouts(connection: Connection) -> list[OptOutCount]:
-    """Count the list by who told us, kind of value and channel; it holds no values to show."""
+    """Count the list by source, kind of value and channel; it holds no values to show."""
     kinds = (_optouts.c.source, _optouts.c.kind, _optouts.c.channel)
     counted = func.count(_optouts.c.entry.distinct()), func.max(_optouts.c.added_at)
     rows = connection.execute(select(*kinds, *counted).group_by(*kinds).order_by(*kinds))
@@ -202,7 +202,7 @@ def _on_list(hashes: Sequence[IdentityHash]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What an erasure did.
+    """The counts of an erasure.
 
     Attributes:
         excluded: lines that waited, and that nobody will be asked about.
@@ -224,10 +224,10 @@ class Erased:
 def erase_person(
     ledger: Ledger, values: Collection[str], decision: Decision, *, today: date | None = None
 ) -> Erased:
-    """Put a person on the list, and erase what tells of her and is not under way.
+    """Put a person on the list, and erase her data that are not under way.
 
-    What still waits is excluded: nobody is asked about it. Of what was asked there stays what a
-    second invitation must be told from: who shares no value with the list is still recognised.
+    Waiting lines are excluded. Of lines that were asked, the hashes that prevent a second
+    invitation stay, unless the list bars it by itself.
 
     `values` are all that the person gave, of any kind. Others who stood back for a contact of hers
     come back if they may still be asked `today`.
@@ -247,7 +247,7 @@ def erase_person(
         excluded = _exclude(connection, keys, ids, decision, decided)
         contact = (IdentityKind.CONTACT,)
         come_back(connection, keys, excluded, actor=decision.actor, today=today, over=contact)
-        # one of her own may have come back as well
+        # one of her own lines may have come back as well
         excluded += _exclude(connection, keys, ids, decision, decided)
         unlinked = _unlink(connection, ids, hashes)
         count_lines(connection, decided, len(unlinked))
@@ -278,7 +278,7 @@ def _exclude(
 
 
 def _unlink(connection: Connection, ids: list[int], hashes: list[int]) -> dict[int, str]:
-    """Take from lines that are not under way what tells of the person; return them, with states.
+    """Erase the person's hashes from lines that are not under way; return them, with states.
 
     Of whoever was asked, the cap needs the identities that the list does not bar.
     """
@@ -306,7 +306,7 @@ def _unlink(connection: Connection, ids: list[int], hashes: list[int]) -> dict[i
 # -- what is held ------------------------------------------------------------------
 
 
-#: Tables whose rows cannot be found by what a person tells us, and why.
+#: Tables whose rows cannot be found by a person's values, and why.
 WITHOUT_A_PERSON: Mapping[str, str] = {
     "ledger": "of the ledger itself",
     "identity_keys": "of the ledger itself",
@@ -338,7 +338,7 @@ class HeldAttendance:
 
 @dataclass(frozen=True, slots=True)
 class HeldData:
-    """What is held about a person.
+    """The data held about a person.
 
     Attributes:
         attendances: the earliest first.
@@ -358,7 +358,7 @@ class HeldData:
 def held_about(
     connection: Connection, keys: KeyRing, values: Collection[str], *, rows_about: RowsAbout
 ) -> HeldData:
-    """Return what every table holds about a person, given by any of her values.
+    """Return the data of every table about a person, given by any of her values.
 
     `rows_about` counts the rows of staged columns that hold one of the values.
     """
@@ -421,7 +421,7 @@ def _count_identities(connection: Connection, ids: list[int]) -> int:
 
 
 def _count_further(connection: Connection, ids: list[int]) -> int:
-    """Count lines that are not among these, but are of a person of theirs."""
+    """Count further lines that share a person hash with these."""
     persons = _identities.c.kind == IdentityKind.PERSON
     theirs = select(_identities.c.hash).where(among(_identities.c.line, "ids"), persons).distinct()
     hashes = sorted(connection.scalars(theirs, {"ids": ids}))

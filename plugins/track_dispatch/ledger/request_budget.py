@@ -19,7 +19,7 @@ WINDOW = 300
 SLOT = 5
 #: Slots that may hold a moment of the window.
 SLOTS = WINDOW // SLOT + 1
-#: The share of the limit that must be left for whoever begins: at 800, the POSTs of a hospital.
+#: The part of the limit (1/20) that a probe must leave: at 800, the POSTs of a hospital.
 _ROOM_SHARE = 20
 
 _requests = schema.requests
@@ -55,10 +55,10 @@ def take_request(connection: Connection, *, limit: int) -> float:
 
 
 def limit_to_begin(limit: int) -> int:
-    """Return the limit for whoever begins with a probe: lower, so that room for POSTs is left.
+    """Return the limit for a dispatch that begins with a probe: lower, to leave room for POSTs.
 
-    Where many hospitals wait for the same requests, each would spend one on a probe and none would
-    be left for a POST: those who have begun come first.
+    Many hospitals that wait for requests would otherwise spend them all on probes: dispatches that
+    have begun come first.
     """
     return limit - limit // _ROOM_SHARE
 

@@ -1,8 +1,8 @@
-"""What leaves the ledger when its time is over, and what must never leave it.
+"""Delete and anonymise what has reached its retention limit.
 
-Ages count from the database's clock, days of patients from the business day. Nothing is deleted
-to which something still has to happen. Each part works through short transactions, each in its
-turn, so that no claim waits long; what was done before a failure stands.
+Ages count by the database's clock, patients' days from the business day. Nothing open is deleted.
+The work is done in short transactions, each in its turn, so that no claim waits long; what was done
+before a failure stands.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from track_dispatch.states import BatchState, LineState, Reason
 
 #: Days that staged rows wait for a transform.
 STAGED_DAYS = 3
-#: How much is worked on in one transaction.
+#: The rows of one transaction.
 LINES_AT_ONCE, ENVELOPES_AT_ONCE, UNITS_AT_ONCE = 500, 10, 20
 
 _units, _envelopes, _lines = schema.units, schema.envelopes, schema.lines
@@ -53,7 +53,7 @@ _IS_OPEN_BATCH = or_(
 
 
 class OldPayloads(NamedTuple):
-    """What became of payloads that may no longer be sent: lines to read again, and held ones."""
+    """Lines whose payload was too old to be sent: those to read again, and held ones."""
 
     reopened: int
     erased: int
@@ -65,7 +65,7 @@ def known_hospitals(connection: Connection) -> list[str]:
 
 
 def record_tidied(ledger: Ledger) -> None:
-    """Record that housekeeping has done all there was to do."""
+    """Record that housekeeping has finished."""
     with ledger.writing() as connection:
         connection.execute(update(schema.ledger).values(tidied_at=moment_in()))
 
@@ -74,7 +74,7 @@ def record_tidied(ledger: Ledger) -> None:
 
 
 def expire_past(ledger: Ledger, *, hospital: str, today: date, actor: Actor) -> int:
-    """Exclude what waits and may no longer be asked; return how many lines.
+    """Exclude waiting lines that may no longer be asked; return how many.
 
     A line may be asked up to and on its last day; `today` is the hospital's.
     """
@@ -106,10 +106,9 @@ def expire_past(ledger: Ledger, *, hospital: str, today: date, actor: Actor) -> 
 
 
 def drop_old_payloads(ledger: Ledger, *, max_age_hours: float, actor: Actor) -> OldPayloads:
-    """Let nothing be kept of a reading that is too old to be sent.
+    """Delete payloads of readings that are too old to be sent.
 
-    What is ready must be read again. What is held stays so, without its payload: a release reads
-    it again.
+    Ready lines are reopened. Held lines stay held without their payload: a release reopens them.
     """
     is_known = exists().where(_extractions.c.id == _envelopes.c.extraction)
     too_old = _envelopes.c.payload.is_not(None), is_known, ~is_fresh(max_age_hours)
@@ -141,7 +140,7 @@ def drop_old_payloads(ledger: Ledger, *, max_age_hours: float, actor: Actor) -> 
 
 
 def erase_staged(ledger: Ledger) -> int:
-    """Erase staged rows that no transform has taken in time; return how many extractions.
+    """Erase staged rows that no transform has applied in time; return how many extractions.
 
     An extraction without its rows is no longer complete: applied as it is, it would say that the
     day has no patients.
@@ -164,7 +163,7 @@ def erase_staged(ledger: Ledger) -> int:
 
 
 def anonymise(ledger: Ledger, *, hospital: str, before: date, days: float) -> int:
-    """Leave of old settled lines only what proves that they were; return how many lines.
+    """Anonymise old settled lines; return how many.
 
     Identities go, and so do digests, area, channel and survey, which tell of the illness. Source,
     attendance, day, state, reason, batch and the moments stay. Lines are old when their business
@@ -184,7 +183,7 @@ def anonymise(ledger: Ledger, *, hospital: str, before: date, days: float) -> in
     anonymised = 0
     for units in _in_parts(found, UNITS_AT_ONCE):
         with ledger.writing_in_turn(LONG) as connection:
-            # nothing may have come between
+            # queried again: a claim may have come between
             for unit in connection.scalars(query.where(_units.c.id.in_(units))).all():
                 anonymised += _anonymise_unit(connection, unit)
     return anonymised
@@ -258,14 +257,14 @@ def _purge_day(connection: Connection, keys: KeyRing, hospital: str, business_da
 
 
 def _is_open(connection: Connection, units: list[int]) -> bool:
-    """Tell whether something still has to happen to a line of these units."""
+    """Tell whether a line of these units is open."""
     waits = exists().where(in_units(units), _WAITS)
     posted = exists().where(_batches.c.unit.in_(units), _IS_OPEN_BATCH)
     return bool(connection.scalar(select(or_(waits, posted))))
 
 
 def _remember_asked(connection: Connection, keys: KeyRing, ids: list[int]) -> None:
-    """Keep what tells, without naming it, that an attendance was asked once."""
+    """Record keyed hashes of attendances that were asked once."""
     asked = connection.execute(
         select(_lines.c.id, _lines.c.source, _lines.c.attendance_id).where(
             among(_lines.c.id, "ids"), or_(_lines.c.batch.is_not(None), _lines.c.released)

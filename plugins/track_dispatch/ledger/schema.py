@@ -1,4 +1,4 @@
-"""The ledger's tables, for SQLite and PostgreSQL alike, and how they hang together.
+"""The ledger's tables, for SQLite and PostgreSQL alike, and their joins.
 
 What a line that does not wait may keep is a constraint of the database, not a habit of the code:
 an envelope in which nothing waits has no payload. Migration 0001 creates exactly these tables; a
@@ -41,7 +41,7 @@ from track_dispatch.states import BatchState, LineState
 
 
 def _is_one_of(column: str, values: Iterable[str]) -> str:
-    """Spell a list out: SQLite builds a table of `in (...)` for every row that is written."""
+    """Return a condition with `or`: for `in (...)` SQLite builds a table with every row written."""
     return " or ".join(f"{column} = '{value}'" for value in values)
 
 
@@ -135,7 +135,7 @@ units = Table(
     # '' where excluded lines have none: null would let twins in
     Column("area", Text, nullable=False),
     Column("channel", Text, nullable=False),
-    # the tries of a dispatch among which it failed for good: the further ones pass over it
+    # the tries of a dispatch among which it failed for good: further tries leave it out
     Column("failed_series", Text),
     UniqueConstraint("hospital", "business_day", "area", "channel"),
     Index("ix_units_business_day", "business_day"),
@@ -174,7 +174,7 @@ lines = Table(
     Column("digest", LargeBinary),  # keyed, of the import line: tells a correction in the ERP
     Column("ask_until", Date),  # the last day on which the patient may be asked; null: no limit
     Column("batch", Text),  # that it goes out or went out in; null again when that released it
-    # so it was, once: for whomever it was claimed before that, nobody can tell by `batch` any more
+    # whether that ever happened: `batch` alone no longer tells that the line was claimed before
     Column("released", Boolean, nullable=False, server_default=false()),
     Column("question", _Id),  # the approval that counted it, while it is held
     UniqueConstraint("source", "attendance_id"),

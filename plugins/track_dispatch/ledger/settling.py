@@ -1,8 +1,8 @@
-"""What becomes of a claim's lines: Track's certain answer, however late, or that nobody knows it.
+"""Settle a claim's lines by Track's definite answer, however late, or put them in doubt.
 
-An answer is about the lines of one batch, by place. It is carried out on whatever they are by now:
-the lease may be over, a person may have decided. A line that was claimed anew meanwhile is left
-alone, but an event says that Track took it twice, and `report` is red.
+An answer is about the lines of one batch, by place, and holds whatever their state is by now: the
+lease may be over, a person may have decided. A line that was claimed again meanwhile is left alone,
+but an event records that Track took it twice, and `report` is red.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CLAIMED_ANEW = "claimed_anew"
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The fate of lines of one batch, by place, and where the batch ends.
+    """The outcome of a batch and of its lines, by place.
 
     Attributes:
         batch: the batch that was answered.
@@ -40,7 +40,7 @@ class Settlement:
         refused: places of lines that Track refused, with what it faulted; never a value.
         refusal: how it refused them.
         released: places of lines that were certainly not delivered.
-        in_doubt: places of lines of which nobody knows.
+        in_doubt: places of lines that Track may have taken.
         status: HTTP status of the answer.
         receipt: Track's id of the distribution.
         batch_state: the state that the batch enters.
@@ -71,7 +71,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a settlement moved; less than it said where others were first.
+    """The lines that a settlement moved; fewer than it names if another task was first.
 
     Attributes:
         accepted: lines.
@@ -91,7 +91,7 @@ class Settled:
 
 
 def settle(ledger: Ledger, settlement: Settlement, *, actor: Actor) -> Settled:
-    """Write an answer down, in a transaction of its own; to do so twice changes nothing more.
+    """Record an answer in a transaction of its own; a second time changes nothing.
 
     Raises:
         LedgerError: the database failed; the same settlement may be tried again.
@@ -103,7 +103,7 @@ def settle(ledger: Ledger, settlement: Settlement, *, actor: Actor) -> Settled:
 def settle_within(
     connection: Connection, keys: KeyRing, settlement: Settlement, *, actor: Actor
 ) -> Settled:
-    """Carry an answer out in a transaction that has taken its turn."""
+    """Record an answer in a transaction that has taken its turn."""
     lock_batch(connection, settlement.batch.id)
     answer = _Answer(connection, keys, settlement, actor)
     accepted, anew = answer.accept()
@@ -122,7 +122,7 @@ def settle_within(
 
 
 class _Answer:
-    """An answer on its way into the ledger."""
+    """The recording of one answer."""
 
     def __init__(
         self, connection: Connection, keys: KeyRing, settlement: Settlement, actor: Actor
@@ -138,7 +138,7 @@ class _Answer:
         self._accepted = 0
 
     def accept(self) -> tuple[int, int]:
-        """Move what Track took; return how many lines, and how many were claimed anew.
+        """Move the accepted lines; return how many, and how many were claimed again.
 
         A line that lost its claim with a backup names the batch again, to count as invited.
         """
@@ -165,7 +165,7 @@ class _Answer:
         return len(moved), self._note_claimed_anew(ids - _ids_of(moved))
 
     def refuse(self) -> list[int]:
-        """Move what Track refused, by what it faulted; return the lines' ids."""
+        """Move the refused lines, by the fault that Track named; return their ids."""
         moved: list[MovedLine] = []
         refused = self._settlement.refused
         for fault in sorted(set(refused.values())):
@@ -176,7 +176,7 @@ class _Answer:
         return sorted(_ids_of(moved))
 
     def release(self) -> tuple[list[int], list[int]]:
-        """Let what was not delivered wait again; return the ids of ready and of reopened lines.
+        """Release lines that were not delivered; return the ids of ready and of reopened lines.
 
         Without a payload any more, or with one that a reading of its day has passed by while it
         was under way, a line is read again.
@@ -208,12 +208,12 @@ class _Answer:
         return sorted(ready), reopened
 
     def doubt(self) -> int:
-        """Put in doubt what nobody knows of; return how many lines."""
+        """Put lines in doubt that Track may have taken; return how many."""
         ids = self._ids(self._settlement.in_doubt)
         return len(self._move(Transition.MARKED_IN_DOUBT, LineState.IN_DOUBT, ids))
 
     def end_batches(self) -> bool:
-        """Move the batch to its end, unless it has ended; close others that this has emptied.
+        """End the batch, unless it has ended; close others that have no line in doubt any more.
 
         While lines of it are in doubt it stays so, for a person to decide, and while lines of it
         are under way its lease stays, whatever the answer says.
@@ -236,7 +236,7 @@ class _Answer:
         return {line.line for line in self._batch.chosen(places)}
 
     def _answered(self, to: LineState, ids: set[int], **values: Any) -> list[MovedLine]:
-        """Move lines that are under way, and those that came in doubt meanwhile."""
+        """Move lines that are under way, and those that became in doubt meanwhile."""
         moved = self._move(Transition.ANSWERED, to, ids, **values)
         left = ids - _ids_of(moved)
         return moved + self._move(Transition.ANSWERED_LATE, to, left, **values)
@@ -336,7 +336,7 @@ def _never_posted() -> Any:
 
 
 def _lock_envelope(connection: Connection, envelope: int) -> None:
-    """Keep a transform from the envelope, or fail at once: waiting would hold everybody up."""
+    """Lock the envelope against a transform, or fail at once: to wait would block all claims."""
     found = select(schema.envelopes.c.id).where(schema.envelopes.c.id == envelope)
     connection.execute(found.with_for_update(nowait=True))
 

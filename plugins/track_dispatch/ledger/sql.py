@@ -1,4 +1,4 @@
-"""What both databases say differently: the clock, lists as one parameter, upserts, reserved ids.
+"""SQL that differs between the databases: the clock, lists as parameters, upserts, reserved ids.
 
 Once for SQLAlchemy and, at the end, once for the driver itself, which the few statements use that
 run for every POST.
@@ -52,7 +52,7 @@ class Moment(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value is not None else None
 
     def process_result_value(self, value: datetime | None, _dialect: Any) -> datetime | None:
-        """Give the zone back that SQLite forgot, and UTC where PostgreSQL has another."""
+        """Return the moment in UTC: SQLite stores no zone, PostgreSQL may return another."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
