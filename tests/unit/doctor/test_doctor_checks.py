@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, timedelta
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ import pytest
 
 from demo.world import ROOT
 from track_dispatch.config import BrokenHospital, load_hospital
-from track_dispatch.doctor.airflow_checks import DAG_FILES
+from track_dispatch.doctor.airflow_checks import DAG_FILES, LONGEST_TASK
 from track_dispatch.doctor.check import Check, CheckStatus, DoubtError, announcing, check
 from track_dispatch.errors import ConfigError
 
 if TYPE_CHECKING:
+    from airflow.sdk import DAG
     from premises import Premises
 
 INSTALLATION = "installation"
@@ -190,3 +192,11 @@ def test_an_error_becomes_a_verdict(raised: Exception, verdict: CheckStatus, det
 
 def test_our_dag_files_are_those_that_there_are() -> None:
     assert sorted(DAG_FILES) == sorted(path.name for path in (ROOT / "dags").glob("*.py"))
+
+
+def test_the_longest_task_is_the_one_that_the_brokers_time_out_is_held_against(
+    dags: Mapping[str, DAG],
+) -> None:
+    limits = [task.execution_timeout for dag in dags.values() for task in dag.tasks]
+
+    assert max(filter(None, limits)) == timedelta(seconds=LONGEST_TASK)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import make_url
 
 from tests.debian import installed, skip_without
@@ -24,7 +24,14 @@ from tests.unit.ledger.steps import Steps
 from track_dispatch.doctor.check import CheckStatus, DoubtError
 from track_dispatch.doctor.ledger_checks import judge_tls, reading
 from track_dispatch.errors import ConfigError
-from track_dispatch.ledger.creation import Way, durability, is_local, way_to_server
+from track_dispatch.ledger import schema
+from track_dispatch.ledger.creation import (
+    Way,
+    durability,
+    is_local,
+    require_rights,
+    way_to_server,
+)
 from track_dispatch.ledger.extractions import stage_extraction
 from track_dispatch.ledger.keys import KeyRing, new_keys
 from track_dispatch.records import Actor, HospitalDay
@@ -67,6 +74,19 @@ def test_sqlite_is_refused_where_tasks_run_on_several_machines(
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
 
     assert "point the connection track_ledger to PostgreSQL" in premises.visit()[LEDGER].detail
+
+
+@on_sqlite
+def test_a_connection_that_cannot_be_read_is_told_and_not_taken_for_none(
+    premises: Premises, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "AIRFLOW_CONN_TRACK_LEDGER"
+    monkeypatch.setenv(name, f"{os.environ[name]}}}")
+
+    detail = premises.visit()[LEDGER].detail
+
+    assert f": correct {name}" in detail
+    assert "ledger init" not in detail
 
 
 def test_keys_of_another_ledger_are_told(premises: Premises) -> None:
@@ -330,6 +350,33 @@ def test_a_role_that_may_only_read_is_told_what_to_grant(premises: Premises) -> 
     assert "batches" in visit[RIGHTS].detail
     assert "lines" not in visit[RIGHTS].detail
     assert "`grant select, insert, update, delete on all tables" in visit[RIGHTS].detail
+
+
+@contextmanager
+def as_role(premises: Premises, role: str) -> Iterator[Connection]:
+    engine = create_engine(make_url(premises.ledger_url).set(username=role))
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+@on_postgresql
+@pytest.mark.parametrize("right", ["select", "insert", "update", "delete"])
+def test_each_table_that_a_role_may_not_use_is_named(premises: Premises, right: str) -> None:
+    role = f"worker_{uuid.uuid4().hex}"
+    rights = f"select, insert, update, delete on all tables in schema public to {role}"
+    premises.administer(f"create role {role} login")
+    told = {}
+    for table in schema.metadata.tables:
+        premises.administer(f"grant {rights}")
+        premises.administer(f"revoke {right} on {table} from {role}")
+        with as_role(premises, role) as connection, pytest.raises(ConfigError) as raised:
+            require_rights(connection)
+        told[table] = str(raised.value)
+    premises.administer(f"drop owned by {role}")
+    premises.administer(f"drop role {role}")
+
+    assert all(f"may not read and write {table}: " in message for table, message in told.items())
 
 
 @on_postgresql
