@@ -1,4 +1,4 @@
-"""What an answer of Track means for a batch, and how a refused batch comes apart.
+"""Classify Track's answers, and divide refused batches.
 
 Pure: no network, no clock. `transport.py` brings a `TrackResponse`, or a `TransportFailure` when
 there is none; `classify_response` makes an `Outcome` of it by the table of `answer_table.py`, from
@@ -58,7 +58,7 @@ class TrackResponse:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The verdict on one POST, free of any value of the batch.
+    """The outcome of one POST, without any value of the batch.
 
     Attributes:
         verdict: what became of the batch.
@@ -83,7 +83,7 @@ _NEVER_ESCAPED = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 class BatchTexts:
-    """Every text of the lines of a posted body, as a collection to ask and to walk.
+    """Every text of the lines of a posted body, as a collection.
 
     Most answers ask for at most one text, a receipt that nobody posted: the body is parsed only
     when its bytes leave a doubt.
@@ -125,7 +125,7 @@ def classify_response(
     acceptance: Sequence[str],
     values: Collection[str] = (),
 ) -> Outcome:
-    """Tell what an answer, or its absence, means for the batch that was posted.
+    """Return the outcome that an answer, or its absence, means for a posted batch.
 
     Args:
         answer: what `transport.send_request` brought back.
@@ -261,14 +261,14 @@ class Suspects:
 
 
 class Division(NamedTuple):
-    """What a refused batch comes apart into; the parts in the order in which they are posted."""
+    """The division of a refused batch; its parts are in the order in which they are posted."""
 
     suspects: Suspects | None
     parts: tuple[Part, ...]
 
 
 class Leftover(NamedTuple):
-    """Lines of one batch that its claim posts no more: refused by place, or released."""
+    """Lines of one batch that its claim does not post again: refused by place, or released."""
 
     batch: Batch
     status: int | None
@@ -277,7 +277,7 @@ class Leftover(NamedTuple):
 
 
 def isolate(batch: Batch, outcome: Outcome) -> Division:
-    """Set the lines apart that a refusal names; where it names none, halve the batch."""
+    """Separate the lines that a refusal names; if it names none, halve the batch."""
     if not outcome.faults and len(batch.lines) > 1:
         return bisect(batch, outcome)
     faults = faults_by_place(batch, outcome) or {batch.lines[0].place: ""}
@@ -296,7 +296,7 @@ def bisect(batch: Batch, outcome: Outcome) -> Division:
 def leftovers(
     parts: Sequence[Part], suspects: Sequence[Suspects], *, refuse: bool
 ) -> list[Leftover]:
-    """Gather what a claim that ends leaves behind, by the batch that its lines were posted in last.
+    """Return the leftovers of a claim that ends, by the batch that the lines were posted in last.
 
     Args:
         parts: not posted yet; they are released.

@@ -63,7 +63,7 @@ class BearerAuth(AuthBase):
 
 
 class _Head(NamedTuple):
-    """What the session makes of a method and a URL: the same for every request to them."""
+    """The prepared method, URL and settings of a request: the same for every request to a URL."""
 
     request: requests.PreparedRequest
     settings: dict[str, Any]
@@ -98,7 +98,7 @@ class Transport:
         self.close()
 
     def close(self) -> None:
-        """Wait for a request that is under way; then nothing can be sent any more."""
+        """Wait for the request under way; no request can be sent afterwards."""
         self._closed = True
         with self._in_use:
             self._watchdog.close()
@@ -113,7 +113,7 @@ class Transport:
         headers: Mapping[str, str] = MappingProxyType({}),
         body: bytes | None = None,
     ) -> TrackResponse | TransportFailure:
-        """Send one request and bring back what came of it.
+        """Send one request and return the answer, or why there is none.
 
         Redirects are not followed, nothing is retried, no connection is kept. The deadline covers
         everything from name resolution to the answer's last byte. Only resolving a name, and
@@ -175,7 +175,7 @@ class Transport:
 
 
 class _Exchange:
-    """One request: the only connection it may use, how far it came, and when it must be over."""
+    """One request: its only connection, its progress and its deadline."""
 
     def __init__(self, seconds: float) -> None:
         self.ends_at = monotonic() + seconds
@@ -189,7 +189,7 @@ class _Exchange:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connection, whatever came of it and whoever still holds it."""
+        """Close the connection in any case, also if a library still holds it."""
         if self._connection is not None:
             self._connection.close()
         if self._twin is not None:
@@ -227,7 +227,7 @@ class _Exchange:
             return left
 
     def cut_off(self) -> None:
-        """Wake whoever waits on the connection: it reads as closed from now on."""
+        """Shut the connection down, so that a thread that waits on it goes on."""
         with self._lock:
             self.cut = True
             if self._twin is not None:
@@ -331,7 +331,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _answer(response: requests.Response, exchange: _Exchange) -> TrackResponse:
-    """Read what there is of the body; being cut is a fact about it, not an error."""
+    """Read the body as far as it came; a cut body is no error."""
     body = bytearray()
     raw, complete = response.raw, True
     is_delimited = raw.chunked or raw.length_remaining is not None
@@ -373,7 +373,7 @@ _BEFORE: tuple[tuple[type[Exception], TransportFailure], ...] = (
 
 
 def _failure(error: OSError | HTTPError, exchange: _Exchange) -> TransportFailure:
-    """Name the reason why there is no answer."""
+    """Return the reason why there is no answer."""
     if exchange.begun:
         return TransportFailure.DEADLINE if exchange.late else TransportFailure.BROKEN
     failure = next(failure for kind, failure in _BEFORE if isinstance(error, kind))

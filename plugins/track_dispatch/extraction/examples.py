@@ -1,8 +1,8 @@
-"""Examples beside a hospital's query: an attendance as the ERP has it, and what becomes of it.
+"""Examples beside a hospital's query: an attendance in the ERP, and the line expected of it.
 
-They are written for whoever knows the hospital, not SQL; so their keys are Portuguese. A query that
-is wrong in what only data shows (one area for another, a join of a column with itself, a code in
-the wrong list) contradicts one of them when they are run; here their form is looked at.
+Their keys are Portuguese: they are written by people who know the hospital, not SQL. A mistake of
+the query that only data shows (one area for another, a join of a column with itself, a code in the
+wrong list) contradicts one of them when they are run; here their form is checked.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def read_examples(hospital: Hospital, include: Path | None = None) -> Examples:
 
 
 def _by_name(line: str, content: dict[str, Any]) -> str:
-    """Call an example by its name, where a message counts them."""
+    """Replace an example's number in a message by its name."""
     counted = re.search(r"exemplos\.(\d+)", line)
     if not counted:
         return line
@@ -227,7 +227,7 @@ _SCHEMA = Examples.model_json_schema()
 
 
 def check_examples(hospital: Hospital, sql: str, include: Path | None = None) -> list[str]:
-    """Find what is wrong with the form of a hospital's examples, one line each; nothing is run.
+    """Return the mistakes in the form of a hospital's examples, one line each; nothing is run.
 
     Args:
         hospital: whose.

@@ -1,4 +1,4 @@
-"""What a query must never do, found before a database sees it.
+"""Lint a hospital's query before a database sees it.
 
 Every rule stands for a day that went wrong at the predecessor: an e-mail sent as a physician's name
 because a UNION goes by position, a backfill that read the wrong day off the clock, a full scan at
@@ -40,7 +40,7 @@ _COMPARISONS = (exp.GTE, exp.GT, exp.LTE, exp.LT, exp.EQ, exp.NEQ, exp.Between, 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One thing that is wrong with a query.
+    """A mistake in a query.
 
     Attributes:
         file: what the query was rendered from, as the caller calls it.
@@ -55,7 +55,7 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        """Name the place as compilers do."""
+        """Write place and message as compilers do."""
         return f"{self.file}:{self.line}:{self.column}: {self.message}"
 
 
@@ -66,12 +66,12 @@ def lint(
     tables: ErpTables | None = None,
     floor: tuple[int, int] = vocabulary.FLOOR,
 ) -> list[Finding]:
-    """Find what a rendered query must not do, from the top.
+    """Return the findings in a rendered query, from the top.
 
     Args:
         sql: from `query.render`, parsed as Oracle's.
         file: for the findings alone; it is not read.
-        tables: what is known of the ERPs' tables; what `sql/tables.yaml` declares by default.
+        tables: the ERPs' tables; those of `sql/tables.yaml` by default.
         floor: the release of Oracle that the query must run on.
 
     Raises:

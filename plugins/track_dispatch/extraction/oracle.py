@@ -1,7 +1,7 @@
-"""Oracle's driver, and all that says so: an ERP is opened, its query described, a day read.
+"""Open an ERP, describe its query and read a day: the only module that uses Oracle's driver.
 
-A day is read ahead, in a thread of its own. Everybody else knows columns and their kinds;
-`oracle_errors` says what the driver's errors mean.
+A day is read ahead, in a thread of its own. Other modules know columns and their kinds only;
+`oracle_errors` explains the driver's errors.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ T = TypeVar("T")
 #: How the Airflow connection to an ERP is created.
 _MADE_OF = 'type oracle, host, port, login, password and the extra {"service_name": ...}'
 
-#: What a DBA sees in V$SESSION.MODULE.
+#: The value of V$SESSION.MODULE, for the DBA.
 MODULE = "track_dispatch"
 #: V$SESSION keeps no more bytes of an action on servers before 12.2.
 _ACTION_BYTES = 32
@@ -54,7 +54,7 @@ _ACTION_BYTES = 32
 _ROWS_NAMED = 20
 
 _TEXT, _NUMBER = set(ColumnKind), {ColumnKind.DIGITS}
-#: What a column of each type can be taken for; of any other type, for nothing.
+#: By type of a column, the kinds that it fits; any other type fits none.
 _FITS = {
     oracledb.DB_TYPE_VARCHAR: _TEXT,
     oracledb.DB_TYPE_CHAR: _TEXT,
@@ -69,7 +69,7 @@ codecs.register_error(_MARKED, lambda error: (UNDECODED, error.end))  # type: ig
 
 
 class LogOnWarning(NamedTuple):
-    """What an ERP warned of when it let a user in.
+    """The warning of an ERP at a log-on.
 
     Attributes:
         user: who logged on.
@@ -84,7 +84,7 @@ class LogOnWarning(NamedTuple):
     days: int | None
 
     def __str__(self) -> str:
-        """Say it, and what to do."""
+        """Write the warning, and what to do."""
         if not self.expires:
             return f"the ERP let {self.user} in with {self.code}: ask the DBA what it is about"
         when = f"in {self.days} days" if self.days else "soon"
@@ -114,12 +114,12 @@ class Erp:
 
     @property
     def user(self) -> str:
-        """Who is logged on."""
+        """The user who is logged on."""
         return self._connection.username
 
     @property
     def warning(self) -> LogOnWarning | None:
-        """What the ERP warned of when it let the user in; None: of nothing."""
+        """The ERP's warning at the log-on; None without one."""
         warned = self._connection.warning
         if warned is None:
             return None
@@ -236,7 +236,7 @@ def _next(source: Iterator[T]) -> list[T]:
 def open_erp(
     conn_id: str, *, logon_deadline_seconds: float, call_timeout_seconds: float
 ) -> Iterator[Erp]:
-    """Open an ERP as Airflow knows it, and close it afterwards.
+    """Open an ERP by its Airflow connection, and close it afterwards.
 
     The hook reads everything from the connection, thick mode included.
 
@@ -262,7 +262,7 @@ def open_erp(
 
 @raised_alone()
 def account_of(conn_id: str) -> bytes:
-    """Return what tells one account of one ERP from another: a secret, for a keyed digest only.
+    """Return a text that identifies an account of an ERP: a secret, for a keyed digest only.
 
     Raises:
         ConfigError: Airflow has no such connection, or cannot tell whether it has.
@@ -276,7 +276,7 @@ def account_of(conn_id: str) -> bytes:
 
 @raised_alone()
 def _connect(conn_id: str, deadline_seconds: float) -> oracledb.Connection:
-    """Log on, in a thread that is left behind when it is late.
+    """Log on, in a thread that is abandoned at the deadline.
 
     The driver limits no more than the TCP handshake: a listener that takes a connection and says
     nothing would be waited for without end.
@@ -317,7 +317,7 @@ def _connect(conn_id: str, deadline_seconds: float) -> oracledb.Connection:
 def _log_on(
     get_conn: Callable[[], oracledb.Connection], opened: Future[oracledb.Connection]
 ) -> None:
-    """Open the connection; close it again if nobody waits for it any more."""
+    """Open the connection; close it again if the deadline has passed."""
     try:
         connection = get_conn()
     except BaseException as error:  # noqa: BLE001 - whoever waits gets it
@@ -340,7 +340,7 @@ class _Unreadable:
         self._named: list[str] = []
 
     def note(self, columns: ErpColumns, position: int) -> None:
-        """Keep what a chunk has; `position`: of its first row."""
+        """Add a chunk's unreadable values; `position`: of its first row."""
         for place, names in enumerate(columns.get(UNREADABLE_COLUMN, ())):
             if names:
                 self._rows += 1
@@ -348,7 +348,7 @@ class _Unreadable:
                     self._named.append(f"row {position + place} ({names})")
 
     def tell(self) -> None:
-        """Log it."""
+        """Log them."""
         if more := self._rows - len(self._named):
             self._named.append(f"and {more} rows more")
         if self._rows:
@@ -365,7 +365,7 @@ def _returned(cursor: oracledb.Cursor) -> tuple[ReturnedColumn, ...]:
 
 
 def _fetched_as(cursor: oracledb.Cursor, column: oracledb.FetchInfo) -> oracledb.Var | None:
-    """Let bytes that are no text leave a mark, where the driver would break off."""
+    """Decode bytes that are no text to a mark, where the driver would raise an error."""
     if _FITS.get(column.type_code) is not _TEXT or not column.internal_size:
         return None
     return cursor.var(

@@ -1,4 +1,4 @@
-"""What an Oracle error means for us: which of our errors it is, and what to do about it.
+"""Explain Oracle's errors: which of our errors each one is, and what to do about it.
 
 Of the driver's own text only the error numbers are passed on, and the name of an unknown column:
 since Oracle 23ai a message may quote the value that it stumbled over.

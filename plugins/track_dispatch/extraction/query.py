@@ -1,8 +1,8 @@
-"""A hospital's extraction as one SELECT: rendered from `include/sql/`, and what it must return.
+"""Render a hospital's query from `include/sql/`, and check the columns that it returns.
 
-For a DBA's tool, and to be parsed, it comes with something else in the place of its binds. It must
-return the agreed columns, in order, each of a type that fits. A value that nobody can read never
-stops a day: it becomes empty, and its row says which it was.
+For a DBA's tool, and for parsing, its binds are replaced. It must return the agreed columns, in
+order, each of a type that fits. An unreadable value does not stop a day: it becomes empty, and its
+row tells which it was.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from track_dispatch.records import (
 #: The binds of every query, both of type DATE; their meaning is that of `binds`.
 BINDS = ("day_start", "day_end")
 
-#: What a template may put between quotes: printable text.
+#: Texts that a template may put between quotes: printable ones.
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
 
 #: Comments, texts and quoted names are stepped over; what is left with a colon is a bind.
@@ -107,7 +107,7 @@ def literal(value: str | int | Sequence[str | int]) -> str:
 
 
 def script(sql: str, day: date, *, literals: bool = False) -> str:
-    """Return the query as a person pastes it; its lines come first and so keep their numbers.
+    """Return the query for a person to paste; its lines come first, and so keep their numbers.
 
     Args:
         sql: from `query.render`.
@@ -124,7 +124,7 @@ def script(sql: str, day: date, *, literals: bool = False) -> str:
 
 
 def typed(sql: str) -> str:
-    """Return the query with its binds cast to DATE, which the extraction sends them as.
+    """Return the query with its binds cast to DATE, the type that the extraction sends.
 
     In a query that is only parsed binds have no type, and Oracle may take `:day_start - 1` for a
     number.
@@ -175,7 +175,7 @@ def _replace(sql: str, text: Callable[[str], str]) -> str:
 
 # -- what it must return -----------------------------------------------------------
 
-#: What each agreed column must fit, and how a message calls that.
+#: The kind that each agreed column must fit, and its name in messages.
 _ALLOWED = {column.name: column.kind for column in CONTRACT}
 _CALLED = {
     ColumnKind.TEXT: "text",
@@ -184,7 +184,7 @@ _CALLED = {
 }
 
 _MOMENTS = frozenset(column.name for column in CONTRACT if column.kind is ColumnKind.MOMENT)
-#: What a database writes in `MOMENT_FORMAT`, whatever the date.
+#: A text in `MOMENT_FORMAT`, of any date.
 _MOMENT = re.compile(r"[ -]?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 
 _ID = "cd_atendimento"
@@ -220,7 +220,7 @@ class ReturnedColumn:
 
 
 def check_columns(columns: Sequence[ReturnedColumn]) -> tuple[str, ...]:
-    """Hold what a query returns against the contract, before any row is used; return the names.
+    """Check a query's columns against the contract, before any row is used; return their names.
 
     Raises:
         SourceContractError: a column is missing, misplaced, of another name or of another type.
@@ -248,14 +248,14 @@ def _is_extra(name: str) -> bool:
 
 
 def _misplaced(names: tuple[str, ...]) -> str:
-    """Say what is wrong with the agreed columns, the plainest reason first."""
+    """Describe the difference from the agreed columns, the simplest one first."""
     if missing := [name for name in COLUMNS if name not in names]:
         return f"the query lacks the columns {', '.join(missing)}"
     return first_difference(names, COLUMNS, "the query")
 
 
 def first_difference(found: Sequence[str], agreed: Sequence[str], of: str) -> str:
-    """Name the first column that is another one than agreed; some column is.
+    """Describe the first column that differs from the agreed one; there must be one.
 
     Args:
         found: the columns as they stand.
@@ -303,7 +303,7 @@ def to_columns(
 
 
 def _unreadable(name: str, texts: Sequence[str]) -> list[int]:
-    """Return the places of a column's texts that cannot be read; an id must also be there."""
+    """Return the positions of a column's unreadable texts; an empty id is one."""
     if name in _MOMENTS:
         return [place for place, text in enumerate(texts) if text and not _is_moment(name, text)]
     found: list[int] = []
@@ -315,7 +315,7 @@ def _unreadable(name: str, texts: Sequence[str]) -> list[int]:
 
 
 def _is_moment(name: str, text: str) -> bool:
-    """Tell whether a calendar has this date and a clock this time.
+    """Tell whether a text is an existing date and time.
 
     Raises:
         SourceContractError: it is not written as one.
