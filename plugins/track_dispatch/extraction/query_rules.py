@@ -1,4 +1,4 @@
-"""Conditions and values of a SELECT that Oracle reads otherwise than they look.
+"""Lint a SELECT's conditions and values that Oracle reads otherwise than they look.
 
 Nulls that no comparison finds, texts of dates that go by the session's settings, numbers beside
 texts, comparisons that are always the same, days that begin or end on the wrong moment.
@@ -30,7 +30,7 @@ _TELLING_APART = (
     *(exp.Nullif, exp.Coalesce, exp.Greatest, exp.Least, exp.Sub, exp.Div),
     *(exp.In, exp.DecodeCase),
 )
-#: What a null in it spoils, or leaves as it was.
+#: Expressions that a null in them makes null, or leaves unchanged.
 _SPOILT = (
     *(exp.Nullif, exp.Coalesce, exp.Greatest, exp.Least, exp.DPipe, exp.Concat),
     *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Upper, exp.Lower, exp.Trim, exp.Substring),
@@ -45,7 +45,7 @@ _WRITTEN: dict[type[exp.Expr], tuple[str, str]] = {
     exp.LTE: ("<=", ">="),
 }
 
-#: Oracle takes no longer list.
+#: The most values that Oracle takes in a list.
 _LIST = 1000
 
 #: How a date is compared with each bind: the day has its first moment, and not its last.
@@ -157,7 +157,7 @@ def _always_the_same(scope: Scope) -> Iterator[Problem]:
 
 
 def _the_same_twice(scope: Scope) -> Iterator[Problem]:
-    """Find what is given twice to what tells things apart, and outcomes that are all one."""
+    """Find arguments given twice to an expression, and outcomes that are all the same."""
     for node in scope.find_all(*_TELLING_APART):
         if isinstance(node, (exp.Coalesce, exp.Nullif, exp.Sub, exp.Div)):
             given = [node.this, node.args.get("expression"), *node.expressions]
@@ -186,7 +186,7 @@ def _made_null(scope: Scope) -> Iterator[Problem]:
 
 
 def _of_two_codes(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
-    """Find the code of one table beside the code of another one: they meet by chance alone."""
+    """Find codes of two tables compared with each other: they are equal by chance only."""
     codes = {table.key[0] for table in tables.values() if len(table.key) == 1}
     for node in scope.find_all(exp.EQ, exp.NEQ):
         sides = [side.unnest() for side in (node.this, node.expression)]
@@ -274,7 +274,7 @@ def _mixed_and_or(scope: Scope) -> Iterator[Problem]:
 
 
 def _without_a_code(scope: Scope) -> Iterator[Problem]:
-    """Find exclusions that put out whoever has no code at all."""
+    """Find exclusions that also exclude rows without a code."""
     if not query_tree.makes_rows(scope) or not isinstance(scope.expression, exp.Select):
         return
     for node in scope.find_all(*_COMPARED, exp.In, exp.Between):
@@ -289,7 +289,7 @@ def _without_a_code(scope: Scope) -> Iterator[Problem]:
 
 
 def _is_negated(node: exp.Expr) -> bool:
-    """Tell whether a row is put out by what a comparison finds."""
+    """Tell whether a comparison excludes the rows that it holds for."""
     negated = bool(node.args.get("negate"))
     while isinstance(node.parent, (*_AROUND, exp.Not)):
         node = node.parent

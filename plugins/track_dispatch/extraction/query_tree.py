@@ -1,7 +1,7 @@
-"""What a query says, as sqlglot parses it: its blocks, its columns, of what kind each value is.
+"""Read a query as sqlglot parses it: its blocks, its columns, the kind of each value.
 
-And what it asks of the ERP: the tables whose keys and columns `sql/tables.yaml` declares, and the
-grants that its user needs.
+Also the ERP's tables, whose keys and columns `sql/tables.yaml` declares, and the grants that a
+query's user needs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 #: An expression, and the scope that its columns are to be looked up in.
 Placed = tuple[exp.Expr, Scope]
 
-#: What is wrong in a query: the place in its tree, and what to write there instead.
+#: A mistake in a query: the place in its tree, and what to write there instead.
 Problem = tuple[exp.Expr, str]
 
 
@@ -87,7 +87,7 @@ def source(column: exp.Column, scope: Scope) -> exp.Table | Scope | None:
 
 
 def makes_rows(scope: Scope) -> bool:
-    """Tell a SELECT whose rows come out from one that is only asked by a condition."""
+    """Tell whether a SELECT's rows come out; those of a condition's subquery do not."""
     around: Scope | None = scope
     while around is not None:
         if around.is_subquery:
@@ -127,7 +127,7 @@ def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
 
 
 def definitions(column: exp.Column, scope: Scope) -> Iterator[Placed]:
-    """Yield what stands for a column in each branch of the block that it is taken from."""
+    """Yield a column's expression in each branch of the block that it is taken from."""
     found = source(column, scope)
     if not isinstance(found, Scope):
         return
@@ -250,7 +250,7 @@ def _table(name: str, entry: Any) -> ErpTable:
 #: Both ERPs name their date columns so.
 DATE_PREFIXES = ("DT_", "HR_")
 
-#: What is a text, whatever it is made of.
+#: Expressions that are texts, of whatever arguments.
 _TEXTS = (
     *(exp.DPipe, exp.Concat, exp.Upper, exp.Lower, exp.Initcap, exp.Trim, exp.Pad, exp.Replace),
     *(exp.Substring, exp.Translate, exp.RegexpReplace, exp.RegexpSubstr, exp.ToChar),
@@ -267,7 +267,7 @@ _KINDS: dict[type[exp.Expr], Kind] = {
     **dict.fromkeys(_NUMBERS, Kind.NUMBER),
     **dict.fromkeys(_DATES, Kind.DATE),
 }
-#: What is of the kind that its first argument is of.
+#: Expressions of the kind of their first argument.
 _AS_GIVEN = (exp.Max, exp.Min, exp.Greatest, exp.Least, exp.Nullif, exp.Round, exp.DateTrunc)
 
 

@@ -1,4 +1,4 @@
-"""Oracle's SQL as far as an extraction may use it: what is not listed here is refused.
+"""The part of Oracle's SQL that an extraction may use: anything not listed here is refused.
 
 The parser reads every dialect's words without a complaint, so that the words are looked at as they
 were typed, and the parts that only its tree shows (GROUP BY ALL) node by node.
@@ -75,7 +75,7 @@ _CLOCKS = frozenset(
     | {"LOCALTIMESTAMP", "NOW", "GETDATE"}
 )
 
-#: Words that Oracle takes for no name.
+#: Words that Oracle does not accept as names.
 _RESERVED = _words(
     """
     ACCESS ADD ALTER ANY AUDIT CHAR CHECK CLUSTER COLUMN COMMENT COMPRESS CONNECT CREATE CURRENT
@@ -87,7 +87,7 @@ _RESERVED = _words(
     """
 )
 
-#: What to write instead of what other databases, and newer releases, have.
+#: By word of other databases or newer releases, what to write instead.
 _INSTEAD = {
     **dict.fromkeys(("TRUE", "FALSE"), "a condition such as sn_obito = 'S'"),
     **dict.fromkeys(("ILIKE", "RLIKE", "SIMILAR", "GLOB"), "upper(x) like 'TEXT%', or regexp_like"),
