@@ -245,7 +245,7 @@ def test_a_wait_that_outlasts_what_was_read_is_refused(
     defaults = include / "defaults.yaml"
     text = defaults.read_text(encoding="utf-8")
     defaults.write_text(text.replace("extraction_max_age_hours: 36", "extraction_max_age_hours: 9"))
-    write(schedule="0 22 * * *")
+    write(schedule="0 22 * * *", send_window="08:00-20:00")
 
     assert "needs extraction_max_age_hours of 11 at least (in defaults.yaml)" in broken()["HMS"]
 
