@@ -214,7 +214,6 @@ SLIPS: list[tuple[str, str, str, str]] = [
     ("HPM", "tasy/hpm_hst.sql", "('151', '164', '269', '271')", "('151', '164', '269')"),
     ("HPM", "tasy/hpm_hst.sql", "a.ie_tipo_atendimento in (1, 7)", "a.ie_tipo_atendimento = 1"),
     ("HPM", "tasy/hpm_hst.sql", "[7, 9, 13, 15, 16, 18]", "[7, 9, 13, 15, 16]"),
-    ("HSMC", "tasy/hsmc.sql", "email=tasy.no_email()", "email=tasy.email()"),
     ("HSMC", "tasy/hsmc.sql", "= '148'", "= '184'"),
     (
         "HSMC",
