@@ -22,13 +22,15 @@ def find_connection(conn_id: str) -> Connection | None:
     make a second, empty ledger, or lose an alert.
 
     Raises:
-        ConfigError: a store failed, so that it is not known.
+        ConfigError: a store failed, so that it is not known; or what it has cannot be understood.
     """
     try:
-        return BaseHook.get_connection(conn_id)
+        found = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         _require_certain_absence(conn_id)
-    return None
+        return None
+    _check_extra(found)
+    return found
 
 
 def require_connection(conn_id: str, made_of: str) -> Connection:
@@ -59,6 +61,14 @@ def _require_certain_absence(conn_id: str) -> None:
                 " is written"
             )
             raise ConfigError(message) from None
+        except (AttributeError, TypeError, ValueError) as error:
+            message = (
+                f"{type(store).__name__} has a connection {conn_id} that Airflow cannot read"
+                f" ({type(error).__name__}): as JSON it has no other fields than conn_type, host,"
+                " port (a number), login, password, schema and extra (an object); correct"
+                f" AIRFLOW_CONN_{conn_id.upper()}, or wherever else it is written"
+            )
+            raise ConfigError(message) from None
         except Exception as error:  # noqa: BLE001 - a store is anybody's plugin
             message = (
                 f"{type(store).__name__} failed with {type(error).__name__}, so that nobody knows"
@@ -66,6 +76,19 @@ def _require_certain_absence(conn_id: str) -> None:
                 " is migrated (`airflow db migrate`), then try again"
             )
             raise ConfigError(message) from None
+
+
+def _check_extra(connection: Connection) -> None:
+    """Refuse an extra that is no JSON object: Airflow takes what is not JSON for an empty one."""
+    where = f"the extra of the Airflow connection {connection.conn_id!r}"
+    try:
+        extra = json.loads(connection.extra) if connection.extra else {}
+    except json.JSONDecodeError as error:
+        message = f"{where} is not JSON from character {error.pos + 1} on: correct it"
+        raise ConfigError(message) from None
+    if not isinstance(extra, dict):
+        message = f'{where} must be a JSON object, like {{"service_name": "ERP"}}: correct it'
+        raise ConfigError(message)
 
 
 #: Keys of the extra that are read; HttpHook has a second name for two of them.

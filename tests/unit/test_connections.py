@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ from track_dispatch.connections import find_connection
 from track_dispatch.errors import ConfigError
 from track_dispatch.extraction.oracle import account_of, open_erp
 from track_dispatch.hooks.alert import find_webhook
+from track_dispatch.hooks.ledger import place
 from track_dispatch.hooks.track import track_host
 
 USES = [
@@ -35,6 +37,43 @@ def test_an_unreadable_connection_is_told(
     with pytest.raises(ConfigError, match=f"not JSON from character 45 on: correct {name}") as told:
         use()
     assert "planted" not in str(told.value)
+
+
+@pytest.mark.parametrize(("conn_id", "use"), [*USES, ("track_ledger", place)])
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ({"extra": "{planted"}, "is not JSON from character 2 on"),
+        ({"extra": "  "}, "is not JSON from character 3 on"),
+        ({"extra": ["planted"]}, "must be a JSON object"),
+        ({"extra": "7"}, "must be a JSON object"),
+        ({"port": "planted"}, r"cannot read \(ValueError\): .* correct AIRFLOW_CONN_"),
+        ({"hosst": "planted"}, r"cannot read \(TypeError\): .* correct AIRFLOW_CONN_"),
+    ],
+)
+def test_what_airflow_would_half_understand_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    conn_id: str,
+    use: Callable[[], object],
+    written: dict[str, object],
+    told: str,
+) -> None:
+    content = {"conn_type": "postgres", "password": "planted"} | written
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(content))
+
+    with pytest.raises(ConfigError, match=told) as error:
+        use()
+    assert "planted" not in str(error.value)
+    assert "Traceback" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("extra", [{}, None, "", {"a": 1}])
+def test_an_extra_may_be_left_out(monkeypatch: pytest.MonkeyPatch, extra: object) -> None:
+    content = {"conn_type": "http", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_TRACK_ALERT", json.dumps(content))
+
+    assert find_connection("track_alert") is not None
 
 
 def test_certain_absence_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
