@@ -10,7 +10,10 @@ import requests
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
+from airflow.secrets.environment_variables import EnvironmentVariablesBackend
+from airflow.secrets.metastore import MetastoreBackend
 from airflow.utils.strings import to_boolean
+from sqlalchemy.exc import SQLAlchemyError
 
 from track_dispatch.errors import ConfigError
 
@@ -61,21 +64,32 @@ def _require_certain_absence(conn_id: str) -> None:
                 " is written"
             )
             raise ConfigError(message) from None
-        except (AttributeError, TypeError, ValueError) as error:
-            message = (
-                f"{type(store).__name__} has a connection {conn_id} that Airflow cannot read"
-                f" ({type(error).__name__}): as JSON it has no other fields than conn_type, host,"
-                " port (a number), login, password, schema and extra (an object); correct"
-                f" AIRFLOW_CONN_{conn_id.upper()}, or wherever else it is written"
-            )
-            raise ConfigError(message) from None
         except Exception as error:  # noqa: BLE001 - a store is anybody's plugin
             message = (
                 f"{type(store).__name__} failed with {type(error).__name__}, so that nobody knows"
-                f" whether there is a connection {conn_id}: check that Airflow's database runs and"
-                " is migrated (`airflow db migrate`), then try again"
+                f" whether there is a connection {conn_id}: {_advice(store, error, conn_id)}"
             )
             raise ConfigError(message) from None
+
+
+def _advice(store: object, error: Exception, conn_id: str) -> str:
+    """Say what to do about a store of Airflow's, or anybody's, that fails."""
+    if isinstance(error, SQLAlchemyError):
+        return (
+            "check that Airflow's database runs and is migrated (`airflow db migrate`), then try"
+            " again"
+        )
+    if isinstance(store, EnvironmentVariablesBackend):
+        return (
+            f"correct AIRFLOW_CONN_{conn_id.upper()}: as JSON it has no other fields than"
+            " conn_type, host, port (a number), login, password, schema and extra (an object)"
+        )
+    if isinstance(store, MetastoreBackend):
+        return (
+            "what it has cannot be decrypted: give this process the `core.fernet_key` that it was"
+            " stored with, which the API server has (AIRFLOW__CORE__FERNET_KEY)"
+        )
+    return "look at the configuration of that store (`secrets.backend`), and whether it answers"
 
 
 def _check_extra(connection: Connection) -> None:

@@ -18,6 +18,10 @@ from track_dispatch.cli import decisions, inspection, installation, people
 from track_dispatch.cli.options import ExitCode
 from track_dispatch.errors import TrackDispatchError
 
+PACKAGE = Path(__file__).resolve().parents[1]
+#: Seconds until Airflow's own database must have let us in.
+CONNECT_SECONDS = 10
+
 app = typer.Typer(
     help="Ask hospital patients how they were treated, at most once.",
     no_args_is_help=True,
@@ -68,8 +72,10 @@ def main() -> None:
     # Outside a task the SDK looks for connections in Airflow's database only when it is told that
     # this is no worker; a verb must find what a task finds.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
-    # Airflow logs to standard output, which is the verb's.
-    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
+    # Airflow logs to standard output, which is the verb's; what fails is told by our own errors.
+    os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "CRITICAL"
+    # Airflow's own database may accept a connection and say nothing more, for ever.
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_SECONDS))
     try:
         app()
     except TrackDispatchError as error:
@@ -82,19 +88,37 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("TRACK_TRACEBACK"):
             raise
+        if unusable := _unusable(error):
+            typer.echo(f"error: {unusable}", err=True)
+            sys.exit(ExitCode.FAILED)
         typer.echo(f"error: {_bug(error)}", err=True)
         sys.exit(ExitCode.BUG)
 
 
+def _unusable(error: Exception) -> str:
+    """Say that a package could not be imported, as Airflow with a broken configuration; or ""."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = max((place for place, frame in enumerate(frames) if _is_ours(frame)), default=-1)
+    imports = last + 1 < len(frames) and frames[last + 1].name == "<module>"
+    if not imports:
+        return ""
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
+    return (
+        f"Airflow, or what it needs, cannot be imported ({type(error).__name__} at {where}): look"
+        " at its configuration (airflow.cfg in AIRFLOW_HOME, the variables AIRFLOW__*);"
+        " `airflow version` says more"
+    )
+
+
 def _bug(error: Exception) -> str:
     """Describe an unexpected error by its type and place: its text may quote patient data."""
-    ours = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if __package__.partition(".")[0] in frame.filename
-    ]
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame)]
     where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
     return (
         f"{type(error).__name__} at {where}, a fault of track_dispatch {__version__}; report this"
         " line. TRACK_TRACEBACK=1 shows more, perhaps patients' data"
     )
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return Path(frame.filename).is_relative_to(PACKAGE)
