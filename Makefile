@@ -75,7 +75,7 @@ test: check examples  ## everything that must hold; CI runs this
 e2e: .venv/installed-dev .venv-celery/installed  ## a live Airflow and Celery workers, killed in the middle of a POST; CI runs this, too
 	$(BIN)/pytest tests/live tests/workers -n0 -x -rs
 
-proof: .venv/installed-dev  ## every proof in full, and docs/guarantees.md anew; about an hour
+proof: .venv/installed-dev  ## every proof in full, and docs/guarantees.md anew; one to two hours
 	$(BIN)/python -m tests.proof $(PARTS)
 
 # workers have an environment of their own, so that `make test` tests what one machine is given
@@ -85,7 +85,7 @@ proof: .venv/installed-dev  ## every proof in full, and docs/guarantees.md anew;
 	@touch $@
 
 # what `make e2e` plays of it, with all hospitals, and the rest
-proof-celery: .venv/installed-dev .venv-celery/installed  ## two Celery workers, killed, asleep, cut off, in full; some ten minutes
+proof-celery: .venv/installed-dev .venv-celery/installed  ## two Celery workers, killed, asleep, cut off, in full; a quarter of an hour
 	rm -f $(PROOFS)/workers.*
 	TRACK_INSIST=1 TRACK_PROOF=full TRACK_PROOF_REPORT=$(PROOFS) $(BIN)/pytest tests/workers -n0 -x -rs
 	git describe --always --dirty > $(PROOFS)/workers.commit

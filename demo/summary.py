@@ -27,7 +27,7 @@ def show(world: World, days: dict[str, date], states: dict[str, str], console: C
     received = Counter({row["uuid"]: row["accepted"] for row in world.track.summary()["surveys"]})
     good = True
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("hospital", "day", "area"):
+    for name in ("hospital", "run of", "area"):
         table.add_column(name, no_wrap=True)
     for name in ("extracted", "accepted", "refused", "in doubt", "at Track"):
         table.add_column(name, justify="right", no_wrap=True)
