@@ -139,7 +139,7 @@ def rotate_keys(
     if after == ring:
         typer.echo("every key is needed; nothing was changed")
         return
-    extra = ledger.use_keys(after)
+    extra = ledger.use_keys(after, instead_of=ring)
     if extra is not None:
         typer.echo(extra)
         typer.echo("put this line into the extra of the connection track_ledger", err=True)

@@ -75,6 +75,8 @@ def read_yaml(path: Path, *, label: str) -> dict[str, Any]:
         raise ConfigError(f"{label}:{line} {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{label}: is not YAML: {error}") from None
+    except (KeyError, ValueError) as error:  # of a value with a type before it: !!int ten
+        raise ConfigError(f"{label}: a value is not of the type before it: {error}") from None
     if not isinstance(content, dict):
         raise ConfigError(f'{label}: must hold fields like "code: HMS", one a line')
     return content

@@ -5,9 +5,11 @@ A task only ever opens a ledger; `python -m track_dispatch ledger init` is what 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,26 +157,57 @@ def migrate() -> tuple[str, str]:
     return creation.migrate_ledger(here.url, here.keys(), options=here.options)
 
 
-def use_keys(keys: KeyRing) -> str | None:
+def use_keys(keys: KeyRing, *, instead_of: KeyRing) -> str | None:
     """Replace the installation's key ring, once the ledger opens with the new one.
+
+    Args:
+        keys: the new ring.
+        instead_of: the ring that it was made of.
 
     Returns:
         None where the ring was written into the key file, which keeps its mode; else the extra that
         a person must give to the connection: who reads it has the keys.
 
     Raises:
-        ConfigError: the ring lacks a key that is still needed.
+        ConfigError: the ring lacks a key that is still needed, or somebody else changes the keys.
         LedgerError: the database does not answer.
     """
     here = place()
-    open_ledger_at(here.url, keys, options=here.options).close()
     if here.key_file is None:
+        open_ledger_at(here.url, keys, options=here.options).close()
         return json.dumps({**keys.model_dump(), **here.options})
-    new = here.key_file.with_suffix(".keys.new")
-    new.unlink(missing_ok=True)
-    _write_keys(new, keys)
-    new.replace(here.key_file)
+    with _held(here.key_file):
+        if here.keys() != instead_of:
+            raise ConfigError(_CHANGED_MEANWHILE)
+        open_ledger_at(here.url, keys, options=here.options).close()
+        new = here.key_file.with_suffix(".keys.new")
+        new.unlink(missing_ok=True)
+        _write_keys(new, keys)
+        new.replace(here.key_file)
     return None
+
+
+_CHANGED_MEANWHILE = (
+    "somebody else changes the ledger's keys at this moment; by this command nothing was changed:"
+    " see what they are now (`ledger keys`), then say it again if it is still wanted"
+)
+
+
+@contextmanager
+def _held(key_file: Path) -> Iterator[None]:
+    """Hold the key file's folder: of two who change the keys, one would lose what both wrote with.
+
+    Raises:
+        ConfigError: somebody else holds it.
+    """
+    folder = os.open(key_file.parent, os.O_RDONLY)  # the file itself is replaced
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ConfigError(_CHANGED_MEANWHILE) from None
+    finally:
+        os.close(folder)
 
 
 def _require_one_ledger(url: str, file: Path) -> None:

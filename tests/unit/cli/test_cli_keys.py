@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from demo.world import practice_include
 from tests.unit.ledger.reading_steps import invited
 from tests.unit.ledger.steps import Steps
 from track_dispatch.cli import app
+from track_dispatch.errors import ConfigError
 from track_dispatch.hooks import ledger as place
 from track_dispatch.ledger.creation import init_ledger, open_ledger_at
 from track_dispatch.ledger.decisions import Decision
@@ -52,6 +55,27 @@ def listed(*arguments: str) -> Any:
 def opt_ana_out() -> None:
     with place.open_ledger() as ledger:
         add_optouts(ledger, [([ANA], None)], source="balcão", decision=OPT_OUT)
+
+
+def test_of_two_who_change_the_keys_the_second_changes_nothing(key_file: Path) -> None:
+    before = read(key_file)
+    place.use_keys(first := before.with_new_keys(), instead_of=before)
+
+    with pytest.raises(ConfigError, match="nothing was changed"):
+        place.use_keys(before.with_new_keys(), instead_of=before)
+    assert read(key_file) == first
+
+
+def test_while_somebody_changes_the_keys_nobody_else_does(key_file: Path) -> None:
+    before = read(key_file)
+    folder = os.open(key_file.parent, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+
+    with pytest.raises(ConfigError, match="at this moment"):
+        run("rotate-keys")
+    assert read(key_file) == before
+    os.close(folder)
+    assert run("rotate-keys").exit_code == 0
 
 
 def test_new_keys_come_first_and_the_old_ones_stay(key_file: Path) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         ("surveys:\n  exames: a\n  exames: b\n", "line 3: the key"),
         ("? [a]\n: b\n", "line 1: a key must be plain text"),
         ("day: 2024-13-01\n", 'line 1: "2024-13-01" is not a day'),
+        ("min_age_years: !!int ten\n", "a value is not of the type before it"),
+        ("whatsapp: !!bool talvez\n", "a value is not of the type before it"),
         ("code: !!python/name:os.system\n", "line 1: could not determine a constructor"),
         ("code: HMS\n---\ncode: HMS\n", "line 2: but found another document"),
         ("code: *nothing\n", "line 1: found undefined alias"),
