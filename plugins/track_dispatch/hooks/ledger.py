@@ -79,6 +79,12 @@ class Place:
         except json.JSONDecodeError:
             message = f"{path} is not JSON: put the ledger's keys back from their backup"
             raise ConfigError(message) from None
+        except OSError as error:
+            message = (
+                f"{path} cannot be read ({error.strerror}): run this as the user that Airflow runs"
+                " as, who owns it"
+            )
+            raise ConfigError(message) from None
 
 
 def place() -> Place:

@@ -78,6 +78,15 @@ def test_while_somebody_changes_the_keys_nobody_else_does(key_file: Path) -> Non
     assert run("rotate-keys").exit_code == 0
 
 
+def test_keys_that_cannot_be_read_are_told(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place.Path, "is_file", lambda _: True)
+    key_file.unlink()
+    key_file.mkdir()  # no permission hides a file from root, who runs these tests
+
+    with pytest.raises(ConfigError, match=r"track_ledger.keys cannot be read \(Is a directory\)"):
+        run("keys")
+
+
 def test_new_keys_come_first_and_the_old_ones_stay(key_file: Path) -> None:
     before = read(key_file)
 
