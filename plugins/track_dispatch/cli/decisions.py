@@ -17,7 +17,7 @@ from track_dispatch.cli.options import (
     echo_json,
 )
 from track_dispatch.errors import ConfigError
-from track_dispatch.states import Verb
+from track_dispatch.states import Count, Verb
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.batches import InDoubtBatch
@@ -49,7 +49,7 @@ def doubt_list(*, as_json: Json = False) -> None:
         return
     for doubt in found:
         typer.echo(_doubt_text(doubt))
-    typer.echo(f"{len(found)} batches in doubt")
+    typer.echo(f"{Count(len(found)):batch|batches} in doubt")
 
 
 @doubt_app.command("settle")
@@ -141,9 +141,9 @@ def refused_list(
     for one in found:
         typer.echo(
             f"{one.hospital}  {one.business_day}  {one.area or '-'}  {one.channel or '-'}"
-            f"  {one.refusal}  {one.detail or 'no detail'}  {one.lines} lines"
+            f"  {one.refusal}  {one.detail or 'no detail'}  {Count(one.lines):line|lines}"
         )
-    typer.echo(f"{sum(one.lines for one in found)} lines refused since {first}")
+    typer.echo(f"{Count(sum(one.lines for one in found)):line|lines} refused since {first}")
 
 
 @refused_app.command("retry")
@@ -172,8 +172,9 @@ def ledger_restored(
     """
     done = _decide(Verb.RESTORED, by=by, why=why, as_of=as_of.astimezone(UTC))
     typer.echo(
-        f"{done.lines} lines in doubt: `doubt list`, then settle each batch as sent, unsent or"
-        " abandoned.\nWhat the next readings find of the days before now is put in doubt likewise."
+        f"{Count(done.lines):line|lines} in doubt: `doubt list`, then settle each batch as sent,"
+        " unsent or abandoned.\n"
+        "What the next readings find of the days before now is put in doubt likewise."
     )
 
 
@@ -227,9 +228,9 @@ def _echo_done(done: Done) -> None:
     if decided is None:
         return
     states = {"ready": decided.ready, "to be read again": decided.reopened}
-    told = [f"{lines} lines {state}" for state, lines in states.items() if lines]
+    told = [f"{Count(lines):line|lines} {state}" for state, lines in states.items() if lines]
     if decided.ended:
-        told.append(f"{decided.ended} lines, {done.verb}")
+        told.append(f"{Count(decided.ended):line|lines}, {done.verb}")
     typer.echo(f"{decided.day}: {', '.join(told)}")
     for step in _next_steps(decided):
         typer.echo(step)
@@ -258,6 +259,6 @@ def _doubt_text(doubt: InDoubtBatch) -> str:
     when = f"decide in {doubt.lease_seconds:.0f} s" if doubt.lease_seconds else "to decide"
     unit = f"{doubt.day} {doubt.area or '-'} · {doubt.channel or '-'}"
     return (
-        f"{doubt.id}  {unit}  {doubt.lines} lines  since {doubt.since:%Y-%m-%d %H:%M} UTC"
-        f"  {origin}  {when}"
+        f"{doubt.id}  {unit}  {Count(doubt.lines):line|lines}"
+        f"  since {doubt.since:%Y-%m-%d %H:%M} UTC  {origin}  {when}"
     )

@@ -30,6 +30,7 @@ from track_dispatch.cli.options import (
 )
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Channel
+from track_dispatch.states import Count
 
 if TYPE_CHECKING:
     from track_dispatch.cli.typed_identities import OptOutList
@@ -146,7 +147,7 @@ def optout_import(
     from track_dispatch.cli.typed_identities import read_optout_list  # noqa: PLC0415 - phonenumbers
 
     found = read_optout_list(file)
-    people = f"{len(found.entries)} lines ({_kinds_counted(found.values_by_kind)})"
+    people = f"{Count(len(found.entries)):line|lines} ({_kinds_counted(found.values_by_kind)})"
     if dry_run:
         _echo_columns(found)
         typer.echo(f"{people} would be entered; nothing was written")
@@ -267,21 +268,22 @@ def _echo_held(held: HeldData) -> None:
 def _echo_erased(done: Erased, held: HeldData) -> None:
     """Print what an erasure deleted, and what it kept, each with its reason."""
     typer.echo(
-        f"erased: {done.excluded} lines will not be asked, {done.unlinked} no longer tell of the"
-        " person\nstays, and why:"
+        f"erased: {Count(done.excluded):line|lines} will not be asked, {done.unlinked} no longer"
+        " tell of the person\nstays, and why:"
     )
     left = {
         "hashes of what was given, on the list: so that nobody asks her again; `optout remove`"
         " takes them off": True,
         "numbers, days and states of her attendances: so that none is asked again; until"
         " ledger_retention_days are over": bool(held.attendances),
-        f"{done.identities} hashes of lines that were asked or are under way: so that she is not"
-        " invited twice; until contact_cap_days are over": bool(done.identities),
-        f"{done.under_way} lines on their way or in doubt: somebody must still settle them; repeat"
-        " this then": bool(done.under_way),
+        f"{Count(done.identities):hash|hashes} of lines that were asked or are under way: so that"
+        " she is not invited twice; until contact_cap_days are over": bool(done.identities),
+        f"{Count(done.under_way):line|lines} on the way or in doubt: somebody must still settle"
+        " that; repeat this then": bool(done.under_way),
         f"{held.rows['staged']} rows that an ERP gave, encrypted: their transform finds her on the"
         " list and drops them; at most 3 days": bool(held.rows["staged"]),
-        f"{done.accepted} invitations that Track has: ask Track to erase them": bool(done.accepted),
+        f"{Count(done.accepted):invitation|invitations} that Track has: ask Track to"
+        " erase them": bool(done.accepted),
         "the hospital's ERP, and backups of the ledger: out of reach from here": True,
     }
     for what, is_left in left.items():

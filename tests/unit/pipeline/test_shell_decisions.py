@@ -59,6 +59,17 @@ def test_what_was_not_sent_is_read_again_and_the_shell_says_how_to_send_it_now(
     assert installed.states() == ["reopened"] * 2
 
 
+def test_one_doubt_of_one_line_is_told_in_the_singular(installed: Steps) -> None:
+    batch = str(installed.put_batch(1, "sending", batch_state="sending", lease=-1).batch)
+
+    listed = run("doubt", "list").stdout.splitlines()
+    settled = run("doubt", "settle", batch, "--unsent", *WHO).stdout
+
+    assert "EXAMES · email  1 line  since" in listed[0]
+    assert listed[-1] == "1 batch in doubt"
+    assert settled.startswith("HMS 2026-03-10: 1 line to be read again\n")
+
+
 def test_a_doubt_under_its_lease_tells_when_it_can_be_decided(installed: Steps) -> None:
     batch = str(installed.put_batch(2, lease=300).batch)
 

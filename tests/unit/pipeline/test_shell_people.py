@@ -293,14 +293,14 @@ def test_what_is_held_about_a_person_is_told_and_erased_and_what_stays_is_said(
         f"{ROWS}: lines 3, identities 9, envelopes 1, events 3, batches 2"
     ]
     done = erased[erased.index("erased:") :].splitlines()
-    assert done[0] == "erased: 1 lines will not be asked, 2 no longer tell of the person"
+    assert done[0] == "erased: 1 line will not be asked, 2 no longer tell of the person"
     assert done[1] == "stays, and why:"
     assert [line.split(":")[0] for line in done[2:]] == [
         "- hashes of what was given, on the list",
         "- numbers, days and states of her attendances",
         "- 4 hashes of lines that were asked or are under way",
-        "- 1 lines on their way or in doubt",
-        "- 1 invitations that Track has",
+        "- 1 line on the way or in doubt",
+        "- 1 invitation that Track has",
         "- the hospital's ERP, and backups of the ledger",
     ]
     assert left.splitlines()[0].startswith("HMS 2026-03-10  900000009  EXAMES · email  in_doubt")
