@@ -98,14 +98,14 @@ class Scope:
     @property
     def working(self) -> list[Hospital]:
         """The hospitals whose files can be used."""
-        return [one for one in self.hospitals if not isinstance(one, BrokenHospital)]
+        return [hospital for hospital in self.hospitals if not isinstance(hospital, BrokenHospital)]
 
     def tells(self, code: str) -> bool:
         """Whether the person may see facts of a hospital, or of all of them ("").
 
         A hospital without a file is shown only to a person who may see all.
         """
-        return not self.hidden or code in {"", *(one.code for one in self.hospitals)}
+        return not self.hidden or code in {"", *(hospital.code for hospital in self.hospitals)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class HospitalRow:
     @property
     def excluded(self) -> list[tuple[str, int]]:
         """The reasons of the latest day's exclusions, the commonest first."""
-        facts = next((one.facts for one in self.cells if self._is_latest(one)), None)
+        facts = next((cell.facts for cell in self.cells if self._is_latest(cell)), None)
         reasons = excluded_by_reason(facts.counts) if facts else {}
         return Counter(reasons).most_common()
 
@@ -199,7 +199,7 @@ class Board:
     @property
     def for_person(self) -> list[Matter]:
         """The matters that need a person."""
-        return [one for one in self.matters if one.problem.needs_person]
+        return [matter for matter in self.matters if matter.problem.needs_person]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +213,10 @@ class DayAccount:
     @property
     def units(self) -> dict[str, Counter[LineState]]:
         """The lines of each area and channel by state; excluded ones may have neither."""
-        found: defaultdict[str, Counter[LineState]] = defaultdict(Counter)
+        states: defaultdict[str, Counter[LineState]] = defaultdict(Counter)
         for count in self._counts:
-            found[count.unit][count.state] += count.lines
-        return dict(found)
+            states[count.unit][count.state] += count.lines
+        return dict(states)
 
     @property
     def excluded(self) -> dict[str, int]:
@@ -238,11 +238,11 @@ class Trends:
     @property
     def lines(self) -> int:
         """All lines of all days."""
-        return sum(one.lines for day in self.counts for one in day)
+        return sum(count.lines for day in self.counts for count in day)
 
     def state(self, state: LineState) -> list[int]:
         """Return the lines in a state, day by day."""
-        return [sum(one.lines for one in day if one.state is state) for day in self.counts]
+        return [sum(count.lines for count in day if count.state is state) for day in self.counts]
 
     @property
     def excluded(self) -> dict[str, list[int]]:
@@ -257,20 +257,20 @@ class Trends:
 def read_board(connection: Connection, scope: Scope, *, days: int = DAYS) -> Board:
     """Read the first page."""
     shown = _last_days(scope, days)
-    found = _Days(connection, scope, shown)
-    morning = read_morning(connection, scope.hospitals, moment=scope.moment, reports=found.reports)
+    facts = _Days(connection, scope, shown)
+    morning = read_morning(connection, scope.hospitals, moment=scope.moment, reports=facts.reports)
     latest = {row.code: row for row in morning.rows}
     rows = tuple(
         HospitalRow(
-            code=one.code,
-            name="" if isinstance(one, BrokenHospital) else one.name,
-            dag_id=one.dag_id,
-            cells=tuple(found.cell(one, day, morning.unread) for day in shown),
-            latest=latest[one.code],
+            code=hospital.code,
+            name="" if isinstance(hospital, BrokenHospital) else hospital.name,
+            dag_id=hospital.dag_id,
+            cells=tuple(facts.cell(hospital, day, morning.unread) for day in shown),
+            latest=latest[hospital.code],
         )
-        for one in scope.hospitals
+        for hospital in scope.hospitals
     )
-    notices = tuple(one for one in morning.notices if scope.tells(one.day.hospital))
+    notices = tuple(notice for notice in morning.notices if scope.tells(notice.day.hospital))
     matters = _matters(connection, scope, morning.problems)
     return Board(morning, shown, rows, matters, notices)
 
@@ -306,15 +306,19 @@ class _Days:
 
     def __init__(self, connection: Connection, scope: Scope, days: Sequence[date]) -> None:
         self._scope = scope
-        wanted = [HospitalDay(one.code, day) for one in scope.working for day in days]
+        wanted = [HospitalDay(hospital.code, day) for hospital in scope.working for day in days]
         self._runs = last_runs(connection, wanted)
-        waits = {one.code: waits_for_window(one, scope.moment) for one in scope.working}
+        waits = {
+            hospital.code: waits_for_window(hospital, scope.moment) for hospital in scope.working
+        }
         # a run may have read several of the days
         judged = {
             (day.hospital, run_id): JudgedRun(day, run_id, waits[day.hospital])
             for day, run_id in self._runs.items()
         }
-        self.reports = {one.run: judge(one) for one in load_facts(connection, [*judged.values()])}
+        self.reports = {
+            facts.run: judge(facts) for facts in load_facts(connection, [*judged.values()])
+        }
         self._judged = judged
 
     def cell(
@@ -337,18 +341,18 @@ class _Days:
 
 def _cell(day: HospitalDay, report: Report, *, is_active: bool) -> Cell:
     """Return the cell of one of the days in a run's report."""
-    facts = next(one for one in report.facts.days if one.day == day)
+    facts = next(day_facts for day_facts in report.facts.days if day_facts.day == day)
     ready = facts.states[LineState.READY]
     problems = tuple(
-        one
-        for one in report.problems
-        if one.day == day or (one.kind is _K.STOPPED and one.day is None and ready)
+        problem
+        for problem in report.problems
+        if problem.day == day or (problem.kind is _K.STOPPED and problem.day is None and ready)
     )
-    found = {_STATUS_OF.get(one.kind, DayStatus.PROBLEM) for one in problems}
+    statuses = {_STATUS_OF.get(problem.kind, DayStatus.PROBLEM) for problem in problems}
     if is_active:
         status = DayStatus.RUNNING
-    elif found:
-        status = next(one for one in _WORST if one in found)
+    elif statuses:
+        status = next(worst for worst in _WORST if worst in statuses)
     else:
         status = DayStatus.WAITING if ready else DayStatus.COMPLETE
     return Cell(day, status, problems, facts, report.facts.run.run_id)
@@ -367,7 +371,7 @@ def _without_run(
 def _last_days(scope: Scope, days: int) -> tuple[date, ...]:
     """Return the days up to yesterday, by the clock of the hospital that is furthest."""
     last = max(
-        (scope.moment.astimezone(one.zone).date() for one in scope.working),
+        (scope.moment.astimezone(hospital.zone).date() for hospital in scope.working),
         default=scope.moment.date(),
     )
     return tuple(last - back * _ONE_DAY for back in range(days, 0, -1))
@@ -377,21 +381,23 @@ def _matters(
     connection: Connection, scope: Scope, problems: Sequence[DayProblem]
 ) -> tuple[Matter, ...]:
     """Add to each problem what a person may do about it."""
-    shown = [one for one in problems if scope.tells(one.hospital)]
+    shown = [problem for problem in problems if scope.tells(problem.hospital)]
     doubts: defaultdict[HospitalDay, list[InDoubtBatch]] = defaultdict(list)
     for doubt in in_doubt_batches(connection):
         doubts[doubt.day].append(doubt)
-    days = {one.day for one in shown if one.day is not None}
+    days = {problem.day for problem in shown if problem.day is not None}
     runs = last_runs(connection, days)
-    zones = {one.code: one.zone for one in scope.working}
+    zones = {hospital.code: hospital.zone for hospital in scope.working}
     return tuple(
         Matter(
-            problem=one,
-            doubts=tuple(doubts[one.day]) if one.kind is _K.IN_DOUBT and one.day else (),
-            verb=PROBLEM_VERBS.get(one.kind),
-            run_id=one.run_id or (runs.get(one.day) if one.day else None),
-            asks=one.kind is _K.ASKED,
-            zone=zones.get(one.hospital, BRASILIA),
+            problem=problem,
+            doubts=tuple(doubts[problem.day])
+            if problem.kind is _K.IN_DOUBT and problem.day
+            else (),
+            verb=PROBLEM_VERBS.get(problem.kind),
+            run_id=problem.run_id or (runs.get(problem.day) if problem.day else None),
+            asks=problem.kind is _K.ASKED,
+            zone=zones.get(problem.hospital, BRASILIA),
         )
-        for one in shown
+        for problem in shown
     )

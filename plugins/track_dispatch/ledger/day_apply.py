@@ -141,7 +141,7 @@ class DayApply:
             return False
         lines, units = schema.lines, schema.units
         still = lines.c.ask_until.is_(None) | (lines.c.ask_until >= self.terms.today)
-        found = (
+        still_asked = (
             select(lines.c.id)
             .select_from(units)
             .join(schema.envelopes, IS_OF_UNIT)
@@ -153,7 +153,7 @@ class DayApply:
             )
             .limit(1)
         )
-        return self._connection.scalar(found) is not None
+        return self._connection.scalar(still_asked) is not None
 
     def take(self, attendances: Sequence[_Evaluated], again: Again) -> None:
         """Apply a chunk of the reading's attendances; each attendance comes once in a reading.
@@ -162,29 +162,33 @@ class DayApply:
             attendances: evaluated without regard to opt-outs.
             again: evaluates the rows of barred patients once more.
         """
-        found = list(attendances)
-        hashes = [self._hashes(one) for one in found]
+        evaluated = list(attendances)
+        hashes = [self._hashes(attendance) for attendance in evaluated]
         if barred := self._lookups.barred(hashes):
-            self._carry_optouts([found[position] for position in barred])
-            for position, one in again(barred).items():
-                found[position], hashes[position] = one, self._hashes(one)
-        self.counts["attendances"] += len(found)
-        ids = [one.attendance_id for one in found]
+            self._carry_optouts([evaluated[position] for position in barred])
+            for position, attendance in again(barred).items():
+                evaluated[position], hashes[position] = attendance, self._hashes(attendance)
+        self.counts["attendances"] += len(evaluated)
+        ids = [attendance.attendance_id for attendance in evaluated]
         known = self._known(ids)
-        forgotten = self._lookups.forgotten([one for one in ids if one not in known])
-        for one, of_one in zip(found, hashes, strict=True):
-            line = known.get(one.attendance_id)
+        forgotten = self._lookups.forgotten(
+            [attendance_id for attendance_id in ids if attendance_id not in known]
+        )
+        for attendance, its_hashes in zip(evaluated, hashes, strict=True):
+            line = known.get(attendance.attendance_id)
             if line is not None:
-                self._reevaluate(line, one, of_one)
-            elif one.attendance_id in forgotten:
+                self._reevaluate(line, attendance, its_hashes)
+            elif attendance.attendance_id in forgotten:
                 self.counts["other_day"] += 1
             else:
-                self._find(one, of_one)
+                self._find(attendance, its_hashes)
 
     def _carry_optouts(self, barred: Sequence[_Evaluated]) -> None:
         """Copy opt-outs to the newest key, so that older keys become unneeded."""
         if len(self._keys.identity_secrets) > 1:
-            values = {value for one in barred for kind in one.identities for value in kind}
+            values = {
+                value for attendance in barred for kind in attendance.identities for value in kind
+            }
             carry_optouts(self._connection, self._keys, values)
 
     def end_of_reading(
@@ -201,7 +205,9 @@ class DayApply:
         Args:
             standing_back: addresses of lines whose person is asked about another one.
         """
-        chosen = [one for address, one in self.deferred.items() if address not in standing_back]
+        chosen = [
+            deferred for address, deferred in self.deferred.items() if address not in standing_back
+        ]
         known = self._known([line.attendance_id for line, _ in chosen])
         for line, placement in chosen:
             now = known[line.attendance_id]
@@ -214,8 +220,8 @@ class DayApply:
                 decision = self._distrust.decision
                 open_doubt(self._connection, batch, unit=unit, lines=lines, decision=decision)
 
-    def _hashes(self, one: _Evaluated) -> LineHashes:
-        persons, contacts, others = one.identities
+    def _hashes(self, attendance: _Evaluated) -> LineHashes:
+        persons, contacts, others = attendance.identities
         if not persons and not contacts and not others:
             return NO_HASHES
         hashed = self._keys.hash_identities
@@ -223,34 +229,36 @@ class DayApply:
 
     def _known(self, attendance_ids: list[str]) -> dict[str, KnownLine]:
         """Look attendances up, and lock those that may be changed here."""
-        given = {"source": self.extraction.source, "ids": attendance_ids}
-        found = [KnownLine(*row) for row in self._connection.execute(_KNOWN, given)]
-        if found and self._connection.dialect.name == "postgresql":
-            self._connection.execute(_LOCK, given)
-            found = [KnownLine(*row) for row in self._connection.execute(_KNOWN, given)]
-        return {line.attendance_id: line for line in found}
+        wanted = {"source": self.extraction.source, "ids": attendance_ids}
+        lines = [KnownLine(*row) for row in self._connection.execute(_KNOWN, wanted)]
+        if lines and self._connection.dialect.name == "postgresql":
+            self._connection.execute(_LOCK, wanted)
+            lines = [KnownLine(*row) for row in self._connection.execute(_KNOWN, wanted)]
+        return {line.attendance_id: line for line in lines}
 
-    def _placement(self, one: _Evaluated, hashes: LineHashes, until: date | None) -> Placement:
+    def _placement(
+        self, attendance: _Evaluated, hashes: LineHashes, until: date | None
+    ) -> Placement:
         """Return what an evaluated attendance would be if it were new."""
-        area = one.area or ""
-        line, channel, reason = one.line, one.channel, one.reason
+        area = attendance.area or ""
+        line, channel, reason = attendance.line, attendance.channel, attendance.reason
         if reason is None and until is not None and until < self.terms.today:
             reason = Reason.TOO_OLD
         if reason is not None or line is None or channel is None:
             excluded = LineState.EXCLUDED, str(reason)
-            return Placement(area, "", one.attendance_id, *excluded, None, NO_HASHES, until)
+            return Placement(area, "", attendance.attendance_id, *excluded, None, NO_HASHES, until)
         return Placement(
-            area, channel, one.attendance_id, LineState.READY, None, line, hashes, until
+            area, channel, attendance.attendance_id, LineState.READY, None, line, hashes, until
         )
 
-    def _find(self, one: _Evaluated, hashes: LineHashes) -> None:
+    def _find(self, attendance: _Evaluated, hashes: LineHashes) -> None:
         """Insert an attendance that the ledger does not know."""
-        placement = self._placement(one, hashes, self.terms.ask_until)
+        placement = self._placement(attendance, hashes, self.terms.ask_until)
         if self._distrust is not None and placement.state is LineState.READY:
             placement = self._doubt(placement, self._distrust)
         self.writer.put(placement)
 
-    def _reevaluate(self, line: KnownLine, one: _Evaluated, hashes: LineHashes) -> None:
+    def _reevaluate(self, line: KnownLine, attendance: _Evaluated, hashes: LineHashes) -> None:
         """Evaluate a known attendance again, if its state allows and its day is or becomes ours."""
         is_ours = (line.hospital, line.business_day) == self.day
         if is_ours:
@@ -263,14 +271,14 @@ class DayApply:
             self.counts["other_day"] += 1
         elif line.state in MOVABLE and not is_ours:
             self.moved_from.append(line)
-            placement = self._placement(one, hashes, self.terms.ask_until)
+            placement = self._placement(attendance, hashes, self.terms.ask_until)
             self._change(line, placement, Transition.MOVED)
         elif line.state in MOVABLE:
-            placement = self._placement(one, hashes, _later(line, self.terms.ask_until))
+            placement = self._placement(attendance, hashes, _later(line, self.terms.ask_until))
             if not self._stays(line, placement):
                 self._change(line, placement, Transition.REEVALUATED)
-        elif line.state == LineState.REFUSED and self._is_mended(line, one):
-            placement = self._placement(one, hashes, _later(line, self.terms.ask_until))
+        elif line.state == LineState.REFUSED and self._is_mended(line, attendance):
+            placement = self._placement(attendance, hashes, _later(line, self.terms.ask_until))
             self._change(line, placement, Transition.CORRECTED)
 
     def _may_move(self, line: KnownLine) -> bool:
@@ -279,11 +287,11 @@ class DayApply:
             line.extraction, self.extraction
         )
 
-    def _is_mended(self, line: KnownLine, one: _Evaluated) -> bool:
+    def _is_mended(self, line: KnownLine, attendance: _Evaluated) -> bool:
         """Tell whether the ERP corrected what Track refused by a 4xx."""
         if line.reason != Refusal.BY_STATUS:
             return False
-        return one.line is None or line.digest not in self._keys.digests(one.line)
+        return attendance.line is None or line.digest not in self._keys.digests(attendance.line)
 
     def _stays(self, line: KnownLine, placement: Placement) -> bool:
         """Tell whether a line stays as it is; defer it where that is not known yet."""
@@ -340,9 +348,9 @@ def _later(line: KnownLine, until: date | None) -> date | None:
 
 def _lookup() -> Select[Any]:
     lines, envelopes, units = schema.lines, schema.envelopes, schema.units
-    found = {"lines": lines, "envelopes": envelopes, "units": units}
+    tables = {"lines": lines, "envelopes": envelopes, "units": units}
     columns = [
-        next(table.c[name] for table in found.values() if name in table.c)
+        next(table.c[name] for table in tables.values() if name in table.c)
         for name in KnownLine._fields
     ]
     return (
@@ -388,21 +396,21 @@ class Lookups:
         opted_out = self._opted_out
         if not opted_out:
             return {}
-        found: dict[int, frozenset[Channel]] = {}
+        barred: dict[int, frozenset[Channel]] = {}
         for position, (persons, contacts, others) in enumerate(patients):
             theirs = {*persons, *contacts, *others} & opted_out.keys()
             if theirs:
-                found[position] = frozenset().union(*(opted_out[one] for one in theirs))
-        return found
+                barred[position] = frozenset().union(*(opted_out[identity] for identity in theirs))
+        return barred
 
     def forgotten(self, attendance_ids: Sequence[str]) -> set[str]:
         """Return those attendances that were asked once and whose lines are deleted."""
         if not attendance_ids or not self._forgot_any:
             return set()
         owners = {
-            hashed.hash: one
-            for one in attendance_ids
-            for hashed in self._keys.attendance_hashes(one)
+            hashed.hash: attendance_id
+            for attendance_id in attendance_ids
+            for hashed in self._keys.attendance_hashes(attendance_id)
         }
         table = schema.forgotten
         rows = self._connection.scalars(
@@ -411,7 +419,7 @@ class Lookups:
             ),
             {"hashes": list(owners)},
         )
-        return {owners[found] for found in rows}
+        return {owners[hash_] for hash_ in rows}
 
     def began_after(self, extraction: str, other: Extraction) -> bool:
         """Tell whether an extraction, if it is still known, began after another one."""
@@ -426,12 +434,12 @@ class Lookups:
     @cached_property
     def _opted_out(self) -> dict[int, frozenset[Channel]]:
         table = schema.optouts
-        found: dict[int, frozenset[Channel]] = {}
+        channels: dict[int, frozenset[Channel]] = {}
         every = frozenset(Channel)
-        for one, channel in self._connection.execute(select(table.c.hash, table.c.channel)):
+        for hash_, channel in self._connection.execute(select(table.c.hash, table.c.channel)):
             barred = frozenset((Channel(channel),)) if channel else every
-            found[one] = found.get(one, frozenset()) | barred
-        return found
+            channels[hash_] = channels.get(hash_, frozenset()) | barred
+        return channels
 
     @cached_property
     def _forgot_any(self) -> bool:

@@ -141,9 +141,11 @@ class IdentityRows:
     def add(self, line: int, hashes: LineHashes) -> None:
         """Add a new line's identities."""
         parts = self._parts
-        for tag, found in enumerate(hashes if self._keys == 1 else _by_key(hashes, self._keys)):
-            for one in found:
-                parts[one >> 59].extend((one, line, tag))
+        for tag, hashes_of_key in enumerate(
+            hashes if self._keys == 1 else _by_key(hashes, self._keys)
+        ):
+            for hash_ in hashes_of_key:
+                parts[hash_ >> 59].extend((hash_, line, tag))
 
     def leave_out(self, line: int) -> None:
         """Remove a line's identities: another day of the run has taken the line over."""
@@ -156,8 +158,8 @@ class IdentityRows:
         for part in (*self._parts[16:], *self._parts[:16]):  # the negative hashes come first
             values = [iter(part)] * 3
             rows = [
-                (one, line, *self._tags[tag])
-                for one, line, tag in sorted(zip(*values, strict=True), key=_HASH)
+                (hash_, line, *self._tags[tag])
+                for hash_, line, tag in sorted(zip(*values, strict=True), key=_HASH)
                 if line not in self._left
             ]
             insert_rows(self._connection, "identities", ("hash", "line", "kind", "key"), rows)
@@ -173,17 +175,17 @@ class SharedPersons:
 
     def add(self, address: int, persons: Sequence[int]) -> None:
         """Add a line."""
-        for one in persons:
-            self._parts[one >> 59].extend((one, address))
+        for hash_ in persons:
+            self._parts[hash_ >> 59].extend((hash_, address))
 
     def find(self) -> dict[int, set[int]]:
         """Return the addresses of lines that share a hash, with the hashes that they share."""
         shared: dict[int, set[int]] = {}
         for part in self._parts:
             times = Counter(part[::2])
-            for one, address in zip(part[::2], part[1::2], strict=True):
-                if times[one] > 1:
-                    shared.setdefault(address, set()).add(one)
+            for hash_, address in zip(part[::2], part[1::2], strict=True):
+                if times[hash_] > 1:
+                    shared.setdefault(address, set()).add(hash_)
         return shared
 
 
@@ -249,8 +251,8 @@ class EnvelopeWriter:
     def unit(self, area: str, channel: str) -> int:
         """Return the id of one of the day's units."""
         if (area, channel) not in self._units:
-            found = unit_id(self._connection, *self._extraction.day, str(area), str(channel))
-            self._units[area, channel] = found
+            unit = unit_id(self._connection, *self._extraction.day, str(area), str(channel))
+            self._units[area, channel] = unit
         return self._units[area, channel]
 
     def _fill(self, area: str, channel: str, placements: list[Placement]) -> None:
@@ -260,22 +262,24 @@ class EnvelopeWriter:
         envelope = self._reserved.pop()
         source, first = self._extraction.source, envelope * PLACES
         sealed: list[SealedLine] = []
-        for address, one in enumerate(placements, start=first):
-            known, fields = one.known, one.fields
+        for address, placement in enumerate(placements, start=first):
+            known, fields = placement.known, placement.fields
             line = known.id if known else address
-            if one.state in WAITING and fields is not None:
+            if placement.state in WAITING and fields is not None:
                 place = address - first
-                sealed.append(SealedLine(place, line, one.attendance_id, *one.hashes, fields))
+                sealed.append(
+                    SealedLine(place, line, placement.attendance_id, *placement.hashes, fields)
+                )
             if known:
-                self._changed.append((address, one))
+                self._changed.append((address, placement))
                 continue
-            self.identities.add(address, one.hashes)
-            self.persons.add(address, one.hashes.persons)
+            self.identities.add(address, placement.hashes)
+            self.persons.add(address, placement.hashes.persons)
             digest = self._keys.digest(fields) if fields is not None else None
-            until = one.ask_until and _iso(one.ask_until)
+            until = placement.ask_until and _iso(placement.ask_until)
             self._new.append(
-                (address, address, source, one.attendance_id, _TEXT[one.state], one.reason, digest,
-                 until, one.batch)
+                (address, address, source, placement.attendance_id, _TEXT[placement.state],
+                 placement.reason, digest, until, placement.batch)
             )  # fmt: skip
         self._envelopes.append(
             {
@@ -297,8 +301,14 @@ class EnvelopeWriter:
     ) -> Iterator[dict[str, Any]]:
         """Return the events of lines of an envelope: one for all lines of the same transition."""
         alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
-        for place, one in enumerate(placements):
-            alike[one.transition, one.state, one.reason, one.batch, one.decision].append(place)
+        for place, placement in enumerate(placements):
+            alike[
+                placement.transition,
+                placement.state,
+                placement.reason,
+                placement.batch,
+                placement.decision,
+            ].append(place)
         for (transition, state, reason, batch, decision), places in alike.items():
             came_from = {
                 str(place): known.address
@@ -341,15 +351,17 @@ class EnvelopeWriter:
                 "_address": known.address,
                 "_state": known.state,
                 "address": address,
-                "state": one.state.value,
-                "reason": one.reason,
-                "digest": self._keys.digest(one.fields) if one.fields is not None else None,
-                "ask_until": one.ask_until,
-                "batch": one.batch or known.batch,
-                "question": known.question if one.state is LineState.HELD else None,
+                "state": placement.state.value,
+                "reason": placement.reason,
+                "digest": self._keys.digest(placement.fields)
+                if placement.fields is not None
+                else None,
+                "ask_until": placement.ask_until,
+                "batch": placement.batch or known.batch,
+                "question": known.question if placement.state is LineState.HELD else None,
             }
-            for address, one in self._changed
-            if (known := one.known) is not None
+            for address, placement in self._changed
+            if (known := placement.known) is not None
         ]
         moved = self._connection.execute(_CHANGE_LINES, rows).rowcount
         if moved != len(rows):
@@ -358,29 +370,37 @@ class EnvelopeWriter:
                 " transformed: nothing was applied, the next try reads them again"
             )
             raise LedgerError(message)
-        self._left |= {envelope_of(one.known.address) for _, one in self._changed if one.known}
+        self._left |= {
+            envelope_of(placement.known.address)
+            for _, placement in self._changed
+            if placement.known
+        }
         self._replace_identities()
 
     def _replace_identities(self) -> None:
         """Write the identities of known lines; a line that was claimed keeps its former ones."""
         identities = schema.identities
-        changed = [one for _, one in self._changed]
-        never_claimed = [one for one in changed if one.known and not one.known.was_claimed]
-        self._delete_identities([one for one in never_claimed if any(one.hashes)])
-        self._unlinked += [one for one in never_claimed if not any(one.hashes)]
+        changed = [placement for _, placement in self._changed]
+        never_claimed = [
+            placement
+            for placement in changed
+            if placement.known and not placement.known.was_claimed
+        ]
+        self._delete_identities([placement for placement in never_claimed if any(placement.hashes)])
+        self._unlinked += [placement for placement in never_claimed if not any(placement.hashes)]
         keys = [key.id for key in self._keys.identity_secrets]
         rows = [
-            {"hash": found, "line": one.known.id, "kind": str(kind), "key": key}
-            for one in changed
-            if one.known
-            for kind, hashes in zip(KINDS, one.hashes, strict=True)
-            for found, key in zip(hashes, _of_keys(keys, len(hashes)), strict=True)
+            {"hash": hash_, "line": placement.known.id, "kind": str(kind), "key": key}
+            for placement in changed
+            if placement.known
+            for kind, hashes in zip(KINDS, placement.hashes, strict=True)
+            for hash_, key in zip(hashes, _of_keys(keys, len(hashes)), strict=True)
         ]
         if rows:
             adding = insert_into(self._connection, identities).on_conflict_do_nothing()
             self._connection.execute(adding, rows)
-        for address, one in self._changed:
-            self.persons.add(address, one.hashes.persons)
+        for address, placement in self._changed:
+            self.persons.add(address, placement.hashes.persons)
 
     def unlink(self) -> None:
         """Delete the identities of lines that are not asked any more, and never were.
@@ -394,15 +414,15 @@ class EnvelopeWriter:
         identities = schema.identities
         self._connection.execute(
             delete(identities).where(among(identities.c.line, "ids")),
-            {"ids": [one.known.id for one in placements if one.known]},
+            {"ids": [placement.known.id for placement in placements if placement.known]},
         )
 
 
 def _by_key(hashes: LineHashes, keys: int) -> list[tuple[int, ...]]:
     """Return the hashes of each kind under each key: all under the newest come first."""
     return [
-        found[len(found) * key // keys : len(found) * (key + 1) // keys]
-        for found in hashes
+        of_kind[len(of_kind) * key // keys : len(of_kind) * (key + 1) // keys]
+        for of_kind in hashes
         for key in range(keys)
     ]
 

@@ -128,7 +128,7 @@ class Morning:
         """Yield the report line by line for a log: problems first, then the table."""
         yield from (f"VERMELHO: {line}" for line in self.red)
         yield from (f"{day_text(doubt.day)}: {doubt_text(doubt)}" for doubt in self.doubts)
-        yield from (f"ATENÇÃO: {day_text(one.day)}: {one.text()}" for one in self.notices)
+        yield from (f"ATENÇÃO: {day_text(notice.day)}: {notice.text()}" for notice in self.notices)
         yield from _table_text([COLUMNS, *(row.cells() for row in self.rows)])
         yield (
             f"VERMELHO: há o que fazer ({len(self.problems)}): veja o começo deste log"
@@ -178,11 +178,13 @@ def read_morning(
     problems = [stop_problem(stop) for stop in standing_stops(connection)]
     problems += look.problems()
     rows = look.rows(problems)
-    notices = sorted(look.notices(), key=lambda one: list(NoticeKind).index(one.kind))
+    notices = sorted(look.notices(), key=lambda notice: list(NoticeKind).index(notice.kind))
     doubts = [
-        one for one in in_doubt_batches(connection) if business_day in {None, one.day.business_day}
+        doubt
+        for doubt in in_doubt_batches(connection)
+        if business_day in {None, doubt.day.business_day}
     ]
-    problems.sort(key=lambda one: (not one.needs_person, one.hospital))
+    problems.sort(key=lambda problem: (not problem.needs_person, problem.hospital))
     rows.sort(key=lambda row: not row.problems)
     return Morning(tuple(rows), tuple(problems), tuple(doubts), tuple(notices), look.unread)
 
@@ -199,6 +201,15 @@ def due_day(hospital: Hospital, moment: datetime) -> date:
     local = moment.astimezone(hospital.zone)
     due = datetime.combine(local.date(), hospital.begins_at, hospital.zone) + PATIENCE
     return local.date() - timedelta(days=1 if local >= due else 2)
+
+
+def _reports(
+    connection: Connection, judged: Sequence[JudgedRun], known: Mapping[JudgedRun, Report]
+) -> dict[HospitalDay, Report]:
+    """Return the report of each run's day; what is not known yet is loaded."""
+    loaded = load_facts(connection, [run for run in judged if run not in known])
+    reports = {**known, **{facts.run: judge(facts) for facts in loaded}}
+    return {run.day: reports[run] for run in judged}
 
 
 class _Look:
@@ -221,32 +232,31 @@ class _Look:
         known: Mapping[JudgedRun, Report],
     ) -> None:
         self._business_day = business_day
-        self._broken = [one for one in hospitals if isinstance(one, BrokenHospital)]
-        self._hospitals = [one for one in hospitals if not isinstance(one, BrokenHospital)]
-        self._due = {one.code: business_day or due_day(one, moment) for one in self._hospitals}
-        self._waits = {one.code: waits_for_window(one, moment) for one in self._hospitals}
-        days = [HospitalDay(*one) for one in self._due.items()]
+        self._broken = [entry for entry in hospitals if isinstance(entry, BrokenHospital)]
+        working = [entry for entry in hospitals if not isinstance(entry, BrokenHospital)]
+        self._hospitals = working
+        self._due = {each.code: business_day or due_day(each, moment) for each in working}
+        self._waits = {each.code: waits_for_window(each, moment) for each in working}
+        days = [HospitalDay(*due) for due in self._due.items()]
         runs = last_runs(connection, days)
         judged = [JudgedRun(day, runs[day], self._waits[day.hospital]) for day in runs]
-        found = load_facts(connection, [run for run in judged if run not in known])
-        reports = {**known, **{one.run: judge(one) for one in found}}
-        self._reports = {run.day: reports[run] for run in judged}
-        told = {day.day for report in self._reports.values() for day in report.facts.days}
-        today = min(
-            (moment.astimezone(one.zone).date() for one in self._hospitals), default=moment.date()
-        )
+        self._reports = _reports(connection, judged, known)
+        reported = {day.day for report in self._reports.values() for day in report.facts.days}
+        todays = [moment.astimezone(hospital.zone).date() for hospital in working]
+        today = min(todays, default=moment.date())
         self.open_days = [
-            one for one in open_days(connection, today=today) if self._is_asked_for(one.day)
+            open_day
+            for open_day in open_days(connection, today=today)
+            if self._is_asked_for(open_day.day)
         ]
         if business_day is None:
-            unread = unread_days(connection, self._hospitals, self._due)
+            unread = unread_days(connection, working, self._due)
         else:
-            unread = {
-                one.code: [business_day] for one in self._hospitals if one.is_live(business_day)
-            }
-        self._open = [one for one in self.open_days if one.day not in told]
+            live = [hospital for hospital in working if hospital.is_live(business_day)]
+            unread = {hospital.code: [business_day] for hospital in live}
+        self._open = [open_day for open_day in self.open_days if open_day.day not in reported]
         self.unread = {
-            code: [day for day in days if HospitalDay(code, day) not in told]
+            code: [day for day in days if HospitalDay(code, day) not in reported]
             for code, days in unread.items()
         }
 
@@ -255,43 +265,45 @@ class _Look:
 
     def problems(self) -> list[DayProblem]:
         """Return every problem once, though several reports may have it."""
-        found = [DayProblem(ProblemKind.BROKEN_FILE, one.code) for one in self._broken]
-        found += [
+        problems = [DayProblem(ProblemKind.BROKEN_FILE, hospital.code) for hospital in self._broken]
+        problems += [
             DayProblem(ProblemKind.NOT_READ, code, detail=dates_text(days))
             for code, days in self.unread.items()
             if days
         ]
         for report in self._reports.values():
-            found += [
-                one
-                for one in report.problems
-                if one.kind is not ProblemKind.STOPPED and self._is_asked_for(one.day)
+            problems += [
+                problem
+                for problem in report.problems
+                if problem.kind is not ProblemKind.STOPPED and self._is_asked_for(problem.day)
             ]
-        for one in self._open:
-            waits = self._waits.get(one.day.hospital, False)
-            found += open_problems(one.day, one.states, one.question, waits=waits)
-        return found
+        for open_day in self._open:
+            waits = self._waits.get(open_day.day.hospital, False)
+            problems += open_problems(open_day.day, open_day.states, open_day.question, waits=waits)
+        return problems
 
     def notices(self) -> Iterator[DayNotice]:
         """Yield what is open and needs nobody, or not yet."""
-        for one in self.open_days:
-            if one.last_chance:
-                yield DayNotice(NoticeKind.EXPIRING, one.day, one.last_chance)
-            ready, held = one.states[LineState.READY], one.states[LineState.HELD]
-            if ready and self._waits.get(one.day.hospital):
-                yield DayNotice(NoticeKind.WAITING, one.day, ready)
-            answer = one.question.answer if one.question else None
+        for open_day in self.open_days:
+            if open_day.last_chance:
+                yield DayNotice(NoticeKind.EXPIRING, open_day.day, open_day.last_chance)
+            ready, held = open_day.states[LineState.READY], open_day.states[LineState.HELD]
+            if ready and self._waits.get(open_day.day.hospital):
+                yield DayNotice(NoticeKind.WAITING, open_day.day, ready)
+            answer = open_day.question.answer if open_day.question else None
             if held and answer == ApprovalAnswer.REJECTED:
-                yield DayNotice(NoticeKind.KEPT, one.day, held)
+                yield DayNotice(NoticeKind.KEPT, open_day.day, held)
 
     def rows(self, problems: Iterable[DayProblem]) -> list[MorningRow]:
         """Return a row for each hospital, with the number of its problems."""
-        counted = [one.hospital for one in problems]
+        counted = [problem.hospital for problem in problems]
         rows = [
-            MorningRow(one.code, None, NoRun.NO_FILE, problems=counted.count(one.code))
-            for one in self._broken
+            MorningRow(hospital.code, None, NoRun.NO_FILE, problems=counted.count(hospital.code))
+            for hospital in self._broken
         ]
-        return rows + [self._row(one, counted.count(one.code)) for one in self._hospitals]
+        return rows + [
+            self._row(hospital, counted.count(hospital.code)) for hospital in self._hospitals
+        ]
 
     def _row(self, hospital: Hospital, problems: int) -> MorningRow:
         day = self._due[hospital.code]
@@ -332,17 +344,17 @@ def unread_days(
 
     A hospital with the shipped date has not gone live: its practice begins with the first day read.
     """
-    read = days_read(connection, [one.code for one in hospitals])
+    read = days_read(connection, [hospital.code for hospital in hospitals])
     known = first_known_days(connection)
     unread = {}
-    for one in hospitals:
-        last, done = due[one.code], read.get(one.code, set())
-        first = one.first_business_day
+    for hospital in hospitals:
+        last, done = due[hospital.code], read.get(hospital.code, set())
+        first = hospital.first_business_day
         if first is None:
             continue
         if first == SHIPPED_FIRST_BUSINESS_DAY:
             first = min(done, default=last)
-        first = max(first, known.get(one.code, first))
+        first = max(first, known.get(hospital.code, first))
         days = (first + number * _ONE_DAY for number in range((last - first).days + 1))
-        unread[one.code] = [day for day in days if day not in done and one.is_live(day)]
+        unread[hospital.code] = [day for day in days if day not in done and hospital.is_live(day)]
     return unread

@@ -74,10 +74,10 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
         LedgerError: the ledger failed; nothing was changed.
     """
     with ledger.reading() as connection:
-        found = run_extractions(connection, hospital=run.hospital.code, run_id=run.id)
-    if run.day not in [one.day for one in found]:
+        extractions = run_extractions(connection, hospital=run.hospital.code, run_id=run.id)
+    if run.day not in [extraction.day for extraction in extractions]:
         raise ConfigError(f"{run.day}: this run holds no complete extraction; clear `extract`")
-    own_first = sorted(found, key=lambda one: one.day != run.day)
+    own_first = sorted(extractions, key=lambda extraction: extraction.day != run.day)
     with (
         paused_collector(),
         applying_extractions(
@@ -88,13 +88,14 @@ def transform(run: Run, *, ledger: Ledger, now: datetime) -> Transformed:
             apply_day(run, transforming, extraction, run.today(now))
         transforming.finish(standing_back)
     with ledger.reading() as connection:
-        counts = day_counts(connection, [one.day for one in own_first])
+        counts = day_counts(connection, [extraction.day for extraction in own_first])
     for day, of_day in counts.items():
         log.info("%s: %s", day_text(day, read_again=day != run.day), lines_text(of_day))
     by_reason: Counter[str] = Counter()
-    for one in counts[run.day]:
-        by_reason[f"{one.state}({one.reason})" if one.reason else str(one.state)] += one.lines
-    return Transformed(dict(by_reason), len(found) - 1)
+    for count in counts[run.day]:
+        outcome = f"{count.state}({count.reason})" if count.reason else str(count.state)
+        by_reason[outcome] += count.lines
+    return Transformed(dict(by_reason), len(extractions) - 1)
 
 
 def standing_back(shared: Sequence[SharedLine]) -> set[int]:
@@ -102,17 +103,17 @@ def standing_back(shared: Sequence[SharedLine]) -> set[int]:
 
     A line asked before takes precedence: a new reading in another order must not ask again.
     """
-    addresses = {one.attendance_id: one.address for one in shared}
+    addresses = {line.attendance_id: line.address for line in shared}
     priorities = {area.value: area.priority for area in Area}
     candidates = [
         PersonCandidate(
-            one.attendance_id,
-            (not one.asked, priorities.get(one.area, len(priorities))),
-            one.persons,
+            line.attendance_id,
+            (not line.asked, priorities.get(line.area, len(priorities))),
+            line.persons,
         )
-        for one in shared
+        for line in shared
     ]
-    return {addresses[one] for one in surplus(candidates)}
+    return {addresses[attendance_id] for attendance_id in surplus(candidates)}
 
 
 def ask_until(run: Run, day: date, today: date) -> date | None:
@@ -221,13 +222,13 @@ class DayEvaluation:
         """Return the rows whose attendance has no other row; put the others aside."""
         ids = clean_column(chunk[_ID])
         alone = []
-        for position, one in enumerate(ids):
-            if hash(one) not in self._several:
+        for position, attendance_id in enumerate(ids):
+            if hash(attendance_id) not in self._several:
                 alone.append(position)
                 continue
             row = {name: column[position] for name, column in chunk.items()}
-            found = rank(row), orjson.dumps(list(row.values()))
-            self._aside[one] = min(found, self._aside.get(one, found))
+            ranked = rank(row), orjson.dumps(list(row.values()))
+            self._aside[attendance_id] = min(ranked, self._aside.get(attendance_id, ranked))
         if len(alone) == len(ids):
             return chunk
         return {name: [column[position] for position in alone] for name, column in chunk.items()}
