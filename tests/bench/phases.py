@@ -49,9 +49,14 @@ def measure(phase: str, url: str, keys: str, connections: Mapping[str, str]) -> 
         connections: Airflow's, as environment variables.
     """
     os.environ.update(connections)
-    # one day, as the plain script reads it
-    alone = {"requests_per_5_minutes": NO_LIMIT, "look_back_days": 0}
-    hospital = load_hospital(HOSPITAL).model_copy(update=alone)
+    # one day, at any hour, as the plain script sends it
+    plain = {
+        "requests_per_5_minutes": NO_LIMIT,
+        "look_back_days": 0,
+        "send_window": "00:00-24:00",
+        "send_days": None,
+    }
+    hospital = load_hospital(HOSPITAL).model_copy(update=plain)
     run = Run(hospital, DAY, Actor(phase, run_id="bench", try_number=1))
     with open_ledger_at(url, parse_keys(json.loads(keys), "the benchmark")) as opened:
         return measured(lambda: PHASES[phase](run, opened))

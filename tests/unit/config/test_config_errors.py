@@ -234,7 +234,7 @@ def test_closed_days_within_the_look_back_are_taken(
 def test_a_wait_that_outlasts_the_patients_turn_is_refused(
     write: Write, broken: Broken, own: dict[str, Any], said: str
 ) -> None:
-    write(**own)
+    write(**({"send_window": "08:00-20:00"} | own))
 
     assert said in broken()["HMS"]
 
