@@ -26,10 +26,11 @@ define make_env
 @$(call VENV,$(1)) || { echo "$(PYTHON) cannot make an environment of Python 3.11: install that (Debian:" \
   "python3.11 and python3.11-venv), or say where it is: make setup PYTHON=/path/to/python3.11" >&2; exit 2; }
 endef
-# $(call install,FOLDER,FILE): what a file locks, each with its hash
+# $(call install,FOLDER,FILE): what a file locks, each with its hash. A lock is whole: asked for what they depend
+# on, pip before 23.3 takes the newest `celery[redis]`, whatever is locked as `celery`
 define install
 @echo "$(2), into $(1): some minutes the first time, then seconds"
-@set -o pipefail; $(call INSTALL_IN,$(1)) --require-hashes -r $(2) $(PROGRESS)
+@set -o pipefail; $(call INSTALL_IN,$(1)) --no-deps --require-hashes -r $(2) $(PROGRESS)
 endef
 
 .DEFAULT_GOAL := help
