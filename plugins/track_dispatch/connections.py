@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import requests
+from airflow import settings
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
@@ -16,6 +18,12 @@ from airflow.utils.strings import to_boolean
 from sqlalchemy.exc import SQLAlchemyError
 
 from track_dispatch.errors import ConfigError
+from track_dispatch.process import within
+
+Found = TypeVar("Found")
+
+#: Seconds for one answer of Airflow's database, or of another store of connections.
+LONGEST_ANSWER = 20.0
 
 
 def find_connection(conn_id: str) -> Connection | None:
@@ -28,7 +36,7 @@ def find_connection(conn_id: str) -> Connection | None:
         ConfigError: a store failed, so that it is not known; or what it has cannot be understood.
     """
     try:
-        found = BaseHook.get_connection(conn_id)
+        found = _ask(BaseHook.get_connection, conn_id)
     except AirflowNotFoundException:
         _require_certain_absence(conn_id)
         return None
@@ -52,10 +60,39 @@ def require_connection(conn_id: str, made_of: str) -> Connection:
     return connection
 
 
+def ask_airflow(look: Callable[[], Found]) -> Found:
+    """Run `look`, which asks what Airflow keeps, but not for ever: its database may fall silent.
+
+    Raises:
+        TimeoutError: there was no answer within `LONGEST_ANSWER`.
+    """
+    try:
+        return within(LONGEST_ANSWER, look)
+    except TimeoutError:
+        # at the process's end it would close a session in which a thread still waits, and complain
+        atexit.unregister(settings.dispose_orm)
+        raise
+
+
+def _ask(look_up: Callable[[str], Found], conn_id: str) -> Found:
+    """Look a connection up in one store, or in all."""
+    try:
+        return ask_airflow(lambda: look_up(conn_id))
+    except TimeoutError:
+        message = (
+            f"nobody has said within {LONGEST_ANSWER:g} s whether there is a connection {conn_id}:"
+            " check that Airflow's database runs, or the store in front of it"
+            " (`secrets.backend`), and the way there; then try again"
+        )
+        raise ConfigError(message) from None
+
+
 def _require_certain_absence(conn_id: str) -> None:
     for store in ensure_secrets_backend_loaded():
         try:
-            store.get_connection(conn_id)
+            _ask(store.get_connection, conn_id)
+        except ConfigError:
+            raise
         except json.JSONDecodeError as error:
             # its own text would quote what is written there
             message = (

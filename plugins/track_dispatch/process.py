@@ -1,4 +1,4 @@
-"""Tools for a whole process: a watchdog over waits, and a rarer garbage collection."""
+"""Tools for a whole process: waits that end, and a rarer garbage collection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from queue import Empty, SimpleQueue
 from time import monotonic
+from typing import TypeVar, cast
+
+T = TypeVar("T")
 
 
 class Watchdog:
@@ -59,6 +64,32 @@ class Watchdog:
                 untils = [until for until, _ in self._watched.values()]
                 self._wakes_at = min(untils, default=float("inf"))
                 self._changed.wait(self._wakes_at - now if untils else None)
+
+
+def within(seconds: float, look: Callable[[], T]) -> T:
+    """Run `look` in a thread and give up after a while: a foreign system may never answer.
+
+    Raises:
+        TimeoutError: it took longer. The thread is left behind, and ends with the process.
+    """
+    outcome: SimpleQueue[tuple[T | None, Exception | None]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((look(), None))
+        except Exception as error:  # noqa: BLE001 - raised again, in the thread that waits
+            outcome.put((None, error))
+
+    context = copy_context()
+    threading.Thread(target=context.run, args=(run,), name="look", daemon=True).start()
+    try:
+        found, error = outcome.get(timeout=seconds)
+    except Empty:
+        message = f"gave no answer within {seconds:g} s and was left"
+        raise TimeoutError(message) from None
+    if error is not None:
+        raise error
+    return cast("T", found)
 
 
 @contextmanager

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import TypeVar, cast
+from typing import TypeVar
 
-from track_dispatch.errors import ConfigError, TrackDispatchError
+from track_dispatch.errors import TrackDispatchError
+from track_dispatch.process import within
 
 T = TypeVar("T")
 
@@ -111,45 +110,22 @@ def obtain(
     """Run one check whose value later checks need; the value is None where it is not well."""
     _ANNOUNCE.get()(subject, name)
     try:
-        found, detail = _within(seconds, look)
+        found, detail = within(seconds, look)
     except DoubtError as doubt:
         return None, Check(subject, name, CheckStatus.WARN, _one_line(doubt))
     except TrackDispatchError as error:
         return None, Check(subject, name, CheckStatus.FAIL, _one_line(error))
+    except TimeoutError:
+        detail = (
+            f"gave no answer within {seconds:g} s and was left: look at the system behind it and at"
+            " the way there (firewall, DNS)"
+        )
+        return None, Check(subject, name, CheckStatus.FAIL, detail)
     except Exception as error:  # noqa: BLE001 - a fault of ours or a plugin's must not end the visit
         # the text of a foreign error may quote a password
         detail = f"failed with an unexpected {type(error).__name__}: report it to the developers"
         return None, Check(subject, name, CheckStatus.FAIL, detail)
     return found, Check(subject, name, CheckStatus.OK, detail)
-
-
-def _within(seconds: float, look: Callable[[], T]) -> T:
-    """Run `look` in a thread and give up after a while: a foreign system may never answer.
-
-    Raises:
-        ConfigError: it took longer. The thread is left behind, and ends with the process.
-    """
-    outcome: SimpleQueue[tuple[T | None, Exception | None]] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((look(), None))
-        except Exception as error:  # noqa: BLE001 - raised again, in the thread that waits
-            outcome.put((None, error))
-
-    context = copy_context()
-    Thread(target=context.run, args=(run,), name="look", daemon=True).start()
-    try:
-        found, error = outcome.get(timeout=seconds)
-    except Empty:
-        message = (
-            f"gave no answer within {seconds:g} s and was left: look at the system behind it and at"
-            " the way there (firewall, DNS)"
-        )
-        raise ConfigError(message) from None
-    if error is not None:
-        raise error
-    return cast("T", found)
 
 
 def _one_line(error: Exception) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
+from typing import TypeVar
 
 from airflow.configuration import conf
 from airflow.executors.executor_loader import ExecutorLoader
@@ -22,8 +22,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import track_dispatch
 from track_dispatch.config import include_dir, working_hospitals
+from track_dispatch.connections import ask_airflow
 from track_dispatch.errors import ConfigError
 from track_dispatch.hooks.ledger import DISTRIBUTED
+
+T = TypeVar("T")
 
 #: Types of the jobs that an Airflow needs running, as its database names them.
 COMPONENTS = ("SchedulerJob", "DagProcessorJob", "TriggererJob")
@@ -90,14 +93,18 @@ def read_state() -> AirflowState:
     )
     dags = select(DagModel.dag_id, DagModel.is_paused).where(~DagModel.is_stale)
     slots = select(Pool.slots).where(Pool.pool == Pool.DEFAULT_POOL_NAME)
-    with _airflows_database("its state was read"), create_session() as session:
-        files = session.scalars(select(ParseImportError.filename))
-        return AirflowState(
-            heartbeats={str(kind): at for kind, at in session.execute(beats) if at is not None},
-            paused={row.dag_id: row.is_paused for row in session.execute(dags)},
-            broken_files=tuple(sorted(Path(name or "").name for name in files)),
-            default_slots=session.scalar(slots),
-        )
+
+    def read() -> AirflowState:
+        with create_session() as session:
+            files = session.scalars(select(ParseImportError.filename))
+            return AirflowState(
+                heartbeats={str(kind): at for kind, at in session.execute(beats) if at is not None},
+                paused={row.dag_id: row.is_paused for row in session.execute(dags)},
+                broken_files=tuple(sorted(Path(name or "").name for name in files)),
+                default_slots=session.scalar(slots),
+            )
+
+    return _ask("its state was read", read)
 
 
 def active_runs(dag_ids: Collection[str]) -> set[tuple[str, str]]:
@@ -156,11 +163,14 @@ def create_pools() -> list[str]:
         ConfigError: Airflow's database does not answer or is not migrated.
     """
     names = sorted({hospital.pool for hospital in working_hospitals()})
-    with _airflows_database("the pools were made"):
+
+    def create() -> None:
         for name in names:
             Pool.create_or_update_pool(
                 name, slots=1, description="one extraction at a time", include_deferred=False
             )
+
+    _ask("the pools were made", create)
     return names
 
 
@@ -170,17 +180,19 @@ def pool_slots() -> dict[str, int]:
     Raises:
         ConfigError: Airflow's database does not answer or is not migrated.
     """
-    with _airflows_database("the pools were looked up"):
-        return {str(pool.pool): pool.slots for pool in Pool.get_pools()}
+    return _ask(
+        "the pools were looked up",
+        lambda: {str(pool.pool): pool.slots for pool in Pool.get_pools()},
+    )
 
 
-@contextmanager
-def _airflows_database(when: str) -> Iterator[None]:
+def _ask(what: str, look: Callable[[], T]) -> T:
+    """Ask Airflow's database, in words of ours where it fails."""
     try:
-        yield
-    except SQLAlchemyError as error:
+        return ask_airflow(look)
+    except (SQLAlchemyError, TimeoutError) as error:
         message = (
-            f"Airflow's database failed with {type(error).__name__} when {when}:"
+            f"Airflow's database failed with {type(error).__name__} when {what}:"
             " check that it runs and is migrated (`airflow db migrate`), then try again"
         )
         raise ConfigError(message) from None

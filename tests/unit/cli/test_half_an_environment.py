@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy.engine import make_url
 
+from tests.relay import relay
 from track_dispatch.cli.options import ExitCode
 
 if TYPE_CHECKING:
     from cli_shell import Shell
+
+#: What a client says until PostgreSQL lets it in by trust: whether TLS, and who it is.
+LOG_ON = 2
 
 
 def test_a_python_without_our_packages_is_one_line(empty_shell: Shell) -> None:
@@ -58,6 +63,25 @@ def test_an_airflow_database_that_says_nothing_is_not_waited_for(empty_shell: Sh
     assert (done.stdout, done.returncode, done.stderr.count("\n")) == ("", ExitCode.FAILED, 1)
     assert "check that Airflow's database runs" in done.stderr
     assert "planted" not in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["day", "setup"])
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_an_airflow_database_that_falls_silent_after_the_log_on_is_left(
+    empty_shell: Shell, postgres_url: str, driver: str, verb: str
+) -> None:
+    behind = make_url(postgres_url)
+    with relay(f"{behind.query['host']}/.s.PGSQL.5432") as way:
+        way.silence_open_ones_after(LOG_ON)
+        url = behind.set(
+            drivername=f"postgresql+{driver}", host="127.0.0.1", port=way.port, query={}
+        ).render_as_string(hide_password=False)
+
+        done = empty_shell.track_dispatch(verb, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=url)
+        assert way.is_silencing
+
+    assert (done.stdout, done.returncode, done.stderr.count("\n")) == ("", ExitCode.FAILED, 1)
+    assert "check that Airflow's database runs" in done.stderr
 
 
 def test_another_fernet_key_is_named(shell: Shell, tmp_path: Path) -> None:
