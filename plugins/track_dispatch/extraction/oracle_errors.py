@@ -59,8 +59,9 @@ _OF_A_LOG_ON: dict[type[TrackDispatchError], dict[str, str]] = {
             "connection's extra, and the libraries there"
         ),
         (
-            "DPY-2049 DPY-4000 DPY-4017 DPY-4018 DPY-4021 DPY-4026 DPY-4027 ORA-12154 ORA-12162 "
-            "ORA-12163 ORA-12171 ORA-12261 ORA-12263 ORA-12524 ORA-12533 ORA-12538"
+            "DPY-2049 DPY-4000 DPY-4017 DPY-4018 DPY-4021 DPY-4026 DPY-4027 DPY-4028 DPY-4030 "
+            "ORA-12154 ORA-12162 ORA-12163 ORA-12171 ORA-12261 ORA-12263 ORA-12524 "
+            "ORA-12533 ORA-12538"
         ): (
             "the connection's address cannot be understood: give host, port and, in the extra, "
             "service_name; or a whole dsn in the extra"
@@ -77,7 +78,7 @@ _OF_A_LOG_ON: dict[type[TrackDispatchError], dict[str, str]] = {
             "sqlnet.ora with the client's, with the DBA"
         ),
         (
-            "ORA-12270 ORA-29024 ORA-28860 ORA-28759 DPY-2018 DPY-6002 DPY-6006 "
+            "ORA-12270 ORA-29024 ORA-28860 ORA-28759 DPY-2018 DPY-4032 DPY-6002 DPY-6006 DPY-6009 "
             "CERTIFICATE_VERIFY_FAILED NO_CERTIFICATE_OR_CRL_FOUND WRONG_VERSION_NUMBER "
             "UNSUPPORTED_PROTOCOL TLSV1_ALERT_PROTOCOL_VERSION TLSV1_ALERT_UNKNOWN_CA "
             "SSLV3_ALERT_HANDSHAKE_FAILURE SSLV3_ALERT_BAD_CERTIFICATE "
@@ -89,6 +90,10 @@ _OF_A_LOG_ON: dict[type[TrackDispatchError], dict[str, str]] = {
         "ORA-12502 ORA-12504 ORA-65011": (
             "the address names no service, or none that is there: put service_name in the "
             "connection's extra"
+        ),
+        "DPY-6008": (
+            "what answers there could not prove that it is the ERP, as it does not know the "
+            "password: check host and port, with the DBA"
         ),
         "ORA-12529": (
             "a filter before the ERP turns this machine away: ask the DBA to let this machine in"
@@ -161,20 +166,24 @@ _PASSING = {
 
 #: What keeps somebody out for now; in a query, out of another database.
 _UNREACHED = {
+    "DPY-6004": (
+        "the proxy before the ERP let nobody through: check https_proxy and https_proxy_port in "
+        "the connection's address, and that proxy's rules"
+    ),
     "DPY-6001 DPY-6003 ORA-12505 ORA-12514 ORA-12521 ORA-12523 ORA-12528": (
         "the listener does not know the service: the ERP is starting, or service_name in the "
         "connection's extra is wrong"
     ),
     (
-        "DPY-6000 DPY-6005 ORA-12170 ORA-12203 ORA-12224 ORA-12225 ORA-12230 ORA-12525 ORA-12535 "
-        "ORA-12262 ORA-12541 ORA-12543 ORA-12545 ORA-12560 ORA-12564 ORA-12607"
+        "DPY-4019 DPY-4035 DPY-6000 DPY-6005 ORA-12170 ORA-12203 ORA-12224 ORA-12225 ORA-12230 "
+        "ORA-12525 ORA-12535 ORA-12262 ORA-12541 ORA-12543 ORA-12545 ORA-12560 ORA-12564 ORA-12607"
     ): "the ERP cannot be reached: check its listener, host and port",
 }
 
 #: What ends a connection; one that never came about says so first.
 _BROKEN_OFF = {
     (
-        "DPY-1001 DPY-4011 DPI-1010 DPI-1080 ORA-00028 ORA-01012 ORA-01092 ORA-02068 "
+        "DPY-1001 DPY-4011 DPY-4033 DPI-1010 DPI-1080 ORA-00028 ORA-01012 ORA-01092 ORA-02068 "
         "ORA-02396 ORA-02399 ORA-03106 ORA-03111 ORA-03113 ORA-03114 ORA-03135 ORA-03150 "
         "ORA-12150 ORA-12151 ORA-12152 ORA-12157 ORA-12161 ORA-12537 ORA-12547 ORA-12569 "
         "ORA-12570 ORA-12571 ORA-12592 ORA-12606 ORA-12608 ORA-12609 ORA-12636 ORA-12637 "

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import oracledb
 import pytest
 from cryptography import x509
 from many_rows import CONN_ID, connection_to, consume, opened
@@ -18,6 +19,7 @@ from demo.world import PASSWORD, SERVICE, USER
 from stand_ins.oracle import OracleStandIn
 from tests.unit.delivery.certificates import self_signed, serving
 from track_dispatch.errors import ConfigError, SourceContractError, SourceUnavailableError
+from track_dispatch.extraction.oracle_errors import explain
 
 #: Broken off, full, unreachable: what the network and the instances of an ERP come back from.
 PASSING = [
@@ -246,3 +248,56 @@ def test_a_host_that_nobody_knows_is_told(monkeypatch: pytest.MonkeyPatch) -> No
             pass
 
     assert told.value.__context__ is None
+
+
+# --- what the driver finds by itself --------------------------------------------------------
+
+
+def _refuse_the_way(listener: socket.socket) -> None:
+    client, _ = listener.accept()
+    with client:
+        client.recv(8192)
+        client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+
+# the driver leaves its socket to the proxy open
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_proxy_that_lets_nobody_through_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        way = f"(HTTPS_PROXY=127.0.0.1)(HTTPS_PROXY_PORT={listener.getsockname()[1]})"
+        address = f"(ADDRESS=(PROTOCOL=tcps)(HOST=erp.invalid)(PORT=2484){way})"
+        dsn = f"(DESCRIPTION={address}(CONNECT_DATA=(SERVICE_NAME={SERVICE})))"
+        known = {"conn_type": "oracle", "login": USER, "password": PASSWORD, "extra": {"dsn": dsn}}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(known))
+        thread = threading.Thread(target=_refuse_the_way, args=(listener,))
+        thread.start()
+
+        with pytest.raises(SourceUnavailableError, match=r"DPY-6004.*https_proxy"):
+            consume()
+
+        thread.join(30)
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "advice"),
+    [
+        (ConfigError, 4028, "address cannot be understood"),
+        (ConfigError, 4030, "address cannot be understood"),
+        (ConfigError, 4032, "TLS"),
+        (ConfigError, 6008, "could not prove that it is the ERP"),
+        (ConfigError, 6009, "TLS"),
+        (SourceUnavailableError, 4019, "host and port"),
+        (SourceUnavailableError, 4033, "broke off"),
+        (SourceUnavailableError, 4035, "host and port"),
+    ],
+)
+def test_a_number_of_the_drivers_own_is_told(
+    kind: type[Exception], number: int, advice: str
+) -> None:
+    found = explain(
+        oracledb.DatabaseError(f"DPY-{number}: as the driver says"), where="oracle_test"
+    )
+
+    assert type(found) is kind
+    assert f"DPY-{number}" in str(found)
+    assert advice in str(found)
