@@ -13,7 +13,8 @@ from rich.table import Table
 from demo.world import World
 from track_dispatch.config import Hospital
 from track_dispatch.hooks.ledger import open_ledger
-from track_dispatch.ledger.views import DayFacts, Equation, day_facts, days_read
+from track_dispatch.ledger.extractions import days_read
+from track_dispatch.ledger.views import DayFacts, Equation, day_facts
 from track_dispatch.records import Area, HospitalDay
 from track_dispatch.states import LineState
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from demo.world import World
 from stand_ins.track_api.faults import drop
 from track_dispatch.config import Hospital
-from track_dispatch.ledger.batches import InDoubtBatch
+from track_dispatch.ledger.in_doubt import InDoubtBatch
 from track_dispatch.pipeline.morning import due_day
 from track_dispatch.states import Verb
 
@@ -138,7 +138,7 @@ def wait_for_lease(batch: str) -> None:
 def doubts() -> list[InDoubtBatch]:
     """Return the ledger's batches in doubt."""
     from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.batches import in_doubt_batches  # noqa: PLC0415
+    from track_dispatch.ledger.in_doubt import in_doubt_batches  # noqa: PLC0415
 
     with open_ledger() as ledger, ledger.reading() as connection:
         return in_doubt_batches(connection)

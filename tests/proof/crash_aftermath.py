@@ -23,9 +23,9 @@ from track_dispatch.config import rules_digest
 from track_dispatch.errors import LinesInFlightError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import release_day
-from track_dispatch.ledger.batches import expire_leases, in_doubt_batches
 from track_dispatch.ledger.decisions import Decision, decide_batch
 from track_dispatch.ledger.envelopes import address_of, open_envelope
+from track_dispatch.ledger.in_doubt import expire_leases, in_doubt_batches
 from track_dispatch.ledger.views import day_facts
 from track_dispatch.records import HospitalDay
 from track_dispatch.states import WAITING, BatchState, LineState, Verb

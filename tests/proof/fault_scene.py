@@ -30,8 +30,8 @@ from track_dispatch.delivery.dispatch import dispatch
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.hooks.track import TrackHook, track_host
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.envelopes import envelope_of
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.operators import TrackRetryPolicy
 from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.decide import Order, carry_out, make_decision

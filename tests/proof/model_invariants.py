@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.envelopes import address_of, envelope_of, open_envelope
+from track_dispatch.ledger.in_doubt import in_doubt_batches
 from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.views import day_facts
 from track_dispatch.records import HospitalDay, IdentityKind

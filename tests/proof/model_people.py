@@ -16,8 +16,8 @@ from track_dispatch.errors import ConfigError, LinesInFlightError, TrackDispatch
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import release_day
 from track_dispatch.ledger.backups import restore
-from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.decisions import Decision, decide_batch, retry_refused
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.keys import KeyRing, new_keys
 from track_dispatch.ledger.privacy import add_optouts, erase_person
 from track_dispatch.ledger.sql import moment_in

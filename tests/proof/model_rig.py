@@ -34,9 +34,9 @@ from track_dispatch.errors import (
     TrackDispatchError,
 )
 from track_dispatch.ledger.backups import require_extractable
-from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.extractions import stage_extraction, stale_days
+from track_dispatch.ledger.in_doubt import in_doubt_batches
 from track_dispatch.ledger.request_budget import WINDOW
 from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.transform import transform

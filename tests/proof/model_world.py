@@ -26,7 +26,7 @@ from tests.proof.model_faults import PEACE
 from tests.proof.model_people import DAY, People
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import ApprovalAnswer, answer_question, open_questions
-from track_dispatch.ledger.batches import expire_leases
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.pipeline.housekeeping import run_housekeeping
 from track_dispatch.pipeline.report import report

@@ -35,9 +35,9 @@ from track_dispatch.errors import LedgerError, TrackDispatchError
 from track_dispatch.hooks.airflow_state import active_runs
 from track_dispatch.hooks.ledger import open_ledger
 from track_dispatch.ledger.database import LOOKING, Ledger
+from track_dispatch.ledger.extractions import run_work
 from track_dispatch.ledger.history import attendance_history
 from track_dispatch.ledger.request_budget import WINDOW, requests_taken
-from track_dispatch.ledger.views import run_work
 from track_dispatch.pipeline.morning import problem_line
 from track_dispatch.pipeline.problems import ProblemKind
 

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from track_dispatch.config import BrokenHospital, Hospital
-from track_dispatch.ledger.batches import InDoubtBatch, in_doubt_batches
+from track_dispatch.ledger.extractions import last_runs
 from track_dispatch.ledger.history import DayBatch, batches_of_day
-from track_dispatch.ledger.views import DayFacts, LineCount, day_counts, last_runs
+from track_dispatch.ledger.in_doubt import InDoubtBatch, in_doubt_batches
+from track_dispatch.ledger.views import DayFacts, LineCount, day_counts
 from track_dispatch.pipeline.morning import (
     COUNTED,
     Morning,

@@ -20,8 +20,8 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.states import Count, Verb
 
 if TYPE_CHECKING:
-    from track_dispatch.ledger.batches import InDoubtBatch
     from track_dispatch.ledger.decisions import DecidedLines
+    from track_dispatch.ledger.in_doubt import InDoubtBatch
     from track_dispatch.pipeline.decide import Done
 
 doubt_app = typer.Typer(help="Batches that Track may have received, or not.")
@@ -37,7 +37,7 @@ REFUSED_DAYS = 30
 def doubt_list(*, as_json: Json = False) -> None:
     """List the batches in doubt: what they hold, since when, and whether it is time to decide."""
     from track_dispatch.hooks.ledger import open_ledger  # noqa: PLC0415 - imports Airflow
-    from track_dispatch.ledger.batches import expire_leases, in_doubt_batches  # noqa: PLC0415
+    from track_dispatch.ledger.in_doubt import expire_leases, in_doubt_batches  # noqa: PLC0415
     from track_dispatch.records import Actor  # noqa: PLC0415
 
     with open_ledger() as ledger:

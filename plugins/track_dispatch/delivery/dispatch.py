@@ -53,12 +53,11 @@ from track_dispatch.ledger.batches import (
     CommitUnknownError,
     Wanted,
     claimed_after_all,
-    expire_leases,
-    in_doubt_batches,
     lines_in_flight,
 )
 from track_dispatch.ledger.claims import Hindrance, NotClaimed, remember_failure, settle_and_claim
 from track_dispatch.ledger.envelopes import ReadyEnvelope, ready_envelopes
+from track_dispatch.ledger.in_doubt import expire_leases, in_doubt_batches
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.stop_switch import require_running
 from track_dispatch.process import frozen_imports

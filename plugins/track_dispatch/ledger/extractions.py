@@ -1,4 +1,4 @@
-"""Extractions: a hospital's day as it was read, encrypted chunk by chunk until transform.
+"""Extractions: a hospital's day as it was read, encrypted chunk by chunk until transform; by which runs.
 
 Of two readings of a day the one that began later is the newer: it may end first, but what it saw
 the other one has not seen.
@@ -7,7 +7,8 @@ the other one has not seen.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -29,7 +30,7 @@ from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.keys import KeyRing
-from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, plan_without_compiling
+from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, on_days, plan_without_compiling
 from track_dispatch.ledger.sql import HOUR, moment_in
 from track_dispatch.records import Actor, HospitalDay, Software
 from track_dispatch.states import WAITING, LineState
@@ -62,6 +63,21 @@ class Extraction:
     def day(self) -> HospitalDay:
         """The day that was read."""
         return HospitalDay(self.hospital, self.business_day)
+
+
+@dataclass(frozen=True, slots=True)
+class RunWork:
+    """What one run has done about a day; an extraction that was superseded counts as applied.
+
+    `erp_warning` is what the ERP said when it let us in.
+    """
+
+    day: HospitalDay
+    run_id: str
+    started_at: datetime
+    extracted: bool
+    transformed: bool
+    erp_warning: str | None
 
 
 def software_columns(actor: Actor) -> dict[str, Any]:
@@ -281,3 +297,53 @@ def stale_days(connection: Connection, *, hospital: str, today: date) -> list[da
             .order_by(units.c.business_day.desc())
         )
     )
+
+
+def run_work(
+    connection: Connection, *, hospital: str, run_ids: Collection[str]
+) -> tuple[RunWork, ...]:
+    """Tell, for every day that these runs began to read, how far their last reading came."""
+    table = schema.extractions
+    rows = connection.execute(
+        select(table)
+        .where(table.c.run_id.in_(sorted(run_ids)), table.c.hospital == hospital)
+        .order_by(table.c.started_at, table.c.id)
+    )
+    work = {
+        (row.run_id, row.business_day): RunWork(
+            day=HospitalDay(row.hospital, row.business_day),
+            run_id=row.run_id,
+            started_at=row.started_at,
+            extracted=row.completed_at is not None,
+            transformed=bool(row.applied_at or row.superseded_at),
+            erp_warning=row.erp_warning,
+        )
+        for row in rows
+    }
+    return tuple(work.values())
+
+
+def last_runs(connection: Connection, days: Collection[HospitalDay]) -> dict[HospitalDay, str]:
+    """Return, for each day that any run began to read, the run that began last."""
+    table = schema.extractions
+    rows = connection.execute(
+        select(table.c.hospital, table.c.business_day, table.c.run_id)
+        .where(*on_days(table, days))
+        .order_by(table.c.started_at, table.c.id)
+    )
+    found = {HospitalDay(row.hospital, row.business_day): str(row.run_id) for row in rows}
+    return {day: run_id for day, run_id in found.items() if day in set(days)}
+
+
+def days_read(connection: Connection, hospitals: Iterable[str]) -> dict[str, set[date]]:
+    """Return the days of each hospital of which some run applied a complete extraction."""
+    table = schema.extractions
+    rows = connection.execute(
+        select(table.c.hospital, table.c.business_day)
+        .where(table.c.hospital.in_(sorted(hospitals)), table.c.applied_at.is_not(None))
+        .distinct()
+    )
+    read: defaultdict[str, set[date]] = defaultdict(set)
+    for hospital, day in rows:
+        read[hospital].add(day)
+    return read

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import in_doubt_batches
+from track_dispatch.ledger.in_doubt import in_doubt_batches
 from track_dispatch.ledger.schema import on_days
 from track_dispatch.ledger.sql import among, now_in
 from track_dispatch.ledger.views import OpenLines

@@ -1,4 +1,4 @@
-"""What the ledger says of days: counts, the equation, what a run has done, what is open.
+"""What the ledger says of days: counts, the equation, what is open.
 
 Reading only, for many days at once. Every look at lines goes from a unit through its envelopes to
 the range of their addresses, so that its cost grows with the days asked for and not with the
@@ -8,7 +8,7 @@ ledger.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, and_, func, select
 
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import InDoubtBatch, in_doubt_batches
 from track_dispatch.ledger.envelopes import parse_places
 from track_dispatch.ledger.extractions import same_weekday_before
+from track_dispatch.ledger.in_doubt import InDoubtBatch, in_doubt_batches
 from track_dispatch.ledger.schema import (
     IS_OPEN_BATCH,
     IS_OPEN_ENVELOPE,
@@ -110,21 +110,6 @@ class Equation:
             self.rows == self.rows_merged + self.attendances
             and self.lines == self.brought + self.absent
         )
-
-
-@dataclass(frozen=True, slots=True)
-class RunWork:
-    """What one run has done about a day; an extraction that was superseded counts as applied.
-
-    `erp_warning` is what the ERP said when it let us in.
-    """
-
-    day: HospitalDay
-    run_id: str
-    started_at: datetime
-    extracted: bool
-    transformed: bool
-    erp_warning: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,56 +237,6 @@ def _count(
 
 def _in_order(count: LineCount) -> tuple[str, ...]:
     return count.area, count.channel, count.state, count.reason or ""
-
-
-def run_work(
-    connection: Connection, *, hospital: str, run_ids: Collection[str]
-) -> tuple[RunWork, ...]:
-    """Tell, for every day that these runs began to read, how far their last reading came."""
-    table = _extractions
-    rows = connection.execute(
-        select(table)
-        .where(table.c.run_id.in_(sorted(run_ids)), table.c.hospital == hospital)
-        .order_by(table.c.started_at, table.c.id)
-    )
-    work = {
-        (row.run_id, row.business_day): RunWork(
-            day=HospitalDay(row.hospital, row.business_day),
-            run_id=row.run_id,
-            started_at=row.started_at,
-            extracted=row.completed_at is not None,
-            transformed=bool(row.applied_at or row.superseded_at),
-            erp_warning=row.erp_warning,
-        )
-        for row in rows
-    }
-    return tuple(work.values())
-
-
-def last_runs(connection: Connection, days: Collection[HospitalDay]) -> dict[HospitalDay, str]:
-    """Return, for each day that any run began to read, the run that began last."""
-    table = _extractions
-    rows = connection.execute(
-        select(table.c.hospital, table.c.business_day, table.c.run_id)
-        .where(*on_days(table, days))
-        .order_by(table.c.started_at, table.c.id)
-    )
-    found = {HospitalDay(row.hospital, row.business_day): str(row.run_id) for row in rows}
-    return {day: run_id for day, run_id in found.items() if day in set(days)}
-
-
-def days_read(connection: Connection, hospitals: Iterable[str]) -> dict[str, set[date]]:
-    """Return the days of each hospital of which some run applied a complete extraction."""
-    table = _extractions
-    rows = connection.execute(
-        select(table.c.hospital, table.c.business_day)
-        .where(table.c.hospital.in_(sorted(hospitals)), table.c.applied_at.is_not(None))
-        .distinct()
-    )
-    read: defaultdict[str, set[date]] = defaultdict(set)
-    for hospital, day in rows:
-        read[hospital].add(day)
-    return read
 
 
 def first_known_days(connection: Connection) -> dict[str, date]:

@@ -23,7 +23,6 @@ from track_dispatch.ledger.approvals import (
     release_day,
 )
 from track_dispatch.ledger.backups import restore
-from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.database import Ledger
 from track_dispatch.ledger.decisions import (
     OF_BATCHES,
@@ -33,6 +32,7 @@ from track_dispatch.ledger.decisions import (
     hospital_of_batch,
     retry_refused,
 )
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.stop_switch import resume_service
 from track_dispatch.pipeline import BUSINESS_DAY, Run
 from track_dispatch.pipeline.housekeeping import LAST_ZONE

@@ -13,8 +13,8 @@ from datetime import date, datetime, timedelta, timezone, tzinfo
 from track_dispatch.config import Hospital
 from track_dispatch.config.policies import RETENTION_MARGIN_DAYS
 from track_dispatch.ledger import retention
-from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.database import Ledger
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.records import Actor
 
 #: The zone where a day ends last.

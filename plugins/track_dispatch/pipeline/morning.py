@@ -16,10 +16,11 @@ from sqlalchemy import Connection
 from track_dispatch.config import BrokenHospital, Hospital
 from track_dispatch.config.checks import SHIPPED_FIRST_BUSINESS_DAY
 from track_dispatch.ledger.approvals import ApprovalAnswer
-from track_dispatch.ledger.batches import InDoubtBatch, expire_leases, in_doubt_batches
 from track_dispatch.ledger.database import Ledger
+from track_dispatch.ledger.extractions import days_read, last_runs
+from track_dispatch.ledger.in_doubt import InDoubtBatch, expire_leases, in_doubt_batches
 from track_dispatch.ledger.stop_switch import standing_stops
-from track_dispatch.ledger.views import days_read, first_known_days, last_runs, open_days
+from track_dispatch.ledger.views import first_known_days, open_days
 from track_dispatch.pipeline.problems import (
     DayNotice,
     DayProblem,

@@ -21,20 +21,12 @@ from track_dispatch.config import Hospital
 from track_dispatch.delivery.context import next_run
 from track_dispatch.ledger.approvals import ApprovalAnswer, end_waiting
 from track_dispatch.ledger.backups import is_forgotten
-from track_dispatch.ledger.batches import InDoubtBatch, expire_leases
 from track_dispatch.ledger.database import Ledger
-from track_dispatch.ledger.extractions import stale_days
+from track_dispatch.ledger.extractions import RunWork, run_work, stale_days
 from track_dispatch.ledger.history import SoftwareUse, software_of_run
+from track_dispatch.ledger.in_doubt import InDoubtBatch, expire_leases
 from track_dispatch.ledger.stop_switch import Stop, standing_stops
-from track_dispatch.ledger.views import (
-    AskedVolume,
-    DayFacts,
-    Equation,
-    LineCount,
-    RunWork,
-    day_facts,
-    run_work,
-)
+from track_dispatch.ledger.views import AskedVolume, DayFacts, Equation, LineCount, day_facts
 from track_dispatch.pipeline import Run
 from track_dispatch.pipeline.problems import (
     FORGOTTEN,

@@ -26,7 +26,7 @@ from tests.unit.delivery.delivery_rig import (
 )
 from track_dispatch.delivery.context import Tally
 from track_dispatch.errors import DeliveryUncertainError, LinesInFlightError, NotDeliveredError
-from track_dispatch.ledger.batches import expire_leases
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.sql import TURN
 from track_dispatch.records import Area
 

@@ -19,7 +19,7 @@ from track_dispatch.errors import (
     ServiceStoppedError,
 )
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import expire_leases
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.stop_switch import stop_service
 
 if TYPE_CHECKING:

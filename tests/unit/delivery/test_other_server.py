@@ -10,9 +10,9 @@ import pytest
 from tests.unit.delivery.delivery_rig import SOMEBODY
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger.backups import restore
-from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.decisions import Decision
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:

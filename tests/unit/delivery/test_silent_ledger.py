@@ -12,9 +12,9 @@ from sqlalchemy.engine import make_url
 from tests.relay import Relay, relay
 from tests.unit.delivery.delivery_rig import SOMEBODY, on_postgresql, once_each
 from track_dispatch.errors import TrackDispatchError
-from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.database import Ledger, Limits
+from track_dispatch.ledger.in_doubt import expire_leases
 
 if TYPE_CHECKING:
     from tests.unit.delivery.delivery_rig import Rig

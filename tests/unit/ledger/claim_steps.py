@@ -17,7 +17,7 @@ from sqlalchemy import event, insert, select, text, update
 
 from tests.unit.ledger.ledger_facts import LedgerFacts
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, ClaimTerms, Wanted, expire_leases
+from track_dispatch.ledger.batches import Batch, ClaimTerms, Wanted
 from track_dispatch.ledger.claims import settle_and_claim
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.envelopes import (
@@ -28,6 +28,7 @@ from track_dispatch.ledger.envelopes import (
     seal,
     unit_id,
 )
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.sql import insert_into, moment_in

@@ -14,10 +14,10 @@ from tests.unit.ledger.steps import Steps
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.backups import require_extractable, restore
-from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.contact_policy import come_back
 from track_dispatch.ledger.creation import require_same_server
 from track_dispatch.ledger.decisions import Decision, decide_batch
+from track_dispatch.ledger.in_doubt import in_doubt_batches
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.records import Area, HospitalDay
 from track_dispatch.states import Reason, Verb

@@ -13,8 +13,9 @@ from sqlalchemy.exc import OperationalError
 from tests.unit.ledger.claim_steps import ACTOR, OTHER_UNIT, TERMS, TODAY, Line, people
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, CommitUnknownError, expire_leases
+from track_dispatch.ledger.batches import Batch, CommitUnknownError
 from track_dispatch.ledger.claims import Hindrance, NotClaimed
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.parts import start_part
 from track_dispatch.ledger.stop_switch import stop_service
 from track_dispatch.states import BatchState

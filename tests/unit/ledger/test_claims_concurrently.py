@@ -16,7 +16,7 @@ from tests.unit.ledger.claim_steps import ACTOR, OTHER_SURVEY, OTHER_UNIT, TERMS
 from tests.unit.ledger.steps import Steps
 from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, expire_leases
+from track_dispatch.ledger.batches import Batch
 from track_dispatch.ledger.claims import (
     Hindrance,
     NotClaimed,
@@ -24,6 +24,7 @@ from track_dispatch.ledger.claims import (
     settle_and_claim_with_care,
 )
 from track_dispatch.ledger.envelopes import span
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.settling import Settlement, settle
 from track_dispatch.ledger.sql import take_turn
 from track_dispatch.ledger.transitions import Transition, apply_transition

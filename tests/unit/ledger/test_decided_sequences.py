@@ -16,11 +16,11 @@ from track_dispatch.config.policies import VolumeGate
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import release_day
 from track_dispatch.ledger.backups import restore
-from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.claims import NotClaimed
 from track_dispatch.ledger.decisions import Decision, decide_batch, retry_refused
 from track_dispatch.ledger.envelopes import envelope_of
 from track_dispatch.ledger.history import attendance_history
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.privacy import erase_person
 from track_dispatch.ledger.retention import anonymise, expire_past, purge
 from track_dispatch.ledger.settling import Settlement, settle

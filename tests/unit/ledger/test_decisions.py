@@ -13,7 +13,6 @@ from tests.unit.ledger.put_steps import DAY, HMS_DAY, TODAY, patient
 from track_dispatch.errors import ConfigError, LinesInFlightError, TrackDispatchError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.approvals import release_day
-from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.decisions import (
     DecidedLines,
     Decision,
@@ -21,6 +20,7 @@ from track_dispatch.ledger.decisions import (
     record_decision,
     retry_refused,
 )
+from track_dispatch.ledger.in_doubt import in_doubt_batches
 from track_dispatch.states import Verb
 
 if TYPE_CHECKING:

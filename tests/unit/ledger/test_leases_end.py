@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.ledger.claim_steps import ACTOR, OTHER_SURVEY, OTHER_UNIT, TERMS, UNIT
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, expire_leases, lines_in_flight
+from track_dispatch.ledger.batches import Batch, lines_in_flight
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.parts import begin_rehearsal, start_part
 from track_dispatch.states import BatchState
 

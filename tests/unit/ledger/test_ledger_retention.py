@@ -12,9 +12,10 @@ from tests.unit.ledger.put_steps import DAY, HMS_DAY, HOUR, TODAY, patient
 from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import retention, schema
 from track_dispatch.ledger.backups import require_extractable
+from track_dispatch.ledger.extractions import run_work
 from track_dispatch.ledger.history import attendance_history
 from track_dispatch.ledger.sql import moment_in
-from track_dispatch.ledger.views import day_counts, run_work
+from track_dispatch.ledger.views import day_counts
 from track_dispatch.records import Actor, HospitalDay
 
 if TYPE_CHECKING:

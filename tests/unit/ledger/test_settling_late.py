@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.ledger.claim_steps import ACTOR, OTHER_SURVEY, OTHER_UNIT, TERMS, TODAY, people
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, expire_leases
+from track_dispatch.ledger.batches import Batch
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.retention import purge
 from track_dispatch.ledger.settling import CLAIMED_ANEW, Settled
 from track_dispatch.states import BatchState, LineState

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from tests.unit.ledger.claim_steps import ACTOR, OTHER_SURVEY, SOFTWARE, TERMS, UNIT
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import expire_leases
 from track_dispatch.ledger.extractions import stage_extraction
 from track_dispatch.ledger.history import SoftwareUse, recent_software, software_of_run
+from track_dispatch.ledger.in_doubt import expire_leases
 from track_dispatch.ledger.parts import begin_rehearsal, start_part
 from track_dispatch.records import Actor, HospitalDay, Software
 

@@ -15,21 +15,15 @@ from sqlalchemy import create_engine, event, insert, text
 from tests.unit.ledger.steps import Steps
 from track_dispatch.ledger import measures, retention, schema
 from track_dispatch.ledger.approvals import release_day
-from track_dispatch.ledger.batches import in_doubt_batches
 from track_dispatch.ledger.database import Ledger, connect
 from track_dispatch.ledger.decisions import Decision, decide_batch, retry_refused
+from track_dispatch.ledger.extractions import days_read, last_runs, run_work
 from track_dispatch.ledger.history import attendance_history, refused_lines
+from track_dispatch.ledger.in_doubt import in_doubt_batches
 from track_dispatch.ledger.keys import new_keys
 from track_dispatch.ledger.privacy import erase_person, held_about
 from track_dispatch.ledger.sql import moment_in
-from track_dispatch.ledger.views import (
-    day_facts,
-    days_read,
-    last_runs,
-    open_days,
-    open_lines,
-    run_work,
-)
+from track_dispatch.ledger.views import day_facts, open_days, open_lines
 from track_dispatch.records import Actor, HospitalDay
 from track_dispatch.states import Verb
 

@@ -10,6 +10,7 @@ from sqlalchemy import insert
 
 from tests.unit.ledger.put_steps import DAY, HMS_DAY, TODAY
 from track_dispatch.ledger import schema
+from track_dispatch.ledger.extractions import days_read, last_runs, run_work
 from track_dispatch.ledger.settling import CLAIMED_ANEW
 from track_dispatch.ledger.sql import moment_in
 from track_dispatch.ledger.views import (
@@ -18,11 +19,8 @@ from track_dispatch.ledger.views import (
     LineCount,
     day_counts,
     day_facts,
-    days_read,
     first_known_days,
-    last_runs,
     open_days,
-    run_work,
 )
 from track_dispatch.records import HospitalDay
 

@@ -16,7 +16,7 @@ from track_dispatch.errors import ConfigError, SourceContractError, SourceUnavai
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.backups import restore
 from track_dispatch.ledger.decisions import Decision
-from track_dispatch.ledger.views import run_work
+from track_dispatch.ledger.extractions import run_work
 from track_dispatch.pipeline.housekeeping import run_housekeeping
 from track_dispatch.pipeline.report import report
 from track_dispatch.records import Actor
