@@ -20,7 +20,7 @@ from track_dispatch.config import load_hospital, rules_digest
 from track_dispatch.delivery.context import DispatchContext
 from track_dispatch.delivery.dispatch import dispatch as dispatch_hospital
 from track_dispatch.hooks.track import TrackHook, track_host
-from track_dispatch.ledger.batches import Batch, Wanted
+from track_dispatch.ledger.batches import Batch, ClaimRequest
 from track_dispatch.ledger.claims import settle_and_claim
 from track_dispatch.ledger.creation import open_ledger_at
 from track_dispatch.ledger.envelopes import read_ahead, ready_envelopes
@@ -80,7 +80,7 @@ def ledger(run: Run, opened: Ledger, *, now: datetime = NOW) -> int:
             [sealed] = read_ahead(connection, [one.envelope])
         read = sealed.open(opened.keys)
         survey = str(run.hospital.survey(one.unit.area))
-        wanted = Wanted(
+        request = ClaimRequest(
             read,
             one.unit,
             one.unit_id,
@@ -88,12 +88,12 @@ def ledger(run: Run, opened: Ledger, *, now: datetime = NOW) -> int:
             batch_id=str(uuid.uuid4()),
             claim_id=str(uuid.uuid4()),
         )
-        batch = settle_and_claim(opened, settlement=settlement, wanted=wanted, actor=run.actor)
+        batch = settle_and_claim(opened, settlement=settlement, request=request, actor=run.actor)
         if not isinstance(batch, Batch):
             raise TypeError(batch)
         settlement = Settlement(batch, accepted=batch.places, status=201)
         settled += len(batch.lines)
-    settle_and_claim(opened, settlement=settlement, wanted=None, actor=run.actor)
+    settle_and_claim(opened, settlement=settlement, request=None, actor=run.actor)
     return settled
 
 

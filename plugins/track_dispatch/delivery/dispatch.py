@@ -50,8 +50,8 @@ from track_dispatch.errors import (
 )
 from track_dispatch.ledger.batches import (
     Batch,
+    ClaimRequest,
     CommitUnknownError,
-    Wanted,
     claimed_after_all,
     lines_in_flight,
 )
@@ -294,7 +294,7 @@ class _Dispatch:
         """Claim an envelope in one transaction with the settlement of the batch before it."""
         context, source = self._context, prepared.source
         began, looked_up = context.clock(), False
-        wanted = Wanted(
+        request = ClaimRequest(
             prepared.read,
             source.unit,
             source.unit_id,
@@ -306,12 +306,12 @@ class _Dispatch:
             claimed = settle_and_claim(
                 context.ledger,
                 settlement=posted.settlement if posted else None,
-                wanted=wanted,
+                request=request,
                 actor=context.actor,
             )
         except LedgerError as error:
             ends = began + context.hospital.lease_seconds
-            claimed, looked_up = self._after_failure(error, wanted, posted, ends=ends), True
+            claimed, looked_up = self._after_failure(error, request, posted, ends=ends), True
         if isinstance(claimed, NotClaimed):
             return claimed
         body = prepared.body if len(claimed.lines) == len(prepared.read.lines) else None
@@ -322,7 +322,7 @@ class _Dispatch:
         return claim
 
     def _after_failure(
-        self, error: LedgerError, wanted: Wanted, posted: _Posted | None, *, ends: float
+        self, error: LedgerError, request: ClaimRequest, posted: _Posted | None, *, ends: float
     ) -> Batch | NotClaimed:
         """Settle alone what a failed transaction should have settled; look its claim up.
 
@@ -336,7 +336,7 @@ class _Dispatch:
                 lambda: settle(context.ledger, posted.settlement, actor=context.actor)
             )
         if isinstance(error, CommitUnknownError):
-            batch = wanted.batch(wanted.read.lines)
+            batch = request.batch(request.read.lines)
             found = retry_ledger(
                 context, lambda: claimed_after_all(context.ledger, batch), ends=ends
             )

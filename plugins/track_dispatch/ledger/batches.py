@@ -103,7 +103,7 @@ class ClaimTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ClaimRequest:
     """A claim to be made; its ids are made beforehand, to look up a commit that was not answered.
 
     Attributes:

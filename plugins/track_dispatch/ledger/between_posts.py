@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Connection
 
 from track_dispatch.errors import LedgerError
-from track_dispatch.ledger.batches import Batch, CommitUnknownError, Wanted, commit_known
+from track_dispatch.ledger.batches import Batch, ClaimRequest, CommitUnknownError, commit_known
 from track_dispatch.ledger.contact_policy import (
     barred_by_answers,
     contact_questions,
@@ -111,7 +111,7 @@ def settle_at_once(ledger: Ledger, settlement: Settlement, *, actor: Actor) -> b
 
 
 def settle_and_claim_at_once(
-    ledger: Ledger, *, settlement: Settlement | None, wanted: Wanted, actor: Actor
+    ledger: Ledger, *, settlement: Settlement | None, request: ClaimRequest, actor: Actor
 ) -> Batch | None:
     """Settle a batch that Track took as a whole, and claim the next envelope's lines that may go.
 
@@ -123,10 +123,10 @@ def settle_and_claim_at_once(
     """
     if settlement is not None and not settlement.is_plain:
         return None
-    if not wanted.read.lines or wanted.read.keeps_others:
+    if not request.read.lines or request.read.keeps_others:
         return None
     settling = _settling(settlement, actor) if settlement is not None else []
-    return _at_once(ledger, lambda session: _Shortcut(session, wanted, actor).take(settling))
+    return _at_once(ledger, lambda session: _Shortcut(session, request, actor).take(settling))
 
 
 def _at_once(ledger: Ledger, work: Callable[[_Session], T]) -> T | None:
@@ -191,11 +191,11 @@ class _Session:
 class _Shortcut:
     """The claim of an envelope: first its queries, then its statements."""
 
-    def __init__(self, session: _Session, wanted: Wanted, actor: Actor) -> None:
+    def __init__(self, session: _Session, request: ClaimRequest, actor: Actor) -> None:
         self._session = session
-        self._wanted = wanted
+        self._request = request
         self._actor = actor
-        self._envelope = wanted.read.envelope
+        self._envelope = request.read.envelope
         self._range = address_range(self._envelope.id)
 
     def take(self, settling: Sequence[_Step]) -> Batch:
@@ -205,10 +205,10 @@ class _Shortcut:
             _NotPlainError: the case is another one.
         """
         reasons = self._ask(settling)
-        left = [line for line in self._wanted.read.lines if line.place not in reasons]
+        left = [line for line in self._request.read.lines if line.place not in reasons]
         if not left:
             raise _NotPlainError
-        batch = self._wanted.batch(left)
+        batch = self._request.batch(left)
         found = self._session.run([*self._excluding(reasons), *self._claiming(batch, reasons)])
         if any(found):  # somebody stood back for a line that is excluded
             raise _NotPlainError
@@ -216,9 +216,9 @@ class _Shortcut:
 
     def _ask(self, settling: Sequence[_Step]) -> dict[int, Reason]:
         """Return the lines that may not go, by place, with the reason."""
-        lines, terms, dialect = self._wanted.read.lines, self._wanted.terms, self._session.dialect
+        lines, terms, dialect = self._request.read.lines, self._request.terms, self._session.dialect
         today = {"today": as_day(terms.today, dialect)}
-        questions = contact_questions(lines, self._wanted.unit.channel, terms.policy, dialect)
+        questions = contact_questions(lines, self._request.unit.channel, terms.policy, dialect)
         stops, [(ready, expired)], opted_out, invited = self._session.run(
             [
                 *settling,
@@ -239,9 +239,9 @@ class _Shortcut:
 
     def _excluding(self, reasons: Mapping[int, Reason]) -> Iterator[_Step]:
         """Exclude lines, and ask whether others stood back for them."""
-        terms, dialect = self._wanted.terms, self._session.dialect
+        terms, dialect = self._request.terms, self._session.dialect
         for reason in sorted(set(reasons.values())):
-            lines = [one for one in self._wanted.read.lines if reasons.get(one.place) is reason]
+            lines = [one for one in self._request.read.lines if reasons.get(one.place) is reason]
             places = [line.place for line in lines]
             addresses = [address_of(self._envelope.id, place) for place in places]
             excluded = {"reason": str(reason), "addresses": as_list(addresses, dialect)}
@@ -252,7 +252,7 @@ class _Shortcut:
             yield _Step(*stood_back(ids, dialect, today=terms.today, over=freed_by(reason)))
 
     def _claiming(self, batch: Batch, reasons: Mapping[int, Reason]) -> list[_Step]:
-        terms, envelope, dialect = self._wanted.terms, self._envelope, self._session.dialect
+        terms, envelope, dialect = self._request.terms, self._envelope, self._session.dialect
         opened = {
             "batch": batch.id,
             "claim": batch.claim,
@@ -272,7 +272,7 @@ class _Shortcut:
             "unit": batch.unit_id,
             "version": envelope.version,
             "rules": terms.rules,
-            "ready": len(self._wanted.read.lines),
+            "ready": len(self._request.read.lines),
             "oldest": -3600.0 * terms.extraction_max_age_hours,
             "sealings": 1 + len(set(reasons.values())),  # as many as the careful way makes
         }

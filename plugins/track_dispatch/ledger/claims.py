@@ -19,8 +19,8 @@ from track_dispatch.errors import LedgerError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.batches import (
     Batch,
+    ClaimRequest,
     ClaimTerms,
-    Wanted,
     claim_transaction,
     record_batch,
     survey_busy,
@@ -50,7 +50,7 @@ class Hindrance(StrEnum):
     """Why nothing was claimed."""
 
     NOTHING_READY = "nothing_ready"
-    """No line of the envelope is ready, or nothing was wanted."""
+    """No line of the envelope is ready, or nothing was asked for."""
     SEALED_ANEW = "sealed_anew"
     """The envelope changed since it was read: it is read again."""
     LOCKED = "locked"
@@ -115,7 +115,7 @@ def remember_failure(ledger: Ledger, unit_id: int, *, series: str) -> None:
 
 
 def settle_and_claim(
-    ledger: Ledger, *, settlement: Settlement | None, wanted: Wanted | None, actor: Actor
+    ledger: Ledger, *, settlement: Settlement | None, request: ClaimRequest | None, actor: Actor
 ) -> Batch | NotClaimed:
     """Settle one batch and claim the next; return the claimed batch, committed as `sending`.
 
@@ -126,17 +126,19 @@ def settle_and_claim(
         CommitUnknownError: it is unknown whether it was committed: look up the batches' ids.
         LedgerError: the database failed; nothing was claimed.
     """
-    if wanted is not None:
-        batch = settle_and_claim_at_once(ledger, settlement=settlement, wanted=wanted, actor=actor)
+    if request is not None:
+        batch = settle_and_claim_at_once(
+            ledger, settlement=settlement, request=request, actor=actor
+        )
         if batch is not None:
             return batch
     if settlement is not None and settle_at_once(ledger, settlement, actor=actor):
         settlement = None
-    return settle_and_claim_with_care(ledger, settlement=settlement, wanted=wanted, actor=actor)
+    return settle_and_claim_with_care(ledger, settlement=settlement, request=request, actor=actor)
 
 
 def settle_and_claim_with_care(
-    ledger: Ledger, *, settlement: Settlement | None, wanted: Wanted | None, actor: Actor
+    ledger: Ledger, *, settlement: Settlement | None, request: ClaimRequest | None, actor: Actor
 ) -> Batch | NotClaimed:
     """Do what `settle_and_claim` does, one step after the other, whatever the case.
 
@@ -146,10 +148,10 @@ def settle_and_claim_with_care(
     """
     if settlement is not None:
         settle(ledger, settlement, actor=actor)
-    if wanted is None or not wanted.read.lines:
+    if request is None or not request.read.lines:
         return NotClaimed(Hindrance.NOTHING_READY)
     with claim_transaction(ledger) as connection:
-        return _Claim(connection, ledger.keys, wanted, actor).make()
+        return _Claim(connection, ledger.keys, request, actor).make()
 
 
 def is_outdated(connection: Connection, envelope: int, terms: ClaimTerms) -> bool:
@@ -168,11 +170,13 @@ def is_outdated(connection: Connection, envelope: int, terms: ClaimTerms) -> boo
 class _Claim:
     """A claim in its own transaction."""
 
-    def __init__(self, connection: Connection, keys: KeyRing, wanted: Wanted, actor: Actor) -> None:
+    def __init__(
+        self, connection: Connection, keys: KeyRing, request: ClaimRequest, actor: Actor
+    ) -> None:
         self._connection = connection
         self._keys = keys
-        self._wanted = wanted
-        self._terms = wanted.terms
+        self._request = request
+        self._terms = request.terms
         self._actor = actor
 
     def make(self) -> Batch | NotClaimed:
@@ -185,7 +189,7 @@ class _Claim:
         seconds = take_request(self._connection, limit=self._terms.requests_per_5_minutes)
         if seconds:
             return NotClaimed(Hindrance.BUDGET_SPENT, seconds)
-        return self._open(self._wanted.batch(left))
+        return self._open(self._request.batch(left))
 
     def _hindered(self) -> NotClaimed | None:
         """Return why the whole envelope may not go, if so; outdated lines are reopened."""
@@ -194,11 +198,11 @@ class _Claim:
         locked = self._lock_lines()
         if hindrance := self._changed(locked):
             return NotClaimed(hindrance)
-        if is_outdated(self._connection, self._wanted.read.envelope.id, self._terms):
+        if is_outdated(self._connection, self._request.read.envelope.id, self._terms):
             self._move(Transition.OUTDATED, LineState.REOPENED, locked)
             self._let_come_back(locked)
             return NotClaimed(Hindrance.OUTDATED)
-        busy = survey_busy(self._connection, self._terms.survey, claim=self._wanted.claim_id)
+        busy = survey_busy(self._connection, self._terms.survey, claim=self._request.claim_id)
         return NotClaimed(Hindrance.SURVEY_BUSY, busy) if busy is not None else None
 
     def _lock_lines(self) -> set[int]:
@@ -207,7 +211,7 @@ class _Claim:
         Lines that a transform has locked are skipped.
         """
         lines = schema.lines
-        low, high = span(self._wanted.read.envelope.id)
+        low, high = span(self._request.read.envelope.id)
         rows = self._connection.scalars(
             select(lines.c.id)
             .where(lines.c.address.between(low, high), lines.c.state == LineState.READY)
@@ -217,10 +221,10 @@ class _Claim:
 
     def _changed(self, locked: set[int]) -> Hindrance | None:
         """Tell whether the envelope has changed since it was read, or is locked by another task."""
-        envelopes, read = schema.envelopes, self._wanted.read
+        envelopes, read = schema.envelopes, self._request.read
         of_envelope = envelopes.c.id == read.envelope.id
         version = self._connection.scalar(select(envelopes.c.version).where(of_envelope))
-        if version != read.envelope.version or read.envelope.unit != self._wanted.unit_id:
+        if version != read.envelope.version or read.envelope.unit != self._request.unit_id:
             return Hindrance.SEALED_ANEW
         ours = select(envelopes.c.id).where(of_envelope).with_for_update(skip_locked=True)
         if self._connection.scalar(ours) is None or locked != {line.line for line in read.lines}:
@@ -229,7 +233,7 @@ class _Claim:
 
     def _exclude(self) -> list[SealedLine]:
         """Exclude the lines that may not be asked now; return the others."""
-        lines, channel = self._wanted.read.lines, self._wanted.unit.channel
+        lines, channel = self._request.read.lines, self._request.unit.channel
         reasons = filter_contactable(
             self._connection,
             lines,

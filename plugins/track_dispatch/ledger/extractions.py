@@ -1,4 +1,4 @@
-"""Extractions: a hospital's day as it was read, encrypted chunk by chunk until transform; by which runs.
+"""Extractions: a hospital's day as it was read by a run, encrypted by chunks until transform.
 
 Of two readings of a day the one that began later is the newer: it may end first, but what it saw
 the other one has not seen.

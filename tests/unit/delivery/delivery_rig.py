@@ -24,7 +24,7 @@ from track_dispatch.delivery.dispatch import dispatch
 from track_dispatch.delivery.transport import BearerAuth
 from track_dispatch.errors import TrackDispatchError
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, Wanted
+from track_dispatch.ledger.batches import Batch, ClaimRequest
 from track_dispatch.ledger.claims import settle_and_claim
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.envelopes import (
@@ -346,8 +346,8 @@ class Rig:
         unit = Unit(of.hospital, of.business_day, Area(of.area), Channel(of.channel))
         with self.context() as context:
             terms = replace(context.terms(unit.area), lease_seconds=lease_seconds)
-        wanted = Wanted(read, unit, of.id, terms, str(uuid.uuid4()), str(uuid.uuid4()))
-        batch = settle_and_claim(self.ledger, settlement=None, wanted=wanted, actor=SOMEBODY)
+        request = ClaimRequest(read, unit, of.id, terms, str(uuid.uuid4()), str(uuid.uuid4()))
+        batch = settle_and_claim(self.ledger, settlement=None, request=request, actor=SOMEBODY)
         assert isinstance(batch, Batch)
         return batch
 

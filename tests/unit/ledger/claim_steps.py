@@ -17,7 +17,7 @@ from sqlalchemy import event, insert, select, text, update
 
 from tests.unit.ledger.ledger_facts import LedgerFacts
 from track_dispatch.ledger import schema
-from track_dispatch.ledger.batches import Batch, ClaimTerms, Wanted
+from track_dispatch.ledger.batches import Batch, ClaimRequest, ClaimTerms
 from track_dispatch.ledger.claims import settle_and_claim
 from track_dispatch.ledger.contact_policy import ContactPolicy
 from track_dispatch.ledger.envelopes import (
@@ -230,16 +230,16 @@ class ClaimSteps(LedgerFacts):
                 )
         return envelope
 
-    def wanted(
+    def request(
         self, envelope: int, *, terms: ClaimTerms = TERMS, batch_id: str | None = None
-    ) -> Wanted:
+    ) -> ClaimRequest:
         """Read an envelope for its claim, as it stands now."""
         with self.ledger.reading() as connection:
             [sealed] = read_ahead(connection, [envelope])
             read = sealed.open(self.ledger.keys)
             units = schema.units
             row = connection.execute(select(units).where(units.c.id == read.envelope.unit)).one()
-        return Wanted(
+        return ClaimRequest(
             read=read,
             unit=Unit(row.hospital, row.business_day, Area(row.area), Channel(row.channel)),
             unit_id=row.id,
@@ -259,7 +259,7 @@ class ClaimSteps(LedgerFacts):
         return settle_and_claim(
             self.ledger,
             settlement=settlement,
-            wanted=self.wanted(envelope, terms=terms),
+            request=self.request(envelope, terms=terms),
             actor=ACTOR,
         )
 

@@ -232,7 +232,7 @@ def test_who_opts_out_between_two_parts_is_released(steps: Steps, claimed: Batch
 
     assert second.lines == claimed.lines[3:]
     assert steps.states() == ["accepted", "accepted", "ready", "sending"]
-    assert [line.place for line in steps.wanted(claimed.envelope).read.lines] == [2]
+    assert [line.place for line in steps.request(claimed.envelope).read.lines] == [2]
     assert steps.batches()[second.id]["lines"] == 1
     assert steps.counts_are_true()
 

@@ -36,7 +36,7 @@ from track_dispatch.states import BatchState
 
 if TYPE_CHECKING:
     from tests.unit.ledger.steps import Steps
-    from track_dispatch.ledger.batches import ClaimTerms, Wanted
+    from track_dispatch.ledger.batches import ClaimRequest, ClaimTerms
     from track_dispatch.ledger.database import Ledger
     from track_dispatch.records import Actor
 
@@ -276,16 +276,16 @@ def shape(steps: Steps) -> dict[str, list[tuple[Any, ...]]]:
 
 def carried_out(steps: Steps, way: Callable[..., Any], made: Made) -> Any:
     settlement, envelope, terms = made
-    following = None if envelope is None else steps.wanted(envelope, terms=terms)
-    return way(steps.ledger, settlement=settlement, wanted=following, actor=ACTOR)
+    following = None if envelope is None else steps.request(envelope, terms=terms)
+    return way(steps.ledger, settlement=settlement, request=following, actor=ACTOR)
 
 
 def the_short_way(
-    ledger: Ledger, *, settlement: Settlement | None, wanted: Wanted | None, actor: Actor
+    ledger: Ledger, *, settlement: Settlement | None, request: ClaimRequest | None, actor: Actor
 ) -> bool:
-    if wanted is None:
+    if request is None:
         return settlement is not None and settle_at_once(ledger, settlement, actor=actor)
-    claimed = settle_and_claim_at_once(ledger, settlement=settlement, wanted=wanted, actor=actor)
+    claimed = settle_and_claim_at_once(ledger, settlement=settlement, request=request, actor=actor)
     return claimed is not None
 
 

@@ -63,7 +63,7 @@ def waiting_of(steps: Steps, unit_id: int) -> list[int]:
 
 
 def unit_of(steps: Steps, envelope: int) -> int:
-    return steps.wanted(envelope).unit_id
+    return steps.request(envelope).unit_id
 
 
 @WAYS
@@ -79,8 +79,8 @@ def test_sessions_that_claim_at_once_share_the_lines_without_overlap(
         taken: list[int] = []
         answered: Settlement | None = None
         while left := waiting_of(steps, unit_id):
-            following = steps.wanted(left[number % len(left)], terms=terms)
-            batch = way(steps.ledger, settlement=answered, wanted=following, actor=ACTOR)
+            following = steps.request(left[number % len(left)], terms=terms)
+            batch = way(steps.ledger, settlement=answered, request=following, actor=ACTOR)
             answered = None
             if isinstance(batch, Batch):
                 taken += [line.line for line in batch.lines]
@@ -121,8 +121,8 @@ def test_hospitals_that_settle_and_claim_crosswise_do_not_stop_each_other(
         answered: Settlement | None = None
         taken: list[int] = []
         for n in order:
-            following = steps.wanted(envelopes[HOSPITALS[number], n], terms=terms)
-            batch = way(steps.ledger, settlement=answered, wanted=following, actor=ACTOR)
+            following = steps.request(envelopes[HOSPITALS[number], n], terms=terms)
+            batch = way(steps.ledger, settlement=answered, request=following, actor=ACTOR)
             answered = None
             if isinstance(batch, Batch):
                 answered = Settlement(batch, accepted=batch.places)
@@ -147,12 +147,12 @@ def test_who_is_being_claimed_elsewhere_counts_as_invited(
     first, second = steps.fill(people(1)), steps.fill(people(2), unit=OTHER_UNIT)
     batch = steps.claim(steps.fill(1, start=30))
     steps.settle(batch, accepted=batch.places)
-    following = steps.wanted(second, terms=replace(TERMS, survey=OTHER_SURVEY))
+    following = steps.request(second, terms=replace(TERMS, survey=OTHER_SURVEY))
     with steps.ledger.writing() as connection:
         take_turn(connection)
         _claim_by_hand(connection, first, batch.id)
         with steps.blocked(
-            lambda: way(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
+            lambda: way(steps.ledger, settlement=None, request=following, actor=ACTOR)
         ) as ours:
             connection.commit()
         claimed = ours.result(30)
@@ -191,9 +191,9 @@ def test_what_was_read_ahead_and_corrected_meanwhile_does_not_go(
     steps: Steps, way: Callable[..., Batch | NotClaimed]
 ) -> None:
     envelope = steps.fill(2)
-    following = steps.wanted(envelope)
+    following = steps.request(envelope)
     corrected(steps.ledger, envelope)
-    stale = way(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
+    stale = way(steps.ledger, settlement=None, request=following, actor=ACTOR)
 
     assert stale == NotClaimed(Hindrance.SEALED_ANEW)
     assert steps.states() == ["excluded", "ready"]
@@ -205,10 +205,10 @@ def test_what_another_claimed_meanwhile_does_not_go(
     steps: Steps, way: Callable[..., Batch | NotClaimed]
 ) -> None:
     envelope = steps.fill(2)
-    following = steps.wanted(envelope, terms=replace(TERMS, survey=OTHER_SURVEY))
+    following = steps.request(envelope, terms=replace(TERMS, survey=OTHER_SURVEY))
     steps.claim(envelope)
 
-    stale = way(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
+    stale = way(steps.ledger, settlement=None, request=following, actor=ACTOR)
     assert stale == NotClaimed(Hindrance.SEALED_ANEW)
 
 
@@ -217,11 +217,11 @@ def test_what_was_claimed_and_released_meanwhile_is_read_again(
     steps: Steps, way: Callable[..., Batch | NotClaimed]
 ) -> None:
     envelope = steps.fill(2)
-    following = steps.wanted(envelope)
+    following = steps.request(envelope)
     batch = steps.claim(envelope)
     steps.settle(batch, released=batch.places)
 
-    stale = way(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
+    stale = way(steps.ledger, settlement=None, request=following, actor=ACTOR)
     assert stale == NotClaimed(Hindrance.SEALED_ANEW)
 
 
@@ -229,11 +229,11 @@ def test_what_was_claimed_and_released_meanwhile_is_read_again(
 def test_an_envelope_goes_as_its_own_unit_only(
     steps: Steps, way: Callable[..., Batch | NotClaimed]
 ) -> None:
-    following = steps.wanted(steps.fill(2))
+    following = steps.request(steps.fill(2))
     other = unit_of(steps, steps.fill(1, start=9, unit=OTHER_UNIT))
     mistaken = replace(following, unit_id=other)
 
-    refused = way(steps.ledger, settlement=None, wanted=mistaken, actor=ACTOR)
+    refused = way(steps.ledger, settlement=None, request=mistaken, actor=ACTOR)
     assert refused == NotClaimed(Hindrance.SEALED_ANEW)
 
 
@@ -262,13 +262,13 @@ def test_a_claim_passes_over_what_a_transform_is_working_on(
     steps = postgresql_steps
     batch = steps.claim(steps.fill(1, start=20))
     envelope = steps.fill(2)
-    following = steps.wanted(envelope)
+    following = steps.request(envelope)
     with steps.ledger.writing() as connection:
         at_work(connection, envelope)
         passed = way(
             steps.ledger,
             settlement=Settlement(batch, accepted=batch.places),
-            wanted=following,
+            request=following,
             actor=ACTOR,
         )
 
@@ -290,8 +290,8 @@ def test_a_hospital_dispatches_beside_the_transform_of_another(
         day = update(schema.lines).where(schema.lines.c.address.between(low, high))
         connection.execute(day.values(digest=b"x"))
         for envelope in ours:
-            following = steps.wanted(envelope)
-            batch = way(steps.ledger, settlement=answered, wanted=following, actor=ACTOR)
+            following = steps.request(envelope)
+            batch = way(steps.ledger, settlement=answered, request=following, actor=ACTOR)
             assert isinstance(batch, Batch)
             answered = Settlement(batch, accepted=batch.places)
         assert answered is not None

@@ -36,12 +36,12 @@ def test_a_time_limit_within_the_statements_of_a_claim_ends_the_task(
 ) -> None:
     """Another session has the turn: the claim waits within the driver until the signal comes."""
     envelope = postgresql_steps.fill(3)
-    wish = postgresql_steps.wanted(envelope)
+    wish = postgresql_steps.request(envelope)
     with postgresql_steps.ledger.writing() as other:
         take_turn(other)
         signal.setitimer(signal.ITIMER_REAL, 0.2)
         with pytest.raises(TaskEndedError):
-            settle_and_claim(postgresql_steps.ledger, settlement=None, wanted=wish, actor=ACTOR)
+            settle_and_claim(postgresql_steps.ledger, settlement=None, request=wish, actor=ACTOR)
 
     assert postgresql_steps.states() == ["ready"] * 3
     assert postgresql_steps.counts_are_true()

@@ -56,7 +56,7 @@ def test_a_claim_is_in_the_ledger_before_it_returns(steps: Steps) -> None:
 
 def test_a_claim_gives_the_lines_as_they_were_sealed(steps: Steps) -> None:
     envelope = steps.fill(3)
-    sealed = steps.wanted(envelope).read.lines
+    sealed = steps.request(envelope).read.lines
     batch = steps.claim(envelope)
 
     assert batch.lines == sealed
@@ -149,9 +149,9 @@ def commit_answer_lost(ledger: Ledger, *, committed: bool) -> Iterator[None]:
 def test_a_lost_commit_is_told_and_the_ids_say_what_became_of_it(
     steps: Steps, committed: bool, way: Any
 ) -> None:
-    following = steps.wanted(steps.fill(2))
+    following = steps.request(steps.fill(2))
     with commit_answer_lost(steps.ledger, committed=committed), pytest.raises(CommitUnknownError):
-        way(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
+        way(steps.ledger, settlement=None, request=following, actor=ACTOR)
 
     expected = BatchState.SENDING if committed else None
     assert steps.batch_state(following.batch_id) is expected
@@ -163,9 +163,9 @@ def test_a_lost_joint_commit_holds_for_both_batches_or_for_none(
     steps: Steps, committed: bool
 ) -> None:
     batch = steps.claim(steps.fill(3))
-    following = steps.wanted(steps.fill(3, start=10))
+    following = steps.request(steps.fill(3, start=10))
     with commit_answer_lost(steps.ledger, committed=committed), pytest.raises(CommitUnknownError):
-        settle_and_claim(steps.ledger, settlement=taken(batch), wanted=following, actor=ACTOR)
+        settle_and_claim(steps.ledger, settlement=taken(batch), request=following, actor=ACTOR)
 
     settled, claimed = (BatchState.SETTLED, BatchState.SENDING)
     assert steps.batch_state(batch.id) is (settled if committed else claimed)
@@ -174,9 +174,9 @@ def test_a_lost_joint_commit_holds_for_both_batches_or_for_none(
 
 
 def test_a_lost_connection_before_the_commit_is_no_unknown_commit(steps: Steps) -> None:
-    following = steps.wanted(steps.fill(2))
+    following = steps.request(steps.fill(2))
     with steps.refusing("events", "insert"), pytest.raises(LedgerError) as raised:
-        settle_and_claim(steps.ledger, settlement=None, wanted=following, actor=ACTOR)
+        settle_and_claim(steps.ledger, settlement=None, request=following, actor=ACTOR)
 
     assert not isinstance(raised.value, CommitUnknownError)
     assert steps.states() == ["ready", "ready"]

@@ -200,7 +200,7 @@ def test_a_line_that_lies_elsewhere_by_now_is_not_barred_by_itself(steps: Steps)
     )
 
     assert settle_and_claim_at_once(
-        steps.ledger, settlement=None, wanted=steps.wanted(envelope), actor=ACTOR
+        steps.ledger, settlement=None, request=steps.request(envelope), actor=ACTOR
     )
 
 

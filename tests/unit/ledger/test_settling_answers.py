@@ -83,7 +83,7 @@ def test_a_released_line_is_sealed_back_and_goes_again(steps: Steps) -> None:
     batch = steps.claim(envelope)
     steps.settle(batch, accepted=[1], released=[0, 2])
 
-    assert [line.place for line in steps.wanted(envelope).read.lines] == [0, 2]
+    assert [line.place for line in steps.request(envelope).read.lines] == [0, 2]
     assert steps.claim(envelope).lines == (batch.lines[0], batch.lines[2])
 
 
@@ -93,7 +93,7 @@ def test_lines_released_one_after_the_other_lie_together_again(steps: Steps) -> 
     for place in (2, 0):
         steps.settle(batch, released=[place], batch_state=BatchState.SPLIT)
 
-    assert [line.place for line in steps.wanted(envelope).read.lines] == [0, 2]
+    assert [line.place for line in steps.request(envelope).read.lines] == [0, 2]
     assert steps.states() == ["ready", "sending", "ready", "held"]
     assert steps.counts_are_true()
 

@@ -219,10 +219,10 @@ def test_what_was_read_ahead_before_a_transform_is_not_claimed(steps: Steps) -> 
     """An envelope read ahead, corrected meanwhile: the old address never goes."""
     steps.read(invited(1))
     envelope = steps.line().address // PLACES
-    read = steps.wanted(envelope, terms=MAY_GO)
+    read = steps.request(envelope, terms=MAY_GO)
     steps.read(invited(1, email="mended@example.test"))
 
-    claimed = settle_and_claim(steps.ledger, settlement=None, wanted=read, actor=RUN)
+    claimed = settle_and_claim(steps.ledger, settlement=None, request=read, actor=RUN)
     assert isinstance(claimed, NotClaimed)
     assert steps.line().state == "ready"
     payload = steps.line().payload

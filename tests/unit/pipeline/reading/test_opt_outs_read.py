@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from erp_days import DAY, NOW
 
-from track_dispatch.ledger.batches import Wanted
+from track_dispatch.ledger.batches import ClaimRequest
 from track_dispatch.ledger.claims import settle_and_claim
 from track_dispatch.ledger.decisions import Decision
 from track_dispatch.ledger.envelopes import read_ahead, ready_envelopes
@@ -54,7 +54,7 @@ def claim_all(erp_days: ErpDays) -> None:
         for one in waiting:
             [sealed] = read_ahead(connection, [one.envelope])
             terms = claim_terms(run.hospital, NOW)
-            wanted = Wanted(
+            request = ClaimRequest(
                 sealed.open(erp_days.ledger.keys),
                 one.unit,
                 one.unit_id,
@@ -63,7 +63,7 @@ def claim_all(erp_days: ErpDays) -> None:
                 claim_id=str(uuid.uuid4()),
             )
     for _ in waiting:
-        settle_and_claim(erp_days.ledger, settlement=None, wanted=wanted, actor=run.actor)
+        settle_and_claim(erp_days.ledger, settlement=None, request=request, actor=run.actor)
 
 
 @pytest.mark.parametrize("typed", AS_TYPED)
