@@ -139,14 +139,14 @@ def examine(queue: str | None) -> dict[str, int]:
     # imports much of Airflow, which no other task needs
     from track_dispatch.doctor import run_worker_checks  # noqa: PLC0415
 
-    hospitals = [one for one in working_hospitals() if one.queue == queue]
+    hospitals = [hospital for hospital in working_hospitals() if hospital.queue == queue]
     found: Counter[str] = Counter()
     failed = []
-    for one in run_worker_checks(hospitals, now=lambda: datetime.now(UTC)):
-        told = f"{COLOURS[one.verdict]}: {one.subject}, {one.name}: {one.detail}"
-        found[one.verdict] += 1
+    for check in run_worker_checks(hospitals, now=lambda: datetime.now(UTC)):
+        told = f"{COLOURS[check.verdict]}: {check.subject}, {check.name}: {check.detail}"
+        found[check.verdict] += 1
         log_text(log, [told])
-        if COLOURS[one.verdict] == "VERMELHO":
+        if COLOURS[check.verdict] == "VERMELHO":
             failed.append(told)
     if failed:
         raise RedDayError("\n".join(failed))
@@ -156,7 +156,7 @@ def examine(queue: str | None) -> dict[str, int]:
 def queues() -> list[str | None]:
     """Return the queues of the hospitals; None is Airflow's own."""
     try:
-        named = {one.queue for one in working_hospitals() if one.queue}
+        named = {hospital.queue for hospital in working_hospitals() if hospital.queue}
     except ConfigError:  # each hospital's own DAG says what is wrong
         named = set()
     return [None, *sorted(named)]

@@ -200,8 +200,8 @@ class Sample(NamedTuple):
 
 def prometheus_text(samples: Iterable[Sample]) -> str:
     """Return samples in Prometheus's text format, each metric's together below its help."""
-    in_order = sorted(samples, key=lambda one: list(Metric).index(one.metric))
-    by_metric = groupby(in_order, key=lambda one: one.metric)
+    in_order = sorted(samples, key=lambda sample: list(Metric).index(sample.metric))
+    by_metric = groupby(in_order, key=lambda sample: sample.metric)
     return "".join(f"{line}\n" for metric, found in by_metric for line in _family(metric, [*found]))
 
 

@@ -49,21 +49,21 @@ class Visitor:
 
     def runnable(self) -> set[str]:
         """Return the DAGs of hospitals that she may trigger."""
-        ids = [one.dag_id for one in self.hospitals]
+        ids = [hospital.dag_id for hospital in self.hospitals]
         return _allowed(self.user, "POST", ids, DagAccessEntity.RUN)
 
     def explained(self) -> list[str]:
         """Return the codes of the hospitals about whose attendances she may ask."""
-        working = [one for one in self.hospitals if isinstance(one, Hospital)]
-        ids = [one.dag_id for one in working]
+        working = [hospital for hospital in self.hospitals if isinstance(hospital, Hospital)]
+        ids = [hospital.dag_id for hospital in working]
         allowed = _allowed(self.user, "GET", ids, DagAccessEntity.TASK_LOGS)
-        return [one.code for one in working if one.dag_id in allowed]
+        return [hospital.code for hospital in working if hospital.dag_id in allowed]
 
     def hospital_of(self, dag_id: str) -> Hospital | None:
         """Return the working hospital of a DAG, if she may read it."""
-        for one in self.hospitals:
-            if one.dag_id == dag_id and isinstance(one, Hospital):
-                return one
+        for hospital in self.hospitals:
+            if hospital.dag_id == dag_id and isinstance(hospital, Hospital):
+                return hospital
         return None
 
 
@@ -71,8 +71,10 @@ def visitor(user: GetUserDep) -> Visitor:
     """Return the visitor of a request; Airflow refuses a request without a log-in."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
     everything = _hospitals(_stamp())
-    mine = [one for one in everything if one.dag_id in readable]
-    return Visitor(user, mine, frozenset(one.code for one in everything if one not in mine))
+    mine = [hospital for hospital in everything if hospital.dag_id in readable]
+    return Visitor(
+        user, mine, frozenset(hospital.code for hospital in everything if hospital not in mine)
+    )
 
 
 VisitorDep = Annotated[Visitor, Depends(visitor)]
@@ -107,7 +109,7 @@ def hospital_of_tab(visiting: VisitorDep, dag_id: str) -> Hospital | BrokenHospi
     codes = {f"track_{code.lower()}" for code in visiting.hidden}
     if dag_id in codes:
         raise HTTPException(404)
-    return next((one for one in visiting.hospitals if one.dag_id == dag_id), None)
+    return next((hospital for hospital in visiting.hospitals if hospital.dag_id == dag_id), None)
 
 
 def explained_hospital(
@@ -162,7 +164,7 @@ def _allowed(
     teams = DagModel.get_dag_id_to_team_name_mapping([*dag_ids])
     details = [DagDetails(id=dag_id, team_name=teams.get(dag_id)) for dag_id in dag_ids]
     requests: list[IsAuthorizedDagRequest] = [
-        {"method": method, "access_entity": entity, "details": one} for one in details
+        {"method": method, "access_entity": entity, "details": detail} for detail in details
     ]
     if manager.batch_is_authorized_dag(requests, user=user):
         return set(dag_ids)

@@ -133,7 +133,7 @@ def summary(request: Request, visiting: BoardVisitorDep) -> dict[str, Any]:
     """Return the counts of the card on Airflow's home page."""
     with _ledger(request).reading() as connection:
         found = read_board(connection, _scope(visiting, visiting.hospitals), days=1)
-    lines = [problem_line(one.problem) for one in found.for_person]
+    lines = [problem_line(matter.problem) for matter in found.for_person]
     return {
         "red": bool(found.for_person),
         "text": words.verdict(found),
@@ -164,7 +164,7 @@ def run(
         work = run_work(connection, hospital=chosen.code, run_ids=[run_id])
     if not work:
         return render("message.html", text=words.RUN_READ_NOTHING)
-    own = max(one.day.business_day for one in work)  # the others were read again
+    own = max(done.day.business_day for done in work)  # the others were read again
     return _day_page(request, visiting, chosen, own)
 
 
@@ -184,8 +184,8 @@ def trends(
     request: Request, visiting: BoardVisitorDep, hospital: str | None = None
 ) -> HTMLResponse:
     """Show a hospital's last 90 days, and how many requests to Track are left."""
-    working = [one for one in visiting.hospitals if isinstance(one, Hospital)]
-    chosen = next((one for one in working if hospital in {None, one.code}), None)
+    working = [shown for shown in visiting.hospitals if isinstance(shown, Hospital)]
+    chosen = next((shown for shown in working if hospital in {None, shown.code}), None)
     if chosen is None and hospital is None:
         return render("message.html", text=words.NO_HOSPITALS)
     if chosen is None:
@@ -233,7 +233,7 @@ def _nothing_of(chosen: BrokenHospital | None) -> HTMLResponse:
 
 
 def _scope(visiting: Visitor, hospitals: Any) -> Scope:
-    ids = [one.dag_id for one in hospitals if not isinstance(one, BrokenHospital)]
+    ids = [hospital.dag_id for hospital in hospitals if not isinstance(hospital, BrokenHospital)]
     return Scope(hospitals, datetime.now(UTC), active_runs(ids), visiting.hidden)
 
 

@@ -75,7 +75,7 @@ def verdict(board: Board) -> str:
         return NO_HOSPITALS
     needed, going_on = len(board.for_person), len(board.matters) - len(board.for_person)
     if needed:
-        hospitals = {one.problem.hospital for one in board.for_person} - {""}
+        hospitals = {matter.problem.hospital for matter in board.for_person} - {""}
         where = f", de {number(len(hospitals), 'hospital', 'hospitais')}" if hospitals else ""
         return f"{number(needed, 'assunto precisa', 'assuntos precisam')} de alguém{where}"
     if going_on:

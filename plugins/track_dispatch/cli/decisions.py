@@ -138,12 +138,12 @@ def refused_list(
     if as_json:
         echo_json(found)
         return
-    for one in found:
+    for group in found:
         typer.echo(
-            f"{one.hospital}  {one.business_day}  {one.area or '-'}  {one.channel or '-'}"
-            f"  {one.refusal}  {one.detail or 'no detail'}  {Count(one.lines):line|lines}"
+            f"{group.hospital}  {group.business_day}  {group.area or '-'}  {group.channel or '-'}"
+            f"  {group.refusal}  {group.detail or 'no detail'}  {Count(group.lines):line|lines}"
         )
-    typer.echo(f"{Count(sum(one.lines for one in found)):line|lines} refused since {first}")
+    typer.echo(f"{Count(sum(group.lines for group in found)):line|lines} refused since {first}")
 
 
 @refused_app.command("retry")

@@ -291,8 +291,8 @@ def _print(found: Morning) -> None:
 
 def _as_json(found: Morning) -> dict[str, Any]:
     return {
-        "problems": [asdict(one) for one in found.problems],
-        "notices": [one._asdict() for one in found.notices],
+        "problems": [asdict(problem) for problem in found.problems],
+        "notices": [notice._asdict() for notice in found.notices],
         "hospitals": [
             asdict(row) | {"counts": dict(zip(_STATES, row.counts or (), strict=False))}
             for row in found.rows

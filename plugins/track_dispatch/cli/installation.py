@@ -156,7 +156,7 @@ def _ledger_keys() -> Keys:
         found = older_keys(connection, ledger.keys)
         newest = ledger.keys.identity_secrets[0].id
     hospitals = working_hospitals()
-    leave = {one.id: identities_leave(hospitals, one.last_days) for one in found.identity}
+    leave = {key.id: identities_leave(hospitals, key.last_days) for key in found.identity}
     return Keys(newest, found, leave)
 
 
@@ -288,7 +288,7 @@ def _show_first_day(*, as_json: bool) -> None:
     if as_json:
         held = {
             "answers": [asdict(answer) for answer in answers],
-            "assumptions": [one._asdict() for one in ASSUMPTIONS],
+            "assumptions": [assumption._asdict() for assumption in ASSUMPTIONS],
         }
         echo_json_object(held)
     else:

@@ -91,7 +91,7 @@ def announced(things: Iterable[T], doing: str) -> Iterator[T]:
 
 def echo_json(found: Iterable[Any]) -> None:
     """Print records as a JSON array; days and moments as ISO 8601."""
-    echo_json_object([asdict(one) for one in found])
+    echo_json_object([asdict(record) for record in found])
 
 
 def echo_json_object(found: Any) -> None:

@@ -75,8 +75,8 @@ def optout_remove(*, by: By, why: Why, channel: OneChannel = None) -> None:
         with ledger.reading() as connection:
             left = optouts_of(connection, ledger.keys, values)
     typer.echo(f"{removed} of {len(values)} identities taken off the list")
-    for one in left:
-        typer.echo(f"still on it: {_listed(one)}")
+    for entry in left:
+        typer.echo(f"still on it: {_listed(entry)}")
 
 
 @optout_app.command("check")
@@ -91,8 +91,8 @@ def optout_check(*, as_json: Json = False) -> None:
     if as_json:
         echo_json(found)
     else:
-        for one in found:
-            typer.echo(_listed(one))
+        for entry in found:
+            typer.echo(_listed(entry))
         if not found:
             typer.echo("not on the list")
     if not found:
@@ -110,12 +110,12 @@ def optout_list(*, as_json: Json = False) -> None:
     if as_json:
         echo_json(found)
         return
-    for one in found:
+    for count in found:
         typer.echo(
-            f"{one.values:>8}  {one.kind:<6}{_where(one.channel)}, from {one.source}, last"
-            f" {one.last_added_at:%Y-%m-%d}"
+            f"{count.values:>8}  {count.kind:<6}{_where(count.channel)}, from {count.source}, last"
+            f" {count.last_added_at:%Y-%m-%d}"
         )
-    typer.echo(f"{sum(one.values for one in found)} identities on the list")
+    typer.echo(f"{sum(count.values for count in found)} identities on the list")
 
 
 @optout_app.command("import")
@@ -242,11 +242,11 @@ def _asked_for() -> tuple[str, ...]:
 
 def _echo_held(held: HeldData) -> None:
     """Print each attendance in a line, then the opt-outs, then the counts by table."""
-    for one in held.attendances:
-        line = one.history
+    for attendance in held.attendances:
+        line = attendance.history
         unit = " · ".join(part for part in (line.area, line.channel) if part) or "-"
         reason = f" ({line.reason})" if line.reason else ""
-        kept = ["data, encrypted"] if one.payload else []
+        kept = ["data, encrypted"] if attendance.payload else []
         kept += [f"hashes of {', '.join(line.identities)}"]
         sent = [step.at for step in line.steps if step.state == "sending"]
         when = f"  posted {sent[-1]:%Y-%m-%d %H:%M} UTC" if sent else ""

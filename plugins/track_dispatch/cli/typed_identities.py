@@ -79,13 +79,15 @@ def read_identities(text: str, kinds: Collection[str] = KINDS) -> TypedIdentitie
     if _SHORTENED.search(text):
         return TypedIdentities((), LOST_DIGITS)
     whole = identity_values(text, kinds)
-    by_part = (one for part in _BETWEEN_TEXTS.split(text) for one in identity_values(part, kinds))
+    by_part = (
+        value for part in _BETWEEN_TEXTS.split(text) for value in identity_values(part, kinds)
+    )
     values = tuple(dict.fromkeys((*whole, *by_part, *_several_cpfs(text, kinds))))
     if not values:
         return TypedIdentities((), _not_usable(kinds))
     complete = all(
         not {*identity_values(piece, kinds), *_several_cpfs(piece, kinds)}.isdisjoint(values)
-        for piece in _pieces(text, is_one_cpf=any(one.startswith("cpf:") for one in whole))
+        for piece in _pieces(text, is_one_cpf=any(value.startswith("cpf:") for value in whole))
     )
     return TypedIdentities(values, None if complete else PARTLY_USED)
 
@@ -110,8 +112,8 @@ def _pieces(text: str, *, is_one_cpf: bool) -> Iterator[str]:
     if not is_one_cpf:
         yield from _CPF.findall(text)
     for part in filter(str.strip, _BETWEEN_PARTS.split(text)):
-        pieces = [one for one in _BETWEEN_NUMBERS.split(part) if "@" not in one]
-        numbers = [one for one in pieces if len(_DIGIT.findall(one)) >= _FEW_DIGITS]
+        pieces = [piece for piece in _BETWEEN_NUMBERS.split(part) if "@" not in piece]
+        numbers = [piece for piece in pieces if len(_DIGIT.findall(piece)) >= _FEW_DIGITS]
         if not is_one_cpf:
             yield from numbers
         if "@" not in part and not (numbers or (is_one_cpf and _DIGIT.search(part))):
@@ -192,7 +194,8 @@ class OptOutList:
     def values_by_kind(self) -> Counter[str]:
         """Count the different values by kind."""
         return Counter(
-            value.partition(":")[0] for value in {one for found, _ in self.entries for one in found}
+            value.partition(":")[0]
+            for value in {identity for found, _ in self.entries for identity in found}
         )
 
 

@@ -70,7 +70,7 @@ def _read(path: Path, content: Content) -> _File:
         path,
         source if isinstance(source, str) else None,
         connection if isinstance(connection, str) else None,
-        tuple(one for one in companies if isinstance(one, int))
+        tuple(company for company in companies if isinstance(company, int))
         if isinstance(companies, list)
         else None,
         {key: survey for key, survey in found.items() if survey},
@@ -113,7 +113,7 @@ def _shared_sources(files: list[_File]) -> Iterator[tuple[Path, str]]:
         yield from _shared_companies(source, users)
         reaching = _grouped((file.connection, file) for file in users if file.connection)
         for file in users:
-            other = next((one for one in reaching if one != file.connection), None)
+            other = next((name for name in reaching if name != file.connection), None)
             if other and file.connection:
                 reached = f"the source {source} is reached by {other}"
                 place = _elsewhere(reaching[other], file)
@@ -188,7 +188,7 @@ def is_demo_survey(survey: UUID) -> bool:
 
 def is_demo_template_set(templates: TemplateSet) -> bool:
     """Tell whether any template of a set is the demo's, which Track does not know."""
-    return any(_DEMO_TEMPLATE.match(one) for one in templates.ids())
+    return any(_DEMO_TEMPLATE.match(template) for template in templates.ids())
 
 
 def is_practice_host(host: str) -> bool:

@@ -414,4 +414,6 @@ class TemplateSet(FileModel):
 
     def ids(self) -> frozenset[str]:
         """Return the ids of all templates."""
-        return frozenset(one for found in map(self.of, Channel) if found for one in found.ids())
+        return frozenset(
+            chosen for found in map(self.of, Channel) if found for chosen in found.ids()
+        )

@@ -142,9 +142,9 @@ def encode_distribution(
     fields = (line.fields for line in lines)
     if hospital.import_fields is not None:
         fields = (
-            orjson.dumps(posted_fields(orjson.loads(one), hospital, channel)) for one in fields
+            orjson.dumps(posted_fields(orjson.loads(field), hospital, channel)) for field in fields
         )
-    joined = b",".join([one[:-1] + tail for one in fields])
+    joined = b",".join([field[:-1] + tail for field in fields])
     return b"".join((head, lines_follow[:-2], joined, b"]}"))
 
 

@@ -293,7 +293,7 @@ class Backlog:
 
     def drop_unit(self, unit: Unit) -> None:
         """Remove the other envelopes of a unit."""
-        self._queue = deque(one for one in self._queue if one.unit != unit)
+        self._queue = deque(waiting for waiting in self._queue if waiting.unit != unit)
 
     def _prepare(self, source: ReadyEnvelope) -> Prepared | None:
         context, unit = self._context, source.unit
@@ -321,10 +321,10 @@ class Backlog:
         None where it is gone. One that is sealed anew meanwhile is not claimed, but put back.
         """
         if source.envelope not in self._sealed:
-            further = [one.envelope for one in islice(self._queue, _READ_AT_ONCE - 1)]
+            further = [waiting.envelope for waiting in islice(self._queue, _READ_AT_ONCE - 1)]
             with self._context.ledger.reading() as connection:
                 found = read_ahead(connection, [source.envelope, *further])
-            self._sealed = {one.envelope.id: one for one in found}
+            self._sealed = {ahead.envelope.id: ahead for ahead in found}
         return self._sealed.pop(source.envelope, None)
 
 
@@ -343,15 +343,17 @@ def find_backlog(context: DispatchContext, until: date) -> tuple[Backlog, list[U
     with context.ledger.reading() as connection:
         found = ready_envelopes(connection, hospital.code, until=until)
     unasked = {
-        one.unit_id: reason for one in found if (reason := _unasked(hospital, one.unit)) is not None
+        envelope.unit_id: reason
+        for envelope in found
+        if (reason := _unasked(hospital, envelope.unit)) is not None
     }
     for unit_id, reason in unasked.items():
         exclude_unit(
             context.ledger, unit_id, reason=reason, today=context.today, actor=context.actor
         )
-    asked = [one for one in found if one.unit_id not in unasked]
-    going = [one for one in asked if one.failed_series != context.series]
-    failed = {one.unit: None for one in asked if one.failed_series == context.series}
+    asked = [envelope for envelope in found if envelope.unit_id not in unasked]
+    going = [envelope for envelope in asked if envelope.failed_series != context.series]
+    failed = {envelope.unit: None for envelope in asked if envelope.failed_series == context.series}
     return Backlog(context, going), list(failed)
 
 

@@ -150,7 +150,11 @@ class _Dispatch:
         except QuietHoursError as quiet:
             if quiet.opens_at <= next_run(context.hospital, context.now()):
                 raise
-            waiting = sum(one.lines for one in self._still_ready() if one.unit not in self._failed)
+            waiting = sum(
+                envelope.lines
+                for envelope in self._still_ready()
+                if envelope.unit not in self._failed
+            )
             self.tally += Tally(waiting_for_window=waiting)
             log.info(
                 "%s: %s o horário de envio, até a próxima execução",
@@ -368,10 +372,10 @@ class _Dispatch:
         failed = dict.fromkeys(failed_before, "failed in an earlier try") | self._failed
         also = f"; failed for good: {', '.join(map(str, failed))}" if failed else ""
         self._require_nothing_in_flight(also)
-        left = [one for one in self._still_ready() if one.unit not in failed]
+        left = [envelope for envelope in self._still_ready() if envelope.unit not in failed]
         if left and not self.tally.waiting_for_window:
-            units = ", ".join(dict.fromkeys(str(one.unit) for one in left))
-            lines = sum(one.lines for one in left)
+            units = ", ".join(dict.fromkeys(str(envelope.unit) for envelope in left))
+            lines = sum(envelope.lines for envelope in left)
             message = f"{lines} lines became ready, or free, behind the dispatch: {units}{also}"
             raise NotDeliveredError(message)
         if self.tally.in_doubt:
@@ -382,7 +386,7 @@ class _Dispatch:
     def _log_doubts(self) -> None:
         hospital = self._context.hospital.code
         with self._context.ledger.reading() as connection:
-            lines = sum(one.lines for one in in_doubt_batches(connection, hospital=hospital))
+            lines = sum(batch.lines for batch in in_doubt_batches(connection, hospital=hospital))
         if lines:
             log.warning(
                 "ATENÇÃO: %s: %s em dúvida: decida com track_decide",

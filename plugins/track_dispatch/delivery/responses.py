@@ -309,12 +309,12 @@ def leftovers(
     for part in parts:
         origins[part.origin.id] = part.origin, part.status
         released.setdefault(part.origin.id, set()).update(line.place for line in part.lines)
-    for one in suspects:
-        origins[one.origin.id] = one.origin, one.status
+    for suspect in suspects:
+        origins[suspect.origin.id] = suspect.origin, suspect.status
         if refuse:
-            refused[one.origin.id] = one.faults  # a batch comes apart once
+            refused[suspect.origin.id] = suspect.faults  # a batch comes apart once
         else:
-            released.setdefault(one.origin.id, set()).update(one.faults)
+            released.setdefault(suspect.origin.id, set()).update(suspect.faults)
     return [
         Leftover(batch, status, refused.get(key, {}), frozenset(released.get(key, ())))
         for key, (batch, status) in origins.items()

@@ -81,7 +81,7 @@ def _check_erps(
         looks = check_erp(conn_id, hospitals)
         if pools:
             looks = chain(check_pools(hospitals), looks)
-        are_live = any(_is_live(one, now()) for one in hospitals)
+        are_live = any(_is_live(hospital, now()) for hospital in hospitals)
         yield from looks if are_live else softened(looks)
 
 

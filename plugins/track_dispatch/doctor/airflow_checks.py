@@ -136,7 +136,7 @@ def _executor(hospitals: Sequence[Hospital]) -> str:
             f"the executor {settings.executor} cannot be loaded ({settings.executor_error}):"
             " install its provider, or correct `core.executor`"
         )
-    queued = [one.code for one in hospitals if one.queue]
+    queued = [hospital.code for hospital in hospitals if hospital.queue]
     if queued and "Celery" not in settings.executor:
         raise DoubtError(
             f"{', '.join(queued)}: `queue` in the file means nothing to {settings.executor}, which"

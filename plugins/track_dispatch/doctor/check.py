@@ -54,14 +54,14 @@ class Check:
     detail: str
 
 
-def softened(found: Iterable[Check]) -> Iterator[Check]:
+def softened(checks: Iterable[Check]) -> Iterator[Check]:
     """Turn the failures of a hospital that is not live yet into warnings: no run would fail."""
-    for one in found:
-        if one.verdict is CheckStatus.FAIL:
-            detail = f"not live yet: {one.detail}"
-            yield replace(one, verdict=CheckStatus.WARN, detail=detail)
+    for checked in checks:
+        if checked.verdict is CheckStatus.FAIL:
+            detail = f"not live yet: {checked.detail}"
+            yield replace(checked, verdict=CheckStatus.WARN, detail=detail)
         else:
-            yield one
+            yield checked
 
 
 class DoubtError(Exception):

@@ -134,8 +134,8 @@ def survey_uses(listed: Iterable[TrackSurvey], hospitals: Iterable[Hospital]) ->
             if uuid := hospital.survey(area):
                 used[str(uuid)].append(f"{hospital.code} {area.key}")
     uses = [
-        SurveyUse(one.uuid, one.name, one.status, tuple(used.pop(one.uuid.lower(), ())))
-        for one in sorted(listed, key=lambda one: (one.name.casefold(), one.uuid))
+        SurveyUse(survey.uuid, survey.name, survey.status, tuple(used.pop(survey.uuid.lower(), ())))
+        for survey in sorted(listed, key=lambda survey: (survey.name.casefold(), survey.uuid))
     ]
     return uses + [SurveyUse(uuid, "", MISSING, tuple(areas)) for uuid, areas in used.items()]
 

@@ -256,9 +256,9 @@ def first_day_lines(answers: Sequence[FirstAnswer]) -> Iterator[str]:
     yield from (f"  {_answer_line(answer)}" for answer in answers)
     yield ""
     yield "Assumed of Track, and to be confirmed with it:"
-    for one in ASSUMPTIONS:
-        yield f"  {one.assumed} ({one.place})"
-        yield f"      if not: {one.if_wrong}"
+    for assumption in ASSUMPTIONS:
+        yield f"  {assumption.assumed} ({assumption.place})"
+        yield f"      if not: {assumption.if_wrong}"
 
 
 def _answer_line(answer: FirstAnswer) -> str:

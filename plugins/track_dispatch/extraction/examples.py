@@ -70,8 +70,8 @@ def _erp_value(value: object) -> object:
 
 
 def _erp_values(value: object) -> object:
-    for one in value if isinstance(value, list) and value else [value]:
-        _erp_value(one)
+    for entry in value if isinstance(value, list) and value else [value]:
+        _erp_value(entry)
     return value
 
 
@@ -252,15 +252,18 @@ def _strangers(examples: Examples, tree: exp.Expr) -> list[str]:
     columns |= {function.name.lower() for function in tree.find_all(exp.Anonymous)}
     tables = {table.name.lower() for table in tree.find_all(exp.Table)}
     rows: dict[str, list[WrittenRow]] = {"comum": [examples.comum]} | {
-        f'example "{one.exemplo}"': [one.atendimento, one.paciente, *one.outros]
-        for one in examples.exemplos
+        f'example "{example.exemplo}"': [example.atendimento, example.paciente, *example.outros]
+        for example in examples.exemplos
     }
     found = [
         f"{where}: the query does not read {column}{did_you_mean(column, columns)}"
         for where, written in rows.items()
         for column in {column: None for row in written for column in row if column not in columns}
     ]
-    named = [*examples.catalogo, *(table for one in examples.exemplos for table in one.catalogo)]
+    named = [
+        *examples.catalogo,
+        *(table for example in examples.exemplos for table in example.catalogo),
+    ]
     return found + [
         f"catalogo: the query does not read {table}{did_you_mean(table, tables)}"
         for table in dict.fromkeys(named)
@@ -271,9 +274,9 @@ def _strangers(examples: Examples, tree: exp.Expr) -> list[str]:
 def _uncovered(examples: Examples, tree: exp.Expr) -> list[str]:
     """Name the areas of the query that no example shows, and examples of areas it has not."""
     of_query = {literal.name for literal in tree.find_all(exp.Literal)} & {*map(str, Area)}
-    shown = {str(one.area) for one in examples.exemplos if one.area is not None}
+    shown = {str(example.area) for example in examples.exemplos if example.area is not None}
     found = [f"no example of {area}, which the query returns" for area in of_query - shown]
     found += [f"an example of {area}, which the query never returns" for area in shown - of_query]
-    if all(one.fora is None for one in examples.exemplos):
+    if all(example.fora is None for example in examples.exemplos):
         found.append("no example of an attendance that must not come out (fora)")
     return sorted(found)

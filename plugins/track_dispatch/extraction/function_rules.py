@@ -57,8 +57,8 @@ def function_problems(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
 def _session_formats(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
     for node in scope.find_all(*_OF_TEXTS):
         given = [node.this, node.args.get("expression"), *node.expressions]
-        operands = [one for one in given if isinstance(one, exp.Expr)]
-        if any(kind_of(one, scope, tables) is Kind.DATE for one in operands):
+        operands = [argument for argument in given if isinstance(argument, exp.Expr)]
+        if any(kind_of(operand, scope, tables) is Kind.DATE for operand in operands):
             yield node, f"turns a date into text by the session's NLS format: to_char(x, {_ISO})"
     converting = (exp.StrToDate, exp.ToChar, exp.TimeToStr, exp.Cast, exp.DateTrunc)
     for conversion in scope.find_all(*converting):
@@ -158,7 +158,9 @@ def _unordered(scope: Scope) -> Iterator[Problem]:
 
 def _types(scope: Scope) -> Iterator[Problem]:
     for cast in scope.find_all(exp.Cast):
-        sizes = [int(one.name) for one in cast.to.expressions if one.name.isdigit()]
+        sizes = [
+            int(expression.name) for expression in cast.to.expressions if expression.name.isdigit()
+        ]
         if cast.to.is_type(*exp.DataType.TEXT_TYPES) and not 0 < (sizes or [0])[0] <= _TEXT_BYTES:
             yield cast, f"a text has a length of 1 to {_TEXT_BYTES}: write varchar2(60)"
         elif cast.to.is_type(*exp.DataType.NUMERIC_TYPES) and sizes and sizes[0] > _DIGITS:

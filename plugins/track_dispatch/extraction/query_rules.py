@@ -163,7 +163,7 @@ def _the_same_twice(scope: Scope) -> Iterator[Problem]:
             given = [node.this, node.args.get("expression"), *node.expressions]
         else:
             given = _beside_each_other(node)
-        found = Counter(one.unnest() for one in given if one is not None)
+        found = Counter(argument.unnest() for argument in given if argument is not None)
         if twice := [one.sql("oracle").lower() for one, times in found.items() if times > 1]:
             yield node, f"{twice[0]} stands here twice: write what was meant"
     for node in scope.find_all(exp.Case, exp.DecodeCase, exp.Nvl2):
@@ -179,9 +179,9 @@ def _made_null(scope: Scope) -> Iterator[Problem]:
         if isinstance(null.parent, _SPOILT):
             yield null, "null makes all of it null, or changes nothing: leave it out"
     for node in scope.find_all(exp.Greatest, exp.Least):
-        for one in (node.this, *node.expressions):
-            if isinstance(one.unnest(), exp.Column):
-                name = one.sql("oracle").lower()
+        for argument in (node.this, *node.expressions):
+            if isinstance(argument.unnest(), exp.Column):
+                name = argument.sql("oracle").lower()
                 yield node, f"is null wherever {name} is: write nvl({name}, ...)"
 
 
@@ -210,7 +210,9 @@ def _never_or_always(scope: Scope) -> Iterator[Problem]:
             yield between, "nothing is between these: write the lower one first"
     for node in scope.find_all(*_COMPARED, exp.In):
         first, *others = _beside_each_other(node)
-        for text in (one.name for one in others if isinstance(one, exp.Literal) and one.is_string):
+        for text in (
+            other.name for other in others if isinstance(other, exp.Literal) and other.is_string
+        ):
             if "%" in text and not isinstance(node, exp.Like):
                 yield node, "% stands for itself here: write like"
             if isinstance(first, exp.Upper) and text != text.upper():
@@ -238,7 +240,10 @@ def _of_a_union(scope: Scope, tables: ErpTables) -> Iterator[Problem]:
     if not scope.set_operation_scopes:
         return
     branches = list(query_tree.leaves(scope))
-    rows = [[one.unalias() for one in branch.expression.expressions] for branch in branches]
+    rows = [
+        [expression.unalias() for expression in branch.expression.expressions]
+        for branch in branches
+    ]
     for values in zip(*rows, strict=False):
         found = {
             kind_of(value, branch, tables): value
@@ -254,8 +259,8 @@ def _day_bounds(scope: Scope) -> Iterator[Problem]:
     for node in scope.find_all(*_WRITTEN, exp.Between):
         sides = _beside_each_other(node)
         for place, side in enumerate(sides):
-            others = [one for one in sides if one is not side]
-            if not any(query_tree.within(one, exp.Column) for one in others):
+            others = [other for other in sides if other is not side]
+            if not any(query_tree.within(other, exp.Column) for other in others):
                 continue
             as_written, exchanged = _WRITTEN.get(type(node), ("between", "between"))
             how = as_written if place else exchanged
@@ -329,5 +334,5 @@ def _beside_each_other(node: exp.Expr) -> list[exp.Expr]:
             queried = node.args.get("query")
             other = node.args.get("expression")
             given = [node.this, other, *node.expressions, queried]
-            found = [one for one in given if isinstance(one, exp.Expr)]
+            found = [argument for argument in given if isinstance(argument, exp.Expr)]
     return [value.unnest() for value in found]

@@ -287,7 +287,7 @@ def kind_of(node: exp.Expr, scope: Scope, tables: ErpTables) -> Kind | None:
         case exp.Select():
             found = _of_subquery(node, scope, tables)
         case exp.Case() | exp.Coalesce() | exp.Nvl2() | exp.DecodeCase():
-            kinds = (kind_of(one, scope, tables) for one in outcomes(node))
+            kinds = (kind_of(outcome, scope, tables) for outcome in outcomes(node))
             found = next(filter(None, kinds), None)
         case exp.Anonymous() if node.name.upper() == "TRUNC" and node.expressions:
             found = kind_of(node.expressions[0], scope, tables)
@@ -324,7 +324,10 @@ def _of_sum(node: exp.Binary, scope: Scope, tables: ErpTables) -> Kind:
 
 
 def _of_subquery(select: exp.Select, scope: Scope, tables: ErpTables) -> Kind | None:
-    inner = next((one for one in scope.subquery_scopes if one.expression is select), None)
+    inner = next(
+        (query for query in scope.subquery_scopes if query.expression is select),
+        None,
+    )
     return kind_of(select.expressions[0].unalias(), inner, tables) if inner else None
 
 

@@ -78,19 +78,23 @@ def _join(join: exp.Join, scope: Scope, tables: ErpTables) -> Iterator[Problem]:
     used = [column for column in scope.columns if column.table == alias and id(column) not in own]
     if not used and not scope.expression.is_star:
         yield join, f"{name} is joined and none of its columns is used: leave it out"
-    for one in query_tree.conjuncts(where_condition(scope.expression)):
-        asked = {column for column in one.find_all(exp.Column) if column.table == alias}
+    for conjunct in query_tree.conjuncts(where_condition(scope.expression)):
+        asked = {column for column in conjunct.find_all(exp.Column) if column.table == alias}
         there = {column for column in asked if column.name.lower() in _equated(alias, condition)}
-        if asked and True not in truths(one, dict.fromkeys(asked, NULL)):
-            yield one, f"this condition on {name} {_LOSES}"
-        elif True not in truths(one, dict.fromkeys(there, _FILLED)):
+        if asked and True not in truths(conjunct, dict.fromkeys(asked, NULL)):
+            yield conjunct, f"this condition on {name} {_LOSES}"
+        elif True not in truths(conjunct, dict.fromkeys(there, _FILLED)):
             message = f"this condition on {name} loses whoever has a row there: write not exists"
-            yield one, message
+            yield conjunct, message
 
 
 def _merged(select: exp.Select) -> Iterator[Problem]:
     """Find what makes one row of several attendances of the day."""
-    listed = (agg for one in select.expressions for agg in query_tree.within(one, exp.AggFunc))
+    listed = (
+        agg
+        for expression in select.expressions
+        for agg in query_tree.within(expression, exp.AggFunc)
+    )
     rows = (agg for agg in listed if agg.find_ancestor(exp.Window, exp.Select) is select)
     if query_tree.has_day(select) and (merging := select.args.get("group") or next(rows, None)):
         yield merging, "makes one row of several attendances: ask it by a scalar subquery"
@@ -98,11 +102,11 @@ def _merged(select: exp.Select) -> Iterator[Problem]:
 
 def _of_blocks(scope: Scope) -> Iterator[Problem]:
     """Find conditions on what a block has taken from a table that it joins."""
-    for one in query_tree.conjuncts(where_condition(scope.expression)):
-        missing = {column for column in one.find_all(exp.Column) if _is_joined(column, scope)}
-        if missing and True not in truths(one, dict.fromkeys(missing, NULL)):
+    for conjunct in query_tree.conjuncts(where_condition(scope.expression)):
+        missing = {column for column in conjunct.find_all(exp.Column) if _is_joined(column, scope)}
+        if missing and True not in truths(conjunct, dict.fromkeys(missing, NULL)):
             name = min(column.sql("oracle").lower() for column in missing)
-            yield one, f"this condition on {name}, which a join has brought, {_LOSES}"
+            yield conjunct, f"this condition on {name}, which a join has brought, {_LOSES}"
 
 
 def _is_joined(column: exp.Column, scope: Scope) -> bool:
@@ -110,7 +114,7 @@ def _is_joined(column: exp.Column, scope: Scope) -> bool:
     for definition, where in query_tree.definitions(column, scope):
         joins = where.expression.args.get("joins") or ()
         joined = {join.this.alias_or_name for join in joins}
-        theirs = [one for one in definition.find_all(exp.Column) if one.table in joined]
+        theirs = [column for column in definition.find_all(exp.Column) if column.table in joined]
         if theirs and values(definition, dict.fromkeys(theirs, NULL)) == NULL:
             return True
     return False
@@ -140,9 +144,9 @@ def _many_rows(
 def _equated(alias: str, condition: exp.Expr | None) -> set[str]:
     """Return the columns of a table that must equal what is not of that table."""
     found = set()
-    for one in query_tree.conjuncts(condition):
-        if isinstance(one, exp.EQ):
-            for side, other in ((one.left, one.right), (one.right, one.left)):
+    for conjunct in query_tree.conjuncts(condition):
+        if isinstance(conjunct, exp.EQ):
+            for side, other in ((conjunct.left, conjunct.right), (conjunct.right, conjunct.left)):
                 of_others = all(column.table != alias for column in other.find_all(exp.Column))
                 if isinstance(side, exp.Column) and side.table == alias and of_others:
                     found.add(side.name.lower())
@@ -158,8 +162,15 @@ def _key(source: exp.Table | Scope | None, tables: ErpTables) -> set[str]:
         return set()
     group = source.expression.args.get("group")
     by = group.expressions if group else []
-    listed = {one.unalias(): one.alias_or_name.lower() for one in source.expression.expressions}
-    return {listed[one] for one in by} if all(one in listed for one in by) else set()
+    listed = {
+        expression.unalias(): expression.alias_or_name.lower()
+        for expression in source.expression.expressions
+    }
+    return (
+        {listed[key_column] for key_column in by}
+        if all(key_column in listed for key_column in by)
+        else set()
+    )
 
 
 def _asked_of_nothing(scope: Scope) -> Iterator[Problem]:

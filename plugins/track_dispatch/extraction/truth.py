@@ -96,11 +96,15 @@ def values(expression: exp.Expr, known: Known) -> Values:
             found = _of_cases(node, known)
         case exp.DPipe():  # of Oracle's, a null beside a text leaves the text
             sides = [values(node.left, known), values(node.right, known)]
-            found = NULL if sides == [NULL, NULL] else _filled(all(None in one for one in sides))
+            found = NULL if sides == [NULL, NULL] else _filled(all(None in side for side in sides))
         case _ if isinstance(node, _STRICT):
-            parts = [one for one in node.iter_expressions() if not isinstance(one, exp.DataType)]
-            given = [values(one, known) for one in parts]
-            found = NULL if NULL in given else _filled(any(None in one for one in given))
+            parts = [part for part in node.iter_expressions() if not isinstance(part, exp.DataType)]
+            given = [values(part, known) for part in parts]
+            found = (
+                NULL
+                if NULL in given
+                else _filled(any(None in part_values for part_values in given))
+            )
         case _:
             pass
     return found
@@ -112,8 +116,8 @@ def _filled(may_be_null: bool) -> Values:
 
 def _first_filled(given: Sequence[exp.Expr], known: Known) -> Values:
     found: Values = frozenset()
-    for one in given:
-        found |= values(one, known)
+    for argument in given:
+        found |= values(argument, known)
         if None not in found:
             return found
         found -= NULL
@@ -144,7 +148,7 @@ def _branches(node: exp.Expr, known: Known) -> Iterator[tuple[Truths, exp.Expr]]
         yield frozenset({True}), rest[-1] if len(rest) % 2 else exp.Null()
         return
     if isinstance(node, exp.Nvl2):
-        yield frozenset(one is not None for one in values(node.this, known)), node.args["true"]
+        yield frozenset(value is not None for value in values(node.this, known)), node.args["true"]
         yield frozenset({True}), node.args["false"]
         return
     for branch in node.args["ifs"]:
@@ -155,8 +159,8 @@ def _branches(node: exp.Expr, known: Known) -> Iterator[tuple[Truths, exp.Expr]]
 
 def _in_list(node: exp.In, known: Known) -> Truths:
     found: Truths = frozenset({False})
-    for one in node.expressions:
-        pairs = product(found, _compare(operator.eq, node.this, one, known))
+    for expression in node.expressions:
+        pairs = product(found, _compare(operator.eq, node.this, expression, known))
         found = frozenset(_connected(exp.Or(), *pair) for pair in pairs)
     return found
 
@@ -176,7 +180,7 @@ def _compare(
 
 
 def _negated(found: Truths) -> Truths:
-    return frozenset(None if one is None else not one for one in found)
+    return frozenset(None if outcome is None else not outcome for outcome in found)
 
 
 def _connected(connector: exp.Expr, one: bool | None, other: bool | None) -> bool | None:
@@ -198,8 +202,8 @@ def always(connector: exp.Connector) -> list[exp.Expr]:
     together: list[tuple[set[exp.Expr], list[exp.Expr]]] = []
     for side in connector.flatten():
         about, sides = set(_spoken_of(side)), [side]
-        joined = [one for one in together if one[0] & about]
-        together = [one for one in together if not one[0] & about]
+        joined = [group for group in together if group[0] & about]
+        together = [group for group in together if not group[0] & about]
         for others, theirs in joined:
             about, sides = about | others, [*theirs, *sides]
         together.append((about, sides))
@@ -211,7 +215,7 @@ def always(connector: exp.Connector) -> list[exp.Expr]:
 
 def _is_ever(wanted: object, about: set[exp.Expr], sides: Sequence[exp.Expr]) -> bool:
     """Tell whether all sides come out as wanted in some case, or the cases are too many to try."""
-    cases = {one: _cases(one, sides) for one in about}
+    cases = {column: _cases(column, sides) for column in about}
     if prod(map(len, cases.values())) > _CASES:
         return True
     for chosen in product(*cases.values()):
@@ -235,9 +239,9 @@ def _spoken_of(condition: exp.Expr) -> Iterator[exp.Expr]:
     """Yield the columns that are compared with constants, and any other condition as a whole."""
     for leaf in _leaves(condition):
         first = leaf.this.unnest() if isinstance(leaf.this, exp.Expr) else leaf
-        others = [one.unnest() for one in leaf.iter_expressions() if one is not leaf.this]
+        others = [part.unnest() for part in leaf.iter_expressions() if part is not leaf.this]
         is_simple = isinstance(leaf, (*_COMPARED, exp.In, exp.Is, exp.Between))
-        constant = all(isinstance(one, (exp.Literal, exp.Null)) for one in others)
+        constant = all(isinstance(other, (exp.Literal, exp.Null)) for other in others)
         yield first if is_simple and constant and isinstance(first, exp.Column) else leaf
 
 

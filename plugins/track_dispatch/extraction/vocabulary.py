@@ -231,7 +231,7 @@ def _word(
         yield token.start, "FROM follows nothing: write select and the columns before it"
     elif word == "." and (before is None or before.text.upper() in _WORDS | _SYMBOLS):
         yield token.start, "a dot follows nothing: write the schema or the table before it"
-    elif foreign := [one for one in word.split() if not _is_known(one, token)]:
+    elif foreign := [part for part in word.split() if not _is_known(part, token)]:
         yield token.start, _refusal(foreign[0], _INSTEAD.get(foreign[0], _ELSE))
 
 

@@ -241,7 +241,9 @@ class _Shortcut:
         """Exclude lines, and ask whether others stood back for them."""
         terms, dialect = self._request.terms, self._session.dialect
         for reason in sorted(set(reasons.values())):
-            lines = [one for one in self._request.read.lines if reasons.get(one.place) is reason]
+            lines = [
+                ready for ready in self._request.read.lines if reasons.get(ready.place) is reason
+            ]
             places = [line.place for line in lines]
             addresses = [address_of(self._envelope.id, place) for place in places]
             excluded = {"reason": str(reason), "addresses": as_list(addresses, dialect)}

@@ -235,7 +235,9 @@ def connection_error(
         `ConfigError` where only a person helps, `LedgerError` where it may pass.
     """
     shown = _shown(said, url.password)
-    cause = next((one for one in CAUSES if re.search(one.words, shown, re.IGNORECASE)), None)
+    cause = next(
+        (listed for listed in CAUSES if re.search(listed.words, shown, re.IGNORECASE)), None
+    )
     what = cause.what if cause else "see what it says, and the server's log"
     message = f'the ledger\'s PostgreSQL {_place(url, options or {})}: {what} ("{shown}")'
     return LedgerError(message) if cause is None or cause.passes else ConfigError(message)

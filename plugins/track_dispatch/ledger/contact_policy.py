@@ -106,7 +106,7 @@ def contact_questions(
     lines: Sequence[SealedLine], channel: Channel, policy: ContactPolicy, dialect: str
 ) -> tuple[BoundStatement, BoundStatement]:
     """Return the queries about lines; `barred_by_answers` reads their results."""
-    hashes = [found for one in lines for found in (*one.persons, *one.contacts, *one.others)]
+    hashes = [found for line in lines for found in (*line.persons, *line.contacts, *line.others)]
     capped, today = _hashes_by_window(lines, policy)
     return (
         BoundStatement(
@@ -116,7 +116,7 @@ def contact_questions(
             INVITED_LATELY[dialect],
             {
                 "hashes": as_list([*capped, *today], dialect),
-                "own": as_list([one.line for one in lines], dialect),
+                "own": as_list([line.line for line in lines], dialect),
                 "capped": len(capped),
                 "cap_began": -policy.cap_days * DAY,
                 "day_began": as_moment(policy.day_began, dialect),
@@ -159,7 +159,9 @@ def barred_by_answers(
                 barred.setdefault(line.place, Reason.CONTACT_CAP)
             elif not on_this_day.isdisjoint(today):
                 barred.setdefault(line.place, Reason.SAME_CONTACT)
-    return barred | _standing_back([one for one in lines if one.place not in barred], policy)
+    return barred | _standing_back(
+        [sealed for sealed in lines if sealed.place not in barred], policy
+    )
 
 
 def filter_contactable(
@@ -195,7 +197,7 @@ def _standing_back(lines: Sequence[SealedLine], policy: ContactPolicy) -> dict[i
     persons: set[int] = set()
     contacts: set[int] = set()
     standing_back: dict[int, Reason] = {}
-    for line in sorted(lines, key=lambda one: one.place):
+    for line in sorted(lines, key=lambda sealed: sealed.place):
         if policy.cap_days and not persons.isdisjoint(line.persons):
             standing_back[line.place] = Reason.SAME_PERSON
         elif not contacts.isdisjoint(line.contacts):

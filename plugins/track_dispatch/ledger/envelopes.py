@@ -353,7 +353,7 @@ def address_range(envelope: int) -> dict[str, int]:
 def by_envelope(addresses: Iterable[int]) -> Mapping[int, list[int]]:
     """Group addresses: the sorted places of each envelope, the first envelope first."""
     grouped = groupby(sorted(addresses), key=envelope_of)
-    return {envelope: [one % PLACES for one in found] for envelope, found in grouped}
+    return {envelope: [address % PLACES for address in found] for envelope, found in grouped}
 
 
 def format_places(places: Iterable[int]) -> str:

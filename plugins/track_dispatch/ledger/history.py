@@ -126,7 +126,9 @@ def refused_lines(connection: Connection, *, since: date) -> list[RefusedLines]:
         row.id: row
         for row in connection.execute(select(_units).where(_units.c.business_day >= since))
     }
-    envelopes = {one.id: units[one.unit] for one in placed(connection, in_units(units))}
+    envelopes = {
+        envelope.id: units[envelope.unit] for envelope in placed(connection, in_units(units))
+    }
     rows = connection.execute(
         select(_events.c.envelope, _events.c.places, _events.c.detail)
         .where(among(_events.c.envelope, "envelopes"), _events.c.state == LineState.REFUSED)
@@ -147,8 +149,8 @@ def refused_lines(connection: Connection, *, since: date) -> list[RefusedLines]:
         unit, detail = envelopes[envelope_of(address)], last[address].detail
         counts[unit.hospital, unit.business_day, unit.area, unit.channel, refusal, detail] += 1
     found = [RefusedLines(*kind, lines) for kind, lines in counts.items()]
-    found.sort(key=lambda one: (one.hospital, one.area, one.channel, one.detail or ""))
-    return sorted(found, key=lambda one: one.business_day, reverse=True)
+    found.sort(key=lambda group: (group.hospital, group.area, group.channel, group.detail or ""))
+    return sorted(found, key=lambda group: group.business_day, reverse=True)
 
 
 def _life(connection: Connection, address: int) -> list[Step]:

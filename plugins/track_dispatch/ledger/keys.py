@@ -306,8 +306,8 @@ def carry_optouts(connection: Connection, keys: KeyRing, values: Collection[str]
     Called with what a reading has brought of patients who opted out.
     """
     hashes = {value: keys.identity_hashes(value) for value in values}
-    newest = {one.full: found[0] for found in hashes.values() for one in found}
-    by_64_bits = {one.hash for found in hashes.values() for one in found}
+    newest = {digest.full: found[0] for found in hashes.values() for digest in found}
+    by_64_bits = {digest.hash for found in hashes.values() for digest in found}
     rows = connection.execute(
         select(_optouts).where(among(_optouts.c.hash, "hashes")), {"hashes": sorted(by_64_bits)}
     )

@@ -52,7 +52,11 @@ def latest_readings(connection: Connection) -> dict[str, LatestReading]:
 
 def oldest_ready(connection: Connection, found: Iterable[OpenLines]) -> dict[str, float]:
     """Return, for each hospital with ready lines, how long ago the oldest of them was read."""
-    hospitals = {one.envelope: one.day.hospital for one in found if one.state is LineState.READY}
+    hospitals = {
+        open_line.envelope: open_line.day.hospital
+        for open_line in found
+        if open_line.state is LineState.READY
+    }
     rows = connection.execute(
         select(_envelopes.c.id, _extractions.c.completed_at)
         .join(_extractions, _extractions.c.id == _envelopes.c.extraction)
@@ -66,7 +70,7 @@ def oldest_ready(connection: Connection, found: Iterable[OpenLines]) -> dict[str
 def oldest_in_doubt(connection: Connection) -> dict[str, float]:
     """Return, for each hospital with a batch in doubt, for how long the oldest one has been so."""
     doubts, now = in_doubt_batches(connection), now_in(connection)
-    return _longest((one.day.hospital, _age(now, one.since)) for one in doubts)
+    return _longest((doubt.day.hospital, _age(now, doubt.since)) for doubt in doubts)
 
 
 def post_times(

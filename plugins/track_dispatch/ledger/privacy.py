@@ -124,7 +124,10 @@ def enter_optouts(
             "source": source,
             "decision": decision,
         }
-        rows = [{"full_hash": one.full, "hash": one.hash, "key": one.key, **told} for one in hashes]
+        rows = [
+            {"full_hash": digest.full, "hash": digest.hash, "key": digest.key, **told}
+            for digest in hashes
+        ]
         # rows as parameters: as literal values they would be compiled each time
         entered = insert_into(connection, _optouts).values(added_at=moment_in())
         connection.execute(entered.on_conflict_do_nothing(), rows)
@@ -155,7 +158,7 @@ def remove_optouts(
 
 def optouts_of(connection: Connection, keys: KeyRing, values: Collection[str]) -> list[OptOut]:
     """Return the opt-outs of values, the oldest first."""
-    hashes = [one for value in sorted(set(values)) for one in keys.identity_hashes(value)]
+    hashes = [digest for value in sorted(set(values)) for digest in keys.identity_hashes(value)]
     decisions = schema.decisions
     rows = connection.execute(
         select(_optouts, decisions.c.decided_by, decisions.c.why)
@@ -194,7 +197,7 @@ def _take_off(connection: Connection, row: Row[Any], channel: Channel | None) ->
 
 def _on_list(hashes: Sequence[IdentityHash]) -> Any:
     """Select by the full hashes: 64 bits alone could be another person's."""
-    return _optouts.c.full_hash.in_([one.full for one in hashes])
+    return _optouts.c.full_hash.in_([digest.full for digest in hashes])
 
 
 # -- one person --------------------------------------------------------------------
@@ -236,7 +239,9 @@ def erase_person(
         DecisionRefusedError: the run was carried out before.
     """
     keys = ledger.keys
-    hashes = [one.hash for value in sorted(set(values)) for one in keys.identity_hashes(value)]
+    hashes = [
+        digest.hash for value in sorted(set(values)) for digest in keys.identity_hashes(value)
+    ]
     with deciding(ledger) as connection:
         decided = record_decision(connection, decision)
         optouts = enter_optouts(
@@ -362,18 +367,20 @@ def held_about(
 
     `rows_about` counts the rows of staged columns that hold one of the values.
     """
-    hashes = [one for value in sorted(set(values)) for one in keys.identity_hashes(value)]
-    attendances = _attendances(connection, [one.hash for one in hashes])
+    hashes = [digest for value in sorted(set(values)) for digest in keys.identity_hashes(value)]
+    attendances = _attendances(connection, [digest.hash for digest in hashes])
     held, ids = tuple(attendances.values()), [*attendances]
-    steps = [step for one in held for step in one.history.steps]
+    steps = [step for attendance in held for step in attendance.history.steps]
     optouts = schema.optouts
     listed = connection.scalars(
-        select(optouts.c.decision).where(optouts.c.full_hash.in_([one.full for one in hashes]))
+        select(optouts.c.decision).where(
+            optouts.c.full_hash.in_([digest.full for digest in hashes])
+        )
     ).all()
     rows = {
         "lines": len(held),
         "identities": _count_identities(connection, ids),
-        "envelopes": sum(one.payload for one in held),
+        "envelopes": sum(attendance.payload for attendance in held),
         "events": len(steps),
         "batches": len({step.batch for step in steps if step.batch}),
         "decisions": len({*(step.decision for step in steps), *listed} - {None}),
@@ -404,7 +411,7 @@ def _attendances(connection: Connection, hashes: list[int]) -> dict[int, HeldAtt
             select(_lines).where(among(_lines.c.id, "ids")), {"ids": sorted(kinds)}
         ).all()
     }
-    return dict(sorted(held.items(), key=lambda one: (one[1].history.business_day, one[0])))
+    return dict(sorted(held.items(), key=lambda item: (item[1].history.business_day, item[0])))
 
 
 def _waits(connection: Connection, line: Row[Any]) -> bool:

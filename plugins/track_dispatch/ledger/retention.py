@@ -128,7 +128,7 @@ def drop_old_payloads(ledger: Ledger, *, max_age_hours: float, actor: Actor) -> 
             of_held = connection.scalars(
                 update(_envelopes)
                 .where(
-                    _envelopes.c.id.in_([one.id for one in envelopes]),
+                    _envelopes.c.id.in_([envelope.id for envelope in envelopes]),
                     _envelopes.c.payload.is_not(None),
                 )
                 .values(payload=None, version=_envelopes.c.version + 1)
@@ -272,9 +272,14 @@ def _remember_asked(connection: Connection, keys: KeyRing, ids: list[int]) -> No
         {"ids": ids},
     )
     rows = [
-        {"source": line.source, "hash": one.hash, "key": one.key, "line": line.id}
+        {
+            "source": line.source,
+            "hash": digest.hash,
+            "key": digest.key,
+            "line": line.id,
+        }
         for line in asked
-        for one in keys.attendance_hashes(line.attendance_id)
+        for digest in keys.attendance_hashes(line.attendance_id)
     ]
     if rows:
         new = insert_into(connection, schema.forgotten).on_conflict_do_nothing()

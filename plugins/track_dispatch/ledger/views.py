@@ -255,14 +255,14 @@ def open_days(connection: Connection, *, today: date) -> list[OpenDay]:
     """
     states: defaultdict[HospitalDay, Counter[LineState]] = defaultdict(Counter)
     last_chance: Counter[HospitalDay] = Counter()
-    for one in open_lines(connection, today):
-        states[one.day][one.state] += one.lines
-        if one.state in {*WAITING, LineState.REOPENED}:
-            last_chance[one.day] += one.ending
+    for open_line in open_lines(connection, today):
+        states[open_line.day][open_line.state] += open_line.lines
+        if open_line.state in {*WAITING, LineState.REOPENED}:
+            last_chance[open_line.day] += open_line.ending
     questions = _questions(connection, states)
     return [
         OpenDay(day, states[day], last_chance[day], questions.get(day))
-        for day in sorted(states, key=lambda one: (one.business_day, one.hospital))
+        for day in sorted(states, key=lambda item: (item.business_day, item.hospital))
     ]
 
 
@@ -278,7 +278,7 @@ def open_lines(connection: Connection, today: date) -> Iterator[OpenLines]:
     chosen = select(_units).where(among(_units.c.id, "ids"))
     units = {
         row.id: row
-        for row in connection.execute(chosen, {"ids": list({one.unit for one in found})})
+        for row in connection.execute(chosen, {"ids": list({envelope.unit for envelope in found})})
     }
     unit_of = {envelope.id: units[envelope.unit] for envelope in found}
     rows = connection.execute(

@@ -196,7 +196,7 @@ class VolumeApproval(ApprovalOperator):
             try:
                 return super().execute(context)
             except TaskAwaitingInput as waiting:
-                shown = [one.id for one in questions]
+                shown = [question.id for question in questions]
                 waiting.kwargs = {"shown": shown}
                 seconds = self.response_timeout.total_seconds()
                 wait_for_answers(ledger, shown, seconds=seconds)
@@ -217,5 +217,5 @@ class VolumeApproval(ApprovalOperator):
             later = asked_by(run, ledger=ledger)
         self.log.info("%s: %s", answer.label, f"{Count(lines):linha liberada|linhas liberadas}")
         if later:
-            self.log.warning("%s", read_later_text(sum(one.lines for one in later)))
+            self.log.warning("%s", read_later_text(sum(asked.lines for asked in later)))
         return super().execute_complete(context, event)

@@ -205,10 +205,11 @@ def asked_by(run: Run, *, ledger: Ledger) -> list[VolumeQuestion]:
 def question_text(questions: Iterable[VolumeQuestion]) -> str:
     """Write one question about all days held, in Portuguese; pure."""
     days = "\n".join(
-        f"- **{one.day.business_day:%d/%m/%Y}**: **{Count(one.volume):convite|convites}**; o"
-        f" usual neste dia da semana é **{one.usual}**;"
-        f" **{Count(one.lines):linha espera|linhas esperam}**"
-        for one in questions
+        f"- **{question.day.business_day:%d/%m/%Y}**:"
+        f" **{Count(question.volume):convite|convites}**; o usual"
+        f" neste dia da semana é **{question.usual}**;"
+        f" **{Count(question.lines):linha espera|linhas esperam}**"
+        for question in questions
     )
     return (
         f"{days}\n\nAprove para enviar exatamente estas linhas; rejeite se o ERP ou a consulta"

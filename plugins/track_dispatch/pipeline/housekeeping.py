@@ -76,7 +76,7 @@ def run_housekeeping(
     done = Counter(in_doubt=expire_leases(ledger, actor=actor))
     done["unstaged"] = retention.erase_staged(ledger)
     if hospitals:
-        hours = max(one.extraction_max_age_hours for one in hospitals)
+        hours = max(hospital.extraction_max_age_hours for hospital in hospitals)
         old = retention.drop_old_payloads(ledger, max_age_hours=hours, actor=actor)
         done.update(reopened=old.reopened, erased=old.erased)
     limits = _limits(hospitals)
@@ -94,14 +94,14 @@ def run_housekeeping(
 
 def _limits(hospitals: Sequence[Hospital]) -> dict[str, Retention]:
     """Return each hospital's limits; the contact cap is one for all of them."""
-    cap = max((one.contact_cap_days for one in hospitals), default=0)
+    cap = max((hospital.contact_cap_days for hospital in hospitals), default=0)
     return {
-        one.code: Retention(
-            one.zone,
-            one.max_age_days + cap + RETENTION_MARGIN_DAYS if one.max_age_days else 0,
-            one.ledger_retention_days,
+        hospital.code: Retention(
+            hospital.zone,
+            hospital.max_age_days + cap + RETENTION_MARGIN_DAYS if hospital.max_age_days else 0,
+            hospital.ledger_retention_days,
         )
-        for one in hospitals
+        for hospital in hospitals
     }
 
 
@@ -109,7 +109,7 @@ def _widest(known: Collection[Retention]) -> Retention | None:
     """Return the widest of the known limits; None if there are none."""
     if not known:
         return None
-    identities, lines = [one.identities for one in known], [one.lines for one in known]
+    identities, lines = [limits.identities for limits in known], [limits.lines for limits in known]
     return Retention(
         LAST_ZONE,
         identities=0 if 0 in identities else max(identities),

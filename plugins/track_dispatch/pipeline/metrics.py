@@ -38,8 +38,8 @@ def read_metrics(
         hospitals: of every file, broken ones among them.
         moment: aware; which days should have been read by now.
     """
-    working = [one for one in hospitals if not isinstance(one, BrokenHospital)]
-    codes = [one.code for one in hospitals]
+    working = [hospital for hospital in hospitals if not isinstance(hospital, BrokenHospital)]
+    codes = [hospital.code for hospital in hospitals]
     return [
         *_installation(connection, working),
         Metric.BROKEN_FILES.sample(len(hospitals) - len(working)),
@@ -61,8 +61,8 @@ def _open(connection: Connection, codes: Sequence[str], moment: datetime) -> Ite
     """Count the open lines, and return the age of the oldest."""
     found = [*open_lines(connection, moment.date())]
     counts: Counter[tuple[str, LineState]] = Counter()
-    for one in found:
-        counts[one.day.hospital, one.state] += one.lines
+    for open_line in found:
+        counts[open_line.day.hospital, open_line.state] += open_line.lines
     ages = {
         Metric.OLDEST_READY: oldest_ready(connection, found),
         Metric.OLDEST_IN_DOUBT: oldest_in_doubt(connection),
@@ -96,7 +96,7 @@ def _latest_day(connection: Connection) -> Iterator[Sample]:
 def _unread(
     connection: Connection, hospitals: Sequence[Hospital], moment: datetime
 ) -> Iterator[Sample]:
-    due = {one.code: due_day(one, moment) for one in hospitals}
+    due = {hospital.code: due_day(hospital, moment) for hospital in hospitals}
     unread = unread_days(connection, hospitals, due)
-    for one in hospitals:
-        yield Metric.UNREAD_DAYS.sample(len(unread.get(one.code, ())), one.code)
+    for hospital in hospitals:
+        yield Metric.UNREAD_DAYS.sample(len(unread.get(hospital.code, ())), hospital.code)

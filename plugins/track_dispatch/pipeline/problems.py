@@ -276,7 +276,9 @@ def brasilia_text(at: datetime) -> str:
 def dates_text(days: Iterable[date]) -> str:
     """Write days, those in a row as a range."""
     texts = []
-    for _, group in groupby(enumerate(sorted(days)), lambda one: one[1].toordinal() - one[0]):
+    for _, group in groupby(
+        enumerate(sorted(days)), lambda numbered: numbered[1].toordinal() - numbered[0]
+    ):
         run = [day for _, day in group]
         texts.append(
             f"{run[0]:%d/%m/%Y}" if len(run) == 1 else f"{run[0]:%d/%m/%Y} a {run[-1]:%d/%m/%Y}"

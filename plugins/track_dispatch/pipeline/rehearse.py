@@ -262,7 +262,7 @@ def rehearsal(run: Run, *, context: DispatchContext) -> Rehearsal:
         as_if_live(run).hospital, run.business_day, evaluated_on=today, include_old=run.include_old
     )
     day = DayEvaluation(evaluator, (chunk["cd_atendimento"] for chunk in chunks))
-    candidates = (one for chunk in day.chunks(chunks) for one in chunk.candidates)
+    candidates = (candidate for chunk in day.chunks(chunks) for candidate in chunk.candidates)
     invented = invented_lines(candidates, hospital)
     require_open_hours(context)
     probe(context)
@@ -278,15 +278,19 @@ def invented_lines(
 ) -> dict[tuple[Area, Channel], list[dict[str, str]]]:
     """Make a rehearsal's lines from a few candidates of each area; pure."""
     of_area: defaultdict[Area, list[bytes]] = defaultdict(list)
-    for one in candidates:
-        if one.line is not None and one.area is not None:
-            of_area[one.area] += [one.line][: hospital.rehearsal_lines - len(of_area[one.area])]
+    for candidate in candidates:
+        if candidate.line is not None and candidate.area is not None:
+            of_area[candidate.area] += [candidate.line][
+                : hospital.rehearsal_lines - len(of_area[candidate.area])
+            ]
     made: defaultdict[tuple[Area, Channel], list[dict[str, str]]] = defaultdict(list)
     for area, lines in of_area.items():
         for number, line in enumerate(lines):
             contact = hospital.rehearsal_contacts[number % len(hospital.rehearsal_contacts)]
             reached = {"email": contact.email, "phone": contact.phone}
-            channel = next((one for one in hospital.channels if reached[one.contact]), None)
+            channel = next(
+                (offered for offered in hospital.channels if reached[offered.contact]), None
+            )
             if channel is not None:
                 made[area, channel].append(_invented(orjson.loads(line), number, reached))
     return dict(made)

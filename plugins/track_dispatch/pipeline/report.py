@@ -308,7 +308,11 @@ def _unit_problems(day: DayFacts) -> Iterator[DayProblem]:
     for unit, counts in _asked_units(day.counts).items():
         if {count.state for count in counts} == {LineState.REFUSED}:
             yield DayProblem(_K.UNIT_REFUSED, code, day.day, detail=unit)
-        stuck = sum(one.lines for one in counts if one.failed and one.state is LineState.READY)
+        stuck = sum(
+            counted.lines
+            for counted in counts
+            if counted.failed and counted.state is LineState.READY
+        )
         if stuck:
             yield DayProblem(_K.UNIT_FAILED, code, day.day, stuck, detail=unit)
 

@@ -409,10 +409,10 @@ def possible_emails(text: str, usable: Sequence[str]) -> tuple[str, ...]:
         ".".join("".join(part.split()) for part in parts),
     ]
     tidied = (
-        _slips_mended(_AROUND_AT.sub("@", one.rstrip("@.-").removeprefix(_PAGE)))
-        for one in readings
+        _slips_mended(_AROUND_AT.sub("@", reading.rstrip("@.-").removeprefix(_PAGE)))
+        for reading in readings
     )
-    found = dict.fromkeys(address for one in tidied for address in usable_emails(one))
+    found = dict.fromkeys(address for tidy in tidied for address in usable_emails(tidy))
     return tuple(address for address in found if address not in usable)
 
 
@@ -438,12 +438,14 @@ def possible_mobiles(text: str, usable: Sequence[str]) -> tuple[str, ...]:
         return ()
     text = _ONE.sub("1", _ZERO.sub("0", clean(text)))
     chunks = _BETWEEN_NUMBERS.split(text)
-    readings = [_NOT_DIGITS.sub("", one) for one in (text, *chunks)] + _DIGIT_RUN.findall(text)
-    readings += [_NOT_DIGITS.sub("", one) for chunk in chunks for one in _NEXT_NUMBER.split(chunk)]
-    readings += [end for one in readings for end in (one[:_NATIONAL], one[-_NATIONAL:])]
-    written = [found for one in readings if (found := _WRITTEN.fullmatch(one))]
+    readings = [_NOT_DIGITS.sub("", piece) for piece in (text, *chunks)] + _DIGIT_RUN.findall(text)
+    readings += [
+        _NOT_DIGITS.sub("", piece) for chunk in chunks for piece in _NEXT_NUMBER.split(chunk)
+    ]
+    readings += [end for reading in readings for end in (reading[:_NATIONAL], reading[-_NATIONAL:])]
+    written = [found for reading in readings if (found := _WRITTEN.fullmatch(reading))]
     areas = {found["area"] for found in written}
     pairs = [(found["area"], found["number"]) for found in written]
-    pairs += [(area, one) for area in areas for one in readings if len(one) in {8, 9}]
+    pairs += [(area, reading) for area in areas for reading in readings if len(reading) in {8, 9}]
     mobiles = dict.fromkeys(_mobile(*pair) for pair in pairs)
     return tuple(mobile for mobile in mobiles if mobile and mobile not in usable)

@@ -261,5 +261,5 @@ def surplus(candidates: Iterable[PersonCandidate]) -> set[str]:
     return {
         candidate.id
         for group in groups
-        for candidate in sorted(group, key=lambda one: (one.rank, len(one.id), one.id))[1:]
+        for candidate in sorted(group, key=lambda found: (found.rank, len(found.id), found.id))[1:]
     }

@@ -49,7 +49,7 @@ _OLDEST = 130
 
 def decides(columns: str) -> bool:
     """Tell whether one of a row's unreadable columns, separated by commas, may forbid to ask."""
-    return any(one in _DECIDING or one.startswith(EXTRA_PREFIX) for one in columns.split(","))
+    return any(name in _DECIDING or name.startswith(EXTRA_PREFIX) for name in columns.split(","))
 
 
 def is_death(text: str) -> bool | None:
