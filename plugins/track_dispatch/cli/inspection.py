@@ -35,6 +35,7 @@ from track_dispatch.pipeline import business_day
 from track_dispatch.pipeline.problems import NoticeKind
 from track_dispatch.pipeline.problems import ProblemKind as K
 from track_dispatch.records import Actor
+from track_dispatch.states import Count
 
 if TYPE_CHECKING:
     from track_dispatch.ledger.history import AttendanceHistory, Step
@@ -150,7 +151,10 @@ def dry_run(
         typer.echo(f"{line.attendance_id}  {line.area or '-'}  {line.channel or '-'}  {state}")
     for state, count in sorted(Counter(line.state for line in told.lines).items()):
         typer.echo(f"{state}: {count}")
-    typer.echo(f"{told.rows} rows of the ERP; may leave from {told.leaves_at:%Y-%m-%d %H:%M %Z} on")
+    typer.echo(
+        f"{Count(told.rows):row|rows} of the ERP; may leave from"
+        f" {told.leaves_at:%Y-%m-%d %H:%M %Z} on"
+    )
 
 
 # -- what became of a morning, and of one attendance ---------------------------------

@@ -24,6 +24,7 @@ from track_dispatch.cli.options import (
 from track_dispatch.config import BrokenHospital, Hospital, load_hospitals, working_hospitals
 from track_dispatch.delivery.answer_table import ASSUMPTIONS
 from track_dispatch.errors import ConfigError, did_you_mean
+from track_dispatch.states import Count
 
 if TYPE_CHECKING:
     from track_dispatch.doctor.check import Check
@@ -170,8 +171,8 @@ def _print_keys(found: Keys) -> None:
     typer.echo(f"payload keys: 1 and {found.older.payload} older")
     if found.older.payloads:
         typer.echo(
-            f"  {found.older.payloads} payloads that wait need an older one: until they are sent or"
-            " read again, a few days at most"
+            f"  {Count(found.older.payloads):payload that waits needs|payloads that wait need} an"
+            " older one: until sent or read again, a few days at most"
         )
     elif found.older.payload:
         typer.echo("  the older ones may go")

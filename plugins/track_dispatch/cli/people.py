@@ -74,7 +74,7 @@ def optout_remove(*, by: By, why: Why, channel: OneChannel = None) -> None:
         removed = remove_optouts(ledger, values, channel=channel, decision=decision)
         with ledger.reading() as connection:
             left = optouts_of(connection, ledger.keys, values)
-    typer.echo(f"{removed} of {len(values)} identities taken off the list")
+    typer.echo(f"{removed} of {Count(len(values)):identity|identities} taken off the list")
     for entry in left:
         typer.echo(f"still on it: {_listed(entry)}")
 
@@ -115,7 +115,7 @@ def optout_list(*, as_json: Json = False) -> None:
             f"{count.values:>8}  {count.kind:<6}{_where(count.channel)}, from {count.source}, last"
             f" {count.last_added_at:%Y-%m-%d}"
         )
-    typer.echo(f"{sum(count.values for count in found)} identities on the list")
+    typer.echo(f"{Count(sum(count.values for count in found)):identity|identities} on the list")
 
 
 @optout_app.command("import")
@@ -280,8 +280,8 @@ def _echo_erased(done: Erased, held: HeldData) -> None:
         " she is not invited twice; until contact_cap_days are over": bool(done.identities),
         f"{Count(done.under_way):line|lines} on the way or in doubt: somebody must still settle"
         " that; repeat this then": bool(done.under_way),
-        f"{held.rows['staged']} rows that an ERP gave, encrypted: their transform finds her on the"
-        " list and drops them; at most 3 days": bool(held.rows["staged"]),
+        f"{Count(held.rows['staged']):row|rows} that an ERP gave, encrypted: their transform finds"
+        " her on the list and drops them; at most 3 days": bool(held.rows["staged"]),
         f"{Count(done.accepted):invitation|invitations} that Track has: ask Track to"
         " erase them": bool(done.accepted),
         "the hospital's ERP, and backups of the ledger: out of reach from here": True,

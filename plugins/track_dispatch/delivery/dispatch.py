@@ -376,7 +376,10 @@ class _Dispatch:
         if left and not self.tally.waiting_for_window:
             units = ", ".join(dict.fromkeys(str(envelope.unit) for envelope in left))
             lines = sum(envelope.lines for envelope in left)
-            message = f"{lines} lines became ready, or free, behind the dispatch: {units}{also}"
+            message = (
+                f"{Count(lines):line|lines} became ready, or free, behind the dispatch:"
+                f" {units}{also}"
+            )
             raise NotDeliveredError(message)
         if self.tally.in_doubt:
             raise self._in_doubt(also)
@@ -406,8 +409,8 @@ class _Dispatch:
 
     def _in_doubt(self, also: str) -> DeliveryUncertainError:
         return DeliveryUncertainError(
-            f"{self._context.hospital.code}: {self.tally.in_doubt} lines may have reached Track: a"
-            f" person must decide{also}"
+            f"{self._context.hospital.code}: {Count(self.tally.in_doubt):line|lines} may have"
+            f" reached Track: a person must decide{also}"
         )
 
     def _still_ready(self) -> list[ReadyEnvelope]:

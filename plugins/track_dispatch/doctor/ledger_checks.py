@@ -25,6 +25,7 @@ from track_dispatch.ledger.history import FirstAnswer, SoftwareUse, first_answer
 from track_dispatch.ledger.keys import new_keys, older_keys, require_keys, unopened
 from track_dispatch.ledger.sql import now_in
 from track_dispatch.records import Software
+from track_dispatch.states import Count
 
 #: Transactions that the doctor tries: a pooler may run each one on another server connection.
 TRANSACTIONS = 4
@@ -264,7 +265,7 @@ def first_day_lines(answers: Sequence[FirstAnswer]) -> Iterator[str]:
 def _answer_line(answer: FirstAnswer) -> str:
     kind = "rehearsal" if answer.is_rehearsal else "batch"
     receipt = "a receipt" if answer.has_receipt else "no receipt"
-    lines = f"{answer.posted} lines posted"
+    lines = f"{Count(answer.posted):line|lines} posted"
     if not answer.is_rehearsal:
         lines += f", {answer.accepted} accepted, {answer.refused} refused"
     return (

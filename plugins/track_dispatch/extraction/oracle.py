@@ -39,6 +39,7 @@ from track_dispatch.extraction.query import (
     typed,
 )
 from track_dispatch.records import MOMENT_FORMAT, UNREADABLE_COLUMN, ColumnKind
+from track_dispatch.states import Count
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -87,7 +88,7 @@ class LogOnWarning(NamedTuple):
         """Write the warning, and what to do."""
         if not self.expires:
             return f"the ERP let {self.user} in with {self.code}: ask the DBA what it is about"
-        when = f"in {self.days} days" if self.days else "soon"
+        when = f"in {Count(self.days):day|days}" if self.days else "soon"
         return (
             f"the password of {self.user} expires {when} ({self.code}): agree on a new one with the"
             " DBA, and put it in the connection"
@@ -350,7 +351,7 @@ class _Unreadable:
     def tell(self) -> None:
         """Log them."""
         if more := self._rows - len(self._named):
-            self._named.append(f"and {more} rows more")
+            self._named.append(f"and {Count(more):row|rows} more")
         if self._rows:
             log.warning("%s: could not be read: %s", self._where, ", ".join(self._named))
 

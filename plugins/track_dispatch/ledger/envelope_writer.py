@@ -34,7 +34,7 @@ from track_dispatch.ledger.schema import PLACES
 from track_dispatch.ledger.sql import among, insert_into, insert_rows, moment_in
 from track_dispatch.ledger.transitions import Transition
 from track_dispatch.records import Actor, IdentityKind
-from track_dispatch.states import WAITING, LineState
+from track_dispatch.states import WAITING, Count, LineState
 
 #: Lines that are written together.
 _LINES_A_WRITE = 2000
@@ -366,8 +366,8 @@ class EnvelopeWriter:
         moved = self._connection.execute(_CHANGE_LINES, rows).rowcount
         if moved != len(rows):
             message = (
-                f"{len(rows) - moved} lines were changed by somebody else while they were"
-                " transformed: nothing was applied, the next try reads them again"
+                f"{Count(len(rows) - moved):line was|lines were} changed by somebody else during"
+                " the transform: nothing was applied, the next try reads them again"
             )
             raise LedgerError(message)
         self._left |= {

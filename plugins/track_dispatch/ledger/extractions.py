@@ -33,7 +33,7 @@ from track_dispatch.ledger.keys import KeyRing
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN, on_days, plan_without_compiling
 from track_dispatch.ledger.sql import HOUR, moment_in
 from track_dispatch.records import Actor, HospitalDay, Software
-from track_dispatch.states import WAITING, LineState
+from track_dispatch.states import WAITING, Count, LineState
 
 #: Rows as columns: name to texts, all of one length.
 Columns = Mapping[str, Sequence[str]]
@@ -245,9 +245,9 @@ def _staged(
     rows = connection.scalar(select(table.c.rows).where(table.c.id == extraction))
     if found != rows:  # taken for a smaller day, it would take the others' patients away
         message = (
-            f"only {found} of {rows} rows of the extraction {extraction} are left: housekeeping"
-            " erases what no transform has taken in time. Nothing of it is applied; clear the run's"
-            " `extract` to read the day again"
+            f"of the extraction's {Count(rows or 0):row|rows} only {found} are left ({extraction}):"
+            " housekeeping erases what no transform has taken in time. Nothing of it is applied;"
+            " clear the run's `extract` to read the day again"
         )
         raise LedgerError(message)
 

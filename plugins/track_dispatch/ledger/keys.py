@@ -25,6 +25,7 @@ from track_dispatch.errors import ConfigError
 from track_dispatch.ledger import schema
 from track_dispatch.ledger.schema import IS_OF_UNIT, LIES_IN
 from track_dispatch.ledger.sql import among, insert_into, moment_in
+from track_dispatch.states import Count
 
 _FIRST_64_BITS = Struct(">q").unpack_from
 #: Bytes of a full hash; the first eight of them match, the rest rules out a collision.
@@ -391,9 +392,11 @@ def require_keys(connection: Connection, keys: KeyRing) -> None:
         )
     for missing in sorted(known.keys() - ours.keys()):
         needed = needed_alone(connection, missing, tuple(ours))
-        if counts := [f"{count} rows of {name}" for name, count in needed.items() if count]:
+        if counts := [
+            f"{Count(count):row|rows} of {name}" for name, count in needed.items() if count
+        ]:
             raise ConfigError(
-                f"the identity key {missing} is gone, but {' and '.join(counts)} have no other one:"
+                f"the identity key {missing} is gone, and {' and '.join(counts)} would have none:"
                 " put it back at the end of identity_secrets, else opt-outs and recent invitations"
                 " are forgotten"
             )

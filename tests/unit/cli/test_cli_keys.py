@@ -164,7 +164,7 @@ def test_lines_that_need_an_old_key_tell_when_the_last_of_them_leaves(
 
     assert (old["needed_by"]["identities"], old["identities_leave"]) == (2, leaves)
     assert f"  2 lines with a patient's identities: {said}" in told
-    assert "  1 payloads that wait need an older one: until they are sent or read again" in told
+    assert "  1 payload that waits needs an older one: until sent or read again" in told
 
 
 def test_no_secret_is_told_of_a_key_file(key_file: Path) -> None:

@@ -275,7 +275,7 @@ def test_lines_that_become_ready_behind_a_dispatch_are_left_to_its_retry(rig: Ri
     late: list[str] = []
     rig.during_post(2, lambda: late.extend(rig.fill(1, unit=DAY_BEFORE)))
 
-    with pytest.raises(NotDeliveredError, match=rf"1 lines .*{DAY_BEFORE.business_day}"):
+    with pytest.raises(NotDeliveredError, match=rf"1 line .*{DAY_BEFORE.business_day}"):
         rig.dispatch()
     rig.dispatch()
 

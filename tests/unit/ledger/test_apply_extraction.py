@@ -220,7 +220,7 @@ def test_a_line_changed_by_somebody_else_meanwhile_breaks_the_transform_off(
     extraction = steps.extract(invited(NUMBER))
     before = steps.everything()
 
-    with pytest.raises(LedgerError, match="1 lines were changed by somebody else"):
+    with pytest.raises(LedgerError, match="1 line was changed by somebody else"):
         claim_within_transform(steps.ledger, extraction)
     assert steps.everything() == before
 

@@ -326,7 +326,7 @@ def test_a_key_that_an_opt_out_has_alone_may_not_leave(ledger_url: str) -> None:
     init_ledger(ledger_url, keys)
     opted_out(ledger_url, keys, "email:a@example.test")
 
-    with pytest.raises(ConfigError, match="1 rows of optouts"):
+    with pytest.raises(ConfigError, match="1 row of optouts"):
         open_ledger_at(ledger_url, with_key(keys, keep_old=False))
 
 
@@ -340,7 +340,7 @@ def test_a_key_that_an_invited_person_has_alone_may_not_leave(ledger_url: str) -
             key=key,
         )
 
-    with pytest.raises(ConfigError, match="1 rows of identities"):
+    with pytest.raises(ConfigError, match="1 row of identities"):
         open_ledger_at(ledger_url, with_key(keys, keep_old=False))
 
 
@@ -354,7 +354,9 @@ def test_what_needs_a_key_that_is_gone_is_counted_in_every_table(ledger_url: str
             key=keys.identity_secrets[0].id,
         )
 
-    with pytest.raises(ConfigError, match="1 rows of optouts and 1 rows of identities have no"):
+    with pytest.raises(
+        ConfigError, match="1 row of optouts and 1 row of identities would have none"
+    ):
         open_ledger_at(ledger_url, with_key(keys, keep_old=False))
 
 

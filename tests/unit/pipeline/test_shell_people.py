@@ -117,7 +117,7 @@ def test_one_channel_is_freed_and_the_shell_says_what_is_left(installed: Steps) 
     done = run("optout", "remove", "--channel", "email", *WHO, said=EMAIL)
 
     off, left = done.stdout.splitlines()
-    assert off == "1 of 1 identities taken off the list"
+    assert off == "1 of 1 identity taken off the list"
     assert left.startswith("still on it: email, not by WhatsApp, since")
     assert barred(installed.ledger, EMAIL) == {"whatsapp"}
 
