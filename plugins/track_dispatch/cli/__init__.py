@@ -19,8 +19,9 @@ from track_dispatch.cli.options import ExitCode
 from track_dispatch.errors import TrackDispatchError
 
 PACKAGE = Path(__file__).resolve().parents[1]
-#: Seconds until Airflow's own database must have let us in.
+#: Seconds until Airflow's own database must have let us in, and until it must have answered.
 CONNECT_SECONDS = 10
+ANSWER_SECONDS = 20
 
 app = typer.Typer(
     help="Ask hospital patients how they were treated, at most once.",
@@ -74,8 +75,9 @@ def main() -> None:
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     # Airflow logs to standard output, which is the verb's; what fails is told by our own errors.
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "CRITICAL"
-    # Airflow's own database may accept a connection and say nothing more, for ever.
+    # Airflow's own database may accept a connection, or a question, and say nothing more, for ever.
     os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_SECONDS))
+    os.environ.setdefault("TRACK_AIRFLOW_SECONDS", str(ANSWER_SECONDS))
     try:
         app()
     except TrackDispatchError as error:

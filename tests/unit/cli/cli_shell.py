@@ -36,9 +36,9 @@ class Shell:
         return self.python("-m", "track_dispatch", *verb, **more)
 
     def start(self, *verb: str) -> subprocess.Popen[str]:
-        """Start a verb."""
+        """Start a verb that Ctrl-C ends, though a shell in the background started us without."""
         return subprocess.Popen(
-            [sys.executable, "-m", "track_dispatch", *verb],
+            ["env", "--default-signal=INT", sys.executable, "-m", "track_dispatch", *verb],
             env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

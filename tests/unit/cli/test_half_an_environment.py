@@ -65,10 +65,12 @@ def test_an_airflow_database_that_says_nothing_is_not_waited_for(empty_shell: Sh
     assert "planted" not in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["day", "setup"])
-@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+@pytest.mark.parametrize(
+    ("driver", "verb", "waits"),
+    [("psycopg2", "day", {}), ("psycopg", "setup", {"TRACK_AIRFLOW_SECONDS": "2"})],
+)
 def test_an_airflow_database_that_falls_silent_after_the_log_on_is_left(
-    empty_shell: Shell, postgres_url: str, driver: str, verb: str
+    empty_shell: Shell, postgres_url: str, driver: str, verb: str, waits: dict[str, str]
 ) -> None:
     behind = make_url(postgres_url)
     with relay(f"{behind.query['host']}/.s.PGSQL.5432") as way:
@@ -77,7 +79,7 @@ def test_an_airflow_database_that_falls_silent_after_the_log_on_is_left(
             drivername=f"postgresql+{driver}", host="127.0.0.1", port=way.port, query={}
         ).render_as_string(hide_password=False)
 
-        done = empty_shell.track_dispatch(verb, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=url)
+        done = empty_shell.track_dispatch(verb, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=url, **waits)
         assert way.is_silencing
 
     assert (done.stdout, done.returncode, done.stderr.count("\n")) == ("", ExitCode.FAILED, 1)
