@@ -16,14 +16,22 @@ from demo.world import ROOT, airflow_settings
 
 @dataclass(frozen=True)
 class Shell:
-    """A shell on an installation; `home` is its AIRFLOW_HOME."""
+    """A shell on an installation.
+
+    Attributes:
+        home: its AIRFLOW_HOME.
+        before: what each command begins with, as `setpriv`.
+        code: the folder with `plugins`.
+    """
 
     home: Path
+    before: tuple[str, ...] = ()
+    code: Path = ROOT
 
     def python(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run Python; `more` is added to the environment."""
         return subprocess.run(
-            [sys.executable, *arguments],
+            [*self.before, sys.executable, *arguments],
             env=self._environment(**more),
             capture_output=True,
             text=True,
@@ -52,7 +60,7 @@ class Shell:
         return (
             inherited
             | airflow_settings(self.home)
-            | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
+            | {"PYTHONPATH": f"{self.code / 'plugins'}:{ROOT}"}
             | more
         )
 
