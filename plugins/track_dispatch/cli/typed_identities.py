@@ -146,6 +146,7 @@ _CHANNELS = {
     "whatsapp": Channel.WHATSAPP, "whats": Channel.WHATSAPP, "zap": Channel.WHATSAPP,
 }  # fmt: skip
 _EVERY_CHANNEL = {"", "todos", "ambos", "all", "every", "both"}
+_NO_CHANNEL = f"no channel: {', '.join(channel.label for channel in Channel)}, or empty for all"
 #: The known headings, for messages.
 _UNDERSTOOD = "cpf, e-mail, telefone (celular, fone, whatsapp), canal"
 
@@ -286,7 +287,7 @@ def _take(row: Sequence[str], line: int, found: OptOutList) -> None:
             name = _folded(cell)
             channel = _CHANNELS.get(name)
             knows_channel = channel is not None or name in _EVERY_CHANNEL
-            fault = None if knows_channel else "no channel: e-mail, WhatsApp, or empty for all"
+            fault = None if knows_channel else _NO_CHANNEL
         elif kind:
             read, fault = read_identities(cell, (kind,))
             values += read

@@ -13,6 +13,7 @@ import yaml
 from track_dispatch.config import BrokenHospital, Hospital, load_hospital, load_hospitals
 from track_dispatch.config.policies import shared_policy_names
 from track_dispatch.errors import ConfigError
+from track_dispatch.records import Channel
 
 if TYPE_CHECKING:
     Write = Callable[..., Path]
@@ -51,7 +52,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"channels": ["email", "email"]}, "lists email twice"),
     (
         {"channels": ["whatsap"]},
-        'channels.0: "whatsap" must be one of email, whatsapp (did you mean "whatsapp"?)',
+        f'channels.0: "whatsap" must be one of {", ".join(Channel)} (did you mean "whatsapp"?)',
     ),
     (
         {"templates": "hubes"},

@@ -75,7 +75,7 @@ def test_without_a_reminder_nothing_speaks_of_one(channel: Channel) -> None:
         channel=channel,
         survey_uuid=SURVEY,
         lines=LINES,
-        template_set=BOTH,
+        template_set=HOSPITAL.template_set,
         validity_at=1_800_000_000,
     )
 
@@ -153,11 +153,10 @@ def test_only_what_the_hospital_lets_go_goes_to_track(channel: Channel) -> None:
     hospital = HOSPITAL.model_copy(
         update={"import_fields": ("area_pesquisa",), "identifier": Identifier.CPF}
     )
-    contact = {Channel.EMAIL: "email", Channel.WHATSAPP: "phone"}[channel]
 
     going = posted_fields(dict.fromkeys(COLUMNS, "x"), hospital, channel)
 
-    assert going.keys() == {"area_pesquisa", "cpf", "name", contact}
+    assert going.keys() == {"area_pesquisa", "cpf", "name", channel.contact}
 
 
 def test_without_a_choice_every_column_goes() -> None:

@@ -29,8 +29,8 @@ def test_a_right_whatsapp_distribution_is_accepted(api, post, whatsapp_body):
     ("fields", "key"),
     [
         ({"survey_uuid": "no-uuid"}, "survey_uuid"),
-        ({"distribution_channel": "sms"}, "distribution_channel"),
-        ({"reminder_channel": "sms"}, "reminder_channel"),
+        ({"distribution_channel": "pigeon"}, "distribution_channel"),
+        ({"reminder_channel": "pigeon"}, "reminder_channel"),
         ({"reminder_channel": None}, "reminder_channel"),
         ({"validity_at": "1900000000"}, "validity_at"),
         ({"validity_at": 1900000000.5}, "validity_at"),
