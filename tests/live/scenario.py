@@ -161,16 +161,18 @@ def run_everybody(stage: Stage) -> None:
 def tidy_up(stage: Stage, seconds: float = 240.0) -> None:
     """Clear what failed, and dispatch where the report says that lines wait, until nothing is."""
     stage.gate.let_all_through()
-    log.info("tidying up")
-    limit = time.monotonic() + seconds
-    while unfinished := list(_unfinished(stage)):
-        assert time.monotonic() < limit, f"unfinished: {unfinished}; logs in {stage.live.home}"
+
+    def is_tidy() -> bool:
+        unfinished = list(_unfinished(stage))
         leased, days = stage.books.leased_days(), stage.books.days_of_runs()
         for code, run_id in unfinished:
             is_leased = (code, days.get((code, run_id))) in leased
             if not is_leased and stage.is_still(code, run_id):
+                log.info("cleared: %s %s", code, run_id)
                 clear_failed(stage, code, run_id)
-        time.sleep(0.5)
+        return not unfinished
+
+    stage.live.wait_for("all to be tidy", is_tidy, seconds)
 
 
 def clear_failed(stage: Stage, code: str, run_id: str) -> None:
