@@ -104,11 +104,15 @@ class LiveAirflow:
         while not (found := happened()):
             waited = time.monotonic() - begin
             assert waited < seconds, f"waited {waited:.0f} s for {what}; logs in {self.home}"
-            assert not self.components.ended(), f"{self.components.ended()}; logs in {self.home}"
+            self.look_after_components()
             assert not self._given_up.is_set(), f"gave up waiting for {what}"
             time.sleep(0.2)
         log.info("%5.1f s until %s", time.monotonic() - begin, what)
         return found
+
+    def look_after_components(self) -> None:
+        """Fail if a component has ended by itself."""
+        assert not self.components.ended(), f"{self.components.ended()}; logs in {self.home}"
 
     @contextmanager
     def giving_up_on_errors(self) -> Iterator[None]:

@@ -7,21 +7,19 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from demo.components import Components
 from demo.world import ROOT
-from tests.live.live_airflow import PATIENCE, LiveAirflow
+from tests.live.live_airflow import LiveAirflow
 
 if TYPE_CHECKING:
     import psutil
 
     from tests.live.live_airflow import Task
-
-    T = TypeVar("T")
 
 log = logging.getLogger("workers")
 
@@ -100,21 +98,13 @@ class Machines(LiveAirflow):
             worker.stop()
         super().__exit__()
 
-    def wait_for(self, what: str, happened: Callable[[], T], seconds: float = PATIENCE) -> T:
-        """Look until something has happened; meanwhile start again what has ended by itself.
-
-        That is what a container engine does.
-        """
-
-        def look() -> T:
-            for component in (self.components, *self.workers.values()):
-                for name in component.ended():
-                    log.info("ended by itself: %s", name)
-                    component.start(name)
-                    self.done["restarts"] += 1
-            return happened()
-
-        return super().wait_for(what, look, seconds)
+    def look_after_components(self) -> None:
+        """Start again what has ended by itself, as a container engine does."""
+        for component in (self.components, *self.workers.values()):
+            for name in component.ended():
+                log.info("ended by itself: %s", name)
+                component.start(name)
+                self.done["restarts"] += 1
 
     def run_now(self, dag_id: str) -> None:
         """Trigger a DAG as it is."""
