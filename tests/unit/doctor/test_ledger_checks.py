@@ -147,7 +147,7 @@ def test_an_identity_key_that_somebody_has_alone_is_missed(premises: Premises) -
     visit = premises.visit()
 
     assert visit.not_well() == {KEYS: "FAIL"}
-    assert "2 rows of identities have no other one" in visit[KEYS].detail
+    assert "2 rows of identities would have none" in visit[KEYS].detail
 
 
 def test_older_keys_that_something_needs_are_well(premises: Premises) -> None:
