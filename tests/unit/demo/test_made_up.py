@@ -42,7 +42,7 @@ def test_the_shipped_ones_come_first_and_stay_as_they_are(include: Path) -> None
 
 
 def test_each_made_up_hospital_has_an_erp_with_people_of_its_own(include: Path) -> None:
-    made_up = fill_up(include, 20)
+    made_up = fill_up(include, len(working_hospitals(include)) + 2)
     hospitals = [one for one in working_hospitals(include) if one.source in {"hms", *made_up}]
 
     world = World(hospitals, days=[DAY], like=dict.fromkeys(made_up, "hms"))
