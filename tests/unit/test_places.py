@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 import track_dispatch
+from track_dispatch.config import include_dir
+from track_dispatch.config.loading import hospital_files
+from track_dispatch.delivery.answer_table import AnswerCase
 from track_dispatch.records import COLUMNS, Channel
 from track_dispatch.states import Reason
 
@@ -32,6 +35,9 @@ FAR_REASONS = {
     *(Reason.UNREADABLE, Reason.OPT_OUT, Reason.SAME_PERSON, Reason.CONTACT_CAP),
     *(Reason.SAME_CONTACT, Reason.GONE, Reason.EXPIRED),
 }
+
+#: A question that is redirected is asked at the wrong place; and what no row foresees.
+FAR_ANSWERS = {AnswerCase.REDIRECTED, AnswerCase.UNFORESEEN}
 
 
 def words(tree: ast.AST) -> Iterator[str]:
@@ -61,3 +67,15 @@ def test_a_reason_of_a_row_is_a_member_and_its_rule(reason: Reason) -> None:
 @pytest.mark.parametrize("channel", Channel)
 def test_a_channel_is_its_member_its_templates_and_what_lists_call_it(channel: Channel) -> None:
     assert places(f"Channel.{channel.name}") == {"cli/typed_identities.py"}
+
+
+@pytest.mark.parametrize("case", [case for case in AnswerCase if case not in FAR_ANSWERS])
+def test_an_answer_is_its_row_and_a_success_what_its_body_proves(case: AnswerCase) -> None:
+    read = set() if case.statuses else {"delivery/answer_body.py"}
+    assert places(f"AnswerCase.{case.name}") == read
+
+
+@pytest.mark.parametrize("code", [path.stem for path in hospital_files(include_dir())])
+def test_a_rule_of_a_hospital_is_not_in_the_code(code: str) -> None:
+    found = {path.split("/")[0] for path in places(code, code.upper())}
+    assert found <= {"cli", "config"}  # which name one as an example
