@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,6 @@ from track_dispatch.config import (
     load_hospital,
     load_hospitals,
 )
-from track_dispatch.config.checks import SHIPPED_FIRST_BUSINESS_DAY, is_demo_survey
 from track_dispatch.config.hospital import Surveys
 from track_dispatch.errors import ConfigError
 from track_dispatch.records import Area, Channel
@@ -41,21 +41,16 @@ def test_the_first_line_of_a_file_leads_editors_to_the_schema(path: Path) -> Non
 
 
 @pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: path.stem)
-def test_surveys_of_the_demo_are_the_hospitals_own(path: Path) -> None:
+def test_shipped_surveys_are_recognisable_as_the_demos(path: Path) -> None:
     hospital = load_hospital(path.stem)
-    surveys = {area: survey for area in Area if (survey := hospital.survey(area))}
-    demos = {area: survey for area, survey in surveys.items() if is_demo_survey(survey)}
+    surveys = {area: hospital.survey(area) for area in Area if hospital.survey(area)}
 
-    assert demos == {area: demo_survey_uuid(hospital.code, area) for area in demos}
+    assert surveys == {area: demo_survey_uuid(hospital.code, area) for area in surveys}
 
 
 @pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: path.stem)
-def test_a_file_with_surveys_of_the_demo_has_the_shipped_first_day_or_none(path: Path) -> None:
-    hospital = load_hospital(path.stem)
-    surveys = [survey for area in Area if (survey := hospital.survey(area))]
-
-    if any(map(is_demo_survey, surveys)):
-        assert hospital.first_business_day in {SHIPPED_FIRST_BUSINESS_DAY, None}
+def test_shipped_files_carry_the_shipped_first_day(path: Path) -> None:
+    assert load_hospital(path.stem).first_business_day == date(2024, 1, 1)
 
 
 @pytest.mark.parametrize(
