@@ -91,7 +91,7 @@ SABOTAGES = (
         "a running lease is ignored",
         (
             Edit(
-                f"{LEDGER}/batches.py",
+                f"{LEDGER}/in_doubt.py",
                 ".where(batches.c.lease_until < moment_in())",
                 ".where(batches.c.lease_until.is_not(None))",
             ),

@@ -68,7 +68,10 @@ def test_a_file_that_cannot_be_read_is_stopped(
 ) -> None:
     file = tmp_path / "a"
     file.write_text(content, encoding="utf-8")
-    command = shlex.split(HOOKS[hook]["entry"].replace(".venv/bin/python", sys.executable))
+    command = [
+        sys.executable if word == ".venv/bin/python" else word
+        for word in shlex.split(HOOKS[hook]["entry"])
+    ]
 
     done = subprocess.run([*command, str(file)], capture_output=True, check=False)
 

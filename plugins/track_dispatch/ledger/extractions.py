@@ -245,7 +245,7 @@ def _staged(
     rows = connection.scalar(select(table.c.rows).where(table.c.id == extraction))
     if found != rows:  # taken for a smaller day, it would take the others' patients away
         message = (
-            f"of the extraction's {Count(rows or 0):row|rows} only {found} are left ({extraction}):"
+            f"only {found} of {Count(rows or 0):row|rows} of the extraction {extraction} are left:"
             " housekeeping erases what no transform has taken in time. Nothing of it is applied;"
             " clear the run's `extract` to read the day again"
         )
